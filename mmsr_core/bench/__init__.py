@@ -1,0 +1,1 @@
+"""Benchmarks behind `mmsr bench`: picture quality, kernel error, speed."""

@@ -1,0 +1,149 @@
+"""Argument types with ranges, and options that several commands share. Standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from ..errors import InputError
+
+MODALITIES = ("lr", "kernel", "depth")
+
+
+class UsageError(InputError):
+    """The arguments do not make sense."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, as an exception; abbreviations are not accepted."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        """Takes what `argparse.ArgumentParser` takes."""
+        options.setdefault("allow_abbrev", False)
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Raises `UsageError` instead of printing the usage and leaving."""
+        raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """An argument type: a whole number from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {low} to {high}, got {text!r}"
+            )
+        return value
+
+    return parse
+
+
+def number(low: float, high: float, *, above: bool = False) -> Callable[[str], float]:
+    """An argument type: a number from `low` to `high`; with `above`, greater than `low`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        # NaN fails both comparisons.
+        if not (low <= value <= high) or (above and value == low):
+            start = f"above {low:g} and at most" if above else f"from {low:g} to"
+            raise argparse.ArgumentTypeError(f"expected a number {start} {high:g}, got {text!r}")
+        return value
+
+    return parse
+
+
+def tile_size(text: str) -> int | None:
+    """`auto` is None; else a whole number of at least 16."""
+    return None if text == "auto" else whole_number(16, 65536)(text)
+
+
+def device_name(text: str) -> str:
+    """`auto`, `cpu`, `mps`, `cuda` or `cuda:N`."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"expected auto, cpu, cuda, cuda:N or mps, got {text!r}")
+    return text
+
+
+def strength(text: str) -> tuple[str, float]:
+    """`NAME=VALUE` with a known modality and a value from 0 to 2."""
+    name, equals, value = text.partition("=")
+    if not equals or name not in MODALITIES:
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=VALUE with NAME one of {', '.join(MODALITIES)}, got {text!r}"
+        )
+    return name, number(0, 2)(value)
+
+
+def add_scale(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Adds `--scale`."""
+    parser.add_argument(
+        "--scale", type=whole_number(1, 16), default=4, metavar="N", help=f"{meaning} (default 4)"
+    )
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Adds `--quiet` and `--debug`, which every command has."""
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the commands that run the networks."""
+    group = parser.add_argument_group("estimation")
+    group.add_argument(
+        "--depth", type=Path, metavar="IMG", help="a depth picture, near = bright, of any size"
+    )
+    group.add_argument(
+        "--iterations",
+        type=whole_number(1, 16),
+        default=3,
+        metavar="T",
+        help="rounds of kernel refinement (default 3)",
+    )
+    group.add_argument(
+        "--gamma",
+        type=number(0, 1, above=True),
+        default=0.9,
+        metavar="G",
+        help="weight of each new kernel estimate (default 0.9)",
+    )
+    group = parser.add_argument_group("model and machine")
+    group.add_argument(
+        "--model", default="small", metavar="small|base|PATH", help="weights (default small)"
+    )
+    group.add_argument(
+        "--tile",
+        type=tile_size,
+        default=None,
+        metavar="auto|N",
+        help="side of a tile in pixels of the result / 4; changes memory, not the picture",
+    )
+    group.add_argument(
+        "--device",
+        type=device_name,
+        default="auto",
+        metavar="NAME",
+        help="auto, cpu, cuda, cuda:N or mps (default auto)",
+    )
+    group.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        default="auto",
+        help="number format of the networks (default auto)",
+    )
+    group.add_argument(
+        "--progress", action="store_true", help="show progress even if stderr is no terminal"
+    )

@@ -1,0 +1,90 @@
+"""`mmsr estimate`: measure the damage of a picture and stop there."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from .arguments import add_common, add_model_options, add_scale
+from .common import load_depth, load_model, make_folder, progress_bar, require_distinct, write_json
+
+
+def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
+    """Adds the command to the parser."""
+    parser = commands.add_parser(
+        "estimate",
+        help="measure blur, noise and JPEG quality",
+        description="Writes kernel_field.safetensors, kernel_map.png, depth.png and estimate.json.",
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a picture file")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="a folder, created if need be",
+    )
+    add_scale(parser, "factor that the kernels are meant for, 1 to 16")
+    add_model_options(parser)
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code."""
+    from ..image import check_output_size, load_image, read_size, save_image
+    from ..visualize import depth_map, kernel_map
+
+    check_output_size(read_size(args.input), args.scale)
+    image = load_image(args.input)
+    given_depth = None if args.depth is None else load_depth(args.depth, image.size)
+    make_folder(args.output)
+    names = ("kernel_field.safetensors", "kernel_map.png", "depth.png", "estimate.json")
+    field_file, map_file, depth_file, json_file = (args.output / name for name in names)
+    read = [path for path in (args.input, args.depth) if path is not None]
+    require_distinct(read, [field_file, map_file, depth_file, json_file], "an input of this run")
+    pipeline = load_model(args)
+    started = time.perf_counter()
+    with progress_bar(args, args.input.name) as progress:
+        estimate = pipeline.refine_kernel(
+            image.rgb,
+            args.scale,
+            given_depth,
+            iterations=args.iterations,
+            gamma=args.gamma,
+            fixed_depth=given_depth is not None,
+            tile=args.tile,
+            progress=progress,
+        )
+    seconds = time.perf_counter() - started
+    blur = estimate.kernel_field.moments().blur_sigma_px.prod(dim=1).sqrt()
+    noise_std, jpeg_quality = float(estimate.noise_std[0]), float(estimate.jpeg_quality[0])
+    estimate.kernel_field.save(field_file)
+    save_image(map_file, kernel_map(estimate.kernel_field, image.rgb)[None])
+    if estimate.inverse_depth is not None:
+        save_image(depth_file, depth_map(estimate.inverse_depth)[None], bit_depth=16)
+    low, mean, high = float(blur.min()), float(blur.mean()), float(blur.max())
+    content = {
+        "input": str(args.input),
+        "input_size": [image.size[1], image.size[0]],
+        "scale": args.scale,
+        "blur_sigma_px": {"min": low, "mean": mean, "max": high},
+        "noise_std": noise_std,
+        "jpeg_quality": jpeg_quality,
+        "iterations": args.iterations,
+        "gamma": args.gamma,
+        "model": str(args.model),
+        "seconds": round(seconds, 3),
+        "version": __version__,
+    }
+    write_json(json_file, content)
+    if not args.quiet:
+        print(f"{args.input} -> {args.output}")
+        print(f"  blur (std) {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")
+        print(f"  noise (std) {noise_std * 255:.1f}/255, JPEG quality {jpeg_quality:.0f}")
+        print(f"  {seconds:.1f} s", flush=True)
+    return 0

@@ -1,0 +1,95 @@
+"""Parser of the `mmsr` command and the meaning of its exit codes.
+
+0: done. 2: bad usage or bad input, said in one line on stderr. 1: an unexpected failure.
+130: interrupted by the user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+
+from .. import __version__
+from ..errors import MMSRError
+from . import degrade, estimate, info, upscale
+from .arguments import Parser, UsageError
+from .common import quiet_libraries, say_error
+
+_DESCRIPTION = (
+    "Measures the blur, noise and JPEG damage of a picture at every place, restores it, and "
+    "reports how well the result agrees with the input."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: The arguments without the program's name; None takes those of the process.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        with warnings.catch_warnings():
+            if not debug:
+                warnings.simplefilter("ignore")
+            args = _parser(words).parse_args(words)
+            quiet_libraries()
+            return args.run(args)
+    except SystemExit as stop:  # --help and --version.
+        return stop.code if isinstance(stop.code, int) else 0
+    except MMSRError as error:
+        if debug and not isinstance(error, UsageError):
+            traceback.print_exc()
+        say_error(str(error))
+        return 2
+    except KeyboardInterrupt:
+        say_error("interrupted; files that were finished are kept, no half-written file is left")
+        return 130
+    except BrokenPipeError:  # The reader of our output has gone, as in `mmsr info | head -1`.
+        _discard_stdout()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last stop before the user.
+        if debug:
+            traceback.print_exc()
+        say_error(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+        return 1
+
+
+def _parser(words: Sequence[str]) -> Parser:
+    parser = Parser(prog="mmsr", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"mmsr {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (upscale, estimate, degrade):
+        module.add_parser(commands)
+    _add_bench(commands, words)
+    info.add_parser(commands)
+    return parser
+
+
+def _add_bench(commands: argparse._SubParsersAction[Parser], words: Sequence[str]) -> None:
+    """The benchmarks' own parser is imported only when it is asked for."""
+    if not words or words[0] != "bench":
+        commands.add_parser("bench", help="measure quality and speed")
+        return
+    try:
+        bench = import_module(".bench", __package__)
+    except ModuleNotFoundError as error:
+        raise UsageError("mmsr bench is not part of this installation.") from error
+    bench.add_parser(commands)
+    commands.choices["bench"].set_defaults(run=bench.run)
+
+
+def _discard_stdout() -> None:
+    """So that the interpreter does not complain when it flushes at its end."""
+    import os
+
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())

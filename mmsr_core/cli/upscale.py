@@ -1,0 +1,262 @@
+"""`mmsr upscale`: restore pictures and say what was wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..errors import ImageFileError, MMSRError
+from .arguments import (
+    UsageError,
+    add_common,
+    add_model_options,
+    add_scale,
+    number,
+    strength,
+    whole_number,
+)
+from .common import (
+    collect_inputs,
+    load_depth,
+    load_kernel,
+    load_model,
+    make_folder,
+    plan_outputs,
+    progress_bar,
+    require_distinct,
+    say_error,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..degradation import KernelField
+    from ..image import LoadedImage
+    from ..pipeline import MMSRPipeline, RestorationOutput
+
+_LATER = {
+    "prompt": "--prompt",
+    "prompt_image": "--prompt-image",
+    "guide": "--guide",
+    "mode": "--mode",
+}
+
+
+def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
+    """Adds the command to the parser."""
+    parser = commands.add_parser(
+        "upscale",
+        help="restore pictures",
+        description="Measures the damage of each picture, restores it and reports on it.",
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="picture files or folders")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help="a file for one file, else a folder"
+    )
+    add_scale(parser, "how many times larger, 1 to 16")
+    parser.add_argument(
+        "--steps",
+        type=whole_number(0, 64),
+        default=4,
+        metavar="N",
+        help="sampling steps; 0 gives the most faithful picture without texture (default 4)",
+    )
+    parser.add_argument(
+        "--detail",
+        type=number(0, 2),
+        default=1.0,
+        metavar="A",
+        help="0 faithful, 1 as sampled, up to 2 (default 1.0)",
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0, 2**63 - 1), default=0, metavar="N", help="default 0"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="not in this version")
+    parser.add_argument("--prompt-image", metavar="IMG", help="not in this version")
+    parser.add_argument("--guide", metavar="IMG", help="not in this version")
+    parser.add_argument("--mode", choices=("guide", "fuse"), help="not in this version")
+    parser.add_argument(
+        "--kernel", type=Path, metavar="FILE", help="a known kernel field (.safetensors)"
+    )
+    parser.add_argument(
+        "--strength",
+        type=strength,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="weight of lr, kernel or depth, 0 to 2; 0 leaves it out; may be repeated",
+    )
+    parser.add_argument(
+        "--consistency",
+        choices=("ibp", "cg", "off"),
+        default="ibp",
+        help="how the result is made to agree with the input (default ibp)",
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what was measured")
+    parser.add_argument(
+        "--maps", type=Path, metavar="DIR", help="write pictures of the kernels, depth and weights"
+    )
+    add_model_options(parser)
+    add_common(parser)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One picture that has passed every check."""
+
+    source: Path
+    target: Path
+    image: LoadedImage
+    kernel: KernelField | None
+    inverse_depth: Tensor | None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code."""
+    for name, flag in _LATER.items():
+        if getattr(args, name) is not None:
+            raise UsageError(f"{flag} is not in this version.")
+    inputs, batch = collect_inputs([Path(text) for text in args.inputs])
+    ends_open = args.output.endswith(("/", os.sep))
+    outputs = plan_outputs(inputs, Path(args.output), batch, ends_open)
+    _check_side_outputs(args, inputs, outputs)
+    pipeline: MMSRPipeline | None = None
+    reports: list[dict[str, Any]] = []
+    failed: list[Path] = []
+    code = 0
+    for source, target in zip(inputs, outputs, strict=True):
+        try:
+            job = _prepare(args, source, target)
+        except MMSRError as error:
+            if not batch:
+                raise
+            _record_failure(source, error, failed, reports)
+            continue
+        # Outside the try: without a model no picture can be made.
+        pipeline = pipeline or load_model(args)
+        try:
+            reports.append(_restore(args, pipeline, job))
+        except Exception as error:
+            if not batch or (args.debug and not isinstance(error, MMSRError)):
+                raise
+            code = code if isinstance(error, MMSRError) else 1
+            _record_failure(source, error, failed, reports)
+        finally:
+            if args.report is not None and reports:
+                write_json(args.report, reports if batch else reports[0])
+    if failed and args.report is not None:
+        write_json(args.report, reports)
+    if failed:
+        names = ", ".join(str(path) for path in failed)
+        say_error(f"{len(failed)} of {len(inputs)} pictures failed: {names}")
+        return code or 2
+    return 0
+
+
+def _record_failure(
+    source: Path, error: Exception, failed: list[Path], reports: list[dict[str, Any]]
+) -> None:
+    kind = "" if isinstance(error, MMSRError) else f"unexpected {type(error).__name__}: "
+    text = f"{kind}{error}"
+    say_error(text if str(source) in text else f"{source}: {text}")
+    failed.append(source)
+    reports.append({"input": str(source), "error": text})
+
+
+def _check_side_outputs(args: argparse.Namespace, inputs: list[Path], outputs: list[Path]) -> None:
+    """Everything about `--report` and `--maps` that can go wrong before the long run."""
+    from ..image import check_writable_folder
+
+    read = [path for path in (args.kernel, args.depth) if path is not None]
+    require_distinct(read, outputs, "an input of this run")
+    if args.report is not None:
+        if args.report.is_dir():
+            raise ImageFileError(f"Cannot write {args.report}: it is a folder; give a file name.")
+        require_distinct([*inputs, *read, *outputs], [args.report], "another file of this run")
+        check_writable_folder(args.report.parent)
+    if args.maps is not None:
+        make_folder(args.maps)
+    if args.depth is not None and len(inputs) > 1:
+        raise UsageError("--depth fits one picture, but there are several inputs.")
+
+
+def _prepare(args: argparse.Namespace, source: Path, target: Path) -> _Job:
+    """Reads and checks what belongs to one picture; nothing here takes long."""
+    from ..image import check_can_hold, check_output_size, load_image, read_size
+
+    check_output_size(read_size(source), args.scale)
+    image = load_image(source)
+    height, width = image.size
+    check_can_hold(target, (height * args.scale, width * args.scale), image.alpha)
+    kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, args.scale)
+    depth = None if args.depth is None else load_depth(args.depth, image.size)
+    return _Job(source, target, image, kernel, depth)
+
+
+def _restore(args: argparse.Namespace, pipeline: MMSRPipeline, job: _Job) -> dict[str, Any]:
+    """Restores one picture, writes what was asked for and returns its report."""
+    from ..image import resize_alpha, save_image
+
+    with progress_bar(args, job.source.name) as progress:
+        output = pipeline(
+            job.image.rgb,
+            scale=args.scale,
+            steps=args.steps,
+            detail=args.detail,
+            seed=args.seed,
+            kernel=job.kernel,
+            inverse_depth=job.inverse_depth,
+            iterations=args.iterations,
+            gamma=args.gamma,
+            strengths=dict(args.strength),
+            consistency=args.consistency,
+            tile=args.tile,
+            progress=progress,
+        )
+    height, width = output.images.shape[-2:]
+    alpha = None if job.image.alpha is None else resize_alpha(job.image.alpha, (height, width))
+    deep = job.image.bit_depth > 8 and job.target.suffix.lower() == ".png"
+    save_image(
+        job.target,
+        output.images,
+        alpha,
+        metadata=_metadata(args),
+        icc_profile=job.image.icc_profile,
+        bit_depth=16 if deep else 8,
+    )
+    if args.maps is not None:
+        _write_maps(args.maps, job, output)
+    if not args.quiet:
+        print(f"{job.source} -> {job.target}")
+        for line in output.report.summary().splitlines():
+            print(f"  {line.strip()}", flush=True)
+    paths = {"input": str(job.source), "output": str(job.target)}
+    return paths | output.report.to_dict()
+
+
+def _metadata(args: argparse.Namespace) -> dict[str, str]:
+    names = ("scale", "steps", "detail", "seed", "consistency", "iterations", "gamma", "model")
+    settings = {name: getattr(args, name) for name in names}
+    return {"Software": f"mmsr {__version__}", "mmsr": json.dumps(settings)}
+
+
+def _write_maps(folder: Path, job: _Job, output: RestorationOutput) -> None:
+    from ..image import save_image
+    from ..visualize import depth_map, heat, kernel_map
+
+    stem = job.source.stem
+    field = output.estimate.kernel_field
+    save_image(folder / f"{stem}_kernel_map.png", kernel_map(field, job.image.rgb)[None])
+    if output.estimate.inverse_depth is not None:
+        depth = depth_map(output.estimate.inverse_depth)[None]
+        save_image(folder / f"{stem}_depth.png", depth, bit_depth=16)
+    for name, weights in output.weight_maps.items():
+        picture = heat(weights[0, 0].float(), 0.0, 1.0)[None]
+        save_image(folder / f"{stem}_weight_{name}.png", picture)

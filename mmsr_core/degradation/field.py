@@ -1,0 +1,215 @@
+"""`KernelField`: one blur kernel for every LR site, stored densely or as PCA codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError, KernelFileError, ShapeError
+from .basis import KernelBasis
+from .kernels import KERNEL_TAPS, check_scale, window_offsets_px
+
+_WINDOW = 128  # LR sites a side when a whole field is walked through
+
+
+@dataclass(frozen=True)
+class KernelMoments:
+    """Second moments of a kernel field: the ellipse of the blur at every site."""
+
+    blur_sigma_px: Tensor
+    """`(B,2,h,w)` standard deviation along the major and the minor axis, HR px."""
+    angle_rad: Tensor
+    """`(B,h,w)` angle of the major axis from x towards y, radians, -pi/2..pi/2."""
+    centre_px: Tensor
+    """`(B,2,h,w)` (x, y) displacement of the centre of mass from the site's centre, HR px."""
+
+
+class KernelField:
+    """Blur kernels `(B,441,h,w)`, one 21x21 kernel per LR site: non-negative, summing to 1.
+
+    A dense field of 1500x1000 sites is 2.6 GB, so a field may be stored as PCA codes
+    (`from_codes`), and dense kernels are made for a window at a time.
+    """
+
+    def __init__(
+        self, data: Tensor, scale: int, basis: KernelBasis | None, *, checked: bool = False
+    ) -> None:
+        """Use `from_dense` or `from_codes`."""
+        self.scale = check_scale(scale)
+        self.data = data
+        self.basis = basis
+        self.batch, _, self.height, self.width = data.shape
+        if not checked:
+            self._check()
+
+    @classmethod
+    def from_dense(cls, kernels: Tensor, scale: int) -> KernelField:
+        """Wrap dense kernels.
+
+        Args:
+            kernels: `(B,441,h,w)`, finite, at least 0, summing to 1 within 1e-3.
+            scale: SR factor the kernels are meant for.
+
+        Raises:
+            ShapeError: wrong shape.
+            InputError: negative, not finite, or not summing to 1.
+        """
+        if kernels.ndim != 4 or kernels.shape[1] != KERNEL_TAPS:
+            raise ShapeError("kernel_field", f"(B,{KERNEL_TAPS},h,w)", kernels.shape)
+        return cls(kernels, scale, None)
+
+    @classmethod
+    def from_codes(cls, codes: Tensor, scale: int, basis: KernelBasis) -> KernelField:
+        """Wrap PCA codes `(B,R,h,w)` of `basis`."""
+        if codes.ndim != 4 or codes.shape[1] != basis.rank:
+            raise ShapeError("codes", f"(B,{basis.rank},h,w)", codes.shape)
+        return cls(codes, scale, basis, checked=True)
+
+    def _check(self) -> None:
+        for _, _, part in self.windows():
+            if not torch.isfinite(part).all():
+                raise InputError("kernel_field holds NaN or infinite values.")
+            low = float(part.min())
+            if low < -1e-6:
+                raise InputError(f"kernel_field must not be negative, but has a value of {low:.3g}.")
+            worst = float((part.sum(1) - 1).abs().max())
+            if worst > 1e-3:
+                raise InputError(
+                    f"Every kernel must sum to 1 (within 0.001), but one is off by {worst:.3g}."
+                )
+
+    def dense(self, rows: slice | None = None, cols: slice | None = None) -> Tensor:
+        """Kernels `(B,441,h',w')` of a window of sites (the whole field by default)."""
+        part = self.data[..., rows or slice(None), cols or slice(None)]
+        return part if self.basis is None else self.basis.decode(part)
+
+    def codes(self, basis: KernelBasis, rank: int | None = None) -> Tensor:
+        """PCA codes `(B,rank,h,w)` in `basis`, computed window by window."""
+        if basis is self.basis:
+            return self.data[:, :rank]
+        out = self.data.new_empty((self.batch, rank or basis.rank, self.height, self.width))
+        for rows, cols, part in self.windows():
+            out[..., rows, cols] = basis.encode(part, rank)
+        return out
+
+    def windows(self, size: int = _WINDOW) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Walk over the field: (rows, columns, dense kernels) of windows of at most `size`."""
+        for top in range(0, self.height, size):
+            for left in range(0, self.width, size):
+                rows = slice(top, min(top + size, self.height))
+                cols = slice(left, min(left + size, self.width))
+                yield rows, cols, self.dense(rows, cols)
+
+    def to(self, device: torch.device | str) -> KernelField:
+        """The same field on `device`."""
+        basis = None if self.basis is None else self.basis.to(device)
+        return KernelField(self.data.to(device), self.scale, basis, checked=True)
+
+    def item(self, index: int) -> KernelField:
+        """The field of one picture of the batch."""
+        return KernelField(
+            self.data[index : index + 1], self.scale, self.basis, checked=True
+        )
+
+    def blend(self, other: KernelField, weight: float) -> KernelField:
+        """`weight * self + (1 - weight) * other`; codes are blended where both share a basis."""
+        if (self.height, self.width, self.scale) != (other.height, other.width, other.scale):
+            raise InputError("Kernel fields of different size or scale cannot be blended.")
+        if self.basis is None or self.basis is not other.basis:
+            data = weight * self.dense() + (1 - weight) * other.dense()
+            return KernelField(data, self.scale, None, checked=True)
+        data = weight * self.data + (1 - weight) * other.data
+        return KernelField(data, self.scale, self.basis, checked=True)
+
+    def moments(self) -> KernelMoments:
+        """Width, direction and displacement of every kernel, computed window by window."""
+        shape = (self.batch, 5, self.height, self.width)
+        out = self.data.new_empty(shape, dtype=torch.float32)
+        x, y = window_offsets_px(self.scale, self.data.device)
+        powers = torch.stack((x, y, x * x, y * y, x * y))
+        for rows, cols, part in self.windows():
+            out[..., rows, cols] = torch.einsum("pk,bkhw->bphw", powers, part.float())
+        mx, my, xx, yy, xy = out.unbind(1)
+        xx, yy, xy = xx - mx * mx, yy - my * my, xy - mx * my
+        mid, half = (xx + yy) / 2, torch.sqrt(((xx - yy) / 2) ** 2 + xy**2)
+        sigma = torch.stack((mid + half, mid - half), 1).clamp_min(0).sqrt()
+        return KernelMoments(sigma, 0.5 * torch.atan2(2 * xy, xx - yy), torch.stack((mx, my), 1))
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file: `kernel_field (441,h,w)` float16, metadata `scale`.
+
+        Written beside its place first and then moved, so no half file is left.
+
+        Raises:
+            KernelFileError: more than one picture in the batch, or the place is not writable.
+        """
+        from safetensors.torch import save_file
+
+        if self.batch != 1:
+            raise KernelFileError(f"A kernel file holds one picture; this field has {self.batch}.")
+        target = Path(path)
+        partial = target.with_name(target.name + ".tmp")
+        try:
+            tensors = {"kernel_field": self.dense()[0].half().cpu().contiguous()}
+            save_file(tensors, str(partial), metadata={"scale": str(self.scale), "format": "mmsr"})
+            partial.replace(target)
+        except OSError as error:
+            raise KernelFileError(f"The kernel file {target} cannot be written: {error}.") from None
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> KernelField:
+        """Read what `save` writes.
+
+        Raises:
+            KernelFileError: missing or malformed file, wrong shape, NaN, negative, wrong sum.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        target = Path(path)
+        try:
+            with safe_open(str(target), "pt", device=device) as handle:
+                meta = handle.metadata() or {}
+                names = list(handle.keys())
+                if "kernel_field" not in names:
+                    found = ", ".join(names) or "nothing"
+                    raise KernelFileError(f"{target} has no tensor 'kernel_field' (found {found}).")
+                kernels = handle.get_tensor("kernel_field").float()
+        except (OSError, SafetensorError) as error:
+            raise KernelFileError(f"{target} is not a readable kernel file: {error}.") from None
+        try:
+            scale = check_scale(int(meta.get("scale", "")))
+        except ValueError:
+            raise KernelFileError(
+                f"{target}: the metadata must name a 'scale' from 1 to 16, "
+                f"but has {meta.get('scale')!r}."
+            ) from None
+        if kernels.ndim != 3 or kernels.shape[0] != KERNEL_TAPS or 0 in kernels.shape:
+            shape = tuple(kernels.shape)
+            raise KernelFileError(
+                f"{target}: kernel_field must have shape ({KERNEL_TAPS},h,w), but has {shape}."
+            )
+        try:
+            return cls.from_dense(kernels[None], scale)
+        except InputError as error:
+            raise KernelFileError(f"{target}: {error}") from None
+
+
+def constant_kernel_field(kernel: Tensor, height: int, width: int, scale: int) -> KernelField:
+    """The same kernel at every site.
+
+    Args:
+        kernel: `(441,)`, `(B,441)` or `(B,21,21)`, at least 0, summing to 1.
+        height: LR sites down.
+        width: LR sites across.
+        scale: SR factor.
+    """
+    flat = kernel.reshape(-1, KERNEL_TAPS) if kernel.ndim != 2 else kernel
+    if flat.shape[-1] != KERNEL_TAPS:
+        raise ShapeError("kernel", "(441,), (B,441) or (B,21,21)", kernel.shape)
+    return KernelField.from_dense(flat[:, :, None, None].expand(-1, -1, height, width), scale)

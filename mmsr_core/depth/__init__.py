@@ -1,0 +1,18 @@
+"""Inverse depth: from one picture, from a model of transformers, or from a depth picture."""
+
+from .backends import BuiltinDepth, DepthBackend, TransformersDepth, load_depth_backend
+from .builtin import estimate_depth_builtin
+from .net import DepthNet, DepthNetConfig
+from .normalise import depth_from_picture, normalise_depth
+
+__all__ = [
+    "BuiltinDepth",
+    "DepthBackend",
+    "DepthNet",
+    "DepthNetConfig",
+    "TransformersDepth",
+    "depth_from_picture",
+    "estimate_depth_builtin",
+    "load_depth_backend",
+    "normalise_depth",
+]

@@ -1,0 +1,24 @@
+"""Sampling and consistency. Everything here sees callables and operators, never networks."""
+
+from .consistency import (
+    add_adjoint_canvas,
+    back_project,
+    conjugate_gradient,
+    consistency_db,
+    degrade_canvas,
+    noise_gain,
+    row_sums,
+)
+from .flow import sample_flow, seeded_noise
+
+__all__ = [
+    "add_adjoint_canvas",
+    "back_project",
+    "conjugate_gradient",
+    "consistency_db",
+    "degrade_canvas",
+    "noise_gain",
+    "row_sums",
+    "sample_flow",
+    "seeded_noise",
+]

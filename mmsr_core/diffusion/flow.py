@@ -1,0 +1,71 @@
+"""Few-step sampling of a mean-anchored rectified flow. Sees callables, never models.
+
+`z_t = (1 - t) x0 + t (mean + sigma_s eps)` (PMRF, arXiv 2410.00418). The denoiser gives an estimate `d`
+of x0, so the velocity is `(z - d) / t` and an Euler step from t to t' is `z' = d + (t'/t)(z - d)`:
+what diffusers' FlowMatchEulerDiscreteScheduler computes, in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+Denoise = Callable[[Tensor, float, int], Tensor]
+"""`(z, t, step) -> x0 estimate`, a new canvas of the same shape."""
+Project = Callable[[Tensor, int], Tensor]
+"""`(x0 estimate, step) -> the estimate made consistent with the input`, may be in place."""
+
+
+def seeded_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
+    """Unit Gaussian noise on the CPU, one seed per picture of the batch.
+
+    The map covers the whole canvas, so neither the device nor the tiling changes the picture.
+
+    Args:
+        shape: `(B,3,H,W)`.
+        seeds: B whole numbers.
+    """
+    if len(seeds) != shape[0]:
+        raise InputError(f"{shape[0]} pictures need as many seeds, but {len(seeds)} were given.")
+    out = torch.empty(tuple(shape))
+    for item, seed in zip(out, seeds, strict=True):
+        item.normal_(generator=torch.Generator().manual_seed(int(seed) % 2**63))
+    return out
+
+
+def sample_flow(
+    denoise: Denoise,
+    project: Project,
+    mean: Tensor,
+    noise: Tensor,
+    sigma_s: float,
+    times: Sequence[float],
+) -> Tensor:
+    """Run the flow from t = 1 to 0.
+
+    Args:
+        denoise: see `Denoise`.
+        project: see `Project`; called after every denoising.
+        mean: `(B,3,H,W)` anchor.
+        noise: unit Gaussian of the same shape; overwritten (it becomes z).
+        sigma_s: noise level at t = 1.
+        times: falling, first 1, last 0: `steps + 1` numbers.
+
+    Returns:
+        The last projected estimate `(B,3,H,W)`.
+    """
+    if len(times) < 2 or abs(times[0] - 1) > 1e-6 or times[-1] != 0:
+        raise InputError(f"times must fall from 1 to 0, but are {list(times)}.")
+    if any(b >= a for a, b in zip(times, times[1:])):  # noqa: B905
+        raise InputError(f"times must fall strictly, but are {list(times)}.")
+    z = noise.mul_(sigma_s).add_(mean)
+    estimate = z
+    for step, (t, after) in enumerate(zip(times, times[1:])):  # noqa: B905
+        estimate = project(denoise(z, t, step), step)
+        if after > 0:
+            z.sub_(estimate).mul_(after / t).add_(estimate)
+    return estimate

@@ -1,0 +1,40 @@
+"""Reading, writing and resizing of pictures. Everything on disk is written atomically."""
+
+from .atomic import atomic_path, atomic_write_bytes, atomic_write_text
+from .reading import (
+    DEFAULT_MAX_OUTPUT_PIXELS,
+    DEFAULT_MAX_PIXELS,
+    INPUT_SUFFIXES,
+    LoadedImage,
+    check_output_size,
+    load_image,
+    read_size,
+)
+from .resize import resize_alpha, resize_bicubic
+from .writing import (
+    OUTPUT_SUFFIXES,
+    check_can_hold,
+    check_output_suffix,
+    check_writable_folder,
+    save_image,
+)
+
+__all__ = [
+    "DEFAULT_MAX_OUTPUT_PIXELS",
+    "DEFAULT_MAX_PIXELS",
+    "INPUT_SUFFIXES",
+    "OUTPUT_SUFFIXES",
+    "LoadedImage",
+    "atomic_path",
+    "atomic_write_bytes",
+    "atomic_write_text",
+    "check_can_hold",
+    "check_output_size",
+    "check_output_suffix",
+    "check_writable_folder",
+    "load_image",
+    "read_size",
+    "resize_alpha",
+    "resize_bicubic",
+    "save_image",
+]

@@ -1,0 +1,208 @@
+"""Reading picture files of every usual kind into float tensors, with one clear error if not."""
+
+from __future__ import annotations
+
+import re
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import ImageFileError
+from .decoding import FloatRange, decode_pixels
+
+DEFAULT_MAX_PIXELS = 100_000_000
+"""Largest picture read by default (10000x10000)."""
+DEFAULT_MAX_OUTPUT_PIXELS = 2**28
+"""Largest result made by default (16384x16384)."""
+_SUFFIXES = ".png .jpg .jpeg .jfif .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .jp2 .avif"
+INPUT_SUFFIXES = frozenset(_SUFFIXES.split())
+"""Names with these endings are taken for pictures when a folder is read."""
+# A list of our own: Pillow also knows formats that start other programs (EPS) or guess (TGA).
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """A picture as it was read."""
+
+    rgb: Tensor
+    """`(1,3,H,W)` float32 in 0..1; grey is repeated, EXIF orientation is applied."""
+    alpha: Tensor | None
+    """`(1,1,H,W)` float32 in 0..1, not premultiplied, or None when the file has no transparency."""
+    bit_depth: int
+    """Bits per channel that were kept: 8, 16, or 32 for float files."""
+    mode: str
+    """The file's own mode in Pillow's words (`RGB`, `P`, `CMYK`, `I;16`...)."""
+    icc_profile: bytes | None
+    """The file's RGB colour profile, to be passed on to the result; None if it had none."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.rgb.shape[-2], self.rgb.shape[-1]
+
+
+def load_image(
+    path: str | Path,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    *,
+    float_range: FloatRange = "unit",
+) -> LoadedImage:
+    """Reads a picture file.
+
+    What is kept: all 16 bits of 16-bit grey, grey+alpha, RGB and RGBA in PNG, and of grey, RGB
+    and RGBA in TIFF (16-bit CMYK is read as 8-bit); transparency, also of palettes and of colour
+    keys; RGB colour profiles, which are handed on and not applied. CMYK is converted by its own
+    profile if it has one. Of an animation, the first frame is read.
+
+    Args:
+        path: The file.
+        max_pixels: Larger pictures are refused from their header, before anything is decoded.
+        float_range: How float and 32-bit integer files are understood: `unit` expects 0..1
+            (0..65535 for integers), `stretch` maps the smallest value to 0 and the largest to 1,
+            for depth maps.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ImageFileError: The file is missing, empty, not a picture, damaged, larger than
+            `max_pixels`, or holds values that are not finite.
+    """
+    path = Path(path)
+    with _clear_errors(path, max_pixels), _open(path) as image:
+        return _decode(path, image, max_pixels, float_range)
+
+
+def read_size(path: str | Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, int]:
+    """Reads the height and width from a picture's header, without decoding it.
+
+    EXIF orientation is not looked at: the two may be exchanged in what `load_image` gives.
+
+    Args:
+        path: The file.
+        max_pixels: Larger pictures are refused.
+
+    Returns:
+        Height and width in pixels.
+
+    Raises:
+        ImageFileError: As for `load_image`, as far as the header shows it.
+    """
+    path = Path(path)
+    with _clear_errors(path, max_pixels), _open(path) as image:
+        _check_pixels(path, image, max_pixels)
+        return image.size[1], image.size[0]
+
+
+@contextmanager
+def _clear_errors(path: Path, max_pixels: int) -> Iterator[None]:
+    """Turns whatever goes wrong in reading into one clear `ImageFileError`."""
+    _check_file(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # What matters is an error here, not a warning.
+        try:
+            yield
+        except ImageFileError:
+            raise
+        except Image.DecompressionBombError as error:
+            count = re.search(r"\((\d+) pixels\)", str(error))
+            megapixels = f"{int(count[1]) / 1e6:.0f} megapixels" if count else "too many pixels"
+            raise ImageFileError(
+                f"{path} has {megapixels}; at most {max_pixels / 1e6:.0f} are read."
+            ) from error
+        except MemoryError as error:
+            raise ImageFileError(f"{path} does not fit in memory.") from error
+        except Exception as error:
+            # Decoders raise almost any type on damaged data.
+            raise ImageFileError(f"{path} is damaged or incomplete: {_one_line(error)}.") from error
+
+
+def check_output_size(
+    size: tuple[int, int], scale: int, max_pixels: int = DEFAULT_MAX_OUTPUT_PIXELS
+) -> None:
+    """Refuses a result that would be larger than `max_pixels`.
+
+    Args:
+        size: Height and width of the input.
+        scale: The super-resolution factor.
+        max_pixels: The limit for the result.
+
+    Raises:
+        ImageFileError: It would be larger.
+    """
+    height, width = size[0] * scale, size[1] * scale
+    if height * width > max_pixels:
+        raise ImageFileError(
+            f"The result would have {width}x{height} pixels, more than the limit of "
+            f"{max_pixels / 1e6:.0f} megapixels. Use a smaller scale or crop the picture."
+        )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageFileError(f"{path} does not exist.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or _one_line(error)
+        raise ImageFileError(f"{path} cannot be read: {reason}.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageFileError(f"{path} is a folder, not a picture file.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageFileError(f"{path} is not an ordinary file.")
+    if status.st_size == 0:
+        raise ImageFileError(f"{path} is empty (0 bytes).")
+
+
+def _open(path: Path) -> Image.Image:
+    Image.init()
+    formats = [name for name in _FORMATS if name in Image.OPEN]
+    try:
+        return Image.open(path, formats=formats)
+    except Image.UnidentifiedImageError as error:
+        raise ImageFileError(
+            f"{path} is not a picture in a known format (PNG, JPEG, WebP, TIFF, BMP, GIF, ...)."
+        ) from error
+    except PermissionError as error:
+        raise ImageFileError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _check_pixels(path: Path, image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageFileError(
+            f"{path} has {width}x{height} pixels ({width * height / 1e6:.0f} megapixels); "
+            f"at most {max_pixels / 1e6:.0f} megapixels are read."
+        )
+
+
+def _decode(
+    path: Path, image: Image.Image, max_pixels: int, float_range: FloatRange
+) -> LoadedImage:
+    _check_pixels(path, image, max_pixels)
+    mode, profile = image.mode, image.info.get("icc_profile")
+    pixels, bit_depth = decode_pixels(path, image, lambda: _open(path), float_range)
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    rgb = tensor[:, :3] if pixels.shape[2] >= 3 else tensor[:, :1].expand(1, 3, -1, -1)
+    alpha = tensor[:, -1:] if pixels.shape[2] in (2, 4) else None
+    is_rgb_profile = isinstance(profile, bytes) and profile[16:20] == b"RGB "
+    return LoadedImage(
+        rgb=rgb.contiguous(),
+        alpha=None if alpha is None else alpha.contiguous(),
+        bit_depth=bit_depth,
+        mode=mode,
+        icc_profile=profile if is_rgb_profile and mode != "CMYK" else None,
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()).rstrip(".")
+    return text[:200] or type(error).__name__

@@ -1,0 +1,203 @@
+"""Writing pictures: PNG (8 and 16 bit), JPEG, WebP, TIFF; alpha, profile and text kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, PngImagePlugin, TiffImagePlugin
+from torch import Tensor
+
+from ..errors import ImageFileError, InputError, ShapeError
+from .atomic import atomic_path
+from .deep import encode_png16
+
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+OUTPUT_SUFFIXES = frozenset(_FORMATS)
+"""Endings of the names that can be written."""
+_EXIF_IMAGE_DESCRIPTION = 0x010E
+_BAND_ROWS = 256
+
+
+def check_output_suffix(path: str | Path) -> str:
+    """Gives the format for a file name.
+
+    Args:
+        path: The file to be written.
+
+    Returns:
+        Pillow's name of the format.
+
+    Raises:
+        ImageFileError: The ending is not one that can be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        found = f"ends with {suffix!r}" if suffix else "has no ending"
+        raise ImageFileError(
+            f"Cannot write {path}: the name {found}; use one of {', '.join(sorted(_FORMATS))}."
+        )
+    return _FORMATS[suffix]
+
+
+def check_can_hold(path: str | Path, size: tuple[int, int], alpha: Tensor | None = None) -> None:
+    """Refuses, before a long run, a format that cannot hold the result.
+
+    Args:
+        path: The file to be written.
+        size: Height and width of the result.
+        alpha: The alpha it will have, at any size, or None.
+
+    Raises:
+        ImageFileError: The format has no alpha and the picture is not opaque, or the picture is
+            larger than the format allows.
+    """
+    file_format = check_output_suffix(path)
+    limit = {"WEBP": 16383, "JPEG": 65535}.get(file_format)
+    if limit is not None and max(size) > limit:
+        raise ImageFileError(
+            f"Cannot write {path}: {size[1]}x{size[0]} pixels are more than {file_format} allows "
+            f"({limit} a side); use .png or .tif."
+        )
+    if file_format == "JPEG" and alpha is not None and bool((alpha * 255 < 254.5).any()):
+        raise ImageFileError(
+            f"Cannot write {path}: the picture has transparency and JPEG cannot keep it; "
+            "use .png, .webp or .tif."
+        )
+
+
+def check_writable_folder(folder: str | Path) -> None:
+    """Finds out, by creating and removing an empty file, whether a folder can be written.
+
+    Args:
+        folder: An existing folder.
+
+    Raises:
+        ImageFileError: It is missing or cannot be written.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        reason = "it is not a folder" if folder.exists() else "it does not exist; create it first"
+        raise ImageFileError(f"Cannot write in the folder {folder}: {reason}.")
+    try:
+        with atomic_path(folder / ".mmsr-write-test"):
+            raise _ProbeDone
+    except _ProbeDone:
+        return
+    except ImageFileError as error:
+        reason = getattr(error.__cause__, "strerror", None) or "not permitted"
+        raise ImageFileError(f"Cannot write in the folder {folder}: {reason}.") from error
+
+
+def save_image(
+    path: str | Path,
+    rgb: Tensor,
+    alpha: Tensor | None = None,
+    metadata: dict[str, str] | None = None,
+    icc_profile: bytes | None = None,
+    bit_depth: int = 8,
+) -> None:
+    """Writes a picture; the file appears as a whole or not at all.
+
+    JPEG is written at quality 95 without chroma subsampling, WebP lossless, TIFF deflated. The
+    metadata are PNG text entries; in the other formats, JSON in EXIF `ImageDescription`.
+
+    Args:
+        path: The file; its ending chooses the format. The folder must exist.
+        rgb: `(1,3,H,W)` float; values outside 0..1 are clamped.
+        alpha: `(1,1,H,W)` float or None. JPEG has no alpha: there it must be 1 everywhere.
+        metadata: Text entries such as the settings of a run.
+        icc_profile: An RGB profile to embed.
+        bit_depth: 8, or 16 for PNG.
+
+    Raises:
+        ShapeError: A tensor has the wrong shape.
+        InputError: The values are not finite, or `bit_depth` is not 8 or 16.
+        ImageFileError: The name, format or folder does not allow it.
+    """
+    file_format = check_output_suffix(path)
+    if bit_depth not in (8, 16):
+        raise InputError(f"bit_depth must be 8 or 16, but is {bit_depth}.")
+    if bit_depth == 16 and file_format != "PNG":
+        raise ImageFileError(f"Cannot write {path} with 16 bits: only .png can. Use bit_depth=8.")
+    _check_tensors(rgb, alpha)
+    check_can_hold(path, (rgb.shape[2], rgb.shape[3]), alpha)
+    pixels = _quantised(rgb, None if file_format == "JPEG" else alpha, bit_depth)
+    if bit_depth == 16:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(encode_png16(pixels, metadata, icc_profile))
+        return
+    image = Image.fromarray(pixels)
+    options = _save_options(file_format, metadata, icc_profile)
+    with atomic_path(path) as temporary:
+        try:
+            image.save(temporary, format=file_format, **options)
+        except (ValueError, KeyError) as error:
+            raise ImageFileError(f"Cannot write {path}: {error}") from error
+
+
+def _check_tensors(rgb: Tensor, alpha: Tensor | None) -> None:
+    if rgb.dim() != 4 or rgb.shape[0] != 1 or rgb.shape[1] != 3 or 0 in rgb.shape:
+        raise ShapeError("rgb", "(1,3,H,W)", tuple(rgb.shape))
+    expected = (1, 1, *rgb.shape[-2:])
+    if alpha is not None and tuple(alpha.shape) != expected:
+        raise ShapeError("alpha", f"{expected} to fit rgb", tuple(alpha.shape))
+
+
+def _quantised(rgb: Tensor, alpha: Tensor | None, bit_depth: int) -> np.ndarray:
+    """`(H,W,3|4)` uint8 or uint16; made in bands, so that a large picture is not held twice."""
+    height, width = rgb.shape[-2:]
+    channels = 3 if alpha is None else 4
+    pixels = np.empty((height, width, channels), np.uint8 if bit_depth == 8 else np.uint16)
+    top = 2**bit_depth - 1
+    for start in range(0, height, _BAND_ROWS):
+        band = rgb[0, :, start : start + _BAND_ROWS].detach().float().cpu()
+        if alpha is not None:
+            part = alpha[0, :, start : start + _BAND_ROWS].detach().float().cpu()
+            band = torch.cat([band, part])
+        if not bool(torch.isfinite(band).all()):
+            raise InputError("The picture to save holds values that are not finite (NaN, inf).")
+        values = (band.clamp(0, 1) * top).round().permute(1, 2, 0).numpy()
+        pixels[start : start + _BAND_ROWS] = values
+    return pixels
+
+
+def _save_options(
+    file_format: str, metadata: dict[str, str] | None, icc_profile: bytes | None
+) -> dict[str, Any]:
+    options: dict[str, Any] = {"icc_profile": icc_profile} if icc_profile else {}
+    if file_format == "JPEG":
+        options |= {"quality": 95, "subsampling": 0}
+    elif file_format == "WEBP":
+        options |= {"lossless": True, "exact": True}
+    elif file_format == "TIFF":
+        options |= {"compression": "tiff_adobe_deflate"}
+    if not metadata:
+        return options
+    if file_format == "PNG":
+        text = PngImagePlugin.PngInfo()
+        for key, value in metadata.items():
+            text.add_text(key, value)
+        return options | {"pnginfo": text}
+    description = json.dumps(metadata)  # ASCII only: what the field allows.
+    if file_format == "TIFF":
+        info = TiffImagePlugin.ImageFileDirectory_v2()
+        info[_EXIF_IMAGE_DESCRIPTION] = description
+        return options | {"tiffinfo": info}
+    exif = Image.Exif()
+    exif[_EXIF_IMAGE_DESCRIPTION] = description
+    return options | {"exif": exif.tobytes()}
+
+
+class _ProbeDone(Exception):  # noqa: N818 - not an error: it ends the probe without a file.
+    """Leaves `atomic_path` so that it removes the probe."""

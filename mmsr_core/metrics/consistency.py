@@ -1,0 +1,47 @@
+"""Faithfulness of a result to its input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import ShapeError
+
+if TYPE_CHECKING:
+    from ..degradation import KernelField
+
+_WINDOW = 128
+"""LR sites along each side whose kernels are held densely at a time."""
+
+
+def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
+    """PSNR in RGB between `degrade(sr, field)` and `lr`; nothing is rounded.
+
+    Computed window by window, so a field stored compactly never becomes dense as a whole.
+
+    Args:
+        sr: `(B,3,H,W)` float, sRGB in 0..1.
+        lr: `(B,3,h,w)` float, with `H = h * field.scale` and `W = w * field.scale`.
+        field: Kernels to degrade with. Which field this is (estimated or true) belongs beside the
+            figure wherever it is shown.
+
+    Returns:
+        `(B,)` float64, dB; infinite when they agree exactly.
+    """
+    from ..degradation.operator import gather_sites, pad_window
+
+    h, w, scale = field.height, field.width, field.scale
+    for name, value, size in (("lr", lr, (h, w)), ("sr", sr, (h * scale, w * scale))):
+        if value.ndim != 4 or value.shape[1] != 3 or value.shape[-2:] != size:
+            expected = f"(B,3,{size[0]},{size[1]}) for a field of {h}x{w} sites at scale {scale}"
+            raise ShapeError(name, expected, tuple(value.shape))
+    squares = torch.zeros(lr.shape[0], dtype=torch.float64)
+    for rows, cols, kernels in field.windows(_WINDOW):
+        height, width = rows.stop - rows.start, cols.stop - cols.start
+        padded = pad_window(sr.detach(), rows.start, height, cols.start, width, scale)
+        degraded = gather_sites(padded, kernels.to(sr.device, sr.dtype), scale)
+        difference = degraded.double() - lr[..., rows, cols].detach().double()
+        squares += difference.square().flatten(1).sum(dim=1).cpu()
+    return -10 * torch.log10(squares / (3 * h * w))

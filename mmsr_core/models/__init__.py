@@ -1,0 +1,15 @@
+"""The networks. Each declares its receptive radius and stride, which exact tiling relies on."""
+
+from .denoiser import MODALITIES, Denoiser, DenoiserOutput
+from .kernel_estimator import KernelEstimate, KernelEstimator
+from .mean_net import MeanNet, condition_globals
+
+__all__ = [
+    "MODALITIES",
+    "Denoiser",
+    "DenoiserOutput",
+    "KernelEstimate",
+    "KernelEstimator",
+    "MeanNet",
+    "condition_globals",
+]

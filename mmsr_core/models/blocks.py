@@ -1,0 +1,96 @@
+"""Building blocks shared by the networks. None of them sees more than a fixed neighbourhood."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+GRID = 4
+"""Networks after the kernel estimator work on the HR / 4 grid."""
+
+
+def pixels_to_grid(image: Tensor) -> Tensor:
+    """`(B,3,H,W)` to `(B,51,H/4,W/4)`: the mean of each 4x4 block, then its deviations, amplified.
+
+    The mean of a block carries most of the energy and none of the detail; apart, each is at the
+    scale that a network learns from. Input in 0..1; output about unit variance.
+    """
+    b, c, height, width = image.shape
+    blocks = F.pixel_unshuffle(image, GRID).reshape(b, c, GRID * GRID, height // GRID, -1)
+    mean = blocks.mean(2)
+    deviation = (blocks - mean.unsqueeze(2)).reshape(b, c * GRID * GRID, height // GRID, -1)
+    return torch.cat(((mean - 0.5) * 4, deviation * 16), 1)
+
+
+def residual_to_grid(residual: Tensor) -> Tensor:
+    """`(B,3,H,W)` differences to `(B,48,H/4,W/4)`, amplified to about unit variance."""
+    return F.pixel_unshuffle(residual, GRID) * 16
+
+
+def grid_to_residual(features: Tensor) -> Tensor:
+    """`(B,48,h,w)` to a small residual `(B,3,4h,4w)` in picture units."""
+    return F.pixel_shuffle(features.float(), GRID) * 0.1
+
+
+class ChannelNorm(nn.Module):
+    """Normalises over the channels of each pixel alone, so tiles do not change it."""
+
+    def __init__(self, eps: float = 1e-4) -> None:
+        """Args: eps, added to the variance."""
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B,C,h,w)` to the same shape, zero mean and unit variance over C."""
+        centred = x - x.mean(1, keepdim=True)
+        return centred * torch.rsqrt(centred.square().mean(1, keepdim=True) + self.eps)
+
+
+class FeatureTransform(nn.Module):
+    """SFT (arXiv 1804.02815): `x * (1 + gamma(c)) + beta(c)` with c at the same resolution."""
+
+    def __init__(self, condition_channels: int, channels: int) -> None:
+        """Zero-initialised: it starts as the identity."""
+        super().__init__()
+        self.project = nn.Conv2d(condition_channels, 2 * channels, 1)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """`x (B,C,h,w)`, `condition (B,Cc,h,w)`; returns `(B,C,h,w)`."""
+        gamma, beta = self.project(condition).chunk(2, 1)
+        return torch.addcmul(x + beta, x, gamma)
+
+
+class MutualAffineConv(nn.Module):
+    """MAConv (MANet, arXiv 2108.05302): each half of the channels modulates the other half."""
+
+    def __init__(self, channels: int) -> None:
+        """Args: channels, even."""
+        super().__init__()
+        half = channels // 2
+        self.convs = nn.ModuleList([nn.Conv2d(half, half, 3, padding=1) for _ in range(2)])
+        self.affines = nn.ModuleList(
+            [
+                nn.Sequential(nn.Conv2d(half, half // 2, 1), nn.ReLU(), nn.Conv2d(half // 2, channels, 1))
+                for _ in range(2)
+            ]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B,C,h,w)` to `(B,C,h,w)`."""
+        halves = x.chunk(2, 1)
+        out = []
+        for i in range(2):
+            gamma, beta = self.affines[i](halves[1 - i]).chunk(2, 1)
+            out.append(self.convs[i](torch.addcmul(halves[i] + beta, halves[i], gamma)))
+        return torch.cat(out, 1)
+
+
+def timestep_features(t: Tensor, channels: int) -> Tensor:
+    """Sinusoids of the flow time `(B,)` in 0..1: `(B,channels)`."""
+    half = channels // 2
+    rates = torch.exp(torch.linspace(0.0, 5.0, half, device=t.device, dtype=torch.float32))
+    phase = t.float()[:, None] * rates[None]
+    return torch.cat((phase.sin(), phase.cos()), 1)

@@ -1,0 +1,98 @@
+"""Adaptive multi-modal fusion (SSR) with modalities routed as experts (M3ESR, arXiv 2605.10470)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .blocks import ChannelNorm
+
+_NEVER = -1e4  # stands for log(0): exp() of it is exactly 0 in every float format
+
+
+class ModalityExpert(nn.Module):
+    """Features `f_m` of one modality at every level of the U-Net."""
+
+    def __init__(self, channels: int, width: int, levels: int) -> None:
+        """Args: channels of the modality, of its features, and the number of levels."""
+        super().__init__()
+        self.inlet = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 1)
+        )
+        self.downs = nn.ModuleList([nn.Conv2d(width, width, 2, 2) for _ in range(levels - 1)])
+
+    def forward(self, modality: Tensor) -> list[Tensor]:
+        """`(B,Cm,h,w)` to `levels` features, each half the size of the one before."""
+        features = [self.inlet(modality)]
+        for down in self.downs:
+            features.append(down(nn.functional.silu(features[-1])))
+        return features
+
+
+class AdaptiveFusion(nn.Module):
+    """AMF at one level: `F + sum_m w_m [M_alpha,m(f_m) * Norm(F) + M_beta,m(f_m)]`.
+
+    The router: `w_m(p,t) = softmax_m[(g_m(F, f_m, t) - s_m(p) + log a_m(p)) / tau(t)]`, where `a_m` is
+    availability x strength x mask, `s_m` the expert's predicted log-error and `tau` a learned
+    temperature. A modality with `a_m = 0` weighs exactly 0. Zero-initialised: uniform weights at
+    first, and no effect. SSR's Eq. 3 is the case w = 1.
+    """
+
+    def __init__(self, modalities: tuple[str, ...], channels: int, width: int) -> None:
+        """Args: names in a fixed order, channels of F, channels of f_m."""
+        super().__init__()
+        self.modalities = modalities
+        self.norm = ChannelNorm()
+        self.affine = nn.ModuleDict({m: nn.Conv2d(width, 2 * channels, 1) for m in modalities})
+        self.gate = nn.Conv2d(channels, len(modalities), 1)
+        self.gate_expert = nn.ModuleDict({m: nn.Conv2d(width, 1, 1) for m in modalities})
+        self.log_error = nn.ModuleDict({m: nn.Conv2d(width, 1, 1) for m in modalities})
+        self.temperature = nn.Linear(1, 1)
+        for module in (self.gate, *self.affine.values(), *self.gate_expert.values()):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+        for module in (*self.log_error.values(), self.temperature):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+
+    def tau(self, t: Tensor) -> Tensor:
+        """Temperature `(B,)` at the flow times `(B,)`; 0.5 or more, high when noisy at the start."""
+        return 0.5 + torch.exp(self.temperature(t[:, None].float()) + t[:, None].float())[:, 0]
+
+    def weights(
+        self, f: Tensor, experts: dict[str, Tensor], amounts: dict[str, Tensor], t: Tensor
+    ) -> Tensor:
+        """Weights `(B,M,h,w)`: at every place they sum to 1, or are all 0 if nothing is there.
+
+        Args:
+            f: `(B,C,h,w)` normalised features of the U-Net.
+            experts: `f_m (B,width,h,w)` for each available modality.
+            amounts: `a_m`, broadcastable to `(B,1,h,w)`, at least 0.
+            t: `(B,)` flow time, 1 = noise.
+        """
+        gates = self.gate(f).float()
+        scores = torch.full_like(gates, _NEVER)
+        present = torch.zeros_like(gates)
+        for i, name in enumerate(self.modalities):
+            if name not in experts:
+                continue
+            own = self.gate_expert[name](experts[name]) - self.log_error[name](experts[name])
+            amount = amounts[name].to(gates).expand(-1, -1, *gates.shape[-2:])
+            log_amount = torch.where(amount > 0, amount.clamp_min(1e-6).log(), _NEVER)
+            scores[:, i : i + 1] = gates[:, i : i + 1] + own.float() + log_amount
+            present[:, i : i + 1] = (amount > 0).to(gates)
+        weights = torch.softmax(scores / self.tau(t).view(-1, 1, 1, 1), 1) * present
+        return weights / weights.sum(1, keepdim=True).clamp_min(1e-12)
+
+    def forward(
+        self, f: Tensor, experts: dict[str, Tensor], amounts: dict[str, Tensor], t: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the fused features `(B,C,h,w)` and the weights `(B,M,h,w)`."""
+        normed = self.norm(f)
+        weights = self.weights(normed, experts, amounts, t)
+        out = f
+        for i, name in enumerate(self.modalities):
+            if name in experts:
+                alpha, beta = self.affine[name](experts[name]).chunk(2, 1)
+                out = out + weights[:, i : i + 1].to(f.dtype) * torch.addcmul(beta, alpha, normed)
+        return out, weights

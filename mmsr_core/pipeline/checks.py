@@ -1,0 +1,115 @@
+"""Checks of what the caller gives, before any work. Every message names the argument."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..degradation import KernelField, check_scale
+from ..errors import InputError, ShapeError
+
+MAX_STEPS = 64
+CONSISTENCY_METHODS = ("ibp", "cg", "off")
+
+
+def check_picture(name: str, image: Tensor) -> Tensor:
+    """A `(B,3,h,w)` picture without NaN, as float32, clamped to 0..1."""
+    if image.ndim != 4 or image.shape[1] != 3 or 0 in image.shape:
+        raise ShapeError(name, "(B,3,h,w) with at least one pixel", tuple(image.shape))
+    image = image.float()
+    if not torch.isfinite(image).all():
+        raise InputError(f"{name} holds NaN or infinite values; pixels must be numbers in 0..1.")
+    return image.clamp(0, 1)
+
+
+def check_depth(inverse_depth: Tensor | None, lr: Tensor) -> Tensor | None:
+    """A `(B,1,h,w)` map of the picture's size, or a batch of one for all pictures."""
+    if inverse_depth is None:
+        return None
+    expected = (lr.shape[0], 1, *lr.shape[-2:])
+    if inverse_depth.ndim != 4 or inverse_depth.shape[1:] != expected[1:]:
+        raise ShapeError("inverse_depth", str(expected), tuple(inverse_depth.shape))
+    if inverse_depth.shape[0] not in (1, lr.shape[0]):
+        raise ShapeError("inverse_depth", str(expected), tuple(inverse_depth.shape))
+    if not torch.isfinite(inverse_depth).all():
+        raise InputError("inverse_depth holds NaN or infinite values; it must be in 0..1.")
+    return inverse_depth.to(lr).clamp(0, 1).expand(lr.shape[0], -1, -1, -1)
+
+
+def check_kernel(field: KernelField | None, lr: Tensor, scale: int) -> KernelField | None:
+    """A kernel field for this picture's size and scale."""
+    if field is None:
+        return None
+    if field.scale != scale:
+        raise InputError(f"The kernel field is for scale {field.scale}, but the scale is {scale}.")
+    if (field.height, field.width) != tuple(lr.shape[-2:]):
+        raise InputError(
+            f"The kernel field has {field.width}x{field.height} sites, "
+            f"but the picture has {lr.shape[-1]}x{lr.shape[-2]} pixels; they must be equal."
+        )
+    if field.batch not in (1, lr.shape[0]):
+        raise InputError(f"The kernel field holds {field.batch} pictures, not {lr.shape[0]}.")
+    return field.to(lr.device)
+
+
+def check_number(name: str, value: float, low: float, high: float, whole: bool = False) -> None:
+    """A number in `low..high`, whole if asked for."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:
+        kind = "whole number" if whole else "number"
+        raise InputError(f"{name} must be a {kind} from {low:g} to {high:g}, but is {value!r}.")
+    if whole and value != int(value):
+        raise InputError(f"{name} must be a whole number, but is {value!r}.")
+
+
+def check_tile(tile: int | None) -> None:
+    """None, or at least 16 grid cells (64 output pixels)."""
+    if tile is not None:
+        check_number("tile", tile, 16, 1 << 20, whole=True)
+
+
+def check_sampling(steps: int, detail: float, consistency: str, tile: int | None) -> None:
+    """The sampler's numbers."""
+    check_number("steps", steps, 0, MAX_STEPS, whole=True)
+    check_number("detail", detail, 0, 2)
+    check_tile(tile)
+    if consistency not in CONSISTENCY_METHODS:
+        raise InputError(f"consistency must be one of {CONSISTENCY_METHODS}, not {consistency!r}.")
+
+
+def check_seeds(seed: int | Sequence[int], batch: int) -> list[int]:
+    """One seed per picture: a single seed counts up over the batch."""
+    seeds = [seed + i for i in range(batch)] if isinstance(seed, int) else [int(s) for s in seed]
+    if len(seeds) != batch:
+        raise InputError(f"{batch} pictures need as many seeds, but {len(seeds)} were given.")
+    if any(not 0 <= s < 2**64 for s in seeds):
+        raise InputError(f"seed must be a whole number from 0 to 2^64 - 1, but is {seed!r}.")
+    return seeds
+
+
+def check_modalities(
+    strengths: dict[str, float], masks: dict[str, Tensor], known: Sequence[str], lr: Tensor
+) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Strengths (1 where not given) and masks for known modalities."""
+    for name in (*strengths, *masks):
+        if name not in known:
+            raise InputError(f"Unknown modality {name!r}; this model has {', '.join(known)}.")
+    full = {name: 1.0 for name in known}
+    for name, value in strengths.items():
+        check_number(f"strength of {name}", value, 0, 2)
+        full[name] = float(value)
+    placed = {}
+    for name, mask in masks.items():
+        if mask.ndim != 4 or mask.shape[1] != 1 or mask.shape[-2:] != lr.shape[-2:]:
+            raise ShapeError(f"mask of {name}", f"(B,1,{lr.shape[-2]},{lr.shape[-1]})", mask.shape)
+        placed[name] = mask.to(lr).clamp(0, 1).expand(lr.shape[0], -1, -1, -1)
+    return full, placed
+
+
+__all__ = [
+    "check_depth", "check_kernel", "check_modalities", "check_number", "check_picture",
+    "check_sampling", "check_scale", "check_seeds", "check_tile",
+]  # fmt: skip

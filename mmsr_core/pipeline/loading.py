@@ -1,0 +1,127 @@
+"""Loading a weights folder: found, verified, strict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import InputError
+from ..weights import find_weights, load_component, verify_folder
+from .pipeline import MMSRPipeline
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_DTYPES = {
+    "float32": torch.float32,
+    "fp32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "bf16": torch.bfloat16,
+    "float16": torch.float16,
+    "fp16": torch.float16,
+}
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """The device to run on: "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: unknown, or not present on this machine.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise InputError(f"device must be auto, cpu, cuda or mps, but is {device!r}.") from None
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(chosen.type, True):
+        raise InputError(f"device {device!r} was asked for, but this machine has none; use auto.")
+    return chosen
+
+
+def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """The networks' dtype: "auto" takes bfloat16 where the hardware multiplies it natively.
+
+    Raises:
+        InputError: unknown dtype.
+    """
+    if isinstance(dtype, torch.dtype):
+        if dtype not in _DTYPES.values():
+            raise InputError(f"dtype must be float32, bfloat16 or float16, but is {dtype}.")
+        return dtype
+    if dtype != "auto":
+        if dtype not in _DTYPES:
+            raise InputError(f"dtype must be auto or one of {', '.join(_DTYPES)}, not {dtype!r}.")
+        return _DTYPES[dtype]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "cpu" and _cpu_multiplies_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    capability = torch.backends.cpu.get_cpu_capability()
+    if "AVX512" not in capability and "AMX" not in capability:
+        return False
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    found = [getattr(torch.cpu, name, None) for name in checks]
+    return any(check() for check in found if check is not None)
+
+
+def load_pipeline(
+    model: str | Path = "small",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+) -> MMSRPipeline:
+    """Load the pipeline from weights that ship ("small", "base") or from a diffusers folder.
+
+    Every file is checked against the folder's list of SHA-256 sums (where it has one), and every
+    network is loaded strictly: a missing or an extra key is an error.
+
+    Args:
+        model: name of shipped weights, or a folder.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        dtype: "auto", "float32", "bfloat16", "float16". Weights stay float32; the networks run under
+            autocast.
+
+    Raises:
+        WeightsError: missing, incomplete or altered weights.
+        InputError: unknown device or dtype.
+    """
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    from ..depth import DepthNet
+    from ..models import Denoiser, KernelEstimator, MeanNet
+
+    chosen = resolve_device(device)
+    compute = resolve_dtype(dtype, chosen)
+    folder = find_weights(model)
+    verify_folder(folder)
+
+    def load(name: str, kind: type[nn.Module]) -> nn.Module:
+        module = load_component(folder / name, kind)
+        return module.to(chosen, memory_format=torch.channels_last)
+
+    scheduler_folder = folder / "scheduler"
+    pipe = MMSRPipeline(
+        depth_estimator=load("depth_estimator", DepthNet),
+        kernel_estimator=load("kernel_estimator", KernelEstimator),
+        mean_net=load("mean_net", MeanNet),
+        denoiser=load("denoiser", Denoiser),
+        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(str(scheduler_folder))
+        if scheduler_folder.is_dir()
+        else FlowMatchEulerDiscreteScheduler(),
+    )
+    pipe.compute_dtype = compute
+    pipe.model_label = str(model)
+    return pipe

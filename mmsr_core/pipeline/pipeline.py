@@ -1,0 +1,487 @@
+"""The pipeline: estimate, refine, fuse, sample, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..degradation import KernelField
+from ..depth import DepthNet, estimate_depth_builtin
+from ..diffusion import (
+    back_project,
+    conjugate_gradient,
+    consistency_db,
+    row_sums,
+    sample_flow,
+    seeded_noise,
+)
+from ..models import MODALITIES, Denoiser, KernelEstimator, MeanNet
+from ..types import ProgressCallback
+from . import checks
+from .outputs import Conditioning, DegradationEstimate, RestorationOutput
+from .report import RestorationReport, peak_memory_mb
+from .run import Run, small_preview
+from .stages import FlowStage, KernelStage, Scene, base_canvas, estimate_kernels, restore_mean
+
+STEP_PROJECTIONS = 2
+"""SART iterations after a step that is not the last."""
+FINAL_PROJECTIONS = 5
+"""SART iterations at the end."""
+CG_ITERATIONS = 8
+
+
+class MMSRPipeline(DiffusionPipeline):
+    """Blind restoration and super-resolution with a spatially varying, measured degradation.
+
+    SSR (arXiv 2403.05808) on a mean-anchored rectified flow. Load it with
+    `mmsr_core.pipeline.load_pipeline` (verifies the weights) or `from_pretrained`.
+    """
+
+    model_cpu_offload_seq = "depth_estimator->kernel_estimator->mean_net->denoiser"
+
+    def __init__(
+        self,
+        depth_estimator: DepthNet,
+        kernel_estimator: KernelEstimator,
+        mean_net: MeanNet,
+        denoiser: Denoiser,
+        scheduler: FlowMatchEulerDiscreteScheduler,
+    ) -> None:
+        """Args: the networks, and the scheduler that places the sampling times."""
+        super().__init__()
+        self.register_modules(
+            depth_estimator=depth_estimator,
+            kernel_estimator=kernel_estimator,
+            mean_net=mean_net,
+            denoiser=denoiser,
+            scheduler=scheduler,
+        )
+        self.compute_dtype = torch.float32
+        self.model_label = "custom"
+
+    # -- stages ---------------------------------------------------------------------------------
+
+    def _run(self, tile: int | None, progress: ProgressCallback | None, passes: int) -> Run:
+        device = next(self.mean_net.parameters()).device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        return Run(device, self.compute_dtype, tile, progress, passes)
+
+    @torch.inference_mode()
+    def estimate_depth(self, lr: Tensor) -> Tensor:
+        """Relative inverse depth by the built-in net: `(B,3,h,w)` to `(B,1,h,w)`, 0..1, near = 1."""
+        lr = checks.check_picture("lr", lr).to(next(self.depth_estimator.parameters()).device)
+        return estimate_depth_builtin(self.depth_estimator, lr)
+
+    def estimate_degradation(
+        self,
+        lr: Tensor,
+        scale: int,
+        inverse_depth: Tensor | None = None,
+        *,
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> DegradationEstimate:
+        """One pass of DKENet: kernels, noise, JPEG quality.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1.
+            scale: SR factor the kernels are for, 1..16.
+            inverse_depth: `(B,1,h,w)`, 0..1, near = 1; by default no depth is used.
+            tile: tile core in grid cells (LR px here); None chooses.
+            progress: see `mmsr_core.types`.
+        """
+        return self._refine(lr, scale, inverse_depth, None, 1, 1.0, True, tile, progress)
+
+    def refine_kernel(
+        self,
+        lr: Tensor,
+        scale: int,
+        inverse_depth: Tensor | None = None,
+        *,
+        initial: DegradationEstimate | None = None,
+        iterations: int = 3,
+        gamma: float = 0.9,
+        fixed_depth: bool = False,
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> DegradationEstimate:
+        """SVKR (SSR, Algorithm 1): refine depth, kernel and picture in turn.
+
+        `D <- DE(I)`, `K' <- DKENet(LR, D)`, `K <- gamma K' + (1 - gamma) K`, `I <- mean_net(LR, K)`.
+        The first picture I is the LR input itself.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1.
+            scale: SR factor, 1..16.
+            inverse_depth: the first depth; estimated by the built-in net when None.
+            initial: an estimate to blend into; the first K' is taken as it is when None.
+            iterations: T, 1..16.
+            gamma: weight of the new kernels, 0..1.
+            fixed_depth: keep `inverse_depth` (a measured one) instead of estimating it again. More
+                than one iteration then changes nothing but the blend.
+            tile: tile core in grid cells; None chooses.
+            progress: see `mmsr_core.types`.
+        """
+        return self._refine(
+            lr, scale, inverse_depth, initial, iterations, gamma, fixed_depth, tile, progress
+        )
+
+    @torch.inference_mode()
+    def _refine(
+        self,
+        lr: Tensor,
+        scale: int,
+        inverse_depth: Tensor | None,
+        initial: DegradationEstimate | None,
+        iterations: int,
+        gamma: float,
+        fixed_depth: bool,
+        tile: int | None,
+        progress: ProgressCallback | None,
+        run: Run | None = None,
+    ) -> DegradationEstimate:
+        checks.check_scale(scale)
+        checks.check_number("iterations", iterations, 1, 16, whole=True)
+        checks.check_number("gamma", gamma, 0, 1)
+        checks.check_tile(tile)
+        lr = checks.check_picture("lr", lr)
+        run = run or self._run(tile, progress, 2 * iterations)
+        lr = lr.to(run.device)
+        depth = checks.check_depth(inverse_depth, lr)
+        field = None if initial is None else checks.check_kernel(initial.kernel_field, lr, scale)
+        stage: KernelStage | None = None
+        for index in range(iterations):
+            if not fixed_depth and (index > 0 or depth is None):
+                picture = lr
+                if index > 0 and stage is not None and field is not None:
+                    scene = self._scene(lr, scale, field, depth, stage, {}, {})
+                    with run.stage("mean"):
+                        restored = scene.picture(restore_mean(self.mean_net, scene, run))
+                    picture = restored.clamp_(0, 1)
+                with run.stage("depth"):
+                    depth = estimate_depth_builtin(self.depth_estimator, picture)
+                    depth = _to_size(depth, lr.shape[-2:])
+            with run.stage("kernel"):
+                stage = estimate_kernels(self.kernel_estimator, lr, scale, depth, run)
+            fresh = KernelField.from_codes(stage.codes, scale, self._basis)
+            field = fresh if field is None else _blend(fresh, field, gamma, self._basis)
+            if fixed_depth and initial is None:
+                break  # DKENet would be asked the same question again
+        if stage is None or field is None:
+            raise RuntimeError("SVKR ran no iteration.")
+        return DegradationEstimate(
+            kernel_field=field,
+            inverse_depth=depth,
+            noise_std=stage.noise_std,
+            jpeg_quality=stage.jpeg_quality,
+            notes=tuple(run.runner.notes),
+            stage_seconds=dict(run.seconds),
+        )
+
+    @property
+    def _basis(self):  # noqa: ANN202
+        """The estimator's PCA basis: one object per weights, so that fields can be told apart."""
+        cached = self.__dict__.get("_basis_cache")
+        device = self.kernel_estimator.basis_mean.device
+        if cached is None or cached.mean.device != device:
+            cached = self.kernel_estimator.basis
+            self.__dict__["_basis_cache"] = cached
+        return cached
+
+    def fuse_modalities(
+        self,
+        lr: Tensor,
+        estimate: DegradationEstimate,
+        *,
+        strengths: Mapping[str, float] | None = None,
+        masks: Mapping[str, Tensor] | None = None,
+    ) -> Conditioning:
+        """Weigh the evidence for the sampler.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1.
+            estimate: what is wrong with it.
+            strengths: 0..2 for "lr", "kernel", "depth"; 1 where not given; 0 is exactly the same as
+                leaving the modality out.
+            masks: `(B,1,h,w)` in 0..1: where a modality acts.
+        """
+        lr = checks.check_picture("lr", lr)
+        full, placed = checks.check_modalities(
+            dict(strengths or {}), dict(masks or {}), MODALITIES, lr
+        )
+        checks.check_kernel(estimate.kernel_field, lr, estimate.kernel_field.scale)
+        return Conditioning(lr, estimate.kernel_field.scale, estimate, full, placed)
+
+    def _scene(
+        self,
+        lr: Tensor,
+        scale: int,
+        field: KernelField,
+        depth: Tensor | None,
+        damage: KernelStage | DegradationEstimate,
+        strengths: Mapping[str, float],
+        masks: Mapping[str, Tensor],
+    ) -> Scene:
+        amounts: dict[str, Tensor] = {}
+        for name in MODALITIES:
+            strength = torch.full((1, 1, 1, 1), strengths.get(name, 1.0), device=lr.device)
+            mask = masks.get(name)
+            amount = strength if mask is None else strength * mask.to(lr.device)
+            amounts[name] = amount.expand(lr.shape[0], -1, -1, -1)
+        return Scene(
+            lr=lr,
+            scale=scale,
+            field=field,
+            codes=field.codes(self._basis).expand(lr.shape[0], -1, -1, -1),
+            depth=depth,
+            amounts=amounts,
+            noise_std=damage.noise_std.to(lr),
+            jpeg_quality=damage.jpeg_quality.to(lr),
+            sums=row_sums(field),
+        )
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        conditioning: Conditioning,
+        *,
+        steps: int = 4,
+        detail: float = 1.0,
+        seed: int | Sequence[int] = 0,
+        consistency: str = "ibp",
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+        _run: Run | None = None,
+    ) -> RestorationOutput:
+        """Restore: the posterior mean, then `steps` steps of the flow, kept consistent with the input.
+
+        Args:
+            conditioning: from `fuse_modalities`.
+            steps: 0 gives the mean (highest PSNR); 1..64 flow steps.
+            detail: 0..2, how far from the mean towards the flow's picture (1).
+            seed: a number (picture i of the batch gets seed + i), or one for each picture.
+            consistency: "ibp" (back-projection), "cg" (conjugate gradient) or "off".
+            tile: tile core in grid cells (4 output px), at least 16; None chooses.
+            progress: see `mmsr_core.types`. Whatever it raises ends the run.
+        """
+        checks.check_sampling(steps, detail, consistency, tile)
+        seeds = checks.check_seeds(seed, conditioning.lr.shape[0])
+        started = time.perf_counter()
+        run = _run or self._run(tile, progress, 2 + 2 * steps)
+        lr = conditioning.lr.to(run.device)
+        estimate = conditioning.estimate
+        field = estimate.kernel_field.to(run.device)
+        depth = checks.check_depth(estimate.inverse_depth, lr)
+        scene = self._scene(
+            lr, conditioning.scale, field, depth, estimate,
+            conditioning.strengths, conditioning.masks,
+        )  # fmt: skip
+
+        # 1. The mean: (B,3,H',W'), padded canvas.
+        with run.stage("mean"):
+            mean = restore_mean(self.mean_net, scene, run)
+        run.preview = lambda: small_preview(scene.picture(mean))
+
+        def project(canvas: Tensor, iterations: int) -> Tensor:
+            with run.stage("consistency"):
+                return _project(canvas, scene, consistency, iterations)
+
+        # 2. The flow.
+        flow = FlowStage(self.denoiser, scene, mean, run)
+        result = mean
+        if steps and detail:
+
+            def denoise(z: Tensor, t: float, step: int) -> Tensor:
+                with run.stage("flow"):
+                    estimate = flow.denoise(z, t, keep_weights=step == steps - 1)
+                run.preview = lambda: small_preview(scene.picture(estimate))
+                return estimate
+
+            noise = seeded_noise(mean.shape, seeds).to(run.device)
+            times = self.sampling_times(steps)
+            result = sample_flow(
+                denoise,
+                lambda x, step: x if step == steps - 1 else project(x, STEP_PROJECTIONS),
+                mean,
+                noise,
+                float(self.denoiser.config["sigma_s"]),
+                times,
+            )
+            del noise
+            if detail != 1:  # 3. The fidelity / detail dial.
+                result = result.sub_(mean).mul_(detail).add_(mean)
+            del mean
+
+        # 4. Agreement with the input, at the end of whatever was done.
+        result = project(result, FINAL_PROJECTIONS)
+        run.preview = lambda: small_preview(scene.picture(result))
+        images = scene.picture(result).clamp_(0, 1)
+        after = float(consistency_db(images, lr, field).mean())
+        report = self._report(scene, run, started, steps, seeds, detail, after, flow, estimate)
+        return RestorationOutput(images.cpu(), report, estimate, flow.weight_maps())
+
+    def sampling_times(self, steps: int) -> list[float]:
+        """Flow times from 1 to 0 as the scheduler places them: `steps + 1` numbers."""
+        spaced = [1 - i / steps for i in range(steps)]
+        self.scheduler.set_timesteps(sigmas=spaced)
+        return [float(v) for v in self.scheduler.sigmas]
+
+    # -- the whole run --------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        lr: Tensor,
+        *,
+        scale: int = 4,
+        steps: int = 4,
+        detail: float = 1.0,
+        seed: int | Sequence[int] = 0,
+        kernel: KernelField | None = None,
+        inverse_depth: Tensor | None = None,
+        iterations: int = 3,
+        gamma: float = 0.9,
+        strengths: Mapping[str, float] | None = None,
+        masks: Mapping[str, Tensor] | None = None,
+        consistency: str = "ibp",
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> RestorationOutput:
+        """Estimate, refine, restore.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1.
+            scale: SR factor, 1..16; 1 restores without enlarging.
+            steps: 0..64 flow steps, 0 for the mean alone.
+            detail: 0..2.
+            seed: see `sample`.
+            kernel: a known kernel field; then only noise and JPEG are estimated.
+            inverse_depth: a known depth `(B,1,h,w)`; then SVKR does not estimate it again.
+            iterations: SVKR's T.
+            gamma: SVKR's gamma.
+            strengths: see `fuse_modalities`.
+            masks: see `fuse_modalities`.
+            consistency: see `sample`.
+            tile: see `sample`.
+            progress: see `mmsr_core.types`.
+        """
+        # 1. Check everything before any work.
+        checks.check_scale(scale)
+        checks.check_sampling(steps, detail, consistency, tile)
+        lr = checks.check_picture("lr", lr)
+        checks.check_seeds(seed, lr.shape[0])
+        kernel = checks.check_kernel(kernel, lr, scale)
+        checks.check_modalities(dict(strengths or {}), dict(masks or {}), MODALITIES, lr)
+        started = time.perf_counter()
+        measured = inverse_depth is not None
+        rounds = 1 if measured or kernel is not None else iterations
+        run = self._run(tile, progress, 3 * rounds - 1 + 2 + 2 * steps)
+
+        # 2. Depth, kernels, noise, JPEG quality.
+        estimate = self._refine(
+            lr, scale, inverse_depth, None, rounds if rounds == 1 else iterations, gamma, measured,
+            tile, None, run,
+        )  # fmt: skip
+        if kernel is not None:
+            estimate = DegradationEstimate(
+                kernel_field=kernel.to(run.device),
+                inverse_depth=estimate.inverse_depth,
+                noise_std=estimate.noise_std,
+                jpeg_quality=estimate.jpeg_quality,
+                notes=estimate.notes,
+            )
+
+        # 3. Weigh the evidence, restore.
+        conditioning = self.fuse_modalities(lr, estimate, strengths=strengths, masks=masks)
+        out = self.sample(
+            conditioning, steps=steps, detail=detail, seed=seed, consistency=consistency,
+            tile=tile, _run=run,
+        )  # fmt: skip
+        total = round(time.perf_counter() - started, 3)
+        return _with_total(out, total)
+
+    def _report(
+        self,
+        scene: Scene,
+        run: Run,
+        started: float,
+        steps: int,
+        seeds: list[int],
+        detail: float,
+        after: float,
+        flow: FlowStage,
+        estimate: DegradationEstimate,
+    ) -> RestorationReport:
+        height, width = scene.size
+        before = base_canvas(scene.lr, scene.scale, (height, width)).clamp_(0, 1)
+        sigma = scene.field.moments().blur_sigma_px.prod(1).sqrt()
+        weights = {k: round(float(v.mean()), 4) for k, v in flow.weight_maps().items()}
+        return RestorationReport(
+            input_size=(scene.lr.shape[-1], scene.lr.shape[-2]),
+            output_size=(width, height),
+            scale=scene.scale,
+            steps=steps,
+            seed=seeds,
+            detail=detail,
+            consistency_db={
+                "before": round(float(consistency_db(before, scene.lr, scene.field).mean()), 2),
+                "after": round(after, 2),
+            },
+            blur_sigma_px={
+                "min": round(float(sigma.min()), 3),
+                "mean": round(float(sigma.mean()), 3),
+                "max": round(float(sigma.max()), 3),
+            },
+            noise_std=round(float(scene.noise_std.mean()), 5),
+            jpeg_quality=round(float(scene.jpeg_quality.mean()), 1),
+            modality_weights=weights,
+            stage_seconds={k: round(v, 3) for k, v in run.seconds.items()},
+            total_seconds=round(time.perf_counter() - started, 3),
+            peak_memory_mb=round(peak_memory_mb(run.device), 1),
+            device=str(run.device),
+            dtype=str(run.dtype).removeprefix("torch."),
+            tile=run.runner.core,
+            model=self.model_label,
+            notes=list(dict.fromkeys((*estimate.notes, *run.runner.notes))),
+        )
+
+
+def _with_total(out: RestorationOutput, seconds: float) -> RestorationOutput:
+    from dataclasses import replace
+
+    return replace(out, report=replace(out.report, total_seconds=seconds))
+
+
+def _to_size(depth: Tensor, size: torch.Size) -> Tensor:
+    if depth.shape[-2:] == size:
+        return depth
+    return F.interpolate(
+        depth, size=tuple(size), mode="bilinear", align_corners=False, antialias=True
+    ).clamp(0, 1)
+
+
+def _blend(fresh: KernelField, old: KernelField, gamma: float, basis: object) -> KernelField:
+    """`gamma * fresh + (1 - gamma) * old`, in codes."""
+    codes = old.codes(fresh.basis) if old.basis is not basis and fresh.basis else old.data
+    data = torch.lerp(codes.expand_as(fresh.data), fresh.data, gamma)
+    if fresh.basis is None:
+        raise RuntimeError("DKENet's kernels come as codes.")
+    return KernelField.from_codes(data, fresh.scale, fresh.basis)
+
+
+def _project(canvas: Tensor, scene: Scene, method: str, iterations: int) -> Tensor:
+    """Make the picture's part of a canvas agree with the input, in place."""
+    picture = scene.picture(canvas)
+    if method == "ibp":
+        back_project(
+            picture, scene.lr, scene.field, iterations, scene.noise_std, sums=scene.sums
+        )
+    elif method == "cg":
+        conjugate_gradient(picture, scene.lr, scene.field, CG_ITERATIONS, scene.noise_std)
+    return canvas

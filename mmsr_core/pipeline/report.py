@@ -1,0 +1,91 @@
+"""The restoration report: what was wrong, what was done, and how well it agrees with the input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class RestorationReport:
+    """Numbers about one run. Of a batch, the means."""
+
+    input_size: tuple[int, int]
+    """(width, height) in pixels."""
+    output_size: tuple[int, int]
+    scale: int
+    steps: int
+    seed: list[int]
+    detail: float
+    consistency_db: dict[str, float]
+    """PSNR of the re-degraded picture against the input, RGB: `before` (bicubic) and `after`."""
+    blur_sigma_px: dict[str, float]
+    """Width of the blur over the picture, HR px: `min`, `mean`, `max` (geometric mean of the axes)."""
+    noise_std: float
+    """0..1 units."""
+    jpeg_quality: float
+    """1..100; 100 means none."""
+    modality_weights: dict[str, float]
+    """Mean router weight of each modality at the last step; empty at steps = 0."""
+    stage_seconds: dict[str, float]
+    total_seconds: float
+    peak_memory_mb: float
+    """Highest resident memory of the process so far, or of the GPU's allocator in this run."""
+    device: str
+    dtype: str
+    tile: int
+    model: str
+    notes: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain numbers, strings, lists and dicts."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """The report as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        blur = self.blur_sigma_px
+        jpeg = "none" if self.jpeg_quality > 97 else f"quality about {self.jpeg_quality:.0f}"
+        lines = [
+            f"{_size(self.input_size)} -> {_size(self.output_size)} (x{self.scale}), "
+            f"{self.steps} steps, {self.total_seconds:.1f} s on {self.device}",
+            f"blur {blur['min']:.1f} to {blur['max']:.1f} px (mean {blur['mean']:.1f}), "
+            f"noise {self.noise_std * 255:.1f}/255, JPEG {jpeg}",
+            f"agrees with the input to {self.consistency_db['after']:.1f} dB "
+            f"(bicubic: {self.consistency_db['before']:.1f} dB)",
+        ]
+        if self.modality_weights:
+            shares = ", ".join(f"{k} {v:.0%}" for k, v in self.modality_weights.items())
+            lines.append(f"evidence used: {shares}")
+        return "\n".join(lines + self.notes)
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory in MB: of the CUDA allocator, else the process's highest resident size.
+
+    0 where the system does not tell (Windows without psutil).
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        try:
+            import psutil
+        except ImportError:
+            return 0.0
+        info = psutil.Process().memory_info()
+        return getattr(info, "peak_wset", info.rss) / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

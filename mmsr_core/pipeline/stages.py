@@ -1,0 +1,227 @@
+"""The network stages on whole canvases, in exact tiles.
+
+HR canvases are padded on the right and at the bottom to multiples of 16 px (the denoiser's stride on the
+HR / 4 grid), so that every tiling sees the same borders. `[..., :H, :W]` is the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..degradation import KernelField
+from ..diffusion import back_project, row_sums
+from ..models import Denoiser, KernelEstimator, MeanNet, condition_globals
+from ..models.blocks import GRID
+from ..tiling import Span, Tile, base_window, grid_window, plan_tiles
+from .run import Run
+
+CANVAS_MULTIPLE = 16
+BACK_PROJECTIONS = 2
+"""SART iterations that make the mean net's second input; the trainers use the same."""
+
+
+@dataclass(frozen=True)
+class KernelStage:
+    """DKENet over a whole picture."""
+
+    codes: Tensor
+    """`(B,R,h,w)`."""
+    noise_std: Tensor
+    """`(B,)`, 0..1 units."""
+    jpeg_quality: Tensor
+    """`(B,)`, 1..100."""
+
+
+def estimate_kernels(
+    net: KernelEstimator, lr: Tensor, scale: int, depth: Tensor | None, run: Run
+) -> KernelStage:
+    """DKENet in tiles; kernels are stored as codes, dense ones exist inside a tile only."""
+    b, _, h, w = lr.shape
+    stride = net.total_stride
+    pad = (0, -w % stride, 0, -h % stride)
+    picture = F.pad(lr, pad, mode="replicate")
+    depth = None if depth is None else F.pad(depth, pad, mode="replicate")
+    basis = net.basis
+    height, width = picture.shape[-2:]
+    codes = lr.new_empty((b, basis.rank, height, width))
+    damage = lr.new_empty((b, 2, height, width))
+
+    def process(tile: Tile) -> None:
+        rows, cols = tile.rows, tile.cols
+        part = picture[..., rows.window, cols.window]
+        own = None if depth is None else depth[..., rows.window, cols.window]
+        with run.autocast():
+            out = net(part, scale, own)
+        inner = (..., rows.inner, cols.inner)
+        codes[..., rows.core, cols.core] = basis.encode(out.kernels[inner])
+        damage[..., rows.core, cols.core] = torch.cat((out.log_noise, out.jpeg_damage), 1)[inner]
+
+    run.runner.run(height, width, net.receptive_radius, stride, process, run.advance)
+    means = damage[..., :h, :w].double().mean((2, 3)).float()
+    noise_std = (means[:, 0].exp() - 0.5 / 255).clamp(0, 1)
+    quality = (100 - 100 * means[:, 1]).clamp(1, 100)
+    return KernelStage(codes[..., :h, :w], noise_std, quality)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the mean net and the denoiser are given, before it is cut into tiles."""
+
+    lr: Tensor
+    scale: int
+    field: KernelField
+    codes: Tensor
+    """`(B,R,h,w)` in the estimator's basis."""
+    depth: Tensor | None
+    amounts: dict[str, Tensor]
+    """Strength x mask of each modality: `(B,1,1,1)` or `(B,1,h,w)`."""
+    noise_std: Tensor
+    jpeg_quality: Tensor
+    sums: Tensor
+    """`row_sums(field)`."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the HR picture."""
+        return self.lr.shape[-2] * self.scale, self.lr.shape[-1] * self.scale
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """(height, width) of the padded HR canvas."""
+        height, width = self.size
+        return height + -height % CANVAS_MULTIPLE, width + -width % CANVAS_MULTIPLE
+
+    def picture(self, canvas: Tensor) -> Tensor:
+        """The picture's part of a canvas."""
+        height, width = self.size
+        return canvas[..., :height, :width]
+
+    def has(self, name: str) -> bool:
+        """Whether a modality has any effect."""
+        return bool((self.amounts[name] > 0).any())
+
+
+def base_canvas(lr: Tensor, scale: int, size: tuple[int, int], core: int = 512) -> Tensor:
+    """The bicubic enlargement on a canvas of `size`, made in pieces."""
+    out = lr.new_empty((*lr.shape[:2], *size))
+    for tile in plan_tiles(*size, core, 0, 1):
+        rows, cols = tile.rows, tile.cols
+        out[..., rows.core, cols.core] = base_window(lr, scale, rows, cols)
+    return out
+
+
+def restore_mean(net: MeanNet, scene: Scene, run: Run) -> Tensor:
+    """The mean net over the whole canvas: `(B,3,H',W')`, padded, not clamped."""
+    height, width = scene.canvas_size
+    back = base_canvas(scene.lr, scene.scale, (height, width))
+    kernel_used = scene.has("kernel")
+    if kernel_used:
+        back_project(
+            scene.picture(back), scene.lr, scene.field, BACK_PROJECTIONS, sums=scene.sums
+        )
+    out = torch.empty_like(back)
+    conditions = condition_globals(scene.scale, scene.noise_std, scene.jpeg_quality)
+    codes = scene.codes[:, : net.config["kernel_codes"]]
+    depth = scene.depth if scene.depth is not None and scene.has("depth") else None
+
+    def process(tile: Tile) -> None:
+        fine = tile.times(GRID)
+        rows, cols = fine.rows, fine.cols
+        base = base_window(scene.lr, scene.scale, rows, cols)
+        own_codes = grid_window(codes, scene.scale, tile)
+        own_depth = None if depth is None else grid_window(depth, scene.scale, tile)
+        with run.autocast():
+            own = net(
+                base,
+                back[..., rows.window, cols.window],
+                own_codes if kernel_used else torch.zeros_like(own_codes),
+                conditions,
+                own_depth,
+            )
+        out[..., rows.core, cols.core] = own[..., rows.inner, cols.inner]
+
+    halo, stride = net.receptive_radius, net.total_stride
+    run.runner.run(height // GRID, width // GRID, halo, stride, process, run.advance)
+    return out
+
+
+class FlowStage:
+    """The denoiser over the whole canvas, and the router's weights at the last step."""
+
+    def __init__(self, net: Denoiser, scene: Scene, mean: Tensor, run: Run) -> None:
+        """Args: network, scene, the mean's canvas, the run."""
+        self.net = net
+        self.scene = scene
+        self.mean = mean
+        self.run = run
+        self.weights: Tensor | None = None
+        self.codes = scene.codes[:, : net.config["kernel_codes"]]
+        present = {"lr": True, "kernel": True, "depth": scene.depth is not None}
+        self.used = [m for m in net.modalities if present[m] and scene.has(m)]
+
+    def denoise(self, z: Tensor, t: float, keep_weights: bool) -> Tensor:
+        """One evaluation at flow time `t`: the x0 estimate `(B,3,H',W')`."""
+        scene, run, net = self.scene, self.run, self.net
+        out = torch.empty_like(z)
+        b, _, height, width = z.shape
+        conditions = condition_globals(scene.scale, scene.noise_std, scene.jpeg_quality)
+        time = torch.full((b,), float(t), device=z.device)
+        if keep_weights:
+            shape = (b, len(net.modalities), height // GRID, width // GRID)
+            self.weights = torch.zeros(shape, dtype=torch.float16, device=z.device)
+
+        def process(tile: Tile) -> None:
+            fine = tile.times(GRID)
+            rows, cols = fine.rows, fine.cols
+            given = {name: self._modality(name, tile, rows, cols) for name in self.used}
+            amounts = {name: self._amount(name, tile) for name in self.used}
+            with run.autocast():
+                made = net(
+                    z[..., rows.window, cols.window],
+                    self.mean[..., rows.window, cols.window],
+                    time,
+                    given,
+                    amounts,
+                    conditions,
+                )
+            out[..., rows.core, cols.core] = made.sample[..., rows.inner, cols.inner]
+            if self.weights is not None:
+                own = made.weights[..., tile.rows.inner, tile.cols.inner]
+                self.weights[..., tile.rows.core, tile.cols.core] = own.half()
+
+        halo, stride = net.receptive_radius, net.total_stride
+        run.runner.run(height // GRID, width // GRID, halo, stride, process, run.advance)
+        return out
+
+    def _modality(self, name: str, tile: Tile, rows: Span, cols: Span) -> Tensor:
+        scene = self.scene
+        if name == "lr":
+            return base_window(scene.lr, scene.scale, rows, cols)
+        source = self.codes if name == "kernel" else scene.depth
+        if source is None:
+            raise RuntimeError(f"The modality {name} was used without its map.")
+        return grid_window(source, scene.scale, tile)
+
+    def _amount(self, name: str, tile: Tile) -> Tensor:
+        amount = self.scene.amounts[name]
+        return amount if amount.shape[-1] == 1 == amount.shape[-2] else grid_window(
+            amount, self.scene.scale, tile
+        )
+
+    def weight_maps(self) -> dict[str, Tensor]:
+        """Weights `(B,1,h,w)` of each modality at the finest level, on the CPU."""
+        if self.weights is None:
+            return {}
+        height, width = (-(-v // GRID) for v in self.scene.size)
+        maps = self.weights[..., :height, :width].float().cpu()
+        return {name: maps[:, i : i + 1] for i, name in enumerate(self.net.modalities)}
+
+
+__all__ = [
+    "FlowStage", "KernelStage", "Scene", "base_canvas", "estimate_kernels", "restore_mean",
+    "row_sums",
+]  # fmt: skip

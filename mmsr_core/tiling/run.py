@@ -1,0 +1,90 @@
+"""Run a function over the tiles of a canvas; halve the tile when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from ..errors import OutOfMemoryError
+from .plan import Tile, plan_tiles
+
+MIN_CORE = 16
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    text = str(error).lower()
+    return isinstance(error, torch.cuda.OutOfMemoryError) or any(
+        words in text for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
+
+
+class TileRunner:
+    """Remembers the tile size of a run, so that a halving holds for the stages after it."""
+
+    def __init__(self, core: int) -> None:
+        """Args: core side in cells of the grid the stages work on."""
+        self.core = core
+        self.notes: list[str] = []
+
+    def run(
+        self,
+        height: int,
+        width: int,
+        halo: int,
+        stride: int,
+        process: Callable[[Tile], None],
+        advance: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        """Call `process` for every tile; it writes its core where it belongs.
+
+        Args:
+            height: cells down.
+            width: cells across.
+            halo: receptive radius of the network, in cells.
+            stride: its total stride, in cells.
+            process: evaluates one tile. It may be called again for the same core after memory ran
+                out, with a smaller tile, so it must only overwrite its own core.
+            advance: told the share of the canvas finished by each tile.
+
+        Raises:
+            OutOfMemoryError: the smallest tile does not fit either.
+        """
+        pending = plan_tiles(height, width, self.core, halo, stride)
+        area = height * width
+        while pending:
+            tile = pending[0]
+            try:
+                process(tile)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(error)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                fresh = plan_tiles(height, width, self.core, halo, stride)
+                pending = [t for t in fresh if _touches(t, pending)]
+                continue
+            pending.pop(0)
+            rows, cols = tile.rows, tile.cols
+            advance((rows.stop - rows.start) * (cols.stop - cols.start) / area)
+
+    def _halve(self, error: RuntimeError) -> None:
+        if self.core <= MIN_CORE:
+            raise OutOfMemoryError(
+                f"Memory ran out even with the smallest tile ({MIN_CORE}): {error}. "
+                "Close other programs, choose a smaller scale, or run on the CPU."
+            ) from None
+        self.core = max(MIN_CORE, self.core // 2)
+        self.notes.append(f"Memory ran out; the tile was halved to {self.core}.")
+
+
+def _touches(tile: Tile, others: list[Tile]) -> bool:
+    """Whether the core of `tile` overlaps the core of any of `others`."""
+    return any(
+        tile.rows.start < o.rows.stop
+        and o.rows.start < tile.rows.stop
+        and tile.cols.start < o.cols.stop
+        and o.cols.start < tile.cols.stop
+        for o in others
+    )

@@ -1,0 +1,29 @@
+"""Small types shared by every layer above. No torch work at import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One progress event of a long run."""
+
+    stage: str
+    """Stage name: `depth`, `kernel`, `mean`, `flow` or `consistency`."""
+    done: int
+    """Units of work finished in the whole run, 0..total."""
+    total: int
+    """Units of work in the whole run (one unit is one pass over the canvas)."""
+    preview: Callable[[], Tensor] | None = None
+    """When called, a small `(3,H,W)` float picture in 0..1 of the current state, on the CPU."""
+
+
+ProgressCallback = Callable[[Progress], None]
+"""Called often (at least once a tile). Whatever it raises ends the run at once and propagates:
+that is how a host cancels."""

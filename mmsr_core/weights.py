@@ -1,0 +1,159 @@
+"""Weights on disk: an ordinary diffusers folder, safetensors only, with its SHA-256 sums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+SUMS_FILE = "checksums.json"
+
+Module = TypeVar("Module", bound="nn.Module")
+
+
+def weights_roots() -> list[Path]:
+    """Folders that are searched for named weights, in order.
+
+    `MMSR_WEIGHTS` (environment), the copy inside an installed wheel, the `weights` folder of a clone.
+    """
+    package = Path(__file__).resolve().parent
+    own = os.environ.get("MMSR_WEIGHTS")
+    roots = [Path(own)] if own else []
+    return [*roots, package / "_weights", package.parent / "weights"]
+
+
+def available_weights() -> dict[str, Path]:
+    """Complete weights that ship: name to folder."""
+    found: dict[str, Path] = {}
+    for root in weights_roots():
+        if root.is_dir():
+            for folder in sorted(root.iterdir()):
+                if folder.name not in found and not missing_parts(folder):
+                    found[folder.name] = folder
+    return found
+
+
+def missing_parts(folder: Path) -> list[str]:
+    """Files that a weights folder lacks."""
+    files = [f"{part}/{name}" for part in COMPONENTS for name in ("config.json", WEIGHTS_FILE)]
+    return [name for name in files if not (folder / name).is_file()]
+
+
+def find_weights(model: str | Path) -> Path:
+    """The folder of `model`: a name of shipped weights, or a path.
+
+    Raises:
+        WeightsError: there is no such folder, or it is incomplete.
+    """
+    named = available_weights()
+    if str(model) in named:
+        return named[str(model)]
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        names = ", ".join(named) or "none"
+        raise WeightsError(
+            f"There are no weights {str(model)!r}: neither shipped (found: {names}) nor a folder."
+        )
+    if missing := missing_parts(folder):
+        raise WeightsError(f"The weights folder {folder} lacks {', '.join(missing)}.")
+    return folder
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest() if hasattr(
+            hashlib, "file_digest"
+        ) else hashlib.sha256(handle.read()).hexdigest()
+
+
+def write_sums(folder: Path) -> None:
+    """List the SHA-256 of every safetensors and config file of `folder` in `checksums.json`."""
+    files = sorted([*folder.rglob("*.safetensors"), *folder.rglob("config.json")])
+    sums = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+    (folder / SUMS_FILE).write_text(json.dumps(sums, indent=2) + "\n")
+
+
+def verify_folder(folder: Path) -> bool:
+    """Check every file listed in `checksums.json`.
+
+    Returns:
+        False when the folder has no such list (a user's own weights).
+
+    Raises:
+        WeightsError: a listed file is missing or differs.
+    """
+    listing = folder / SUMS_FILE
+    if not listing.is_file():
+        return False
+    try:
+        sums: dict[str, str] = json.loads(listing.read_text())
+    except ValueError as error:
+        raise WeightsError(f"{listing} is not valid JSON: {error}.") from None
+    for name, expected in sums.items():
+        path = folder / name
+        if not path.is_file():
+            raise WeightsError(f"{path} is listed in {SUMS_FILE}, but missing. Download it again.")
+        actual = file_sha256(path)
+        if actual != expected:
+            raise WeightsError(
+                f"{path} has SHA-256 {actual[:12]}..., but {expected[:12]}... is listed: the file was "
+                "altered or not downloaded whole. Download it again."
+            )
+    return True
+
+
+def load_component(folder: Path, kind: type[Module]) -> Module:
+    """Load one network strictly, in float32, in eval mode.
+
+    Args:
+        folder: holds `config.json` and `diffusion_pytorch_model.safetensors`.
+        kind: a ModelMixin class.
+
+    Raises:
+        WeightsError: unreadable file, unknown setting, missing or extra keys, wrong shapes.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / WEIGHTS_FILE
+    module: Any
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        known = {k: v for k, v in config.items() if not k.startswith("_")}
+        known = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        module = kind(**known)
+        state = load_file(str(path))
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}.") from None
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{folder / 'config.json'} does not fit {kind.__name__}: {error}.") from None
+    wanted = module.state_dict()
+    missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    if missing or extra:
+        raise WeightsError(
+            f"{path} does not fit {kind.__name__}: missing keys {_few(missing)}, extra keys "
+            f"{_few(extra)}."
+        )
+    for name, tensor in state.items():
+        if tensor.shape != wanted[name].shape:
+            shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}"
+            raise WeightsError(f"{path}: {name} has shape {shapes}.")
+    module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()}, strict=True)
+    return module.eval()
+
+
+def _few(names: list[str], most: int = 4) -> str:
+    if not names:
+        return "none"
+    tail = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + tail

@@ -1,0 +1,110 @@
+"""Estimate depth, with the model's own network or a depth model on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor, nn
+
+from ..mmsr_core.errors import InputError
+from . import inputs
+from .convert import fit_map, image_from_map, split_image
+from .load import available_depth_models
+from .payloads import ModelHandle
+from .runtime import ManagedNetworks, StepProgress, acquire, choose_device, host_names
+from .sockets import ModelSocket
+
+BUILT_IN = "built-in"
+
+
+class DepthNode(io.ComfyNode):
+    """Relative depth of a picture as a grey IMAGE."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="MMSR_DepthNode",
+            display_name="Depth (MMSR)",
+            category=inputs.CATEGORY,
+            description=(
+                "Estimates how near each part of the picture is: near is bright, far is dark. "
+                "Depth tells the blur measurement what is out of focus."
+            ),
+            inputs=[
+                inputs.image_input("The picture to look at."),
+                io.Combo.Input(
+                    "depth_model",
+                    options=[BUILT_IN, *available_depth_models()],
+                    default=BUILT_IN,
+                    tooltip=(
+                        "built-in is the restoration model's own small network. Put folders of "
+                        "transformers depth models (such as Depth Anything V2 Small) under "
+                        "models/mmsr_depth to find them here."
+                    ),
+                ),
+                ModelSocket.Input(
+                    "model",
+                    optional=True,
+                    tooltip="The restoration model, from Load MMSR Model. Needed for built-in.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "depth", display_name="depth", tooltip="Grey picture: near is bright."
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, depth_model: str | None = None) -> bool | str:
+        """Check the choice."""
+        return inputs.check_choice(depth_model, [BUILT_IN, *available_depth_models()])
+
+    @classmethod
+    def execute(
+        cls, image: Tensor, depth_model: str = BUILT_IN, model: ModelHandle | None = None
+    ) -> io.NodeOutput:
+        """Estimate each picture of the batch."""
+        picture = split_image(image)
+        estimate = _estimator(depth_model, model)
+        progress = StepProgress(picture.batch)
+        maps = []
+        with host_names():
+            for index in range(picture.batch):
+                depth = estimate(picture.rgb[index : index + 1])
+                maps.append(fit_map(depth.detach().float().cpu(), picture.size))
+                progress.done(index + 1, maps[-1][0])
+        return io.NodeOutput(image_from_map(torch.cat(maps)))
+
+
+def _estimator(depth_model: str, model: ModelHandle | None) -> Callable[[Tensor], Tensor]:
+    if depth_model == BUILT_IN:
+        if model is None:
+            raise InputError(
+                "model: the built-in depth network is part of the restoration model, and none "
+                "is connected. Connect Load MMSR Model, or choose another depth_model."
+            )
+        return acquire(model).estimate_depth
+    folder = available_depth_models().get(depth_model)
+    if folder is None:
+        raise InputError(
+            f"depth_model: there is no depth model {depth_model!r}. "
+            f"There are: {', '.join([BUILT_IN, *available_depth_models()])}."
+        )
+    from ..mmsr_core.depth import load_depth_backend
+
+    with torch.inference_mode(False):
+        backend = load_depth_backend(folder, device="cpu", local_files_only=True)
+        networks = ManagedNetworks(
+            {key: part for key, part in vars(backend).items() if isinstance(part, nn.Module)},
+            choose_device("auto"),
+        )
+
+    def estimate(image: Tensor) -> Tensor:
+        networks.bring()
+        return backend(image)
+
+    return estimate

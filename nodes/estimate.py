@@ -1,0 +1,83 @@
+"""Measure what is wrong with a picture: blur at every place, noise and JPEG damage."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from . import inputs
+from .convert import depth_from_image, pick, split_image
+from .payloads import DegradationBatch, ModelHandle
+from .runtime import HostProgress, acquire, host_names
+from .sockets import DegradationSocket
+from .views import degradation_text, kernel_maps
+
+
+class EstimateDegradationNode(io.ComfyNode):
+    """One pass of the kernel estimator."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="MMSR_EstimateDegradation",
+            display_name="Estimate Degradation (MMSR)",
+            category=inputs.CATEGORY,
+            description=(
+                "Measures the blur at every place of the picture, its noise and its JPEG damage, "
+                "and draws the blur. Nothing is restored yet."
+            ),
+            inputs=[
+                inputs.model_input(),
+                inputs.image_input("The soft or noisy picture to measure."),
+                inputs.scale_input(),
+                inputs.depth_input(),
+                inputs.tile_input(),
+            ],
+            outputs=[
+                DegradationSocket.Output(
+                    "degradation_out",
+                    display_name="degradation",
+                    tooltip="The measured blur, noise and JPEG quality.",
+                ),
+                io.Image.Output(
+                    "kernel_map",
+                    display_name="kernel map",
+                    tooltip="The blur at each place, drawn over the picture.",
+                ),
+                io.String.Output(
+                    "report", display_name="report", tooltip="The measurements in words."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: ModelHandle,
+        image: Tensor,
+        scale: int,
+        depth: Tensor | None = None,
+        tile: int = 0,
+    ) -> io.NodeOutput:
+        """Measure each picture of the batch."""
+        picture = split_image(image)
+        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
+        pipeline = acquire(model)
+        progress = HostProgress(picture.batch)
+        items = []
+        with host_names():
+            for index in range(picture.batch):
+                one = picture.rgb[index : index + 1]
+                own_depth = pick(inverse_depth, index, picture.batch, "depth")
+                items.append(
+                    pipeline.estimate_degradation(
+                        one,
+                        scale,
+                        pipeline.estimate_depth(one) if own_depth is None else own_depth,
+                        tile=inputs.tile_size(tile),
+                        progress=progress.item(index),
+                    )
+                )
+        batch = DegradationBatch(tuple(items))
+        return io.NodeOutput(batch, kernel_maps(batch, picture), degradation_text(batch))

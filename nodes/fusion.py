@@ -1,0 +1,117 @@
+"""Decide how much each source of evidence may steer the restoration, and where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from . import inputs
+from .convert import depth_from_image, mask_to_map, pick, split_image
+from .payloads import ConditioningBatch, DegradationBatch, ModelHandle
+from .runtime import acquire, check_interrupted, host_names
+from .sockets import ConditioningSocket
+
+MODALITIES = {
+    "kernel": "the measured blur",
+    "depth": "the depth",
+    "lr": "the input picture itself",
+}
+"""Names in the pipeline, and what to call them in a tooltip."""
+
+
+def _strength(name: str, words: str) -> io.Input:
+    return io.Float.Input(
+        f"{name}_strength",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        step=0.05,
+        tooltip=f"How much {words} steers the result. 0 leaves it out, 1 is normal, 2 is double.",
+    )
+
+
+def _mask(name: str, words: str) -> io.Input:
+    return io.Mask.Input(
+        f"{name}_mask",
+        optional=True,
+        tooltip=f"Where {words} may steer: white is fully, black is not at all. Any size.",
+    )
+
+
+class ModalityFusionNode(io.ComfyNode):
+    """Collect the modalities, their strengths and masks for the sampler."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="MMSR_ModalityFusionNode",
+            display_name="Fuse Modalities (MMSR)",
+            category=inputs.CATEGORY,
+            description=(
+                "Brings the picture, its measured blur and its depth together, each with a "
+                "strength and an optional mask, as conditioning for the SR sampler."
+            ),
+            inputs=[
+                inputs.model_input(),
+                inputs.image_input("The picture to restore. Its alpha is kept for the result."),
+                inputs.degradation_input(
+                    optional=False,
+                    tooltip="From Estimate Degradation or Refine Kernels, for this picture. "
+                    "It also sets the scale.",
+                ),
+                *(_strength(name, words) for name, words in MODALITIES.items()),
+                inputs.depth_input(),
+                *(_mask(name, words) for name, words in MODALITIES.items()),
+            ],
+            outputs=[
+                ConditioningSocket.Output(
+                    "conditioning",
+                    display_name="conditioning",
+                    tooltip="Everything the SR sampler needs besides the model.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: ModelHandle,
+        image: Tensor,
+        degradation: DegradationBatch,
+        depth: Tensor | None = None,
+        **choices: Any,
+    ) -> io.NodeOutput:
+        """Fuse each picture of the batch; `choices` holds the strengths and the masks."""
+        picture = split_image(image)
+        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
+        strengths = {name: choices.get(f"{name}_strength", 1.0) for name in MODALITIES}
+        masks = {
+            name: mask_to_map(mask, picture.size, f"{name}_mask")
+            for name in MODALITIES
+            if (mask := choices.get(f"{name}_mask")) is not None
+        }
+        pipeline = acquire(model)
+        items = []
+        with host_names():
+            for index in range(picture.batch):
+                check_interrupted()
+                estimate = degradation.pick(index, picture.batch)
+                own_depth = pick(inverse_depth, index, picture.batch, "depth")
+                if own_depth is not None:
+                    estimate = replace(estimate, inverse_depth=own_depth)
+                items.append(
+                    pipeline.fuse_modalities(
+                        picture.rgb[index : index + 1],
+                        estimate,
+                        strengths=strengths,
+                        masks={
+                            name: pick(mask, index, picture.batch, f"{name}_mask")
+                            for name, mask in masks.items()
+                        },
+                    )
+                )
+        return io.NodeOutput(ConditioningBatch(tuple(items), picture.alpha))

@@ -1,0 +1,140 @@
+"""Inputs that several nodes share, so that ranges and wording stay the same everywhere.
+
+Each is a fresh object per node: the host fills in fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from comfy_api.latest import io
+
+from .sockets import DegradationSocket, ModelSocket
+
+CATEGORY = "MMSR"
+MAX_SEED = 2**32 - 1
+
+
+def model_input(optional: bool = False, tooltip: str | None = None) -> io.Input:
+    """The model socket."""
+    return ModelSocket.Input(
+        "model",
+        optional=optional,
+        tooltip=tooltip or "The restoration model, from Load MMSR Model.",
+    )
+
+
+def image_input(tooltip: str) -> io.Input:
+    """The picture to work on."""
+    return io.Image.Input("image", tooltip=tooltip)
+
+
+def scale_input() -> io.Input:
+    """Enlargement factor."""
+    return io.Int.Input(
+        "scale",
+        default=4,
+        min=1,
+        max=16,
+        step=1,
+        tooltip=(
+            "How many times larger the result is in each direction. 1 restores the picture "
+            "without enlarging it. The blur is measured in pixels of the result."
+        ),
+    )
+
+
+def depth_input() -> io.Input:
+    """A depth picture made by any node."""
+    return io.Image.Input(
+        "depth",
+        optional=True,
+        tooltip=(
+            "Depth picture from this pack's Depth node or from any other depth node: near is "
+            "bright, far is dark. Any size. Leave it open to use the model's own depth network."
+        ),
+    )
+
+
+def degradation_input(optional: bool, tooltip: str) -> io.Input:
+    """A degradation estimate."""
+    return DegradationSocket.Input("degradation", optional=optional, tooltip=tooltip)
+
+
+def steps_input() -> io.Input:
+    """Sampling steps."""
+    return io.Int.Input(
+        "steps",
+        default=4,
+        min=0,
+        max=64,
+        step=1,
+        tooltip=(
+            "Sampling steps. 0 gives the most faithful, smoothest picture; 2 to 8 add natural "
+            "detail. More is slower and rarely better."
+        ),
+    )
+
+
+def seed_input() -> io.Input:
+    """Noise seed."""
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=0,
+        max=MAX_SEED,
+        step=1,
+        control_after_generate=True,
+        tooltip=(
+            "Which of the many possible details to draw. The same seed gives the same picture "
+            "on every device. In a batch, picture number n uses seed + n."
+        ),
+    )
+
+
+def detail_input() -> io.Input:
+    """The dial between fidelity and detail."""
+    return io.Float.Input(
+        "detail",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        step=0.05,
+        tooltip=(
+            "0 keeps to what the picture proves (smooth), 1 is the sampler's own result, above 1 "
+            "exaggerates its detail."
+        ),
+    )
+
+
+def tile_input() -> io.Input:
+    """Tile size."""
+    return io.Int.Input(
+        "tile",
+        default=0,
+        min=0,
+        max=4096,
+        step=16,
+        optional=True,
+        tooltip=(
+            "Size of the pieces the picture is worked in, in quarter pixels of the result: 64 "
+            "means pieces of 256 result pixels. 0 chooses by the memory there is. It changes "
+            "speed and memory, never the picture. The smallest is 16."
+        ),
+    )
+
+
+def check_choice(value: str | None, choices: Sequence[str]) -> bool | str:
+    """For `validate_inputs`: some releases of the host do not check the choices of V3 nodes.
+
+    An input named in `validate_inputs` loses the host's own checks: name choices only. None
+    stands for an input that is linked, whose value is not known yet.
+    """
+    if value is None or value in choices:
+        return True
+    return f"{value!r} is not one of: {', '.join(choices) or 'nothing (no files found)'}"
+
+
+def tile_size(value: int) -> int | None:
+    """What the pipeline wants: None for automatic."""
+    return None if value == 0 else value

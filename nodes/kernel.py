@@ -1,0 +1,125 @@
+"""Refine the blur estimate by restoring, looking again and estimating again (SVKR)."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from . import inputs
+from .convert import depth_from_image, pick, split_image
+from .payloads import DegradationBatch, ModelHandle
+from .runtime import HostProgress, acquire, host_names
+from .sockets import DegradationSocket
+from .views import kernel_maps
+
+
+class KernelRefineNode(io.ComfyNode):
+    """Iterative refinement of depth, kernels and picture (SSR, Algorithm 1)."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="MMSR_KernelRefineNode",
+            display_name="Refine Kernels (MMSR)",
+            category=inputs.CATEGORY,
+            description=(
+                "Sharpens the blur measurement: restores the picture with the blur found so far, "
+                "looks at the depth of the sharper picture, and measures again."
+            ),
+            inputs=[
+                inputs.model_input(),
+                inputs.image_input("The soft or noisy picture the blur is measured on."),
+                inputs.scale_input(),
+                io.Int.Input(
+                    "iterations",
+                    default=3,
+                    min=1,
+                    max=16,
+                    step=1,
+                    tooltip="Rounds of refinement. 3 is usually enough; each takes as long again.",
+                ),
+                io.Float.Input(
+                    "gamma",
+                    default=0.9,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip=(
+                        "How much each round trusts its new measurement: 1 replaces the old one, "
+                        "lower values change it more carefully."
+                    ),
+                ),
+                inputs.degradation_input(
+                    optional=True,
+                    tooltip="Measurement to start from, made at the same scale. Leave it open "
+                    "to start from a new one.",
+                ),
+                inputs.depth_input(),
+                io.Boolean.Input(
+                    "keep_depth",
+                    default=False,
+                    optional=True,
+                    label_on="keep",
+                    label_off="look again",
+                    tooltip=(
+                        "keep: the connected depth is trusted in every round (for a measured or a "
+                        "better depth). look again: after the first round the model estimates "
+                        "depth anew on the sharper picture."
+                    ),
+                ),
+                inputs.tile_input(),
+            ],
+            outputs=[
+                DegradationSocket.Output(
+                    "degradation_out",
+                    display_name="degradation",
+                    tooltip="The refined measurement.",
+                ),
+                io.Image.Output(
+                    "kernel_map",
+                    display_name="kernel map",
+                    tooltip="The blur at each place, drawn over the picture.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: ModelHandle,
+        image: Tensor,
+        scale: int,
+        iterations: int,
+        gamma: float,
+        degradation: DegradationBatch | None = None,
+        depth: Tensor | None = None,
+        keep_depth: bool = False,
+        tile: int = 0,
+    ) -> io.NodeOutput:
+        """Refine each picture of the batch."""
+        picture = split_image(image)
+        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
+        pipeline = acquire(model)
+        progress = HostProgress(picture.batch)
+        items = []
+        with host_names():
+            for index in range(picture.batch):
+                initial = None
+                if degradation is not None:
+                    initial = degradation.pick(index, picture.batch)
+                items.append(
+                    pipeline.refine_kernel(
+                        picture.rgb[index : index + 1],
+                        scale,
+                        pick(inverse_depth, index, picture.batch, "depth"),
+                        initial=initial,
+                        iterations=iterations,
+                        gamma=gamma,
+                        fixed_depth=keep_depth and inverse_depth is not None,
+                        tile=inputs.tile_size(tile),
+                        progress=progress.item(index),
+                    )
+                )
+        batch = DegradationBatch(tuple(items))
+        return io.NodeOutput(batch, kernel_maps(batch, picture))

@@ -1,0 +1,54 @@
+"""What travels through this pack's own sockets. Plain containers, no host import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ..mmsr_core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..mmsr_core.pipeline import Conditioning, DegradationEstimate, MMSRPipeline
+    from .runtime import ManagedNetworks
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ModelHandle:
+    """A loaded pipeline and its networks under the host's care (`MMSR_MODEL`)."""
+
+    name: str
+    pipeline: MMSRPipeline
+    networks: ManagedNetworks
+
+
+@dataclass(frozen=True)
+class DegradationBatch:
+    """One degradation estimate per picture (`MMSR_DEGRADATION`)."""
+
+    items: tuple[DegradationEstimate, ...]
+
+    def pick(self, index: int, batch: int) -> DegradationEstimate:
+        """The estimate for picture `index` of `batch`."""
+        return _pick(self.items, index, batch, "degradation")
+
+
+@dataclass(frozen=True)
+class ConditioningBatch:
+    """One sampler conditioning per picture, and the pictures' alpha (`MMSR_CONDITIONING`)."""
+
+    items: tuple[Conditioning, ...]
+    alpha: Tensor | None = None
+
+
+def _pick(items: Sequence[T], index: int, batch: int, name: str) -> T:
+    if len(items) not in (1, batch):
+        raise InputError(
+            f"{name}: was made for {len(items)} pictures, but the image batch has {batch}. "
+            "Make it from the same batch, or from a single picture."
+        )
+    return items[0 if len(items) == 1 else index]

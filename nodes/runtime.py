@@ -1,0 +1,171 @@
+"""The host side of a run: devices, model management, progress with previews, interruption.
+
+Apart from the node classes' own `comfy_api`, this is the only file that talks to ComfyUI.
+Names that some releases lack are looked up with `getattr`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import comfy.model_management as host
+import comfy.model_patcher
+import comfy.utils
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ..mmsr_core.errors import InputError, ShapeError
+from .payloads import ModelHandle
+
+if TYPE_CHECKING:
+    from ..mmsr_core.pipeline import MMSRPipeline
+    from ..mmsr_core.types import Progress
+
+PREVIEW_SIDE = 256
+PREVIEW_INTERVAL_SECONDS = 0.3
+WORKING_MEMORY_BYTES = 1 << 30
+"""Room asked of the host beside the weights. The pipeline's automatic tile stays within it."""
+
+DEVICES = ("auto", "cpu")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+_HOST_NAMES = {"lr": "image", "inverse_depth": "depth", "kernel": "degradation"}
+
+
+class _Networks(nn.Module):
+    """Networks as one module, which is what the host's memory manager moves.
+
+    ModelPatcher writes attributes such as `device` on its module; diffusers' models refuse that.
+    """
+
+    def __init__(self, networks: dict[str, nn.Module]) -> None:
+        super().__init__()
+        for name, network in networks.items():
+            self.add_module(name, network)
+
+
+class ManagedNetworks:
+    """Networks, now on the CPU, under the host's memory management.
+
+    The host keeps only a weak reference: they stay in its care as long as this object lives.
+    """
+
+    def __init__(self, networks: dict[str, nn.Module], device: torch.device) -> None:
+        self.device = device
+        self._module = _Networks(networks).eval()
+        self._patcher = comfy.model_patcher.ModelPatcher(
+            self._module,
+            load_device=device,
+            offload_device=device if device.type == "cpu" else host.unet_offload_device(),
+        )
+
+    def bring(self) -> None:
+        """Have the host make room, and bring the weights to the compute device."""
+        host.load_models_gpu([self._patcher], memory_required=WORKING_MEMORY_BYTES)
+        # With the host's dynamic memory, modules that are not built from its own layers may have
+        # been left where they were.
+        self._module.to(self.device)
+
+
+def choose_device(choice: str) -> torch.device:
+    """The device to compute on: the host's, unless the user asked for the CPU."""
+    if choice not in DEVICES:
+        raise InputError(f"device: {choice!r} is not one of: {', '.join(DEVICES)}.")
+    return torch.device("cpu") if choice == "cpu" else host.get_torch_device()
+
+
+def choose_dtype(choice: str) -> str:
+    """The number format to hand to the pipeline; the host's --force-fp32 turns auto to float32."""
+    if choice not in DTYPES:
+        raise InputError(f"dtype: {choice!r} is not one of: {', '.join(DTYPES)}.")
+    if choice == "auto" and getattr(host, "FORCE_FP32", False):
+        return "float32"
+    return choice
+
+
+def manage_pipeline(name: str, pipeline: MMSRPipeline, device: torch.device) -> ModelHandle:
+    """Put all networks of a pipeline under the host's memory management."""
+    networks = {
+        key: part for key, part in pipeline.components.items() if isinstance(part, nn.Module)
+    }
+    return ModelHandle(name, pipeline, ManagedNetworks(networks, device))
+
+
+def acquire(model: ModelHandle) -> MMSRPipeline:
+    """The pipeline, ready to run on its device."""
+    model.networks.bring()
+    return model.pipeline
+
+
+def _to_pil(picture: Tensor) -> Image.Image:
+    values = picture.detach().to(device="cpu", dtype=torch.float32).clamp(0.0, 1.0)
+    array = values.mul(255.0).round().to(torch.uint8).movedim(0, -1).contiguous().numpy()
+    return Image.fromarray(array)
+
+
+class HostProgress:
+    """Hands progress of a batch to the host, with previews, and stops the run when it asks."""
+
+    def __init__(self, items: int = 1) -> None:
+        self._items = max(items, 1)
+        self._bar: comfy.utils.ProgressBar | None = None
+        self._last_preview = float("-inf")
+
+    def item(self, index: int) -> Callable[[Progress], None]:
+        """The callback for picture `index` of the batch."""
+
+        def report(event: Progress) -> None:
+            self._report(index, event)
+
+        check_interrupted()
+        return report
+
+    def _report(self, index: int, event: Progress) -> None:
+        check_interrupted()
+        total = max(event.total, 1)
+        if self._bar is None:
+            self._bar = comfy.utils.ProgressBar(total * self._items)
+        preview = None
+        now = time.monotonic()
+        if event.preview is not None and now - self._last_preview >= PREVIEW_INTERVAL_SECONDS:
+            self._last_preview = now
+            preview = ("JPEG", _to_pil(event.preview()), PREVIEW_SIDE)
+        done = index * total + min(event.done, total)
+        self._bar.update_absolute(done, total * self._items, preview)
+
+
+class StepProgress:
+    """Progress of a plain loop over pictures."""
+
+    def __init__(self, items: int) -> None:
+        check_interrupted()
+        self._bar = comfy.utils.ProgressBar(items)
+
+    def done(self, count: int, picture: Tensor) -> None:
+        """Report `count` finished pictures and show the last one, `(1,H,W)` or `(3,H,W)`."""
+        check_interrupted()
+        preview = ("JPEG", _to_pil(picture.expand(3, -1, -1)), PREVIEW_SIDE)
+        self._bar.update_absolute(count, None, preview)
+
+
+def check_interrupted() -> None:
+    """Raise the host's interruption when the user has pressed cancel."""
+    host.throw_exception_if_processing_interrupted()
+
+
+@contextmanager
+def host_names() -> Iterator[None]:
+    """Let shape errors speak of the node's inputs (`image`) and not of the core's (`lr`)."""
+    try:
+        yield
+    except ShapeError as error:
+        name = _HOST_NAMES.get(error.name)
+        if name is None:
+            raise
+        raise InputError(
+            f"{name}: must have shape {error.expected}, but has {error.actual}."
+        ) from error

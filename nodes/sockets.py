@@ -1,0 +1,14 @@
+"""The pack's own socket types. Each is declared here once; the names are never changed."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+ModelSocket = io.Custom("MMSR_MODEL")
+"""Carries `payloads.ModelHandle`."""
+
+DegradationSocket = io.Custom("MMSR_DEGRADATION")
+"""Carries `payloads.DegradationBatch`."""
+
+ConditioningSocket = io.Custom("MMSR_CONDITIONING")
+"""Carries `payloads.ConditioningBatch`."""

@@ -1,0 +1,158 @@
+"""The benchmarks through the command line, with a tiny pipeline."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmsr_core.bench.bicubic import bicubic_results
+from mmsr_core.cli import main
+
+HELPERS = Path(__file__).resolve().parents[1] / "helpers.py"
+PIPELINE = importlib.util.find_spec("mmsr_core.pipeline")
+
+
+@pytest.fixture(autouse=True)
+def _without_shared(monkeypatch):
+    monkeypatch.delenv("MMSR_SHARED", raising=False)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Two 64x64 pictures with depth maps, and a file that is no picture."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed, name in enumerate(("a", "b")):
+        generator = torch.Generator().manual_seed(seed)
+        coarse = torch.rand(1, 3, 12, 12, generator=generator)
+        picture = torch.nn.functional.interpolate(coarse, (64, 64), mode="bicubic").clamp(0, 1)
+        array = picture[0].mul(255).byte().permute(1, 2, 0).numpy()
+        Image.fromarray(array).save(folder / f"{name}.png")
+        np.save(folder / f"{name}.depth.npy", np.linspace(0, 1, 4096).reshape(64, 64))
+    (folder / "broken.png").write_text("not a picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    if PIPELINE is None or not HELPERS.exists():
+        pytest.skip("no pipeline to run")
+    spec = importlib.util.spec_from_file_location("mmsr_test_helpers", HELPERS)
+    assert spec is not None
+    assert spec.loader is not None
+    helpers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(helpers)
+    folder = tmp_path_factory.mktemp("model")
+    helpers.tiny_pipeline_folder(folder)
+    return folder
+
+
+def test_bicubic_rows_need_no_model(pictures, tmp_path, capsys):
+    protocols = ["p1", "p2", "p2n", "p3"]
+    arguments = ["bench", "quality", "--data", pictures, "--out", tmp_path, "--steps"]
+    code = main([str(a) for a in [*arguments, "--protocol", *protocols, "--scale", 2]])
+    assert code == 2  # the broken file, reported
+    assert "broken.png failed" in capsys.readouterr().out
+    result = json.loads((tmp_path / "quality.json").read_text())
+    assert list(result["protocols"]) == protocols
+    for part in result["protocols"].values():
+        assert part["pictures"] == 2
+        assert list(part["failures"]) == ["broken.png"]
+        assert set(part["methods"]) == {"bicubic", "bicubic_pil"}
+        for method in part["methods"].values():
+            rows = method["images"].values()
+            mean = sum(row["psnr_y"] for row in rows) / 2
+            assert method["mean"]["psnr_y"] == pytest.approx(mean)
+    assert "# Quality" in (tmp_path / "quality.md").read_text()
+
+
+def test_published_rows_and_ready_inputs(pictures, tmp_path):
+    inputs = tmp_path / "ready"
+    inputs.mkdir()
+    for name in "ab":
+        Image.new("RGB", (16, 16), (90, 80, 70)).save(inputs / f"{name}.png")
+    peers = tmp_path / "peers.json"
+    peers.write_text(json.dumps({"p2": {"Other": {"psnr_y": 20.0}, "bicubic": {"psnr_y": 1.0}}}))
+    options = ["--data", pictures, "--inputs", inputs, "--peers", peers, "--out", tmp_path]
+    main(["bench", "quality", "--protocol", "p2", "--steps", *map(str, ["--limit", 2, *options])])
+    part = json.loads((tmp_path / "quality.json").read_text())["protocols"]["p2"]
+    assert list(part["published"]) == ["Other"]
+    assert "Other (published)" in (tmp_path / "quality.md").read_text()
+    assert part["methods"]["bicubic"]["mean"]["psnr_y"] < 25  # flat inputs were used
+    assert "lr_db_true" not in part["methods"]["bicubic"]["mean"]
+
+
+def test_bicubic_results_keep_the_geometry():
+    ramp = torch.linspace(0, 1, 16).view(1, 1, 1, 16).expand(1, 3, 16, 16)
+    for up in bicubic_results((ramp * 255).round() / 255, 4).values():
+        expected = (torch.arange(64) - 1.5) / 4 / 15
+        torch.testing.assert_close(up[0, 0, 32, 12:-12], expected[12:-12], atol=0.006, rtol=0)
+
+
+def test_quality_with_a_model(pictures, model, tmp_path):
+    options = ["--kernel", "estimated", "true", "constant", "--depth", "on", "off", "--steps", 0, 2]
+    base = ["bench", "quality", "--data", pictures, "--model", model, "--out", tmp_path]
+    code = main([str(a) for a in [*base, "--protocol", "p2", "p3", *options, "--device", "cpu"]])
+    assert code == 2  # the broken file
+    result = json.loads((tmp_path / "quality.json").read_text())
+    for part in result["protocols"].values():
+        assert part["failures"].keys() == {"broken.png"}
+        ours = {k: v["mean"] for k, v in part["methods"].items() if k.startswith("MMSR")}
+        assert len(ours) == 12
+        for name, mean in ours.items():
+            assert mean["seconds"] > 0
+            assert 0 < mean["lr_db_used"] < 100
+            if "true kernel" in name:
+                assert mean["lr_db_used"] == pytest.approx(mean["lr_db_true"], abs=0.1)
+                assert mean.get("kernel_psnr") is None
+            else:
+                assert mean["kernel_psnr"] > 0
+            if "constant kernel" in name:
+                best = part["best_constant_kernel_psnr"]["mean"]
+                assert mean["kernel_psnr"] == pytest.approx(best, abs=0.05)
+
+
+def test_kernel_errors_with_a_model(pictures, model, tmp_path):
+    base = ["bench", "kernel", "--pairs", pictures, "--data", pictures, "--limit", 2]
+    rest = ["--model", model, "--out", tmp_path, "--iterations", 1, 2, "--device", "cpu"]
+    assert main([str(a) for a in [*base, *rest]]) == 0
+    sets = json.loads((tmp_path / "kernel.json").read_text())["sets"]
+    assert set(sets) == {"defocus", "p2"}
+    assert len(sets["defocus"]["methods"]) == 1 + 2 + 2
+    assert len(sets["p2"]["methods"]) == 1 + 2 + 1
+    for part in sets.values():
+        for method in part["methods"].values():
+            assert 0 < method["mean"]["kernel_l1"] < 2
+    without = sets["defocus"]["methods"]["depth off"]["mean"]["kernel_l1"]
+    given = sets["defocus"]["methods"]["depth given"]["mean"]["kernel_l1"]
+    assert without != given
+
+
+def test_speed_with_a_model(model, tmp_path):
+    base = ["bench", "speed", "--model", model, "--out", tmp_path, "--size", 16, "--repeats", 2]
+    rest = ["--dtype", "float32", "--steps", 1, "--threads", 1, "--device", "cpu"]
+    assert main([str(a) for a in [*base, *rest]]) == 0
+    run = json.loads((tmp_path / "speed.json").read_text())["runs"]["float32"]
+    assert run["total_seconds"]["median"] > 0
+    assert run["load_seconds"] > 0
+    assert run["stage_seconds"]
+    assert run["peak_memory_mb"] > 50
+
+
+def test_bad_usage_is_one_line(tmp_path, capsys):
+    for arguments in (
+        ["quality", "--out", str(tmp_path)],
+        ["quality", "--data", str(tmp_path / "missing"), "--out", str(tmp_path)],
+        ["quality", "--protocol", "p9"],
+        ["kernel", "--out", str(tmp_path)],
+        ["speed", "--size", "0", "--out", str(tmp_path)],
+    ):
+        assert main(["bench", *arguments]) == 2
+        error = capsys.readouterr().err.strip()
+        assert error
+        assert "\n" not in error

@@ -1,0 +1,224 @@
+"""`mmsr upscale` and `mmsr estimate` with a tiny real model: files, reports, batches."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmsr_core.image import load_image
+
+ROOT = Path(__file__).parents[2]
+FAST = ("--device", "cpu", "--dtype", "float32", "--iterations", 1)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A weights folder with tiny random networks."""
+    path = Path(__file__).parents[1] / "helpers.py"
+    if not path.is_file():
+        pytest.skip("tests/helpers.py is missing")
+    spec = importlib.util.spec_from_file_location("mmsr_test_helpers", path)
+    helpers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(helpers)
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    helpers.tiny_pipeline_folder(folder)
+    return folder
+
+
+@pytest.fixture
+def upscale(mmsr, model):
+    """Runs `mmsr upscale` with one step and the tiny model."""
+
+    def run(*words):
+        return mmsr("upscale", *words, "--model", model, "--steps", 1, *FAST)
+
+    return run
+
+
+def test_one_picture(upscale, picture, tmp_path):
+    out, report, maps = tmp_path / "out.png", tmp_path / "r.json", tmp_path / "maps"
+    code, text, err = upscale(picture, "-o", out, "--report", report, "--maps", maps)
+    assert (code, err) == (0, [])
+    assert str(out) in text
+    assert "dB" in text
+    assert load_image(out).size == (64, 96)
+    content = json.loads(report.read_text())
+    assert content["input"] == str(picture)
+    assert content["output"] == str(out)
+    assert content["steps"] == 1
+    names = {path.name for path in maps.iterdir()}
+    assert {"picture_kernel_map.png", "picture_depth.png"} <= names
+    with Image.open(out) as image:
+        assert json.loads(image.text["mmsr"])["scale"] == 4
+    leftovers = [p.name for p in tmp_path.rglob("*") if p.suffix == ".tmp"]
+    assert leftovers == []
+
+
+def test_the_same_seed_gives_the_same_file(upscale, picture, tmp_path):
+    results = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        out = tmp_path / f"{name}.png"
+        assert upscale(picture, "-o", out, "--seed", seed, "--quiet") == (0, "", [])
+        results.append(load_image(out).rgb)
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "P", "L", "1", "CMYK", "I;16", "pixel", "deep"])
+def test_every_kind_of_picture(upscale, tmp_path, kind):
+    path, out = tmp_path / "a.png", tmp_path / "out.png"
+    grey = np.arange(80, dtype=np.uint8).reshape(8, 10) * 3
+    size = (16, 20)
+    if kind == "RGBA":
+        Image.fromarray(np.dstack([grey, grey, grey, 255 - grey])).save(path)
+    elif kind == "LA":
+        Image.fromarray(np.dstack([grey, 255 - grey])).save(path)
+    elif kind == "P":
+        Image.fromarray(grey).convert("P").save(path, transparency=3)
+    elif kind == "CMYK":
+        path = tmp_path / "a.tif"
+        Image.fromarray(np.dstack([grey] * 3)).convert("CMYK").save(path)
+    elif kind == "I;16":
+        Image.fromarray(grey.astype(np.uint16) * 257).save(path)
+    elif kind == "pixel":
+        Image.new("RGB", (1, 1), (9, 8, 7)).save(path)
+        size = (2, 2)
+    elif kind == "deep":
+        from mmsr_core.image import save_image
+
+        save_image(path, torch.rand(1, 3, 8, 10), bit_depth=16)
+    else:
+        Image.fromarray(grey).convert(kind).save(path)
+    code, _, err = upscale(path, "-o", out, "--scale", 2)
+    assert (code, err) == (0, [])
+    result = load_image(out)
+    assert result.size == size
+    assert (result.alpha is not None) == (kind in ("RGBA", "LA", "P"))
+    assert result.bit_depth == (16 if kind in ("I;16", "deep") else 8)
+
+
+def test_a_batch_goes_on_past_a_bad_file(upscale, picture, tmp_path):
+    folder, out, report = picture.parent, tmp_path / "out", tmp_path / "r.json"
+    (folder / "bad.png").write_text("no picture")
+    Image.new("RGB", (6, 5)).save(folder / "small.jpg")
+    (folder / "notes.txt").write_text("left alone")
+    code, text, err = upscale(folder, "-o", out, "--report", report)
+    assert code == 2
+    assert len(err) == 2
+    assert "bad.png is not a picture" in err[0]
+    assert "1 of 3 pictures failed" in err[1]
+    assert sorted(p.name for p in out.iterdir()) == ["picture.png", "small.png"]
+    entries = json.loads(report.read_text())
+    assert [("error" in entry) for entry in entries] == [True, False, False]
+    assert "picture.png" in text
+
+
+def test_several_files_go_to_a_folder(upscale, picture, tmp_path):
+    other = tmp_path / "other.webp"
+    Image.new("RGB", (6, 5), (50, 60, 70)).save(other, lossless=True)
+    assert upscale(picture, other, "-o", tmp_path / "new" / "out", "--scale", 1)[0] == 0
+    names = sorted(p.name for p in (tmp_path / "new" / "out").iterdir())
+    assert names == ["other.png", "picture.png"]
+
+
+def test_kernel_and_depth_are_used(upscale, picture, tmp_path, kernel_file):
+    depth = tmp_path / "depth.png"
+    Image.fromarray(np.tile(np.arange(48, dtype=np.uint8) * 5, (32, 1))).save(depth)
+    results = {}
+    for name, words in {
+        "plain": [],
+        "kernel": ["--kernel", kernel_file(16, 24)],
+        "depth": ["--depth", depth],
+    }.items():
+        out = tmp_path / f"{name}.png"
+        code, _, err = upscale(picture, "-o", out, *words)
+        assert (code, err) == (0, [])
+        results[name] = load_image(out).rgb
+    assert not torch.equal(results["plain"], results["kernel"])
+
+
+def test_estimate(mmsr, model, picture, tmp_path):
+    out = tmp_path / "measured"
+    code, text, err = mmsr("estimate", picture, "-o", out, "--model", model, *FAST)
+    assert (code, err) == (0, [])
+    assert "blur" in text
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["depth.png", "estimate.json", "kernel_field.safetensors", "kernel_map.png"]
+    content = json.loads((out / "estimate.json").read_text())
+    blur = content["blur_sigma_px"]
+    assert 0 < blur["min"] <= blur["mean"] <= blur["max"]
+    assert load_image(out / "depth.png").size == (16, 24)
+    # What was measured can be given back to the other commands.
+    field = out / "kernel_field.safetensors"
+    large = tmp_path / "large.png"
+    assert mmsr("upscale", picture, "-o", large, "--model", model, "--steps", 0, "--kernel", field,
+                "--depth", out / "depth.png", *FAST)[0] == 0  # fmt: skip
+    assert mmsr("degrade", large, "-o", tmp_path / "lr.png", "--kernel", field)[0] == 0
+    assert load_image(tmp_path / "lr.png").size == (16, 24)
+
+
+def test_weights_that_cannot_be_used(refused, model, picture, tmp_path):
+    import shutil
+
+    out = tmp_path / "o.png"
+    assert "missing" in refused("upscale", picture, "-o", out, "--model", tmp_path / "missing")
+    (tmp_path / "nothing").mkdir()
+    assert "nothing" in refused("upscale", picture, "-o", out, "--model", tmp_path / "nothing")
+    broken = tmp_path / "broken"
+    shutil.copytree(model, broken)
+    weights = max(broken.rglob("*.safetensors"), key=lambda p: p.stat().st_size)
+    content = bytearray(weights.read_bytes())
+    weights.write_bytes(content[: len(content) // 2])
+    refused("upscale", picture, "-o", out, "--model", broken)
+    assert not out.exists()
+
+
+def test_a_device_that_is_not_there(refused, model, picture, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    words = ["upscale", picture, "-o", tmp_path / "o.png", "--model", model, "--device", "cuda"]
+    assert "cuda" in refused(*words).lower()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_leaves_nothing_half_written(model, tmp_path):
+    source, out = tmp_path / "large.png", tmp_path / "out" / "large.png"
+    Image.effect_noise((400, 300), 50).save(source)
+    out.parent.mkdir()
+    out.write_bytes(b"the old result")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = ["upscale", source, "-o", out, "--model", model, "--steps", 64, "--progress", *FAST]
+    # Started in the background, this process may ignore SIGINT, and its children would too.
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " from mmsr_core.cli import main; sys.exit(main())"
+    )
+    words = [sys.executable, "-c", start, *map(str, command)]
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=ROOT
+    )
+    seen = b""
+    deadline = time.monotonic() + 120
+    while b"%|" not in seen and time.monotonic() < deadline:
+        piece = process.stderr.read1(200)
+        if not piece:
+            break
+        seen += piece
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    output, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, (seen + rest).decode()
+    assert output == b""
+    assert b"interrupted" in rest
+    assert b"Traceback" not in rest
+    assert [path.name for path in out.parent.iterdir()] == ["large.png"]
+    assert out.read_bytes() == b"the old result"

@@ -1,0 +1,105 @@
+"""Wrong usage: one line, exit code 2, at once."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmsr_core import __version__
+
+ROOT = Path(__file__).parents[2]
+WRONG = {
+    "": "required",
+    "nonsense": "nonsense",
+    "upscale": "required",
+    "upscale a.png": "--output",
+    "upscale a.png -o b.png --steps -1": "--steps",
+    "upscale a.png -o b.png --steps=-1": "from 0 to 64",
+    "upscale a.png -o b.png --steps 65": "from 0 to 64",
+    "upscale a.png -o b.png --scale 0": "from 1 to 16",
+    "upscale a.png -o b.png --scale 17": "from 1 to 16",
+    "upscale a.png -o b.png --scale 2.5": "from 1 to 16",
+    "upscale a.png -o b.png --detail 2.1": "from 0 to 2",
+    "upscale a.png -o b.png --detail nan": "from 0 to 2",
+    "upscale a.png -o b.png --seed -1": "--seed",
+    "upscale a.png -o b.png --tile 8": "--tile",
+    "upscale a.png -o b.png --tile big": "--tile",
+    "upscale a.png -o b.png --device tpu": "--device",
+    "upscale a.png -o b.png --dtype int8": "--dtype",
+    "upscale a.png -o b.png --strength fog=1": "NAME=VALUE",
+    "upscale a.png -o b.png --strength depth=9": "from 0 to 2",
+    "upscale a.png -o b.png --consistency maybe": "--consistency",
+    "upscale a.png -o b.png --mode both": "--mode",
+    "upscale a.png -o b.png --step 3": "--step",
+    "estimate a.png": "--output",
+    "degrade a.png -o b.png --jpeg 0": "from 1 to 100",
+    "degrade a.png -o b.png --noise-std 256": "from 0 to 255",
+    "degrade a.png -o b.png --blur-sigma-px 0": "above 0",
+    "degrade a.png -o b.png --kernel k --blur-sigma-px 2": "not allowed with",
+    "bench": "required",
+}
+
+
+def command(*words):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "mmsr_core", *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_wrong_usage(words, refused):
+    assert WRONG[words] in refused(*words.split())
+
+
+@pytest.mark.parametrize("words", ["upscale a.png -o b.png --steps=-1", "nonsense"])
+def test_wrong_usage_of_the_real_command(words):
+    started = time.perf_counter()
+    result = command(*words.split())
+    assert time.perf_counter() - started < 5
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("mmsr: error: ")
+
+
+def test_help_and_version_load_nothing_heavy():
+    code = (
+        "import sys; from mmsr_core.cli import main; codes = [main(['--help']),"
+        " main(['upscale', '--help']), main(['--version']), main(['upscale', '--steps=-1'])];"
+        " heavy = {'torch', 'PIL', 'numpy', 'diffusers', 'transformers'} & set(sys.modules);"
+        " sys.exit(repr((codes, heavy)) if heavy or codes != [0, 0, 0, 2] else 0)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "--prompt-image" in result.stdout
+    assert f"mmsr {__version__}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "flag", [["--prompt", "a cat"], ["--prompt-image", "a.png"], ["--guide", "g.png"]]
+)
+def test_what_comes_later_is_refused_clearly(flag, refused, picture):
+    line = refused("upscale", picture, "-o", picture.parent / "out.png", *flag)
+    assert f"{flag[0]} is not in this version" in line
+
+
+def test_info(mmsr):
+    code, out, err = mmsr("info")
+    assert code == 0
+    assert err == []
+    assert out.startswith(f"mmsr {__version__}")
+    for word in ("torch", "diffusers", "pillow", "cpu", "weights"):
+        assert word in out

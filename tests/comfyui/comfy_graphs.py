@@ -1,0 +1,73 @@
+"""Small prompts in the API form, and the graph form converted to it."""
+
+from __future__ import annotations
+
+WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+
+
+def upscale(model_name: str, picture: str, **settings: object) -> dict:
+    """Load a picture, upscale it in one node, save it."""
+    prompt = {
+        "1": {"class_type": "MMSR_LoadModel", "inputs": {"model_name": model_name}},
+        "2": {"class_type": "LoadImage", "inputs": {"image": picture}},
+        "3": {
+            "class_type": "MMSR_Upscale",
+            "inputs": {
+                "model": ["1", 0],
+                "image": ["2", 0],
+                "scale": 4,
+                "steps": 1,
+                "seed": 0,
+                "detail": 1.0,
+            }
+            | settings,
+        },
+        "4": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "t"}},
+        "5": {"class_type": "PreviewAny", "inputs": {"source": ["3", 1]}},
+    }
+    return prompt
+
+
+def with_alpha(prompt: dict, image_node: str, users: list[str]) -> dict:
+    """Join the loaded picture's own transparency back to it, for the nodes named."""
+    prompt["20"] = {"class_type": "JoinImageWithAlpha",
+                    "inputs": {"image": [image_node, 0], "alpha": [image_node, 1]}}  # fmt: skip
+    for user in users:
+        prompt[user]["inputs"]["image"] = ["20", 0]
+    return prompt
+
+
+def batched(prompt: dict, image_node: str, users: list[str], count: int = 2) -> dict:
+    """Repeat the loaded picture, for the nodes named."""
+    prompt["21"] = {"class_type": "RepeatImageBatch",
+                    "inputs": {"image": [image_node, 0], "amount": count}}  # fmt: skip
+    for user in users:
+        prompt[user]["inputs"]["image"] = ["21", 0]
+    return prompt
+
+
+def to_api(graph: dict, object_info: dict) -> dict:
+    """Convert a workflow graph (format 0.4) to the API form, by the rules of the frontend."""
+    links = {link[0]: link for link in graph["links"]}
+    prompt = {}
+    for node in graph["nodes"]:
+        info = object_info.get(node["type"])
+        if info is None:  # notes exist only in the frontend
+            continue
+        values = list(node["widgets_values"])
+        inputs = {}
+        for group in ("required", "optional"):
+            for name, (kind, *rest) in info["input"].get(group, {}).items():
+                options = rest[0] if rest else {}
+                if isinstance(kind, list) or kind in WIDGET_TYPES:
+                    inputs[name] = values.pop(0)
+                    if options.get("control_after_generate") or options.get("image_upload"):
+                        values.pop(0)
+        for entry in node["inputs"]:
+            if entry["link"] is not None:
+                _, source, slot, *_ = links[entry["link"]]
+                inputs[entry["name"]] = [str(source), slot]
+        if values:
+            raise AssertionError(f"{node['type']}: widget values left over: {values}")
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt

@@ -1,0 +1,91 @@
+"""A real ComfyUI for the tests in this folder: set COMFYUI_PATH to a checkout.
+
+COMFYUI_PYTHON names its interpreter (by default the one that runs the tests).
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from comfy_server import ROOT, ComfyServer, copy_pack
+
+
+@pytest.fixture(scope="session")
+def comfy_path() -> Path:
+    path = os.environ.get("COMFYUI_PATH")
+    if not path:
+        pytest.skip("COMFYUI_PATH is not set: no ComfyUI to test with")
+    if not (Path(path) / "main.py").is_file():
+        pytest.fail(f"COMFYUI_PATH={path} holds no ComfyUI (no main.py)")
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def plain_log(comfy_path, tmp_path_factory) -> str:
+    """What this ComfyUI prints at start without the pack."""
+    with ComfyServer(comfy_path, tmp_path_factory.mktemp("plain")) as server:
+        return server.log
+
+
+@pytest.fixture(scope="session")
+def server(comfy_path, tmp_path_factory):
+    base = tmp_path_factory.mktemp("comfy")
+    copy_pack(base)
+    (base / "input").mkdir()
+    write_inputs(base / "input")
+    write_depth_model(base / "models" / "mmsr_depth" / "tiny")
+    own = base / "models" / "mmsr"
+    own.mkdir(parents=True)
+    (own / "copy").symlink_to(Path(os.environ.get("MMSR_WEIGHTS", ROOT / "weights")) / "small")
+    with ComfyServer(comfy_path, base) as running:
+        running.start_log = running.log
+        yield running
+
+
+def write_inputs(folder: Path) -> None:
+    """The pictures the tests load: the one that ships, and small ones of awkward sizes."""
+    from PIL import Image
+
+    shipped = ROOT / "assets" / "example_lr.png"
+    picture = Image.open(shipped).convert("RGB")
+    picture.save(folder / "example_lr.png")
+    picture.crop((20, 20, 44, 40)).save(folder / "small_24x20.png")
+    picture.crop((20, 20, 28, 28)).save(folder / "tiny_8x8.png")
+    picture.crop((20, 20, 21, 21)).save(folder / "one_1x1.png")
+    picture.crop((10, 10, 33, 27)).save(folder / "odd_23x17.png")
+    alpha = Image.linear_gradient("L").resize((24, 20))
+    cut = picture.crop((20, 20, 44, 40)).convert("RGBA")
+    cut.putalpha(alpha)
+    cut.save(folder / "alpha_24x20.png")
+
+
+def write_depth_model(folder: Path) -> None:
+    """A tiny, untrained but real depth model of transformers."""
+    import torch
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
+
+    torch.manual_seed(0)
+    backbone = Dinov2Config(
+        hidden_size=16, num_hidden_layers=4, num_attention_heads=2, image_size=56, patch_size=14,
+        out_indices=[1, 2, 3, 4], reshape_hidden_states=False, apply_layernorm=True,
+    )  # fmt: skip
+    config = DepthAnythingConfig(
+        backbone_config=backbone, reassemble_hidden_size=16, neck_hidden_sizes=[4, 6, 8, 10],
+        fusion_hidden_size=8, head_hidden_size=4, patch_size=14,
+    )  # fmt: skip
+    model = DepthAnythingForDepthEstimation(config)
+    with torch.no_grad():  # a fresh head may give zero everywhere after its ReLU
+        model.head.conv3.bias.fill_(1.0)
+        model.head.conv3.weight.mul_(50)
+    model.save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def model_name(server) -> str:
+    """The model used in the tests: the one that ships."""
+    names = server.get("/object_info/MMSR_LoadModel")["MMSR_LoadModel"]["input"]["required"]
+    return names["model_name"][0][0]

@@ -1,0 +1,61 @@
+"""Tiny real models for the tests: the shipped classes at small sizes, random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from mmsr_core.degradation import KernelBasis, sample_kernels
+from mmsr_core.depth import DepthNet
+from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+
+
+def tiny_basis(rank: int = 12) -> KernelBasis:
+    """A basis fitted to a few kernels of the synthesis family at x4."""
+    generator = torch.Generator().manual_seed(3)
+    kernels, _ = sample_kernels(24, 4, 4, 4, generator)
+    kernels = kernels.clamp_min(0)
+    kernels = kernels / kernels.sum(1, keepdim=True)
+    return KernelBasis.fit(kernels.permute(0, 2, 3, 1).reshape(-1, kernels.shape[1]), rank)
+
+
+def liven(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Give zero-initialised layers small random weights, so that every path has an effect."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if not bool(parameter.any()):
+                parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator))
+    return module.eval()
+
+
+def tiny_models(seed: int = 0) -> dict[str, torch.nn.Module]:
+    """One of each network, random weights."""
+    torch.manual_seed(seed)
+    estimator = KernelEstimator(
+        widths=(8, 8, 8), depth_widths=(4, 4, 4), head_width=16, basis_rank=12
+    )
+    models = {
+        "depth_estimator": DepthNet(),
+        "kernel_estimator": liven(estimator, seed),
+        "mean_net": liven(MeanNet(channels=8, blocks=2, kernel_codes=6, condition_channels=8), seed),
+        "denoiser": liven(
+            Denoiser(widths=(8, 12, 16), blocks=(1, 1, 1), expert_width=6, kernel_codes=6), seed
+        ),
+    }
+    estimator.set_basis(tiny_basis())
+    return {name: model.eval() for name, model in models.items()}
+
+
+def tiny_pipeline_folder(path: Path) -> Path:
+    """Write a diffusers folder of tiny random models; usable as `--model PATH`."""
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    from mmsr_core.weights import write_sums
+
+    for name, model in tiny_models().items():
+        model.save_pretrained(str(path / name))
+    FlowMatchEulerDiscreteScheduler().save_pretrained(str(path / "scheduler"))
+    write_sums(path)
+    return path

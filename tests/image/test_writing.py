@@ -1,0 +1,178 @@
+"""Writing: what is saved comes back, and a name never holds half a file."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from mmsr_core.errors import ImageFileError, InputError, ShapeError
+from mmsr_core.image import (
+    atomic_path,
+    atomic_write_text,
+    check_writable_folder,
+    load_image,
+    resize_alpha,
+    resize_bicubic,
+    save_image,
+)
+
+RNG = np.random.default_rng(1)
+DEEP = torch.from_numpy(RNG.integers(0, 65536, (1, 4, 6, 9)).astype(np.float64) / 65535).float()
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def quantised(tensor, top):
+    return (tensor.double() * top).round().long()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_round_trip_is_exact_to_rounding(tmp_path, suffix, with_alpha):
+    alpha = DEEP[:, 3:] if with_alpha else None
+    save_image(tmp_path / f"a{suffix}", DEEP[:, :3], alpha, {"Software": "mmsr ü"}, PROFILE)
+    image = load_image(tmp_path / f"a{suffix}")
+    assert torch.equal(quantised(image.rgb, 255), quantised(DEEP[:, :3], 255))
+    if with_alpha:
+        assert torch.equal(quantised(image.alpha, 255), quantised(alpha, 255))
+    else:
+        assert image.alpha is None
+    assert image.icc_profile == PROFILE
+
+
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_sixteen_bit_png_round_trip(tmp_path, with_alpha):
+    ramp = torch.linspace(0, 65535, 31 * 17).round() / 65535
+    smooth = ramp.reshape(1, 1, 31, 17).expand(1, 4, -1, -1)
+    for number, source in enumerate((DEEP, smooth)):
+        path = tmp_path / f"{number}.png"
+        alpha = source[:, 3:] if with_alpha else None
+        save_image(path, source[:, :3], alpha, {"Software": "mmsr ü"}, PROFILE, bit_depth=16)
+        image = load_image(path)
+        assert image.bit_depth == 16
+        assert torch.equal(quantised(image.rgb, 65535), quantised(source[:, :3], 65535))
+        assert (image.alpha is not None) == with_alpha
+        assert image.icc_profile == PROFILE
+        with Image.open(path) as opened:
+            opened.load()
+            assert opened.text == {"Software": "mmsr ü"}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_metadata_is_kept(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    save_image(path, DEEP[:, :3], metadata={"seed": "7"})
+    with Image.open(path) as image:
+        found = image.text["seed"] if suffix == ".png" else image.getexif()[0x010E]
+    assert "7" in found
+
+
+def test_jpeg_refuses_real_transparency_only(tmp_path):
+    with pytest.raises(ImageFileError, match="transparency"):
+        save_image(tmp_path / "a.jpg", DEEP[:, :3], DEEP[:, 3:])
+    assert list(tmp_path.iterdir()) == []
+    save_image(tmp_path / "a.jpg", DEEP[:, :3], torch.ones(1, 1, 6, 9))
+    assert load_image(tmp_path / "a.jpg").size == (6, 9)
+
+
+def test_bad_arguments(tmp_path):
+    rgb = DEEP[:, :3]
+    with pytest.raises(ImageFileError, match=r"\.xyz"):
+        save_image(tmp_path / "a.xyz", rgb)
+    with pytest.raises(ImageFileError, match="no ending"):
+        save_image(tmp_path / "a", rgb)
+    with pytest.raises(ImageFileError, match="16 bits"):
+        save_image(tmp_path / "a.webp", rgb, bit_depth=16)
+    with pytest.raises(InputError, match="bit_depth"):
+        save_image(tmp_path / "a.png", rgb, bit_depth=12)
+    with pytest.raises(InputError, match="not finite"):
+        save_image(tmp_path / "a.png", rgb * float("nan"))
+    with pytest.raises(ShapeError):
+        save_image(tmp_path / "a.png", rgb[0])
+    with pytest.raises(ShapeError):
+        save_image(tmp_path / "a.png", rgb, torch.ones(1, 1, 6, 8))
+    (tmp_path / "d.png").mkdir()
+    with pytest.raises(ImageFileError, match="is a folder"):
+        save_image(tmp_path / "d.png", rgb)
+    with pytest.raises(ImageFileError, match="create it first"):
+        save_image(tmp_path / "none" / "a.png", rgb)
+    assert [p.name for p in tmp_path.iterdir()] == ["d.png"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, OSError])
+def test_an_interruption_leaves_the_old_file_and_no_other(tmp_path, error):
+    path = tmp_path / "a.txt"
+    atomic_write_text(path, "old")
+    expected = ImageFileError if error is OSError else error
+
+    def write_half():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(expected):
+        write_half()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_permissions_follow_the_umask_and_links_are_followed(tmp_path):
+    before = os.umask(0o027)
+    try:
+        atomic_write_text(tmp_path / "a.txt", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+    (tmp_path / "link").symlink_to(tmp_path / "a.txt")
+    atomic_write_text(tmp_path / "link", "y")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "a.txt").read_text() == "y"
+
+
+def test_check_writable_folder(tmp_path):
+    check_writable_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ImageFileError, match="does not exist"):
+        check_writable_folder(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ImageFileError, match="not a folder"):
+        check_writable_folder(tmp_path / "file")
+
+
+def test_unwritable_folder(tmp_path):
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0o555)
+    if os.access(folder, os.W_OK):
+        folder = next((p for p in ("/proc/self", "/sys") if os.path.isdir(p)), None)
+    if folder is None:
+        pytest.skip("this user can write everywhere")
+    with pytest.raises(ImageFileError, match="Cannot write"):
+        check_writable_folder(folder)
+    with pytest.raises(ImageFileError, match="Cannot write"):
+        save_image(f"{folder}/a.png", DEEP[:, :3])
+
+
+def test_resize_keeps_ramps_centred_and_opaque_alpha_opaque():
+    ramp = torch.linspace(0.2, 0.8, 16).expand(1, 3, 16, 16)
+    up = resize_bicubic(ramp, (64, 64))
+    centre = (torch.arange(64) - 1.5) / 4
+    expected = 0.2 + 0.6 * centre / 15
+    assert torch.allclose(up[0, 0, 32, 12:-12], expected[12:-12], atol=2e-3)  # half a pixel is 5e-3
+    assert resize_bicubic(ramp, (5, 7)).shape == (1, 3, 5, 7)
+    assert (resize_alpha(torch.ones(1, 1, 5, 7), (20, 28)) == 1).all()
+    assert (resize_alpha(torch.zeros(1, 1, 5, 7), (20, 28)) == 0).all()
+    with pytest.raises(InputError):
+        resize_bicubic(ramp, (0, 4))
+    with pytest.raises(ShapeError):
+        resize_alpha(torch.ones(1, 3, 5, 7), (20, 28))
+
+
+@pytest.mark.parametrize("bit_depth", [8, 16])
+def test_tall_pictures_are_whole(tmp_path, bit_depth):
+    tall = (torch.arange(700 * 3) % 256).float().view(1, 1, 700, 3).expand(1, 3, -1, -1) / 255
+    save_image(tmp_path / "a.png", tall, 1 - tall[:, :1], bit_depth=bit_depth)
+    image = load_image(tmp_path / "a.png")
+    assert torch.equal(quantised(image.rgb, 255), quantised(tall, 255))
+    assert torch.equal(quantised(image.alpha, 255), 255 - quantised(tall[:, :1], 255))

@@ -1,0 +1,205 @@
+"""Rules of the layout, checked on the source."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = sorted((ROOT / "mmsr_core").rglob("*.py"))
+NODES = sorted((ROOT / "nodes").glob("*.py"))
+HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "server"}
+OUTSIDE_CORE = HOST | {"nodes", "training", "benchmarks", "demo", "tests"}
+
+# Imports point one way: a package may use those with a smaller number (and itself).
+LAYER = {
+    "errors": 0,
+    "types": 0,
+    "image": 1,
+    "tiling": 1,
+    "degradation": 2,
+    "depth": 3,
+    "diffusion": 3,
+    "models": 4,
+    "weights": 5,
+    "pipeline": 6,
+}
+
+
+def imports(path: Path) -> list[tuple[str, int, ast.stmt]]:
+    """(module, relative level, statement) of every import in a file, wherever it stands."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, 0, node) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.module is None:
+                found += [(alias.name, node.level, node) for alias in node.names]
+            else:
+                found.append((node.module, node.level, node))
+    return found
+
+
+def resolve(path: Path, module: str, level: int) -> str | None:
+    """First part below `mmsr_core` of a relative import, None for absolute imports."""
+    if level == 0:
+        return None
+    base = path.relative_to(ROOT / "mmsr_core").parent.parts
+    full = (*base[: len(base) - (level - 1)], *module.split("."))
+    return full[0]
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_core_knows_neither_host_nor_applications(path):
+    for module, level, _ in imports(path):
+        if level == 0:
+            top = module.split(".")[0]
+            assert top not in OUTSIDE_CORE, f"{path.name} imports {module}"
+            assert top != "mmsr_core", f"{path.name} must import {module} relatively"
+        else:
+            depth = len(path.relative_to(ROOT / "mmsr_core").parent.parts)
+            assert level - 1 <= depth, f"{path.name} imports from above mmsr_core: {module}"
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_core_layers_point_one_way(path):
+    own = path.relative_to(ROOT / "mmsr_core").with_suffix("").parts[0]
+    if own not in LAYER:
+        return
+    for module, level, _ in imports(path):
+        other = resolve(path, module, level)
+        if other in LAYER and other != own:
+            assert LAYER[other] < LAYER[own], f"{own} must not import {other}"
+
+
+@pytest.mark.parametrize("path", NODES, ids=lambda p: p.name)
+def test_only_runtime_touches_the_host_and_nothing_depends_on_the_folder_name(path):
+    for module, level, node in imports(path):
+        top = module.split(".")[0]
+        if level == 0 and top in HOST:
+            allowed = {"comfy_api", "folder_paths"} if path.name != "runtime.py" else {"comfy"}
+            if path.name in {"convert.py", "payloads.py", "views.py", "__init__.py"}:
+                allowed = set()
+            assert top in allowed, f"{path.name} imports {module}"
+        assert level > 0 or top not in {"mmsr_core", "nodes"}, f"{path.name}: {module} by name"
+        assert level <= 2, f"{path.name}: {ast.unparse(node)} leaves the pack"
+
+
+@pytest.mark.parametrize("path", NODES, ids=lambda p: p.name)
+def test_heavy_imports_wait_until_a_node_runs(path):
+    heavy = {"diffusers", "transformers", "accelerate", "scipy", "matplotlib"}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            continue
+        for name in names:
+            assert name.split(".")[0] not in heavy
+            light = {"mmsr_core.errors", "mmsr_core.types", "mmsr_core.weights"}
+            assert not name.startswith("mmsr_core") or name in light, f"{name} at module level"
+
+
+def calls(tree: ast.AST, name: str) -> list[ast.Call]:
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == name
+    ]
+
+
+def test_each_socket_is_declared_once():
+    declared: list[tuple[str, str]] = []
+    for path in NODES:
+        for call in calls(ast.parse(path.read_text(encoding="utf-8")), "io.Custom"):
+            declared.append((path.name, ast.literal_eval(call.args[0])))
+    names = [name for _, name in declared]
+    assert {file for file, _ in declared} == {"sockets.py"}
+    assert len(names) == len(set(names))
+    assert {"MMSR_MODEL", "MMSR_DEGRADATION", "MMSR_CONDITIONING"} <= set(names)
+    assert all(re.fullmatch(r"MMSR_[A-Z_]+", name) for name in names)
+
+
+def schemas() -> list[tuple[str, dict[str, ast.expr]]]:
+    found = []
+    for path in NODES:
+        for call in calls(ast.parse(path.read_text(encoding="utf-8")), "io.Schema"):
+            found.append((path.name, {k.arg: k.value for k in call.keywords}))
+    return found
+
+
+# Saved workflows hold these. A name may be added, never changed or removed.
+PUBLISHED_IDS = {
+    "MMSR_LoadModel",
+    "MMSR_Upscale",
+    "MMSR_EstimateDegradation",
+    "MMSR_DepthNode",
+    "MMSR_KernelRefineNode",
+    "MMSR_ModalityFusionNode",
+    "MMSR_SRSamplerNode",
+}
+
+
+def test_node_ids_are_unique_prefixed_and_kept():
+    ids = [ast.literal_eval(fields["node_id"]) for _, fields in schemas()]
+    assert len(ids) == len(set(ids))
+    assert all(name.startswith("MMSR_") for name in ids)
+    assert set(ids) >= PUBLISHED_IDS
+
+
+def test_every_node_class_is_registered():
+    classes = set()
+    for path in NODES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and any(
+                ast.unparse(base) == "io.ComfyNode" for base in node.bases
+            ):
+                classes.add(node.name)
+    extension = ast.parse((ROOT / "nodes" / "extension.py").read_text(encoding="utf-8"))
+    listed = next(
+        {element.id for element in node.value.elts}
+        for node in extension.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "NODES"
+    )
+    assert listed == classes
+
+
+def test_own_validation_does_not_silence_the_hosts_range_checks():
+    # An input named in validate_inputs loses the host's own checks: only choices may be named.
+    for path in NODES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        combos = {ast.literal_eval(call.args[0]) for call in calls(tree, "io.Combo.Input")}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name == "validate_inputs":
+                named = {argument.arg for argument in node.args.args} - {"cls"}
+                assert node.args.kwarg is None
+                assert named <= combos, f"{path.name}: {named - combos}"
+
+
+@pytest.mark.parametrize(
+    "graph",
+    sorted((ROOT / "workflows").glob("*.json")),
+    ids=lambda p: p.stem,
+)
+def test_workflow_graphs_are_whole(graph):
+    data = json.loads(graph.read_text(encoding="utf-8"))
+    assert data["version"] == 0.4
+    nodes = {node["id"]: node for node in data["nodes"]}
+    assert data["last_node_id"] == max(nodes)
+    assert data["last_link_id"] == max(link[0] for link in data["links"])
+    for link_id, source, source_slot, target, target_slot, kind in data["links"]:
+        output = nodes[source]["outputs"][source_slot]
+        entry = nodes[target]["inputs"][target_slot]
+        assert link_id in output["links"]
+        assert entry["link"] == link_id
+        assert output["type"] == entry["type"] == kind
+    linked = [i["link"] for n in nodes.values() for i in n.get("inputs", []) if i.get("link")]
+    assert sorted(linked) == sorted(link[0] for link in data["links"])
+    api = json.loads((graph.parent / "api" / f"{graph.stem}_api.json").read_text(encoding="utf-8"))
+    shown = sorted(n["type"] for n in nodes.values() if n["type"] not in {"Note", "MarkdownNote"})
+    assert shown == sorted(node["class_type"] for node in api.values())
+    assert graph.with_suffix(".jpg").is_file()

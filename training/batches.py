@@ -1,0 +1,166 @@
+"""Degraded training batches on the training device, shared by the kernel, mean and flow stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmsr_core.degradation import (
+    KernelBasis,
+    KernelField,
+    SynthesisConfig,
+    sample_kernels,
+    synthesise,
+)
+from mmsr_core.diffusion.consistency import back_project
+from mmsr_core.models import KernelEstimator, condition_globals
+
+SCALES = (4, 2, 3, 8, 1)
+
+
+@dataclass
+class Batch:
+    """A degraded batch and the truth about it."""
+
+    hr: Tensor
+    """`(B,3,H,W)`."""
+    lr: Tensor
+    """`(B,3,h,w)`."""
+    kernels: Tensor
+    """`(B,441,h,w)`, the truth."""
+    noise_std: Tensor
+    jpeg_quality: Tensor
+    depth: Tensor | None
+    """`(B,1,h,w)` inverse depth at the LR sites, as an estimator would give it; None: left out."""
+    scale: int
+
+
+def degraded(
+    pairs: Iterator[tuple[Tensor, Tensor]],
+    device: torch.device,
+    seed: int,
+    config: SynthesisConfig | None = None,
+    scale_shares: tuple[float, ...] = (0.76, 0.08, 0.06, 0.06, 0.04),
+    depth_dropout: float = 0.25,
+) -> Iterator[Batch]:
+    """Degrade `pairs` of (hr, depth) at random; the scale is drawn for each batch.
+
+    Depth drives part of the kernel fields; what the networks get is a damaged copy of it, since an
+    estimator's depth is never the one that made the blur.
+    """
+    generator = torch.Generator(device).manual_seed(seed)
+    shares = torch.tensor(scale_shares, device=device, dtype=torch.float32)
+    for hr, depth in pairs:
+        scale = SCALES[int(torch.multinomial(shares, 1, generator=generator))]
+        hr = hr.to(device, non_blocking=True)
+        at_lr: Tensor | None = None
+        if not torch.isnan(depth).any():
+            size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+            at_lr = F.interpolate(
+                depth.to(device), size=size, mode="bilinear", align_corners=False
+            )
+        made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
+        drop = float(torch.rand(1, generator=generator, device=device)) < depth_dropout
+        shown = None if at_lr is None or drop else _imperfect(at_lr, generator)
+        yield Batch(
+            hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale
+        )
+
+
+def _imperfect(depth: Tensor, generator: torch.Generator) -> Tensor:
+    """Gamma, smoothing and noise of an estimator, still in 0..1."""
+    b = depth.shape[0]
+    r = torch.rand((b, 3, 1, 1, 1), generator=generator, device=depth.device)
+    out = depth.clamp(1e-3, 1) ** (0.7 + 0.7 * r[:, 0])
+    soft = F.avg_pool2d(out, 5, 1, 2, count_include_pad=False)
+    out = out + r[:, 1] * (soft - out)
+    noise = torch.randn(out.shape, generator=generator, device=depth.device)
+    return (out + 0.03 * r[:, 2] * noise).clamp(0, 1)
+
+
+@dataclass
+class Conditions:
+    """What the mean net and the denoiser are given besides the picture."""
+
+    base: Tensor
+    back_projected: Tensor
+    codes: Tensor
+    global_conditions: Tensor
+    depth: Tensor | None
+
+
+class Preparer:
+    """Turns a `Batch` into network inputs, with true, estimated or damaged kernels."""
+
+    def __init__(
+        self,
+        basis: KernelBasis,
+        codes: int,
+        estimator: KernelEstimator | None,
+        generator: torch.Generator,
+        true_share: float = 0.5,
+    ) -> None:
+        """Args: PCA basis, codes used, DKENet (None: damaged kernels), randomness, share of truth."""
+        self.basis = basis
+        self.codes = codes
+        self.estimator = estimator
+        self.generator = generator
+        self.true_share = true_share
+
+    def _rand(self, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator, device=self.generator.device)
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Conditions:
+        """Prepare; no gradient is kept."""
+        b = batch.hr.shape[0]
+        noise_std, quality = batch.noise_std, batch.jpeg_quality
+        kernels = batch.kernels
+        wrong = self._rand(b) >= self.true_share
+        if self.estimator is not None:
+            estimate = self.estimator(batch.lr, batch.scale, batch.depth)
+            kernels = torch.where(wrong.view(-1, 1, 1, 1), estimate.kernels, kernels)
+            guess = estimate.log_noise.mean((1, 2, 3)).exp() - 0.5 / 255
+            noise_std = torch.where(wrong, guess.clamp_min(0), noise_std)
+            damage = estimate.jpeg_damage.mean((1, 2, 3)).clamp(0, 0.99)
+            quality = torch.where(wrong, 100 - 100 * damage, quality)
+        else:
+            other, _ = sample_kernels(b, 1, 1, batch.scale, self.generator)
+            other = other.clamp_min(0) / other.clamp_min(0).sum(1, keepdim=True)
+            flat = kernels.mean((2, 3), keepdim=True)
+            share = self._rand(b, 2).view(b, 2, 1, 1, 1) * wrong.view(b, 1, 1, 1, 1) * 0.5
+            kernels = kernels + share[:, 0] * (other - kernels) + share[:, 1] * (flat - kernels)
+            kernels = kernels / kernels.sum(1, keepdim=True)
+        size = (batch.hr.shape[-2] // 4, batch.hr.shape[-1] // 4)
+        base = F.interpolate(
+            batch.lr, size=batch.hr.shape[-2:], mode="bicubic", align_corners=False
+        )
+        field = KernelField(kernels, batch.scale, None, checked=True)
+        back = back_project(base.clone(), batch.lr, field, 2)
+        codes = to_grid(self.basis.encode(kernels, self.codes), size)
+        depth = None if batch.depth is None else to_grid(batch.depth, size)
+        scene = condition_globals(batch.scale, noise_std, quality)
+        return Conditions(base, back, codes, scene, depth)
+
+
+def to_grid(site_map: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resample a map from the LR sites to the HR / 4 grid (bilinear; the same at scale 4)."""
+    if site_map.shape[-2:] == size:
+        return site_map
+    return F.interpolate(site_map, size=size, mode="bilinear", align_corners=False)
+
+
+def fit_basis(rank: int = 40, seed: int = 7) -> KernelBasis:
+    """PCA of the synthesis family: half of the kernels at scale 4, the rest at 1, 2, 3 and 8."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for scale, count in ((4, 128), (2, 48), (3, 32), (8, 48), (1, 16)):
+        kernels, _ = sample_kernels(count, 8, 8, scale, generator)
+        kernels = kernels.clamp_min(0)
+        kernels = kernels / kernels.sum(1, keepdim=True)
+        parts.append(kernels.permute(0, 2, 3, 1).reshape(-1, kernels.shape[1]))
+    return KernelBasis.fit(torch.cat(parts), rank)

@@ -1,0 +1,70 @@
+"""What the training scripts share: arguments, set-up, held-out batches, a quick PSNR."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from torch import Tensor
+
+from mmsr_core.degradation import SynthesisConfig
+
+from .batches import Batch, degraded
+from .data import Photo, patches
+from .loop import LoopConfig
+
+
+def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -> None:
+    """Arguments of every training script."""
+    parser.add_argument("--data", required=True, help="folder with photos_*.tar")
+    parser.add_argument("--depth-file", help="npz made by training.photo_depth")
+    parser.add_argument("--out", required=True, help="run folder; an unfinished run is resumed")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--steps", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--patch", type=int, default=192, help="HR pixels; a multiple of 48")
+    parser.add_argument("--lr", type=float, default=lr)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the default")
+    parser.add_argument("--precision", default="bf16", choices=("bf16", "no", "fp16"))
+
+
+def setup(args: argparse.Namespace) -> torch.device:
+    """Choose the device and the number of threads."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if args.device != "auto":
+        return torch.device(args.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def loop_config(args: argparse.Namespace) -> LoopConfig:
+    """The loop's configuration from the command line."""
+    return LoopConfig(
+        out=args.out,
+        steps=args.steps,
+        minutes=args.minutes,
+        lr=args.lr,
+        seed=args.seed,
+        mixed_precision=args.precision,
+    )
+
+
+def held_out_batches(
+    validation: list[Photo], device: torch.device, count: int = 3, size: int = 192
+) -> list[Batch]:
+    """Fixed batches of held-out photographs at x4: varying Gaussian blur, no noise (protocol p2)."""
+    config = SynthesisConfig(
+        families=(1, 0, 0, 0), layouts=(0, 1, 0, 0), sigma_widen=1.0, clean_share=1.0
+    )
+    pairs = patches(validation, 8, size, seed=99, shrink=(0.75, 0.75))
+    made = degraded(pairs, device, 99, config, (1, 0, 0, 0, 0), depth_dropout=0.0)
+    return [next(made) for _ in range(count)]
+
+
+def psnr_y(a: Tensor, b: Tensor, crop: int = 4) -> float:
+    """PSNR in dB of the BT.601 luma, mean over the batch, not rounded: for curves only."""
+    weights = torch.tensor([65.481, 128.553, 24.966], device=a.device).view(1, 3, 1, 1) / 255
+    error = ((a.float().clamp(0, 1) - b) * weights).sum(1)[..., crop:-crop, crop:-crop]
+    return float((-10 * torch.log10(error.square().mean((1, 2)).clamp_min(1e-12))).mean())

@@ -1,0 +1,167 @@
+"""One training loop for every network: accelerate, bf16, EMA, checkpoints that resume."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from .ema import Ema
+
+
+@dataclass
+class LoopConfig:
+    """How long and how to optimise. The run ends at `steps` or after `minutes`, whichever is first.
+
+    With `minutes` the cosine follows the clock, so a run always ends at the low learning rate.
+    """
+
+    out: str
+    steps: int = 1_000_000
+    minutes: float = 10.0
+    lr: float = 5e-4
+    final_lr_share: float = 0.02
+    warmup_steps: int = 50
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    grad_clip: float = 1.0
+    ema_decay: float = 0.999
+    mixed_precision: str = "bf16"
+    checkpoint_minutes: float = 3.0
+    validate_minutes: float = 3.0
+    log_every: int = 20
+    seed: int = 0
+    extra: dict[str, object] = field(default_factory=dict)
+
+
+LossFn = Callable[[nn.Module, object, float], tuple[Tensor, dict[str, float]]]
+"""`(model, batch, share of the run done 0..1) -> (loss, numbers to log)`."""
+
+
+def learning_rate(config: LoopConfig, step: int, share: float) -> float:
+    """Linear warm-up, then a cosine from `lr` to `lr * final_lr_share` over the run."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    floor = config.final_lr_share
+    return config.lr * warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+
+
+def train(
+    model: nn.Module,
+    batches: Iterator[object],
+    loss_fn: LossFn,
+    config: LoopConfig,
+    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+) -> nn.Module:
+    """Train `model` and return it with its EMA weights.
+
+    `<out>/last.pt` holds everything needed to go on (model, EMA, optimiser, clock, step);
+    `<out>/log.jsonl` one line per log. Starting again with the same `out` resumes.
+
+    Args:
+        model: any module; trained in fp32 master weights under autocast.
+        batches: endless iterator of batches, already on the right device.
+        loss_fn: see `LossFn`.
+        config: see `LoopConfig`.
+        validate: called with the EMA model; its numbers go to the log.
+    """
+    accelerator = Accelerator(mixed_precision=config.mixed_precision)
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed + accelerator.process_index)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
+    )
+    ema = Ema(model, config.ema_decay)
+    step, spent = _resume(out / "last.pt", model, ema, optimizer)
+    ema.to(accelerator.device)
+    wrapped, optimizer = accelerator.prepare(model, optimizer)
+
+    start = time.monotonic() - spent
+    last_save = last_val = time.monotonic()
+    budget = config.minutes * 60
+
+    def save() -> None:
+        if accelerator.is_main_process:
+            state = {
+                "model": accelerator.unwrap_model(wrapped).state_dict(),
+                "ema": ema.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+                "seconds": time.monotonic() - start,
+                "config": asdict(config),
+            }
+            torch.save(state, out / "last.tmp")
+            (out / "last.tmp").replace(out / "last.pt")
+
+    def log(entry: dict[str, float]) -> None:
+        if accelerator.is_main_process:
+            line = {"step": step, "seconds": round(time.monotonic() - start, 1), **entry}
+            with (out / "log.jsonl").open("a") as handle:
+                handle.write(json.dumps(line) + "\n")
+            print(" ".join(f"{k}={v:.5g}" for k, v in line.items()), flush=True)
+
+    def run_validation() -> None:
+        if validate is not None and accelerator.is_main_process:
+            with ema.applied(accelerator.unwrap_model(wrapped)) as averaged, torch.no_grad():
+                averaged.eval()
+                numbers = validate(averaged)
+                averaged.train()
+            log({f"val_{k}": v for k, v in numbers.items()})
+
+    model.train()
+    sums: dict[str, float] = {}
+    count = 0
+    while step < config.steps:
+        share = max((time.monotonic() - start) / budget, step / config.steps)
+        if share >= 1:
+            break
+        rate = learning_rate(config, step, share)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with accelerator.autocast():
+            loss, numbers = loss_fn(wrapped, next(batches), share)
+        if not torch.isfinite(loss):
+            raise RuntimeError(f"The loss is {loss.item()} at step {step}; lower the learning rate.")
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(wrapped.parameters(), config.grad_clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        ema.update(accelerator.unwrap_model(wrapped))
+        step += 1
+        count += 1
+        for key, value in {"loss": float(loss.detach()), **numbers}.items():
+            sums[key] = sums.get(key, 0.0) + value
+        if count == config.log_every:
+            log({**{k: v / count for k, v in sums.items()}, "lr": rate})
+            sums, count = {}, 0
+        now = time.monotonic()
+        if now - last_save > config.checkpoint_minutes * 60:
+            save()
+            last_save = now
+        if now - last_val > config.validate_minutes * 60:
+            run_validation()
+            last_val = time.monotonic()
+    save()
+    run_validation()
+    final = accelerator.unwrap_model(wrapped)
+    ema.copy_to(final)
+    return final.eval()
+
+
+def _resume(
+    path: Path, model: nn.Module, ema: Ema, optimizer: torch.optim.Optimizer
+) -> tuple[int, float]:
+    if not path.is_file():
+        return 0, 0.0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    ema.load_state_dict(state["ema"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"]), float(state["seconds"])

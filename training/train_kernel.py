@@ -1,0 +1,78 @@
+"""Train DKENet: L1 on the kernels + LR reconstruction + noise and JPEG.
+
+`python -m training.train_kernel --data DIR --depth-file FILE --out runs/kernel --minutes 30`
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mmsr_core.degradation import degrade
+from mmsr_core.models import KernelEstimator
+
+from .batches import Batch, degraded, fit_basis
+from .common import add_loop_arguments, held_out_batches, loop_config, setup
+from .data import load_photos, patches, split
+from .loop import train
+
+
+def main() -> None:
+    """Command line of the kernel stage."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_loop_arguments(parser, batch=16, lr=1e-3)
+    parser.add_argument("--init", help="kernel_estimator folder to start from")
+    args = parser.parse_args()
+    device = setup(args)
+
+    if args.init:
+        model = KernelEstimator.from_pretrained(args.init)
+    else:
+        model = KernelEstimator()
+        model.set_basis(fit_basis(model.config.basis_rank))
+    model = model.to(device).to(memory_format=torch.channels_last)
+    training, validation = split(load_photos(args.data, args.depth_file))
+    batches = degraded(patches(training, args.batch, args.patch, args.seed), device, args.seed)
+    fixed = held_out_batches(validation, device)
+
+    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+        assert isinstance(batch, Batch)  # noqa: S101  (narrows the type)
+        estimate = net(batch.lr, batch.scale, batch.depth)
+        kernel = (estimate.kernels - batch.kernels).abs().sum(1).mean()
+        clean = degrade(batch.hr, batch.kernels, batch.scale)
+        again = degrade(batch.hr, estimate.kernels, batch.scale)
+        reconstruction = (again - clean).abs().mean() * 40
+        target = torch.log(batch.noise_std + 0.5 / 255).view(-1, 1, 1, 1)
+        noise = (estimate.log_noise - target).abs().mean()
+        damage = (100 - batch.jpeg_quality).view(-1, 1, 1, 1) / 100
+        jpeg = (estimate.jpeg_damage - damage).abs().mean()
+        loss = kernel + 0.1 * reconstruction + 0.1 * noise + 0.3 * jpeg
+        parts = {"kernel": kernel, "recon": reconstruction, "noise": noise, "jpeg": jpeg}
+        return loss, {k: float(v.detach()) for k, v in parts.items()}
+
+    def validate(net: nn.Module) -> dict[str, float]:
+        numbers: dict[str, float] = {}
+        for batch in fixed:
+            with torch.autocast(device.type, torch.bfloat16):
+                estimate = net(batch.lr, batch.scale, None)
+            flat = batch.kernels.mean((2, 3), keepdim=True)  # the best constant in the L2 sense
+            for name, guess in (("net", estimate.kernels), ("constant", flat)):
+                error = guess - batch.kernels
+                mse = error.square().mean((1, 2, 3))
+                peak = batch.kernels.amax((1, 2, 3))
+                db = float((20 * peak.log10() - 10 * mse.log10()).mean())
+                l1 = float(error.abs().sum(1).mean())
+                numbers[f"psnr_{name}"] = numbers.get(f"psnr_{name}", 0) + db / len(fixed)
+                numbers[f"l1_{name}"] = numbers.get(f"l1_{name}", 0) + l1 / len(fixed)
+        return {k: v for k, v in numbers.items() if math.isfinite(v)}
+
+    model = train(model, batches, loss_fn, loop_config(args), validate)
+    model.save_pretrained(str(Path(args.out) / "kernel_estimator"))
+
+
+if __name__ == "__main__":
+    main()
