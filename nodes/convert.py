@@ -8,6 +8,7 @@ Every message names the node's input, what it got and what it needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 import torch.nn.functional as F
@@ -126,6 +127,12 @@ def mask_to_map(mask: Tensor, size: tuple[int, int], name: str = "mask") -> Tens
     return fit_map(planes.clamp(0.0, 1.0).unsqueeze(1), size)
 
 
+@overload
+def pick(values: Tensor, index: int, batch: int, name: str) -> Tensor: ...
+@overload
+def pick(values: None, index: int, batch: int, name: str) -> None: ...
+@overload
+def pick(values: Tensor | None, index: int, batch: int, name: str) -> Tensor | None: ...
 def pick(values: Tensor | None, index: int, batch: int, name: str) -> Tensor | None:
     """Item `index` of a batch, keeping the batch axis; one item serves the whole batch."""
     if values is None:

@@ -77,7 +77,7 @@ class LoadModelNode(io.ComfyNode):
                 io.Combo.Input(
                     "model_name",
                     options=names,
-                    default=names[0] if names else None,
+                    default=next(iter(names), ""),
                     tooltip=(
                         "Models without a prefix ship with the pack; those that begin with "
                         "mmsr/ are your own, from models/mmsr."

@@ -46,17 +46,21 @@ def degraded(
     config: SynthesisConfig | None = None,
     scale_shares: tuple[float, ...] = (0.76, 0.08, 0.06, 0.06, 0.04),
     depth_dropout: float = 0.25,
+    max_sites: int = 96,
 ) -> Iterator[Batch]:
     """Degrade `pairs` of (hr, depth) at random; the scale is drawn for each batch.
 
     Depth drives part of the kernel fields; what the networks get is a damaged copy of it, since an
-    estimator's depth is never the one that made the blur.
+    estimator's depth is never the one that made the blur. A batch has at most `max_sites` LR px a
+    side: at scale 1 a whole patch would cost the kernel estimator sixteen times what it does at 4.
     """
     generator = torch.Generator(device).manual_seed(seed)
     shares = torch.tensor(scale_shares, device=device, dtype=torch.float32)
     for hr, depth in pairs:
         scale = SCALES[int(torch.multinomial(shares, 1, generator=generator))]
-        hr = hr.to(device, non_blocking=True)
+        side = min(hr.shape[-1], max_sites * scale)
+        hr = hr[..., :side, :side].to(device, non_blocking=True)
+        depth = depth[..., : side // 4, : side // 4]
         at_lr: Tensor | None = None
         if not torch.isnan(depth).any():
             size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
@@ -103,13 +107,18 @@ class Preparer:
         estimator: KernelEstimator | None,
         generator: torch.Generator,
         true_share: float = 0.5,
+        kernel_dropout: float = 0.0,
     ) -> None:
-        """Args: PCA basis, codes used, DKENet (None: damaged kernels), randomness, share of truth."""
+        """Args: PCA basis, codes used, DKENet (None: damaged kernels), randomness, shares.
+
+        `true_share` of the pictures get their true kernels, `kernel_dropout` of them none at all.
+        """
         self.basis = basis
         self.codes = codes
         self.estimator = estimator
         self.generator = generator
         self.true_share = true_share
+        self.kernel_dropout = kernel_dropout
 
     def _rand(self, *shape: int) -> Tensor:
         return torch.rand(shape, generator=self.generator, device=self.generator.device)
@@ -142,6 +151,9 @@ class Preparer:
         field = KernelField(kernels, batch.scale, None, checked=True)
         back = back_project(base.clone(), batch.lr, field, 2)
         codes = to_grid(self.basis.encode(kernels, self.codes), size)
+        if self.kernel_dropout:
+            keep = (self._rand(b, 1, 1, 1) >= self.kernel_dropout).to(codes)
+            codes, back = codes * keep, torch.lerp(base, back, keep)
         depth = None if batch.depth is None else to_grid(batch.depth, size)
         scene = condition_globals(batch.scale, noise_std, quality)
         return Conditions(base, back, codes, scene, depth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--patch", type=int, default=192, help="HR pixels; a multiple of 48")
     parser.add_argument("--lr", type=float, default=lr)
+    parser.add_argument("--clean-share", type=float, default=0.45, help="without noise and JPEG")
+    parser.add_argument("--x4-share", type=float, default=0.76, help="of scale 4; the rest: 1 to 8")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the default")
@@ -37,6 +40,17 @@ def setup(args: argparse.Namespace) -> torch.device:
     if args.device != "auto":
         return torch.device(args.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def degraded_batches(
+    args: argparse.Namespace, photos: list[Photo], device: torch.device, max_sites: int = 96
+) -> Iterator[Batch]:
+    """Endless training batches as the command line asks for them."""
+    rest = (1 - args.x4_share) / 4
+    shares = (args.x4_share, 1.3 * rest, rest, rest, 0.7 * rest)
+    pairs = patches(photos, args.batch, args.patch, args.seed)
+    config = SynthesisConfig(clean_share=args.clean_share)
+    return degraded(pairs, device, args.seed, config, shares, max_sites=max_sites)
 
 
 def loop_config(args: argparse.Namespace) -> LoopConfig:

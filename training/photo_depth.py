@@ -24,11 +24,11 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def photo_depth(net: DepthNet, picture: Image.Image, max_side: int = 320) -> NDArray[np.uint8]:
-    """Normalised inverse depth of a photograph, `(h,w)` uint8."""
+    """Normalised inverse depth of a photograph, `(h,w)` uint8, at most `max_side` long."""
     small = picture.convert("RGB")
     small.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     image = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255
-    depth = estimate_depth_builtin(net, image, max_side=max_side)
+    depth = estimate_depth_builtin(net, image)
     return (depth[0, 0] * 255 + 0.5).to(torch.uint8).numpy()
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with photos_*.tar")
     parser.add_argument("--weights", type=Path, required=True, help="folder of a saved DepthNet")
     parser.add_argument("--out", type=Path, required=True, help="npz file to write")
-    parser.add_argument("--max-side", type=int, default=320)
+    parser.add_argument("--max-side", type=int, default=320, help="longest side stored")
     arguments = parser.parse_args()
     net = DepthNet.from_pretrained(arguments.weights).eval()
     result: dict[str, NDArray[np.uint8]] = {}

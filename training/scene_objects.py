@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .scene_shapes import Box, CutOut, Cylinder, Ellipsoid, Shape
@@ -34,9 +36,14 @@ class Builder:
         """A log-uniform number."""
         return float(np.exp(self.rng.uniform(np.log(low), np.log(high))))
 
+    @staticmethod
+    def triple(draw: Callable[[], float]) -> tuple[float, float, float]:
+        """Three draws."""
+        return draw(), draw(), draw()
+
     def box(self, x: float, base: float, z: float, size: float) -> Box:
         """A turned box standing on `base`."""
-        half = tuple(size * self.log(0.3, 1.3) * 0.5 for _ in range(3))
+        half = self.triple(lambda: size * self.log(0.3, 1.3) * 0.5)
         return Box(
             centre=(x, base + half[1], z),
             half=half,
@@ -47,7 +54,7 @@ class Builder:
     def ball(self, x: float, base: float, z: float, size: float) -> Ellipsoid:
         """An ellipsoid standing on `base`."""
         flat = self.rng.random() < 0.5
-        half = tuple(size * (self.log(0.3, 1.0) if flat else 0.5) for _ in range(3))
+        half = self.triple(lambda: size * (self.log(0.3, 1.0) if flat else 0.5))
         return Ellipsoid(centre=(x, base + half[1] * 0.97, z), half=half, **self.paint(size))
 
     def tree(self, x: float, z: float, size: float) -> list[Shape]:

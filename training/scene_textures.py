@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating]
 SIZE = 256
 LEVELS = 7
 MASK_SIZE = 64

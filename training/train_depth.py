@@ -77,7 +77,9 @@ def main() -> None:
     held_out = {"rgbd": real_held_out, "scenes": scenes}
 
     torch.manual_seed(config["loop"]["seed"])
-    sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in config["model"].items()}
+    sizes: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in config["model"].items()
+    }
     model = DepthNet.from_depth_config(DepthNetConfig(**sizes))
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.3f} M parameters")
     stream = batches(

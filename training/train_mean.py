@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from mmsr_core.models import KernelEstimator, MeanNet
 
-from .batches import Batch, Preparer, degraded, fit_basis
-from .common import add_loop_arguments, held_out_batches, loop_config, psnr_y, setup
-from .data import load_photos, patches, split
+from .batches import Batch, Preparer, fit_basis
+from .common import add_loop_arguments, degraded_batches, held_out_batches, loop_config, psnr_y, setup
+from .data import load_photos, split
 from .loop import train
 
 
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--kernel-weights", help="folder of a trained kernel_estimator")
     parser.add_argument("--init", help="mean_net folder to start from")
     parser.add_argument("--true-share", type=float, default=0.5, help="batches with true kernels")
+    parser.add_argument("--kernel-dropout", type=float, default=0.1)
     parser.add_argument("--mse-from", type=float, default=0.8, help="share of the run with L1 only")
     args = parser.parse_args()
     device = setup(args)
@@ -41,8 +42,8 @@ def main() -> None:
     training, validation = split(load_photos(args.data, args.depth_file))
     codes = model.config.kernel_codes
     generator = torch.Generator(device).manual_seed(args.seed + 1)
-    prepare = Preparer(basis, codes, estimator, generator, args.true_share)
-    batches = degraded(patches(training, args.batch, args.patch, args.seed), device, args.seed)
+    prepare = Preparer(basis, codes, estimator, generator, args.true_share, args.kernel_dropout)
+    batches = degraded_batches(args, training, device)
     fixed = held_out_batches(validation, device)
     exact = Preparer(basis, codes, None, generator, 1.0)
     blind = Preparer(basis, codes, estimator, generator, 0.0)

@@ -19,7 +19,7 @@ from .environment import describe_environment, provenance, write_json, write_tex
 from .measure import Figures, mean_figures
 from .options import FAILURES
 from .protocols import Sample, make_sample
-from .runner import estimate_kernel
+from .runner import describe_model, estimate_kernel
 from .table import format_figure, markdown_table
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def run_kernel(options: KernelOptions, say: Say) -> dict[str, Any]:
         "benchmark": "kernel",
         "environment": describe_environment(),
         "options": sources.display_options(asdict(options)),
+        "model": describe_model(options.model, pipe),
         "sets": {},
     }
     for name, (folder, pictures) in tasks.items():

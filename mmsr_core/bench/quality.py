@@ -21,7 +21,7 @@ from .measure import Figures, Measurer, mean_figures
 from .options import FAILURES, QualityOptions
 from .protocols import Sample, make_sample, p2_field
 from .quality_report import protocol_markdown, quality_markdown
-from .runner import Method, estimate_figures, expand_methods, restore
+from .runner import Method, describe_model, estimate_figures, expand_methods, restore
 
 if TYPE_CHECKING:
     from ..pipeline import MMSRPipeline
@@ -56,11 +56,7 @@ def run_quality(options: QualityOptions, say: Say) -> dict[str, Any]:
         "protocols": {},
     }
     if pipe is not None:
-        result["model"] = {
-            "name": options.model,
-            "dtype": str(pipe.compute_dtype).removeprefix("torch."),
-            "device": str(pipe.device),
-        }
+        result["model"] = describe_model(options.model, pipe)
     for protocol in options.protocols:
         bench = _Protocol(protocol, options, measurer, pipe, methods)
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..weights import COMPONENTS, WEIGHTS_FILE, file_sha256, find_weights
 from .measure import Figures
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Method:
     def label(self, model: str) -> str:
         """Name of the row."""
         depth = {"on": "", "off": ", no depth", "given": ", given depth"}[self.depth]
-        return f"MMSR {model}, steps {self.steps}, {self.kernel} kernel{depth}"
+        return f"MMSR {Path(model).name}, steps {self.steps}, {self.kernel} kernel{depth}"
 
 
 def expand_methods(steps: list[int], kernels: list[str], depths: list[str]) -> list[Method]:
@@ -45,6 +47,17 @@ def expand_methods(steps: list[int], kernels: list[str], depths: list[str]) -> l
                 raise InputError(f"{option} must be one of {', '.join(allowed)}, but is {item!r}.")
     methods = [Method(s, k, d) for d in depths for k in kernels for s in steps]
     return list(dict.fromkeys(methods))
+
+
+def describe_model(model: str, pipe: MMSRPipeline) -> dict[str, Any]:
+    """Which weights were measured and how they ran, for the record."""
+    folder = find_weights(model)
+    return {
+        "name": Path(model).name,
+        "sha256": {part: file_sha256(folder / part / WEIGHTS_FILE) for part in COMPONENTS},
+        "dtype": str(pipe.compute_dtype).removeprefix("torch."),
+        "device": str(pipe.device),
+    }
 
 
 @dataclass(frozen=True)

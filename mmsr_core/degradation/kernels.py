@@ -135,13 +135,13 @@ def disk_kernels(radius_px: Tensor, scale: int) -> Tensor:
 
 
 def resize_kernel(
-    scale: int, a: float = -0.75, blur_sigma_px: float = 0.0, device: torch.device | None = None
+    scale: int, a: float = -0.5, blur_sigma_px: float = 0.0, device: torch.device | None = None
 ) -> Tensor:
     """Antialiased bicubic downscaling, after an isotropic Gaussian blur, as one kernel.
 
     Args:
         scale: SR factor.
-        a: the cubic's parameter: -0.75 (torch) or -0.5 (Pillow); `0` gives the box filter (area).
+        a: the cubic's parameter: -0.5 (Pillow, torch with antialias) or -0.75 (OpenCV); `0` gives the box filter (area).
         blur_sigma_px: standard deviation of a Gaussian applied before, HR px.
         device: where to put it.
 

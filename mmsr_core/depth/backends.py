@@ -34,7 +34,7 @@ class DepthBackend(Protocol):
 class BuiltinDepth:
     """The built-in network as a `DepthBackend`."""
 
-    def __init__(self, net: DepthNet, max_side: int = 384) -> None:
+    def __init__(self, net: DepthNet, max_side: int = 256) -> None:
         """Args: the network, and the longest side that it sees."""
         self.net = net.eval()
         self.max_side = max_side
@@ -101,7 +101,9 @@ def load_depth_backend(
                 "save_pretrained, or the name of a model on the hub."
             )
         if _class_name(folder / "config.json") == "DepthNet":
-            return BuiltinDepth(_load_builtin(folder).to(torch.device(device)))
+            net = _load_builtin(folder)
+            net.requires_grad_(False).to(device=torch.device(device))  # type: ignore[call-arg]
+            return BuiltinDepth(net)
     return _load_transformers(source, torch.device(device), metric, local_files_only)
 
 
@@ -152,11 +154,10 @@ def _load_transformers(
             f"The weights of {source!r} lack {len(info['missing_keys'])} tensors, "
             f"{sorted(info['missing_keys'])[0]!r} among them; download the model again."
         )
-    if metric is None:
-        declared = getattr(config, "depth_estimation_type", None) == "metric"
-        metric = declared or config.model_type in METRIC_MODELS
+    declared = getattr(config, "depth_estimation_type", None) == "metric"
+    inverted = metric if metric is not None else declared or config.model_type in METRIC_MODELS
     preprocessor = read_preprocessor(source, config, local_files_only)
-    return TransformersDepth(model.to(device), preprocessor, metric)
+    return TransformersDepth(model.to(device), preprocessor, bool(inverted))
 
 
 def _line(error: BaseException) -> str:

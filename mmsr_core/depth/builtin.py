@@ -19,7 +19,7 @@ def working_size(height: int, width: int, max_side: int) -> tuple[int, int]:
     return max(1, round(height * wanted / longest)), max(1, round(width * wanted / longest))
 
 
-def estimate_depth_builtin(net: DepthNet, image: Tensor, max_side: int = 384) -> Tensor:
+def estimate_depth_builtin(net: DepthNet, image: Tensor, max_side: int = 256) -> Tensor:
     """Normalised inverse depth of the whole picture.
 
     The picture is shrunk (antialiased) to at most `max_side`, or a very small one enlarged to

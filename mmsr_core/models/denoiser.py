@@ -26,6 +26,8 @@ class DenoiserOutput:
     """`(B,3,H,W)` estimate of the clean picture (x0), not clamped."""
     weights: Tensor
     """`(B,M,H/4,W/4)` router weights of the finest level, in the order of `modalities`."""
+    feature_l1: Tensor
+    """Mean absolute value of the expert features (the sparsity term of SSR's Eq. 5), a scalar."""
 
 
 class TimedBlock(nn.Module):
@@ -150,7 +152,11 @@ class Denoiser(ModelMixin, ConfigMixin):
         x = skip0 + self.up0(x)
         for block in self.leave0:
             x = block(x, time)
-        return DenoiserOutput(mean + grid_to_residual(self.outlet(x)), weights)
+        sparsity = x.new_zeros(())
+        if self.training:
+            terms = [f.abs().mean() for levels_of in features.values() for f in levels_of]
+            sparsity = torch.stack(terms).mean() if terms else sparsity
+        return DenoiserOutput(mean + grid_to_residual(self.outlet(x)), weights, sparsity)
 
     def _expert(self, name: str, modality: Tensor) -> list[Tensor]:
         if name not in self.modalities:

@@ -32,8 +32,9 @@ def kernel_map(
     """Shows a kernel field.
 
     The colour at each place is the blur width, the geometric mean of the standard deviations
-    along the two axes in px of the result (as in the report); the picture shows through as brightness. Each ellipse
-    has the direction and the proportions of the blur under it, all enlarged by the same factor.
+    along the two axes in px of the result (as in the report); the picture shows through as
+    brightness. Each ellipse has the direction and the proportions of the blur under it, all
+    enlarged by the same factor.
 
     Args:
         field: The kernel field of one picture (batch 1).

@@ -94,27 +94,46 @@ def test_bicubic_results_keep_the_geometry():
         torch.testing.assert_close(up[0, 0, 32, 12:-12], expected[12:-12], atol=0.006, rtol=0)
 
 
-def test_quality_with_a_model(pictures, model, tmp_path):
-    options = ["--kernel", "estimated", "true", "constant", "--depth", "on", "off", "--steps", 0, 2]
+def _ours(tmp_path, protocol):
+    """The part of a protocol, and the means of our rows."""
+    part = json.loads((tmp_path / "quality.json").read_text())["protocols"][protocol]
+    means = {k: v["mean"] for k, v in part["methods"].items() if k.startswith("MMSR")}
+    return part, means
+
+
+def test_quality_for_every_kernel(pictures, model, tmp_path):
+    options = ["--protocol", "p2", "--kernel", "estimated", "true", "constant", "--steps", 0, 1]
     base = ["bench", "quality", "--data", pictures, "--model", model, "--out", tmp_path]
-    code = main([str(a) for a in [*base, "--protocol", "p2", "p3", *options, "--device", "cpu"]])
-    assert code == 2  # the broken file
-    result = json.loads((tmp_path / "quality.json").read_text())
-    for part in result["protocols"].values():
-        assert part["failures"].keys() == {"broken.png"}
-        ours = {k: v["mean"] for k, v in part["methods"].items() if k.startswith("MMSR")}
-        assert len(ours) == 12
-        for name, mean in ours.items():
-            assert mean["seconds"] > 0
-            assert 0 < mean["lr_db_used"] < 100
-            if "true kernel" in name:
-                assert mean["lr_db_used"] == pytest.approx(mean["lr_db_true"], abs=0.1)
-                assert mean.get("kernel_psnr") is None
-            else:
-                assert mean["kernel_psnr"] > 0
-            if "constant kernel" in name:
-                best = part["best_constant_kernel_psnr"]["mean"]
-                assert mean["kernel_psnr"] == pytest.approx(best, abs=0.05)
+    assert main([str(a) for a in [*base, *options, "--device", "cpu"]]) == 2  # the broken file
+    part, means = _ours(tmp_path, "p2")
+    assert part["failures"].keys() == {"broken.png"}
+    assert part["pictures"] == 2
+    assert len(means) == 6
+    best = part["best_constant_kernel_psnr"]["mean"]
+    for name, mean in means.items():
+        assert mean["seconds"] > 0
+        assert 0 < mean["lr_db_used"] < 100
+        if "true kernel" in name:
+            assert mean["lr_db_used"] == pytest.approx(mean["lr_db_true"], abs=0.1)
+            assert mean.get("kernel_psnr") is None
+        if "constant kernel" in name:
+            assert mean["kernel_psnr"] == pytest.approx(best, abs=0.05)
+        if "estimated kernel" in name:
+            assert 0 < mean["kernel_psnr"] < best  # random weights know nothing
+
+
+def test_quality_for_every_depth(pictures, model, tmp_path):
+    options = ["--protocol", "p3", "--depth", "on", "off", "given", "--steps", 0, "--limit", 1]
+    base = ["bench", "quality", "--data", pictures, "--depth-maps", pictures, "--model", model]
+    assert main([str(a) for a in [*base, *options, "--out", tmp_path, "--device", "cpu"]]) == 0
+    part, means = _ours(tmp_path, "p3")
+    assert part["notes"] == []
+    record = json.loads((tmp_path / "quality.json").read_text())["model"]
+    sums = json.loads((model / "checksums.json").read_text())
+    assert record["sha256"]["mean_net"] in sums.values()
+    assert len(means) == 3
+    assert len({mean["kernel_psnr"] for mean in means.values()}) == 3  # depth reaches DKENet
+    assert len({mean["lr_db_used"] for mean in means.values()}) == 3
 
 
 def test_kernel_errors_with_a_model(pictures, model, tmp_path):

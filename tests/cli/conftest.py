@@ -9,6 +9,15 @@ from mmsr_core.cli import main
 from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny work: on a busy machine several threads would mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def mmsr(capfd):
     """Runs the command in this process: (exit code, stdout, stderr lines)."""

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,7 +140,7 @@ def test_kernel_and_depth_are_used(upscale, picture, tmp_path, kernel_file):
         "kernel": ["--kernel", kernel_file(16, 24)],
         "depth": ["--depth", depth],
     }.items():
-        out = tmp_path / f"{name}.png"
+        out = tmp_path / f"with_{name}.png"
         code, _, err = upscale(picture, "-o", out, *words)
         assert (code, err) == (0, [])
         results[name] = load_image(out).rgb
@@ -166,20 +167,82 @@ def test_estimate(mmsr, model, picture, tmp_path):
     assert load_image(tmp_path / "lr.png").size == (16, 24)
 
 
-def test_weights_that_cannot_be_used(refused, model, picture, tmp_path):
-    import shutil
+def damaged(model, folder, damage):
+    """A copy of the weights with one kind of damage."""
+    from safetensors.torch import load_file, save_file
 
+    from mmsr_core.weights import write_sums
+
+    shutil.copytree(model, folder)
+    weights = folder / "mean_net" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    if damage == "flipped bit":
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    elif damage == "cut":
+        weights.write_bytes(content[: len(content) // 2])
+        write_sums(folder)
+    elif damage == "no file":
+        weights.unlink()
+    else:
+        tensors = load_file(weights)
+        if damage == "missing key":
+            tensors.pop(sorted(tensors)[0])
+        else:
+            tensors["surplus"] = torch.zeros(2)
+        save_file(tensors, weights)
+        write_sums(folder)
+    return folder
+
+
+DAMAGE = {
+    "flipped bit": "SHA-256",
+    "cut": "cannot be read",
+    "no file": "lacks",
+    "missing key": "missing keys",
+    "surplus key": "extra keys surplus",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_weights(refused, model, picture, tmp_path, damage):
+    folder = damaged(model, tmp_path / "weights", damage)
+    line = refused("upscale", picture, "-o", tmp_path / "o.png", "--model", folder)
+    assert DAMAGE[damage] in line
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_weights_that_are_not_there(refused, picture, tmp_path):
     out = tmp_path / "o.png"
     assert "missing" in refused("upscale", picture, "-o", out, "--model", tmp_path / "missing")
     (tmp_path / "nothing").mkdir()
-    assert "nothing" in refused("upscale", picture, "-o", out, "--model", tmp_path / "nothing")
-    broken = tmp_path / "broken"
-    shutil.copytree(model, broken)
-    weights = max(broken.rglob("*.safetensors"), key=lambda p: p.stat().st_size)
-    content = bytearray(weights.read_bytes())
-    weights.write_bytes(content[: len(content) // 2])
-    refused("upscale", picture, "-o", out, "--model", broken)
-    assert not out.exists()
+    assert "lacks" in refused("upscale", picture, "-o", out, "--model", tmp_path / "nothing")
+    from mmsr_core.weights import available_weights
+
+    if "base" not in available_weights():
+        assert "'base'" in refused("upscale", picture, "-o", out, "--model", "base")
+
+
+def test_info_lists_weights(mmsr, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMSR_WEIGHTS", str(tmp_path))
+    shutil.copytree(model, tmp_path / "mine")
+    (tmp_path / "mine" / "card.json").write_text('{"figures": {"PSNR-Y": 27.61}}')
+    damaged(model, tmp_path / "spoilt", "flipped bit")
+    code, out, err = mmsr("info")
+    assert (code, err) == (0, [])
+    lines = out.splitlines()
+    assert any(line.startswith("  mine:") and "SHA-256 checked" in line for line in lines)
+    assert "    PSNR-Y: 27.61" in lines
+    assert any(line.startswith("  spoilt:") and "NOT USABLE" in line for line in lines)
+
+
+def test_the_names_of_strengths_are_the_models(upscale, picture, tmp_path):
+    from mmsr_core.cli.arguments import MODALITIES
+    from mmsr_core.models import MODALITIES as KNOWN
+
+    assert MODALITIES == KNOWN
+    words = [word for name in MODALITIES for word in ("--strength", f"{name}=0.5")]
+    assert upscale(picture, "-o", tmp_path / "o.png", *words)[0] == 0
 
 
 def test_a_device_that_is_not_there(refused, model, picture, tmp_path):

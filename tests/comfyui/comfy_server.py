@@ -69,6 +69,7 @@ class ComfyServer:
     port: int = field(default_factory=_free_port)
     process: subprocess.Popen | None = None
     start_log: str = ""
+    start_seconds: float = 0.0
 
     @property
     def log(self) -> str:
@@ -94,7 +95,8 @@ class ComfyServer:
             self.process = subprocess.Popen(
                 command, cwd=self.comfy, stdout=log, stderr=subprocess.STDOUT, env=environment
             )
-        deadline = time.monotonic() + 180
+        started = time.monotonic()
+        deadline = started + 300
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"ComfyUI ended while starting:\n{self.log[-4000:]}")
@@ -103,6 +105,7 @@ class ComfyServer:
             except OSError:
                 time.sleep(0.3)
             else:
+                self.start_seconds = time.monotonic() - started
                 return self
         self.__exit__()
         raise RuntimeError(f"ComfyUI did not answer in time:\n{self.log[-4000:]}")

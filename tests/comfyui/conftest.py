@@ -87,5 +87,6 @@ def write_depth_model(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def model_name(server) -> str:
     """The model used in the tests: the one that ships."""
-    names = server.get("/object_info/MMSR_LoadModel")["MMSR_LoadModel"]["input"]["required"]
-    return names["model_name"][0][0]
+    info = server.get("/object_info/MMSR_LoadModel")["MMSR_LoadModel"]
+    kind, options = info["input"]["required"]["model_name"]
+    return (kind if isinstance(kind, list) else options["options"])[0]

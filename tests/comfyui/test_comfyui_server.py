@@ -35,7 +35,7 @@ def bicubic(path: Path, factor: int) -> np.ndarray:
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
 
 
-def test_the_pack_imports_without_a_line_in_the_log(server, plain_log):
+def test_the_pack_imports_without_a_line_in_the_log(server, plain_log, record_testsuite_property):
     def lines(log: str) -> set[str]:
         return {re.sub(r"\d+", "#", line).strip() for line in log.splitlines()}
 
@@ -43,7 +43,9 @@ def test_the_pack_imports_without_a_line_in_the_log(server, plain_log):
     times = re.findall(rf"([\d.]+) seconds(.*): \S*{re.escape(PACK_NAME)}", server.start_log)
     assert len(times) == 1
     assert times[0][1] == "", "the import failed"
-    assert float(times[0][0]) < 0.3
+    # 0.3 s on an idle machine, where the whole start takes about ten; a busy one takes longer.
+    assert float(times[0][0]) < max(0.3, 0.03 * server.start_seconds)
+    record_testsuite_property("seconds_to_import_the_pack", times[0][0])
     allowed = (
         "Import times for custom nodes:",
         "seconds: ",
@@ -269,10 +271,10 @@ def test_the_built_in_depth_without_a_model_says_what_to_connect(server):
     assert "Connect Load MMSR Model" in run.error
 
 
-def test_cancel_half_way_stops_within_a_moment(server, model_name, record_property):
+def test_cancel_half_way_stops_within_a_moment(server, model_name, record_testsuite_property):
     prompt = graphs.upscale(model_name, "example_lr.png", steps=64, seed=uuid.uuid4().int % 2**32)
     client = uuid.uuid4().hex
-    asked = stopped = None
+    began = asked = stopped = None
     previews = []
     with Listener(server.port, client) as listener:
         prompt_id = server.submit(prompt, client)
@@ -280,6 +282,8 @@ def test_cancel_half_way_stops_within_a_moment(server, model_name, record_proper
             if event.preview:
                 previews.append(event.preview)
             data = event.data
+            if event.name == "progress" and began is None:
+                began = time.monotonic()
             half = event.name == "progress" and data["value"] * 2 >= data["max"]
             if half and asked is None:
                 assert data["value"] < data["max"]
@@ -289,9 +293,10 @@ def test_cancel_half_way_stops_within_a_moment(server, model_name, record_proper
                 stopped = time.monotonic()
                 break
             assert event.name not in ("execution_success", "execution_error"), event.data
-    record_property("seconds_from_cancel_to_stop", round(stopped - asked, 3))
-    record_property("previews", len(previews))
-    assert stopped - asked < 5
+    record_testsuite_property("seconds_from_cancel_to_stop", round(stopped - asked, 3))
+    record_testsuite_property("previews", len(previews))
+    one_step = (asked - began) / 32
+    assert stopped - asked < max(2, 4 * one_step), "cancel must take effect within a tile"
     run = server.wait(prompt_id)
     assert run.message("execution_interrupted")["node_type"] == "MMSR_Upscale"
     preview = Image.open(io.BytesIO(previews[-1]))

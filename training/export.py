@@ -1,0 +1,82 @@
+"""Collect trained networks into a weights folder that ships: fp16, scheduler, SHA-256 sums.
+
+`python -m training.export --out weights/small [--depth RUN] [--kernel RUN] [--mean RUN] [--flow RUN]`
+
+RUN is a run folder of a trainer; the EMA weights of its last checkpoint are taken, so an unfinished run
+can be exported too. What is not named stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from safetensors.torch import save_file
+from torch import nn
+
+from mmsr_core.depth import DepthNet
+from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.weights import WEIGHTS_FILE, write_sums
+
+STAGES: dict[str, tuple[str, type[nn.Module]]] = {
+    "depth": ("depth_estimator", DepthNet),
+    "kernel": ("kernel_estimator", KernelEstimator),
+    "mean": ("mean_net", MeanNet),
+    "flow": ("denoiser", Denoiser),
+}
+
+
+def from_run(run: Path, kind: type[nn.Module]) -> tuple[nn.Module, dict[str, object]]:
+    """The EMA model of a run's last checkpoint, and how far the run had come."""
+    state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
+    model = kind()
+    model.load_state_dict(state["model"])
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(state["ema"]["shadow"][name])
+    progress = {k: state[k] for k in ("step", "seconds")}
+    return model.eval(), progress
+
+
+def save_component(model: nn.Module, folder: Path, half: bool = True) -> None:
+    """Write `config.json` and the weights: parameters in fp16, buffers in full precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_config(str(folder))  # type: ignore[operator]  (diffusers' ConfigMixin)
+    parameters = {name for name, _ in model.named_parameters()}
+    state = {
+        name: (value.half() if half and name in parameters else value).contiguous()
+        for name, value in model.state_dict().items()
+    }
+    save_file(state, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
+
+
+def main() -> None:
+    """Command line of the export."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--full", action="store_true", help="keep float32")
+    for name in STAGES:
+        parser.add_argument(f"--{name}", help=f"run folder of the {name} stage")
+    args = parser.parse_args()
+    out = Path(args.out)
+    notes = out / "training.json"
+    record = json.loads(notes.read_text()) if notes.is_file() else {}
+    for name, (component, kind) in STAGES.items():
+        run = getattr(args, name)
+        if run:
+            model, progress = from_run(Path(run), kind)
+            save_component(model, out / component, half=not args.full)
+            record[component] = progress
+            print(component, progress)
+    if not (out / "scheduler").is_dir():
+        FlowMatchEulerDiscreteScheduler().save_pretrained(str(out / "scheduler"))
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    notes.write_text(json.dumps(record, indent=2) + "\n")
+    write_sums(out)
+
+
+if __name__ == "__main__":
+    main()
