@@ -23,7 +23,8 @@ Module = TypeVar("Module", bound="nn.Module")
 def weights_roots() -> list[Path]:
     """Folders that are searched for named weights, in order.
 
-    `MMSR_WEIGHTS` (environment), the copy inside an installed wheel, the `weights` folder of a clone.
+    `MMSR_WEIGHTS` (environment), the copy inside an installed wheel, the `weights` folder of a
+    clone.
     """
     package = Path(__file__).resolve().parent
     own = os.environ.get("MMSR_WEIGHTS")
@@ -70,10 +71,11 @@ def find_weights(model: str | Path) -> Path:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest() if hasattr(
-            hashlib, "file_digest"
-        ) else hashlib.sha256(handle.read()).hexdigest()
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_sums(folder: Path) -> None:
@@ -96,9 +98,13 @@ def verify_folder(folder: Path) -> bool:
     if not listing.is_file():
         return False
     try:
-        sums: dict[str, str] = json.loads(listing.read_text())
+        sums = json.loads(listing.read_text())
     except ValueError as error:
         raise WeightsError(f"{listing} is not valid JSON: {error}.") from None
+    if not isinstance(sums, dict):
+        raise WeightsError(
+            f"{listing} must map file names to SHA-256 sums, but is a {_kind(sums)}."
+        )
     for name, expected in sums.items():
         path = folder / name
         if not path.is_file():
@@ -106,8 +112,8 @@ def verify_folder(folder: Path) -> bool:
         actual = file_sha256(path)
         if actual != expected:
             raise WeightsError(
-                f"{path} has SHA-256 {actual[:12]}..., but {expected[:12]}... is listed: the file was "
-                "altered or not downloaded whole. Download it again."
+                f"{path} has SHA-256 {actual[:12]}..., but {expected[:12]}... is listed: "
+                "the file was altered or not downloaded whole. Download it again."
             )
     return True
 
@@ -129,14 +135,18 @@ def load_component(folder: Path, kind: type[Module]) -> Module:
     module: Any
     try:
         config = json.loads((folder / "config.json").read_text())
+        if not isinstance(config, dict):
+            raise TypeError(f"it must hold an object, but is a {_kind(config)}")
         known = {k: v for k, v in config.items() if not k.startswith("_")}
         known = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
         module = kind(**known)
         state = load_file(str(path))
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read: {error}.") from None
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{folder / 'config.json'} does not fit {kind.__name__}: {error}.") from None
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"{folder / 'config.json'} does not fit {kind.__name__}: {error}."
+        ) from None
     wanted = module.state_dict()
     missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or extra:
@@ -150,6 +160,10 @@ def load_component(folder: Path, kind: type[Module]) -> Module:
             raise WeightsError(f"{path}: {name} has shape {shapes}.")
     module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()}, strict=True)
     return module.eval()
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _few(names: list[str], most: int = 4) -> str:

@@ -39,7 +39,9 @@ def tiny_models(seed: int = 0) -> dict[str, torch.nn.Module]:
     models = {
         "depth_estimator": DepthNet(),
         "kernel_estimator": liven(estimator, seed),
-        "mean_net": liven(MeanNet(channels=8, blocks=2, kernel_codes=6, condition_channels=8), seed),
+        "mean_net": liven(
+            MeanNet(channels=8, blocks=2, kernel_codes=6, condition_channels=8), seed
+        ),
         "denoiser": liven(
             Denoiser(widths=(8, 12, 16), blocks=(1, 1, 1), expert_width=6, kernel_codes=6), seed
         ),

@@ -64,15 +64,11 @@ def degraded(
         at_lr: Tensor | None = None
         if not torch.isnan(depth).any():
             size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
-            at_lr = F.interpolate(
-                depth.to(device), size=size, mode="bilinear", align_corners=False
-            )
+            at_lr = F.interpolate(depth.to(device), size=size, mode="bilinear", align_corners=False)
         made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
         drop = float(torch.rand(1, generator=generator, device=device)) < depth_dropout
         shown = None if at_lr is None or drop else _imperfect(at_lr, generator)
-        yield Batch(
-            hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale
-        )
+        yield Batch(hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale)
 
 
 def _imperfect(depth: Tensor, generator: torch.Generator) -> Tensor:

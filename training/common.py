@@ -68,7 +68,7 @@ def loop_config(args: argparse.Namespace) -> LoopConfig:
 def held_out_batches(
     validation: list[Photo], device: torch.device, count: int = 3, size: int = 192
 ) -> list[Batch]:
-    """Fixed batches of held-out photographs at x4: varying Gaussian blur, no noise (protocol p2)."""
+    """Fixed batches of held-out photographs at x4: varying Gaussian blur, no noise (as p2)."""
     config = SynthesisConfig(
         families=(1, 0, 0, 0), layouts=(0, 1, 0, 0), sigma_widen=1.0, clean_share=1.0
     )

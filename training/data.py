@@ -85,8 +85,14 @@ def crop_patch(
     depth = None
     if photo.depth is not None:
         h, w = photo.depth.shape
-        y0, y1 = int(top / height * h), max(int((top + span) / height * h), int(top / height * h) + 2)
-        x0, x1 = int(left / width * w), max(int((left + span) / width * w), int(left / width * w) + 2)
+        y0, y1 = (
+            int(top / height * h),
+            max(int((top + span) / height * h), int(top / height * h) + 2),
+        )
+        x0, x1 = (
+            int(left / width * w),
+            max(int((left + span) / width * w), int(left / width * w) + 2),
+        )
         piece = photo.depth[y0:y1, x0:x1].copy()
         depth = torch.from_numpy(piece)[None, None].float() / 255
         depth = F.interpolate(depth, size=(size // 4, size // 4), mode="bilinear")[0]

@@ -1,9 +1,10 @@
 """Collect trained networks into a weights folder that ships: fp16, scheduler, SHA-256 sums.
 
-`python -m training.export --out weights/small [--depth RUN] [--kernel RUN] [--mean RUN] [--flow RUN]`
+`python -m training.export --out weights/small [--depth RUN] [--kernel RUN] [--mean RUN] [--flow
+RUN]`
 
-RUN is a run folder of a trainer; the EMA weights of its last checkpoint are taken, so an unfinished run
-can be exported too. What is not named stays as it is.
+RUN is a run folder of a trainer; the EMA weights of its last checkpoint are taken, so an
+unfinished run can be exported too. What is not named stays as it is.
 """
 
 from __future__ import annotations

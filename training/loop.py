@@ -49,7 +49,9 @@ def learning_rate(config: LoopConfig, step: int, share: float) -> float:
     """Linear warm-up, then a cosine from `lr` to `lr * final_lr_share` over the run."""
     warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
     floor = config.final_lr_share
-    return config.lr * warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+    return (
+        config.lr * warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+    )
 
 
 def train(
@@ -128,7 +130,9 @@ def train(
         with accelerator.autocast():
             loss, numbers = loss_fn(wrapped, next(batches), share)
         if not torch.isfinite(loss):
-            raise RuntimeError(f"The loss is {loss.item()} at step {step}; lower the learning rate.")
+            raise RuntimeError(
+                f"The loss is {loss.item()} at step {step}; lower the learning rate."
+            )
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(wrapped.parameters(), config.grad_clip)
         optimizer.step()

@@ -16,7 +16,14 @@ from mmsr_core.metrics import Lpips
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
 
 from .batches import Batch, Conditions, Preparer
-from .common import add_loop_arguments, degraded_batches, held_out_batches, loop_config, psnr_y, setup
+from .common import (
+    add_loop_arguments,
+    degraded_batches,
+    held_out_batches,
+    loop_config,
+    psnr_y,
+    setup,
+)
 from .data import load_photos, split
 from .loop import train
 
@@ -85,10 +92,12 @@ def main() -> None:
         return torch.rand(shape, generator=generator, device=device)
 
     def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(batch, Batch)  # noqa: S101  (narrows the type)
+        assert isinstance(batch, Batch)
         c, mean = anchor(batch)
         b = mean.shape[0]
-        t = torch.where(rand(b) < args.first_share, torch.ones(b, device=device), 0.1 + 0.9 * rand(b))
+        t = torch.where(
+            rand(b) < args.first_share, torch.ones(b, device=device), 0.1 + 0.9 * rand(b)
+        )
         at = t.view(-1, 1, 1, 1)
         z = (1 - at) * batch.hr + at * (mean + sigma_s * randn(mean))
         keep = {m: (rand(b, 1, 1, 1) >= args.dropout).float() for m in model.modalities}

@@ -54,7 +54,7 @@ def main() -> None:
     fixed = held_out_batches(validation, device)
 
     def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(batch, Batch)  # noqa: S101  (narrows the type)
+        assert isinstance(batch, Batch)
         estimate = net(batch.lr, batch.scale, batch.depth)
         kernel = (estimate.kernels - batch.kernels).abs().sum(1).mean()
         clean = degrade(batch.hr, batch.kernels, batch.scale)
@@ -67,7 +67,8 @@ def main() -> None:
         jpeg = (estimate.jpeg_damage - damage).abs().mean()
         loss = kernel + 0.1 * reconstruction + 0.05 * spread + 0.1 * noise + 0.3 * jpeg
         parts = {
-            "kernel": kernel, "recon": reconstruction, "spread": spread, "noise": noise, "jpeg": jpeg
+            "kernel": kernel, "recon": reconstruction, "spread": spread, "noise": noise, "jpeg":
+            jpeg
         }  # fmt: skip
         return loss, {k: float(v.detach()) for k, v in parts.items()}
 

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from mmsr_core.models import KernelEstimator, MeanNet
 
 from .batches import Batch, Preparer, fit_basis
-from .common import add_loop_arguments, degraded_batches, held_out_batches, loop_config, psnr_y, setup
+from .common import (
+    add_loop_arguments,
+    degraded_batches,
+    held_out_batches,
+    loop_config,
+    psnr_y,
+    setup,
+)
 from .data import load_photos, split
 from .loop import train
 
@@ -53,7 +60,7 @@ def main() -> None:
         return net(c.base, c.back_projected, c.codes, c.global_conditions, c.depth)
 
     def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(batch, Batch)  # noqa: S101  (narrows the type)
+        assert isinstance(batch, Batch)
         c = prepare(batch)
         out = net(c.base, c.back_projected, c.codes, c.global_conditions, c.depth)
         error = out - batch.hr

@@ -43,9 +43,7 @@ class KernelBasis:
 
     def to(self, device: torch.device | str) -> KernelBasis:
         """The same basis on `device`."""
-        return KernelBasis(
-            self.mean.to(device), self.components.to(device), self.spread.to(device)
-        )
+        return KernelBasis(self.mean.to(device), self.components.to(device), self.spread.to(device))
 
     def encode(self, kernels: Tensor, rank: int | None = None) -> Tensor:
         """`(B,441,h,w)` to codes `(B,rank,h,w)`, about unit variance on the fitted family."""

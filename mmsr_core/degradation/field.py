@@ -75,7 +75,9 @@ class KernelField:
                 raise InputError("kernel_field holds NaN or infinite values.")
             low = float(part.min())
             if low < -1e-6:
-                raise InputError(f"kernel_field must not be negative, but has a value of {low:.3g}.")
+                raise InputError(
+                    f"kernel_field must not be negative, but has a value of {low:.3g}."
+                )
             worst = float((part.sum(1) - 1).abs().max())
             if worst > 1e-3:
                 raise InputError(
@@ -111,9 +113,7 @@ class KernelField:
 
     def item(self, index: int) -> KernelField:
         """The field of one picture of the batch."""
-        return KernelField(
-            self.data[index : index + 1], self.scale, self.basis, checked=True
-        )
+        return KernelField(self.data[index : index + 1], self.scale, self.basis, checked=True)
 
     def blend(self, other: KernelField, weight: float) -> KernelField:
         """`weight * self + (1 - weight) * other`; codes are blended where both share a basis."""

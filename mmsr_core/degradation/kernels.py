@@ -1,8 +1,8 @@
 """Blur kernels on the 21x21 window of an LR site.
 
-Geometry: LR site `i` is centred on HR coordinate `s*i + (s-1)/2`. Its window is anchored at HR pixel
-`s*i + (s-1)//2`, so for an even scale the centre lies half a pixel beyond the anchor and every
-kernel here is evaluated with that shift.
+Geometry: LR site `i` is centred on HR coordinate `s*i + (s-1)/2`. Its window is anchored at HR
+pixel `s*i + (s-1)//2`, so for an even scale the centre lies half a pixel beyond the anchor and
+every kernel here is evaluated with that shift.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def _check_map(name: str, value: Tensor) -> None:
         raise ShapeError(name, "(B,h,w)", value.shape)
 
 
-def gaussian_kernels(sigma_u_px: Tensor, sigma_v_px: Tensor, theta_rad: Tensor, scale: int) -> Tensor:
+def gaussian_kernels(
+    sigma_u_px: Tensor, sigma_v_px: Tensor, theta_rad: Tensor, scale: int
+) -> Tensor:
     """Anisotropic Gaussian kernels, one per LR site.
 
     `k ~ exp(-((u/sigma_u)^2 + (v/sigma_v)^2) / 2)` with `u = x cos + y sin`, `v = y cos - x sin`.
@@ -84,7 +86,12 @@ def gaussian_kernels(sigma_u_px: Tensor, sigma_v_px: Tensor, theta_rad: Tensor, 
     cos, sin = torch.cos(theta_rad), torch.sin(theta_rad)
     iu, iv = sigma_u_px.clamp_min(_MIN_SIGMA_PX) ** -2, sigma_v_px.clamp_min(_MIN_SIGMA_PX) ** -2
     form = torch.stack(
-        (cos * cos * iu + sin * sin * iv, 2 * cos * sin * (iu - iv), sin * sin * iu + cos * cos * iv), 1
+        (
+            cos * cos * iu + sin * sin * iv,
+            2 * cos * sin * (iu - iv),
+            sin * sin * iu + cos * cos * iv,
+        ),
+        1,
     )  # the exponent as a quadratic form: one small matrix product for all sites
     b, _, h, w = form.shape
     values = torch.matmul(powers * -0.5, form.reshape(b, 3, h * w)).exp().view(b, -1, h, w)
@@ -141,7 +148,8 @@ def resize_kernel(
 
     Args:
         scale: SR factor.
-        a: the cubic's parameter: -0.5 (Pillow, torch with antialias) or -0.75 (OpenCV); `0` gives the box filter (area).
+        a: the cubic's parameter: -0.5 (Pillow, torch with antialias) or -0.75 (OpenCV); `0` gives
+        the box filter (area).
         blur_sigma_px: standard deviation of a Gaussian applied before, HR px.
         device: where to put it.
 

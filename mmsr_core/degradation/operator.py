@@ -1,8 +1,8 @@
 """The degradation operator `A` (blur by a kernel per LR site, then subsample) and its adjoint.
 
 Only the LR sites are evaluated, which is scale^2 cheaper than blurring at HR. `A` never builds an
-unfolded image: the padded picture is split into its scale^2 phases once, and each of the 441 taps is
-then a contiguous multiply-add of an LR-sized slice (8 times faster than `unfold` on a CPU).
+unfolded image: the padded picture is split into its scale^2 phases once, and each of the 441 taps
+is then a contiguous multiply-add of an LR-sized slice (8 times faster than `unfold` on a CPU).
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def window_start(site: int, scale: int) -> int:
     return scale * site + (scale - 1) // 2 - KERNEL_RADIUS
 
 
-def reflect_indices(start: int, length: int, size: int, device: torch.device | None = None) -> Tensor:
+def reflect_indices(
+    start: int, length: int, size: int, device: torch.device | None = None
+) -> Tensor:
     """Indices of `start .. start+length-1` reflected into 0..size-1, edges not repeated.
 
     Works for any overhang, a 1-pixel picture included.
@@ -57,7 +59,7 @@ def gather_sites(padded: Tensor, kernels: Tensor, scale: int) -> Tensor:
     """`A` on a picture that is already padded: `(B,C,s*(h-1+n),...)` to `(B,C,h,w)`."""
     h, w = kernels.shape[-2:]
     phases = _phases(padded, scale)
-    out = torch.zeros(padded.shape[:2] + (h, w), dtype=padded.dtype, device=padded.device)
+    out = torch.zeros((*padded.shape[:2], h, w), dtype=padded.dtype, device=padded.device)
     for tap, (pi, pj, oi, oj) in enumerate(_taps(scale)):
         out.addcmul_(phases[pi, pj][..., oi : oi + h, oj : oj + w], kernels[:, tap : tap + 1])
     return out
@@ -92,7 +94,10 @@ class _Gather(torch.autograd.Function):
         return gather_sites(padded, kernels, scale)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: ANN001
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx,  # noqa: ANN001
+        grad: Tensor,
+    ) -> tuple[Tensor | None, Tensor | None, None]:
         padded, kernels = ctx.saved_tensors
         grad = grad.contiguous()
         to_image = scatter_sites(grad, kernels, ctx.scale) if ctx.needs_input_grad[0] else None
@@ -108,7 +113,10 @@ class _Scatter(torch.autograd.Function):
         return scatter_sites(sites, kernels, scale)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: ANN001
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx,  # noqa: ANN001
+        grad: Tensor,
+    ) -> tuple[Tensor | None, Tensor | None, None]:
         sites, kernels = ctx.saved_tensors
         grad = grad.contiguous()
         to_sites = gather_sites(grad, kernels, ctx.scale) if ctx.needs_input_grad[0] else None
@@ -164,7 +172,7 @@ def adjoint(lr: Tensor, kernels: Tensor, scale: int) -> Tensor:
     if lr.shape[-2:] != (h, w):
         raise ShapeError("lr", f"(B,C,{h},{w})", lr.shape)
     padded = _Scatter.apply(lr, kernels.to(lr.dtype), scale)
-    out = lr.new_zeros(lr.shape[:2] + (h * scale, w * scale))
+    out = lr.new_zeros((*lr.shape[:2], h * scale, w * scale))
     return add_window(out, padded, 0, 0, scale)
 
 
@@ -190,9 +198,9 @@ def add_window(out: Tensor, padded: Tensor, row: int, col: int, scale: int) -> T
     """
     rows, top, bottom = _reach(row, padded.shape[-2], scale, out.shape[-2])
     cols, left, right = _reach(col, padded.shape[-1], scale, out.shape[-1])
-    tall = padded.new_zeros(padded.shape[:2] + (bottom - top, padded.shape[-1]))
+    tall = padded.new_zeros((*padded.shape[:2], bottom - top, padded.shape[-1]))
     tall = tall.index_add(-2, rows.to(out.device), padded)
-    both = padded.new_zeros(tall.shape[:-1] + (right - left,))
+    both = padded.new_zeros((*tall.shape[:-1], right - left))
     both = both.index_add(-1, cols.to(out.device), tall)
     if out.requires_grad or both.requires_grad:
         margins = (left, out.shape[-1] - right, top, out.shape[-2] - bottom)

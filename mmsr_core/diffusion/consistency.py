@@ -1,11 +1,12 @@
 """Agreement with the input: back-projection (SART) and conjugate gradient on whole canvases.
 
 Everything walks over windows of LR sites, so dense kernels exist for one window at a time, and the
-result does not depend on the windows: `A` is evaluated on the whole canvas, then `A^T` is added to it.
+result does not depend on the windows: `A` is evaluated on the whole canvas, then `A^T` is added to
+it.
 
 SART (Andersen & Kak 1984; convergence: Jiang & Wang 2003): `x <- x + A^T D^-1 (y - A x)` with
-`D = diag(A A^T 1)`. A and A^T are non-negative, so `D^-1 A A^T` is row-stochastic, its spectrum lies
-in [0, 1], and no step size has to be guessed for any kernel or scale.
+`D = diag(A A^T 1)`. A and A^T are non-negative, so `D^-1 A A^T` is row-stochastic, its spectrum
+lies in [0, 1], and no step size has to be guessed for any kernel or scale.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def degrade_canvas(hr: Tensor, field: KernelField, window: int = 128) -> Tensor:
     expected = (field.height * field.scale, field.width * field.scale)
     if hr.ndim != 4 or hr.shape[-2:] != expected:
         raise ShapeError("hr", f"(B,C,{expected[0]},{expected[1]})", hr.shape)
-    out = hr.new_empty(hr.shape[:2] + (field.height, field.width))
+    out = hr.new_empty((*hr.shape[:2], field.height, field.width))
     for row, col, kernels in _windows(field, window):
         h, w = kernels.shape[-2:]
         padded = pad_window(hr, row, h, col, w, field.scale)
@@ -82,8 +83,8 @@ def row_sums(field: KernelField, window: int = 128) -> Tensor:
 def noise_gain(residual: Tensor, noise_std: Tensor) -> Tensor:
     """How much of a residual is signal: `max(0, 1 - noise^2 / local energy)`, `(B,1,h,w)`.
 
-    The Wiener gain with the residual's energy over 7x7 sites as the estimate of signal plus noise: a
-    residual no larger than the noise is left alone, instead of being written into the picture.
+    The Wiener gain with the residual's energy over 7x7 sites as the estimate of signal plus noise:
+    a residual no larger than the noise is left alone, instead of being written into the picture.
     """
     energy = residual.square().mean(1, keepdim=True)
     size = 2 * _GAIN_RADIUS + 1
@@ -137,7 +138,8 @@ def conjugate_gradient(
     """Nearest picture to `canvas` that agrees with `lr`: `min |x - canvas|^2 + |A x - y|^2 / lam`.
 
     Solved at LR by conjugate gradient on `(A A^T + lam I) u = y - A canvas`, `x = canvas + A^T u`;
-    `lam` is the noise variance times 100 (the picture's own uncertainty is about 0.1), at least 1e-4.
+    `lam` is the noise variance times 100 (the picture's own uncertainty is about 0.1), at least
+    1e-4.
 
     Args:
         canvas: `(B,C,H,W)`; it is overwritten. Two LR-sized and one HR-sized buffer are used.

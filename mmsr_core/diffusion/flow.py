@@ -1,13 +1,14 @@
 """Few-step sampling of a mean-anchored rectified flow. Sees callables, never models.
 
-`z_t = (1 - t) x0 + t (mean + sigma_s eps)` (PMRF, arXiv 2410.00418). The denoiser gives an estimate `d`
-of x0, so the velocity is `(z - d) / t` and an Euler step from t to t' is `z' = d + (t'/t)(z - d)`:
-what diffusers' FlowMatchEulerDiscreteScheduler computes, in place.
+`z_t = (1 - t) x0 + t (mean + sigma_s eps)` (PMRF, arXiv 2410.00418). The denoiser gives an
+estimate `d` of x0, so the velocity is `(z - d) / t` and an Euler step from t to t' is `z' = d +
+(t'/t)(z - d)`: what diffusers' FlowMatchEulerDiscreteScheduler computes, in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ def seeded_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
         raise InputError(f"{shape[0]} pictures need as many seeds, but {len(seeds)} were given.")
     out = torch.empty(tuple(shape))
     for item, seed in zip(out, seeds, strict=True):
-        item.normal_(generator=torch.Generator().manual_seed(int(seed) % 2**63))
+        item.normal_(generator=torch.Generator().manual_seed(int(seed) % 2**64))
     return out
 
 
@@ -60,11 +61,11 @@ def sample_flow(
     """
     if len(times) < 2 or abs(times[0] - 1) > 1e-6 or times[-1] != 0:
         raise InputError(f"times must fall from 1 to 0, but are {list(times)}.")
-    if any(b >= a for a, b in zip(times, times[1:])):  # noqa: B905
+    if any(b >= a for a, b in pairwise(times)):
         raise InputError(f"times must fall strictly, but are {list(times)}.")
     z = noise.mul_(sigma_s).add_(mean)
     estimate = z
-    for step, (t, after) in enumerate(zip(times, times[1:])):  # noqa: B905
+    for step, (t, after) in enumerate(pairwise(times)):
         estimate = project(denoise(z, t, step), step)
         if after > 0:
             z.sub_(estimate).mul_(after / t).add_(estimate)

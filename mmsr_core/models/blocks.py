@@ -16,7 +16,7 @@ def pixels_to_grid(image: Tensor) -> Tensor:
     The mean of a block carries most of the energy and none of the detail; apart, each is at the
     scale that a network learns from. Input in 0..1; output about unit variance.
     """
-    b, c, height, width = image.shape
+    b, c, height, _ = image.shape
     blocks = F.pixel_unshuffle(image, GRID).reshape(b, c, GRID * GRID, height // GRID, -1)
     mean = blocks.mean(2)
     deviation = (blocks - mean.unsqueeze(2)).reshape(b, c * GRID * GRID, height // GRID, -1)
@@ -55,7 +55,8 @@ class FeatureTransform(nn.Module):
         super().__init__()
         self.project = nn.Conv2d(condition_channels, 2 * channels, 1)
         nn.init.zeros_(self.project.weight)
-        nn.init.zeros_(self.project.bias)
+        if self.project.bias is not None:
+            nn.init.zeros_(self.project.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """`x (B,C,h,w)`, `condition (B,Cc,h,w)`; returns `(B,C,h,w)`."""
@@ -73,7 +74,9 @@ class MutualAffineConv(nn.Module):
         self.convs = nn.ModuleList([nn.Conv2d(half, half, 3, padding=1) for _ in range(2)])
         self.affines = nn.ModuleList(
             [
-                nn.Sequential(nn.Conv2d(half, half // 2, 1), nn.ReLU(), nn.Conv2d(half // 2, channels, 1))
+                nn.Sequential(
+                    nn.Conv2d(half, half // 2, 1), nn.ReLU(), nn.Conv2d(half // 2, channels, 1)
+                )
                 for _ in range(2)
             ]
         )

@@ -1,4 +1,4 @@
-"""The denoiser of the rectified flow: a 3-level U-Net on the HR / 4 grid with AMF at every level."""
+"""The denoiser of the flow: a 3-level U-Net on the HR / 4 grid with AMF at every level."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Denoiser(ModelMixin, ConfigMixin):
     @property
     def receptive_radius(self) -> int:
         """How far, in grid px (4 HR px), an output looks at most."""
-        n0, n1, n2 = self.config.blocks
+        n0, n1, n2 = self.config["blocks"]
         # two convs a block at strides 1, 2, 4, on the way down and up; the phase of the strides
         return 2 + 2 * 2 * n0 + 2 * 2 * 2 * n1 + 4 * 2 * n2 + 6 + 2
 

@@ -146,7 +146,10 @@ class KernelEstimator(ModelMixin, ConfigMixin):
         self.up0 = nn.ConvTranspose2d(w1, w0, 2, 2)
         self.leave0 = DepthAwareBlock(w0, d0)
         self.head = nn.Sequential(
-            ChannelNorm(), nn.Conv2d(w0, head_width, 1), nn.ReLU(), nn.Conv2d(head_width, KERNEL_TAPS, 1)
+            ChannelNorm(),
+            nn.Conv2d(w0, head_width, 1),
+            nn.ReLU(),
+            nn.Conv2d(head_width, KERNEL_TAPS, 1),
         )
         _start_smooth(self.head[3])
         self.damage = nn.Sequential(

@@ -1,7 +1,7 @@
 """The mean net: an estimate of the posterior mean, given the picture and its measured degradation.
 
-A plain residual body on the HR / 4 grid. (SSR uses RRDB, which at equal size is five times slower on
-a CPU.) The kernel acts twice: as PCA codes that modulate every block (SFT), and through the
+A plain residual body on the HR / 4 grid. (SSR uses RRDB, which at equal size is five times slower
+on a CPU.) The kernel acts twice: as PCA codes that modulate every block (SFT), and through the
 back-projected picture, two SART iterations with the degradation operator from the bicubic one.
 """
 

@@ -32,10 +32,10 @@ class ModalityExpert(nn.Module):
 class AdaptiveFusion(nn.Module):
     """AMF at one level: `F + sum_m w_m [M_alpha,m(f_m) * Norm(F) + M_beta,m(f_m)]`.
 
-    The router: `w_m(p,t) = softmax_m[(g_m(F, f_m, t) - s_m(p) + log a_m(p)) / tau(t)]`, where `a_m` is
-    availability x strength x mask, `s_m` the expert's predicted log-error and `tau` a learned
-    temperature. A modality with `a_m = 0` weighs exactly 0. Zero-initialised: uniform weights at
-    first, and no effect. SSR's Eq. 3 is the case w = 1.
+    The router: `w_m(p,t) = softmax_m[(g_m(F, f_m, t) - s_m(p) + log a_m(p)) / tau(t)]`, where
+    `a_m` is availability x strength x mask, `s_m` the expert's predicted log-error and `tau` a
+    learned temperature. A modality with `a_m = 0` weighs exactly 0. Zero-initialised: uniform
+    weights at first, and no effect. SSR's Eq. 3 is the case w = 1.
     """
 
     def __init__(self, modalities: tuple[str, ...], channels: int, width: int) -> None:
@@ -48,15 +48,13 @@ class AdaptiveFusion(nn.Module):
         self.gate_expert = nn.ModuleDict({m: nn.Conv2d(width, 1, 1) for m in modalities})
         self.log_error = nn.ModuleDict({m: nn.Conv2d(width, 1, 1) for m in modalities})
         self.temperature = nn.Linear(1, 1)
-        for module in (self.gate, *self.affine.values(), *self.gate_expert.values()):
-            nn.init.zeros_(module.weight)
-            nn.init.zeros_(module.bias)
-        for module in (*self.log_error.values(), self.temperature):
-            nn.init.zeros_(module.weight)
-            nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None:
+                nn.init.zeros_(module.weight)
+                nn.init.zeros_(module.bias)
 
     def tau(self, t: Tensor) -> Tensor:
-        """Temperature `(B,)` at the flow times `(B,)`; 0.5 or more, high when noisy at the start."""
+        """Temperature `(B,)` at the flow times `(B,)`: 0.5 or more, higher where noisy."""
         return 0.5 + torch.exp(self.temperature(t[:, None].float()) + t[:, None].float())[:, 0]
 
     def weights(

@@ -3,6 +3,7 @@
 from .outputs import Conditioning, DegradationEstimate, RestorationOutput
 from .pipeline import MMSRPipeline
 from .report import RestorationReport
+
 from .loading import load_pipeline  # isort: skip  (needs the pipeline)
 
 __all__ = [

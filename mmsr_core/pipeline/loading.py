@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
 
-from ..errors import InputError
-from ..weights import find_weights, load_component, verify_folder
+from ..errors import InputError, WeightsError
+from ..weights import Module, find_weights, load_component, verify_folder
 from .pipeline import MMSRPipeline
-
-if TYPE_CHECKING:
-    from torch import nn
 
 _DTYPES = {
     "float32": torch.float32,
@@ -78,6 +77,17 @@ def _cpu_multiplies_bfloat16() -> bool:
     return any(check() for check in found if check is not None)
 
 
+def _load_scheduler(folder: Path) -> FlowMatchEulerDiscreteScheduler:
+    """The scheduler of a weights folder; the plain one where it has none."""
+    if not folder.is_dir():
+        return FlowMatchEulerDiscreteScheduler()
+    try:
+        loaded = FlowMatchEulerDiscreteScheduler.from_pretrained(str(folder))
+    except (OSError, TypeError, ValueError) as error:
+        raise WeightsError(f"The scheduler in {folder} cannot be read: {error}") from None
+    return loaded[0] if isinstance(loaded, tuple) else loaded
+
+
 def load_pipeline(
     model: str | Path = "small",
     device: str | torch.device = "auto",
@@ -91,15 +101,13 @@ def load_pipeline(
     Args:
         model: name of shipped weights, or a folder.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        dtype: "auto", "float32", "bfloat16", "float16". Weights stay float32; the networks run under
-            autocast.
+        dtype: "auto", "float32", "bfloat16", "float16". Weights stay float32; the networks run
+            under autocast.
 
     Raises:
         WeightsError: missing, incomplete or altered weights.
         InputError: unknown device or dtype.
     """
-    from diffusers import FlowMatchEulerDiscreteScheduler
-
     from ..depth import DepthNet
     from ..models import Denoiser, KernelEstimator, MeanNet
 
@@ -108,19 +116,16 @@ def load_pipeline(
     folder = find_weights(model)
     verify_folder(folder)
 
-    def load(name: str, kind: type[nn.Module]) -> nn.Module:
-        module = load_component(folder / name, kind)
-        return module.to(chosen, memory_format=torch.channels_last)
+    def load(name: str, kind: type[Module]) -> Module:
+        module = load_component(folder / name, kind).to(chosen)
+        return module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    scheduler_folder = folder / "scheduler"
     pipe = MMSRPipeline(
         depth_estimator=load("depth_estimator", DepthNet),
         kernel_estimator=load("kernel_estimator", KernelEstimator),
         mean_net=load("mean_net", MeanNet),
         denoiser=load("denoiser", Denoiser),
-        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(str(scheduler_folder))
-        if scheduler_folder.is_dir()
-        else FlowMatchEulerDiscreteScheduler(),
+        scheduler=_load_scheduler(folder / "scheduler"),
     )
     pipe.compute_dtype = compute
     pipe.model_label = str(model)

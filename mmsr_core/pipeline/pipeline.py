@@ -6,7 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 import torch
-from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -72,9 +75,9 @@ class MMSRPipeline(DiffusionPipeline):
             torch.cuda.reset_peak_memory_stats(device)
         return Run(device, self.compute_dtype, tile, progress, passes)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def estimate_depth(self, lr: Tensor) -> Tensor:
-        """Relative inverse depth by the built-in net: `(B,3,h,w)` to `(B,1,h,w)`, 0..1, near = 1."""
+        """Inverse depth by the built-in net: `(B,3,h,w)` to `(B,1,h,w)`, 0..1, near = 1."""
         lr = checks.check_picture("lr", lr).to(next(self.depth_estimator.parameters()).device)
         return estimate_depth_builtin(self.depth_estimator, lr)
 
@@ -113,8 +116,8 @@ class MMSRPipeline(DiffusionPipeline):
     ) -> DegradationEstimate:
         """SVKR (SSR, Algorithm 1): refine depth, kernel and picture in turn.
 
-        `D <- DE(I)`, `K' <- DKENet(LR, D)`, `K <- gamma K' + (1 - gamma) K`, `I <- mean_net(LR, K)`.
-        The first picture I is the LR input itself.
+        `D <- DE(I)`, `K' <- DKENet(LR, D)`, `K <- gamma K' + (1 - gamma) K`, `I <- mean_net(LR,
+        K)`. The first picture I is the LR input itself.
 
         Args:
             lr: `(B,3,h,w)`, 0..1.
@@ -132,7 +135,7 @@ class MMSRPipeline(DiffusionPipeline):
             lr, scale, inverse_depth, initial, iterations, gamma, fixed_depth, tile, progress
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _refine(
         self,
         lr: Tensor,
@@ -151,10 +154,14 @@ class MMSRPipeline(DiffusionPipeline):
         checks.check_number("gamma", gamma, 0, 1)
         checks.check_tile(tile)
         lr = checks.check_picture("lr", lr)
-        run = run or self._run(tile, progress, 2 * iterations)
+        passes = _svkr_passes(
+            iterations, inverse_depth is not None, initial is not None, fixed_depth
+        )
+        run = run or self._run(tile, progress, passes)
         lr = lr.to(run.device)
         depth = checks.check_depth(inverse_depth, lr)
         field = None if initial is None else checks.check_kernel(initial.kernel_field, lr, scale)
+        field = None if field is None else self._adopt(field, run.device)
         stage: KernelStage | None = None
         for index in range(iterations):
             if not fixed_depth and (index > 0 or depth is None):
@@ -185,14 +192,28 @@ class MMSRPipeline(DiffusionPipeline):
         )
 
     @property
-    def _basis(self):  # noqa: ANN202
+    def _basis(self):
         """The estimator's PCA basis: one object per weights, so that fields can be told apart."""
         cached = self.__dict__.get("_basis_cache")
-        device = self.kernel_estimator.basis_mean.device
-        if cached is None or cached.mean.device != device:
+        if cached is None or cached.mean is not self.kernel_estimator.basis_mean:
             cached = self.kernel_estimator.basis
             self.__dict__["_basis_cache"] = cached
         return cached
+
+    def _adopt(self, field: KernelField, device: torch.device) -> KernelField:
+        """`field` on `device`. Codes in a copy of this basis are taken over, not encoded again."""
+        own = field.basis
+        if own is None:
+            return field.to(device)
+        pairs = zip(
+            (own.mean, own.components, own.spread),
+            (self._basis.mean, self._basis.components, self._basis.spread),
+            strict=True,
+        )
+        same = own is self._basis or all(torch.equal(a.to(b), b) for a, b in pairs)
+        if not same:
+            return field.to(device)
+        return KernelField(field.data.to(device), field.scale, self._basis, checked=True)
 
     def fuse_modalities(
         self,
@@ -246,7 +267,7 @@ class MMSRPipeline(DiffusionPipeline):
             sums=row_sums(field),
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def sample(
         self,
         conditioning: Conditioning,
@@ -259,7 +280,7 @@ class MMSRPipeline(DiffusionPipeline):
         progress: ProgressCallback | None = None,
         _run: Run | None = None,
     ) -> RestorationOutput:
-        """Restore: the posterior mean, then `steps` steps of the flow, kept consistent with the input.
+        """Restore: the mean, then `steps` steps of the flow, kept consistent with the input.
 
         Args:
             conditioning: from `fuse_modalities`.
@@ -273,10 +294,10 @@ class MMSRPipeline(DiffusionPipeline):
         checks.check_sampling(steps, detail, consistency, tile)
         seeds = checks.check_seeds(seed, conditioning.lr.shape[0])
         started = time.perf_counter()
-        run = _run or self._run(tile, progress, 2 + 2 * steps)
+        run = _run or self._run(tile, progress, _sampling_passes(steps, detail))
         lr = conditioning.lr.to(run.device)
         estimate = conditioning.estimate
-        field = estimate.kernel_field.to(run.device)
+        field = self._adopt(estimate.kernel_field, run.device)
         depth = checks.check_depth(estimate.inverse_depth, lr)
         scene = self._scene(
             lr, conditioning.scale, field, depth, estimate,
@@ -334,7 +355,7 @@ class MMSRPipeline(DiffusionPipeline):
 
     # -- the whole run --------------------------------------------------------------------------
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(
         self,
         lr: Tensor,
@@ -374,23 +395,26 @@ class MMSRPipeline(DiffusionPipeline):
         # 1. Check everything before any work.
         checks.check_scale(scale)
         checks.check_sampling(steps, detail, consistency, tile)
+        checks.check_number("iterations", iterations, 1, 16, whole=True)
+        checks.check_number("gamma", gamma, 0, 1)
         lr = checks.check_picture("lr", lr)
+        checks.check_depth(inverse_depth, lr)
         checks.check_seeds(seed, lr.shape[0])
         kernel = checks.check_kernel(kernel, lr, scale)
         checks.check_modalities(dict(strengths or {}), dict(masks or {}), MODALITIES, lr)
         started = time.perf_counter()
         measured = inverse_depth is not None
         rounds = 1 if measured or kernel is not None else iterations
-        run = self._run(tile, progress, 3 * rounds - 1 + 2 + 2 * steps)
+        passes = _svkr_passes(rounds, measured, False, measured) + _sampling_passes(steps, detail)
+        run = self._run(tile, progress, passes)
 
         # 2. Depth, kernels, noise, JPEG quality.
         estimate = self._refine(
-            lr, scale, inverse_depth, None, rounds if rounds == 1 else iterations, gamma, measured,
-            tile, None, run,
+            lr, scale, inverse_depth, None, rounds, gamma, measured, tile, None, run
         )  # fmt: skip
         if kernel is not None:
             estimate = DegradationEstimate(
-                kernel_field=kernel.to(run.device),
+                kernel_field=self._adopt(kernel, run.device),
                 inverse_depth=estimate.inverse_depth,
                 noise_std=estimate.noise_std,
                 jpeg_quality=estimate.jpeg_quality,
@@ -452,6 +476,18 @@ class MMSRPipeline(DiffusionPipeline):
         )
 
 
+def _svkr_passes(iterations: int, has_depth: bool, has_initial: bool, fixed_depth: bool) -> int:
+    """Canvas passes of SVKR: depth, kernels, and the mean between two iterations."""
+    if fixed_depth:
+        return iterations if has_initial else 1
+    return 3 * iterations - 1 - int(has_depth)
+
+
+def _sampling_passes(steps: int, detail: float) -> int:
+    """Canvas passes of the sampler: mean, then flow and consistency for each step."""
+    return 1 + (2 * steps if steps and detail else 1)
+
+
 def _with_total(out: RestorationOutput, seconds: float) -> RestorationOutput:
     from dataclasses import replace
 
@@ -479,9 +515,7 @@ def _project(canvas: Tensor, scene: Scene, method: str, iterations: int) -> Tens
     """Make the picture's part of a canvas agree with the input, in place."""
     picture = scene.picture(canvas)
     if method == "ibp":
-        back_project(
-            picture, scene.lr, scene.field, iterations, scene.noise_std, sums=scene.sums
-        )
+        back_project(picture, scene.lr, scene.field, iterations, scene.noise_std, sums=scene.sums)
     elif method == "cg":
         conjugate_gradient(picture, scene.lr, scene.field, CG_ITERATIONS, scene.noise_std)
     return canvas

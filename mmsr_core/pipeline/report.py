@@ -24,7 +24,7 @@ class RestorationReport:
     consistency_db: dict[str, float]
     """PSNR of the re-degraded picture against the input, RGB: `before` (bicubic) and `after`."""
     blur_sigma_px: dict[str, float]
-    """Width of the blur over the picture, HR px: `min`, `mean`, `max` (geometric mean of the axes)."""
+    """Blur width over the picture, HR px: `min`, `mean`, `max` (geometric mean of the axes)."""
     noise_std: float
     """0..1 units."""
     jpeg_quality: float

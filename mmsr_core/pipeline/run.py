@@ -34,7 +34,7 @@ class Run:
         progress: ProgressCallback | None,
         passes: int,
     ) -> None:
-        """Args: device and dtype of the networks, tile core, callback, and canvas passes planned."""
+        """Args: device and dtype of the networks, tile core, callback, canvas passes planned."""
         self.device = device
         self.dtype = dtype
         self.runner = TileRunner(tile or auto_core(device))

@@ -1,7 +1,7 @@
 """The network stages on whole canvases, in exact tiles.
 
-HR canvases are padded on the right and at the bottom to multiples of 16 px (the denoiser's stride on the
-HR / 4 grid), so that every tiling sees the same borders. `[..., :H, :W]` is the picture.
+HR canvases are padded on the right and at the bottom to multiples of 16 px (the denoiser's stride
+on the HR / 4 grid), so that every tiling sees the same borders. `[..., :H, :W]` is the picture.
 """
 
 from __future__ import annotations
@@ -120,9 +120,7 @@ def restore_mean(net: MeanNet, scene: Scene, run: Run) -> Tensor:
     back = base_canvas(scene.lr, scene.scale, (height, width))
     kernel_used = scene.has("kernel")
     if kernel_used:
-        back_project(
-            scene.picture(back), scene.lr, scene.field, BACK_PROJECTIONS, sums=scene.sums
-        )
+        back_project(scene.picture(back), scene.lr, scene.field, BACK_PROJECTIONS, sums=scene.sums)
     out = torch.empty_like(back)
     conditions = condition_globals(scene.scale, scene.noise_std, scene.jpeg_quality)
     codes = scene.codes[:, : net.config["kernel_codes"]]
@@ -208,8 +206,10 @@ class FlowStage:
 
     def _amount(self, name: str, tile: Tile) -> Tensor:
         amount = self.scene.amounts[name]
-        return amount if amount.shape[-1] == 1 == amount.shape[-2] else grid_window(
-            amount, self.scene.scale, tile
+        return (
+            amount
+            if amount.shape[-1] == 1 == amount.shape[-2]
+            else grid_window(amount, self.scene.scale, tile)
         )
 
     def weight_maps(self) -> dict[str, Tensor]:

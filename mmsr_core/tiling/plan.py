@@ -1,4 +1,4 @@
-"""Tile geometry: cores that cover a canvas, windows that give each core its halo. Pure arithmetic."""
+"""Tile geometry: cores that cover a canvas, windows that give each core its halo."""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .plan import Span, Tile
 
@@ -12,32 +13,57 @@ from .plan import Span, Tile
 def base_window(lr: Tensor, scale: int, rows: Span, cols: Span) -> Tensor:
     """The window (in HR px) of the bicubic enlargement of `lr`, repeated beyond its border.
 
+    The same filter as `F.interpolate(mode="bicubic")`, whose float32 coordinates depend on where
+    the window starts (1e-4 off at scale 3 and 4000 px); here a pixel is the same in every window.
+
     Args:
         lr: `(B,C,h,w)`.
         scale: SR factor.
         rows: rows of the HR canvas; may reach beyond `h * scale`, where the last row is repeated.
         cols: columns, likewise.
     """
-    top, bottom, above, below = _reach(rows, scale, lr.shape[-2])
-    left, right, before, after = _reach(cols, scale, lr.shape[-1])
-    part = F.interpolate(
-        lr[..., top:bottom, left:right], scale_factor=scale, mode="bicubic", align_corners=False
-    )
-    part = part[..., above:below, before:after]
-    missing_rows = rows.high - rows.low - part.shape[-2]
-    missing_cols = cols.high - cols.low - part.shape[-1]
-    if missing_rows or missing_cols:
-        part = F.pad(part, (0, missing_cols, 0, missing_rows), mode="replicate")
-    return part
+    return _enlarge(_enlarge(lr, scale, rows, 2), scale, cols, 3)
 
 
-def _reach(span: Span, scale: int, sites: int) -> tuple[int, int, int, int]:
-    """LR range a window needs (a cubic looks 2 sites away), and where the window lies in it."""
-    low = min(span.low, sites * scale - 1)
-    high = min(span.high, sites * scale)
-    first = max(0, low // scale - 3)
-    last = min(sites, -(-high // scale) + 3)
-    return first, last, low - first * scale, high - first * scale
+@lru_cache(maxsize=16)
+def _bicubic_taps(scale: int) -> tuple[tuple[tuple[int, float], ...], ...]:
+    """For each of the `scale` phases, its (site offset -2..2, weight) pairs; a = -0.75."""
+    a = -0.75
+    phases = []
+    for phase in range(scale):
+        at = (phase + 0.5) / scale - 0.5
+        taps = []
+        for offset in range(-2, 3):
+            d = abs(at - offset)
+            if d <= 1:
+                weight = ((a + 2) * d - (a + 3)) * d * d + 1
+            else:
+                weight = (((d - 5) * d + 8) * d - 4) * a if d < 2 else 0.0
+            if weight:
+                taps.append((offset, weight))
+        phases.append(tuple(taps))
+    return tuple(phases)
+
+
+def _enlarge(x: Tensor, scale: int, span: Span, dim: int) -> Tensor:
+    """Cells `span.low .. span.high` of `x` enlarged along `dim`."""
+    sites = x.shape[dim]
+    low, high = min(span.low, sites * scale - 1), min(span.high, sites * scale)
+    first, last = low // scale, -(-high // scale)
+    index = torch.arange(first - 2, last + 2, device=x.device).clamp_(0, sites - 1)
+    around = x.index_select(dim, index)
+    phases = []
+    for taps in _bicubic_taps(scale):
+        made = None
+        for offset, weight in taps:
+            part = around.narrow(dim, offset + 2, last - first)
+            made = part * weight if made is None else made.add_(part, alpha=weight)
+        phases.append(made)
+    out = torch.stack(phases, dim + 1).flatten(dim, dim + 1)
+    if span.high <= sites * scale:
+        return out.narrow(dim, low - first * scale, high - low)
+    cells = torch.arange(span.low, span.high, device=x.device).clamp_(max=sites * scale - 1)
+    return out.index_select(dim, cells - first * scale)
 
 
 def grid_window(site_map: Tensor, scale: int, tile: Tile) -> Tensor:
