@@ -60,6 +60,10 @@ def find_weights(model: str | Path) -> Path:
         return named[str(model)]
     folder = Path(model).expanduser()
     if not folder.is_dir():
+        for shipped in (root / str(model) for root in weights_roots()):
+            if shipped.is_dir():
+                lacking = ", ".join(missing_parts(shipped))
+                raise WeightsError(f"The weights {shipped} are incomplete: {lacking} missing.")
         names = ", ".join(named) or "none"
         raise WeightsError(
             f"There are no weights {str(model)!r}: neither shipped (found: {names}) nor a folder."
@@ -105,6 +109,9 @@ def verify_folder(folder: Path) -> bool:
         raise WeightsError(
             f"{listing} must map file names to SHA-256 sums, but is a {_kind(sums)}."
         )
+    parts = [f"{part}/{name}" for part in COMPONENTS for name in ("config.json", WEIGHTS_FILE)]
+    if unlisted := [name for name in parts if name not in sums]:
+        raise WeightsError(f"{listing} does not list {', '.join(unlisted)}. Download it again.")
     for name, expected in sums.items():
         path = folder / name
         if not path.is_file():

@@ -52,6 +52,16 @@ def save_component(model: nn.Module, folder: Path, half: bool = True) -> None:
         for name, value in model.state_dict().items()
     }
     save_file(state, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
+    (folder / WEIGHTS_FILE).chmod(0o644)
+
+
+def write_index(folder: Path) -> None:
+    """Write `model_index.json`, which `MMSRPipeline.from_pretrained` reads."""
+    index: dict[str, object] = {"_class_name": "MMSRPipeline"}
+    for component, kind in STAGES.values():
+        index[component] = [kind.__module__, kind.__name__]
+    index["scheduler"] = ["diffusers", "FlowMatchEulerDiscreteScheduler"]
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
 def main() -> None:
@@ -76,6 +86,7 @@ def main() -> None:
         FlowMatchEulerDiscreteScheduler().save_pretrained(str(out / "scheduler"))
     notes.parent.mkdir(parents=True, exist_ok=True)
     notes.write_text(json.dumps(record, indent=2) + "\n")
+    write_index(out)
     write_sums(out)
 
 

@@ -69,9 +69,9 @@ def collect_inputs(paths: Sequence[Path]) -> tuple[list[Path], bool]:
         except OSError as error:
             raise ImageFileError(f"The folder {path} cannot be read: {error.strerror}.") from error
         found = [p for p in names if p.suffix.lower() in INPUT_SUFFIXES and p.is_file()]
-        if not found:
+        if not found and len(paths) == 1:
             raise ImageFileError(f"The folder {path} has no picture files in it.")
-        files += found
+        files += found or [path]  # in a batch an empty folder fails by itself, the rest goes on
     if not any(path.exists() for path in files):
         raise ImageFileError(f"{files[0]} does not exist.")
     return files, batch
@@ -93,13 +93,19 @@ def plan_outputs(inputs: Sequence[Path], out: Path, batch: bool, ends_open: bool
         UsageError: Two results would have the same name, or one would replace an input.
         ImageFileError: The place cannot be written.
     """
-    from ..image import check_output_suffix, check_writable_folder
+    from ..image import OUTPUT_SUFFIXES, check_output_suffix, check_writable_folder
 
     if not batch and not ends_open and not out.is_dir():
         check_output_suffix(out)
         outputs = [out]
     else:
-        outputs = [out / f"{path.stem}.png" for path in inputs]
+        if batch and out.suffix.lower() in OUTPUT_SUFFIXES and not out.is_dir():
+            raise UsageError(f"Several pictures need a folder, but {out} looks like a picture file.")
+        stems = [path.stem for path in inputs]
+        outputs = [
+            out / f"{path.stem if stems.count(path.stem) == 1 else path.name}.png"
+            for path in inputs
+        ]
     seen: dict[str, Path] = {}
     for source, target in zip(inputs, outputs, strict=True):
         other = seen.setdefault(os.path.normcase(target), source)

@@ -34,9 +34,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     blur.add_argument(
         "--blur-sigma-px",
-        type=number(0, 20, above=True),
+        type=number(0, 4.5, above=True),  # wider ones do not fit the 21x21 window
         metavar="S",
-        help="standard deviation of a round Gaussian in HR pixels; "
+        help="standard deviation of a round Gaussian in HR pixels, up to 4.5; "
         "with neither this nor --kernel the picture is shrunk bicubically",
     )
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,8 @@ class KernelField:
         return cls(codes, scale, basis, checked=True)
 
     def _check(self) -> None:
-        for _, _, part in self.windows():
+        for rows, cols in self._spans():
+            part = self.data[..., rows, cols].float()  # as given: `dense` would mend the sum
             if not torch.isfinite(part).all():
                 raise InputError("kernel_field holds NaN or infinite values.")
             low = float(part.min())
@@ -85,26 +87,33 @@ class KernelField:
                 )
 
     def dense(self, rows: slice | None = None, cols: slice | None = None) -> Tensor:
-        """Kernels `(B,441,h',w')` of a window of sites (the whole field by default)."""
-        part = self.data[..., rows or slice(None), cols or slice(None)]
-        return part if self.basis is None else self.basis.decode(part)
+        """Kernels `(B,441,h',w')`, float32, of a window of sites (the whole field by default)."""
+        part = self.data[..., rows or slice(None), cols or slice(None)].float()
+        if self.basis is not None:
+            return self.basis.decode(part)
+        # Rounding to fp16 in a file moves the sum of a kernel by up to 1e-3: put it back to 1.
+        return part / part.sum(1, keepdim=True) if self.data.dtype == torch.float16 else part
 
     def codes(self, basis: KernelBasis, rank: int | None = None) -> Tensor:
         """PCA codes `(B,rank,h,w)` in `basis`, computed window by window."""
         if basis is self.basis:
             return self.data[:, :rank]
-        out = self.data.new_empty((self.batch, rank or basis.rank, self.height, self.width))
+        shape = (self.batch, rank or basis.rank, self.height, self.width)
+        out = self.data.new_empty(shape, dtype=torch.float32)
         for rows, cols, part in self.windows():
             out[..., rows, cols] = basis.encode(part, rank)
         return out
 
     def windows(self, size: int = _WINDOW) -> Iterator[tuple[slice, slice, Tensor]]:
         """Walk over the field: (rows, columns, dense kernels) of windows of at most `size`."""
+        for rows, cols in self._spans(size):
+            yield rows, cols, self.dense(rows, cols)
+
+    def _spans(self, size: int = _WINDOW) -> Iterator[tuple[slice, slice]]:
         for top in range(0, self.height, size):
             for left in range(0, self.width, size):
                 rows = slice(top, min(top + size, self.height))
-                cols = slice(left, min(left + size, self.width))
-                yield rows, cols, self.dense(rows, cols)
+                yield rows, slice(left, min(left + size, self.width))
 
     def to(self, device: torch.device | str) -> KernelField:
         """The same field on `device`."""
@@ -147,17 +156,21 @@ class KernelField:
         Raises:
             KernelFileError: more than one picture in the batch, or the place is not writable.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         if self.batch != 1:
             raise KernelFileError(f"A kernel file holds one picture; this field has {self.batch}.")
+        kernels = torch.empty((KERNEL_TAPS, self.height, self.width), dtype=torch.float16)
+        for rows, cols, part in self.windows():
+            kernels[:, rows, cols] = part[0].half().cpu()
         target = Path(path)
-        partial = target.with_name(target.name + ".tmp")
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
         try:
-            tensors = {"kernel_field": self.dense()[0].half().cpu().contiguous()}
-            save_file(tensors, str(partial), metadata={"scale": str(self.scale), "format": "mmsr"})
+            meta = {"scale": str(self.scale), "format": "mmsr"}
+            save_file({"kernel_field": kernels}, str(partial), metadata=meta)
             partial.replace(target)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise KernelFileError(f"The kernel file {target} cannot be written: {error}.") from None
         finally:
             partial.unlink(missing_ok=True)
@@ -179,7 +192,7 @@ class KernelField:
                 if "kernel_field" not in names:
                     found = ", ".join(names) or "nothing"
                     raise KernelFileError(f"{target} has no tensor 'kernel_field' (found {found}).")
-                kernels = handle.get_tensor("kernel_field").float()
+                kernels = handle.get_tensor("kernel_field")  # fp16 files stay fp16 in memory
         except (OSError, SafetensorError) as error:
             raise KernelFileError(f"{target} is not a readable kernel file: {error}.") from None
         try:

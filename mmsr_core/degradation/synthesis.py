@@ -99,8 +99,8 @@ def _ramp(height: int, width: int, generator: torch.Generator) -> Tensor:
 def _unit_maps(layout: str, h: int, w: int, depth: Tensor | None, g: torch.Generator) -> Tensor:
     """`(3,h,w)` in 0..1: how wide along the axis, how wide across it, which angle."""
     if layout == "smooth":
-        grid = 3 + int(_rand(g, 1) * 3)
-        return smooth_map(3, h, w, g, min(grid, h, w) if min(h, w) > 1 else 1)
+        grid = (2, 2, 2, 3, 4)[int(_rand(g, 1) * 5)]  # a patch sees a small part of a picture
+        return smooth_map(3, h, w, g, min(grid, h, w))
     ends = _rand(g, 3, 2)
     if layout == "ramp":
         t = torch.stack([_ramp(h, w, g) for _ in range(3)])

@@ -159,23 +159,25 @@ def conjugate_gradient(
         return degrade_canvas(lifted, field, window) + lam * v
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
-        return (a.double() * b.double()).sum((1, 2, 3), keepdim=True)
+        # In float64 on the CPU (MPS has none), so that tiles do not change the steps.
+        product = (a * b).cpu().double().sum((1, 2, 3), keepdim=True)
+        return product.to(a.device, a.dtype)
 
     residual = lr - degrade_canvas(canvas, field, window)
     solution, direction = torch.zeros_like(residual), residual.clone()
     energy = dot(residual, residual)
     for _ in range(iterations):
         image = normal(direction)
-        step = (energy / dot(direction, image).clamp_min(1e-20)).to(lr.dtype)
+        step = energy / dot(direction, image).clamp_min(1e-20)
         solution += step * direction
         residual = residual - step * image
         fresh = dot(residual, residual)
-        direction = residual + (fresh / energy.clamp_min(1e-20)).to(lr.dtype) * direction
+        direction = residual + (fresh / energy.clamp_min(1e-20)) * direction
         energy = fresh
     return add_adjoint_canvas(canvas, solution, field, window)
 
 
 def consistency_db(canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128) -> Tensor:
     """PSNR in dB of `A canvas` against `lr`, RGB, peak 1, not rounded: `(B,)`."""
-    error = (degrade_canvas(canvas, field, window) - lr).double().square().mean((1, 2, 3))
+    error = (degrade_canvas(canvas, field, window) - lr).square().cpu().double().mean((1, 2, 3))
     return -10 * torch.log10(error.clamp_min(1e-12))

@@ -86,6 +86,7 @@ class MeanNet(ModelMixin, ConfigMixin):
         codes: Tensor,
         global_conditions: Tensor,
         inverse_depth: Tensor | None = None,
+        depth_amount: Tensor | None = None,
     ) -> Tensor:
         """Estimate the mean.
 
@@ -95,13 +96,15 @@ class MeanNet(ModelMixin, ConfigMixin):
             codes: `(B,R,H/4,W/4)` PCA codes of the kernels, resampled to the grid.
             global_conditions: `(B,3)`, see `condition_globals`.
             inverse_depth: `(B,1,H/4,W/4)`, 0..1; None is "not available".
+            depth_amount: how far to trust it, 0..1, broadcastable to it; 0 is exactly None.
 
         Returns:
             `(B,3,H,W)`, not clamped.
         """
         if base.shape != back_projected.shape or base.shape[-1] % 4 or base.shape[-2] % 4:
             raise ShapeError("base", "that of back_projected, sides multiples of 4", base.shape)
-        condition = self.condition(stack_conditions(codes, global_conditions, inverse_depth))
+        stacked = stack_conditions(codes, global_conditions, inverse_depth, depth_amount)
+        condition = self.condition(stacked)
         x = torch.cat((pixels_to_grid(base), residual_to_grid(back_projected - base)), 1)
         x = first = self.inlet(x)
         for block in self.body:
@@ -110,7 +113,10 @@ class MeanNet(ModelMixin, ConfigMixin):
 
 
 def stack_conditions(
-    codes: Tensor, global_conditions: Tensor, inverse_depth: Tensor | None
+    codes: Tensor,
+    global_conditions: Tensor,
+    inverse_depth: Tensor | None,
+    depth_amount: Tensor | None = None,
 ) -> Tensor:
     """`(B,R+5,h,w)`: codes, depth with its availability, and the globals spread over the grid."""
     b, _, h, w = codes.shape
@@ -118,5 +124,6 @@ def stack_conditions(
         depth = codes.new_zeros((b, 2, h, w))
     else:
         depth = torch.cat((inverse_depth - 0.5, torch.ones_like(inverse_depth)), 1).to(codes.dtype)
+        depth = depth if depth_amount is None else depth * depth_amount.to(codes.dtype)
     spread = global_conditions.to(codes.dtype)[:, :, None, None].expand(-1, -1, h, w)
     return torch.cat((codes, depth, spread), 1)

@@ -61,7 +61,7 @@ def estimate_kernels(
         damage[..., rows.core, cols.core] = torch.cat((out.log_noise, out.jpeg_damage), 1)[inner]
 
     run.runner.run(height, width, net.receptive_radius, stride, process, run.advance)
-    means = damage[..., :h, :w].double().mean((2, 3)).float()
+    means = damage[..., :h, :w].cpu().double().mean((2, 3)).to(lr)  # MPS has no float64
     noise_std = (means[:, 0].exp() - 0.5 / 255).clamp(0, 1)
     quality = (100 - 100 * means[:, 1]).clamp(1, 100)
     return KernelStage(codes[..., :h, :w], noise_std, quality)
@@ -101,8 +101,15 @@ class Scene:
         return canvas[..., :height, :width]
 
     def has(self, name: str) -> bool:
-        """Whether a modality has any effect."""
+        """Whether a modality has any effect, anywhere in the batch."""
         return bool((self.amounts[name] > 0).any())
+
+    def amount(self, name: str, tile: Tile) -> Tensor:
+        """Strength x mask of a modality on a window of the grid, or `(B,1,1,1)`."""
+        amount = self.amounts[name]
+        if tuple(amount.shape[-2:]) == (1, 1):
+            return amount
+        return grid_window(amount, self.scale, tile)
 
 
 def base_canvas(lr: Tensor, scale: int, size: tuple[int, int], core: int = 512) -> Tensor:
@@ -130,21 +137,28 @@ def restore_mean(net: MeanNet, scene: Scene, run: Run) -> Tensor:
         fine = tile.times(GRID)
         rows, cols = fine.rows, fine.cols
         base = base_window(scene.lr, scene.scale, rows, cols)
-        own_codes = grid_window(codes, scene.scale, tile)
-        own_depth = None if depth is None else grid_window(depth, scene.scale, tile)
+        # A modality acts as far as its strength x mask says, at most wholly: 0 is leaving it out.
+        trust = scene.amount("kernel", tile).clamp(0, 1)
+        sharper = back[..., rows.window, cols.window] - base
         with run.autocast():
             own = net(
                 base,
-                back[..., rows.window, cols.window],
-                own_codes if kernel_used else torch.zeros_like(own_codes),
+                base + sharper * (trust if trust.shape[-1] == 1 else enlarge(trust)),
+                grid_window(codes, scene.scale, tile) * trust,
                 conditions,
-                own_depth,
+                None if depth is None else grid_window(depth, scene.scale, tile),
+                scene.amount("depth", tile).clamp(0, 1),
             )
         out[..., rows.core, cols.core] = own[..., rows.inner, cols.inner]
 
     halo, stride = net.receptive_radius, net.total_stride
     run.runner.run(height // GRID, width // GRID, halo, stride, process, run.advance)
     return out
+
+
+def enlarge(grid_map: Tensor) -> Tensor:
+    """Repeat every cell of a map on the grid over its 4x4 HR pixels."""
+    return F.interpolate(grid_map, scale_factor=GRID, mode="nearest")
 
 
 class FlowStage:
@@ -176,7 +190,7 @@ class FlowStage:
             fine = tile.times(GRID)
             rows, cols = fine.rows, fine.cols
             given = {name: self._modality(name, tile, rows, cols) for name in self.used}
-            amounts = {name: self._amount(name, tile) for name in self.used}
+            amounts = {name: scene.amount(name, tile) for name in self.used}
             with run.autocast():
                 made = net(
                     z[..., rows.window, cols.window],
@@ -203,14 +217,6 @@ class FlowStage:
         if source is None:
             raise RuntimeError(f"The modality {name} was used without its map.")
         return grid_window(source, scene.scale, tile)
-
-    def _amount(self, name: str, tile: Tile) -> Tensor:
-        amount = self.scene.amounts[name]
-        return (
-            amount
-            if amount.shape[-1] == 1 == amount.shape[-2]
-            else grid_window(amount, self.scene.scale, tile)
-        )
 
     def weight_maps(self) -> dict[str, Tensor]:
         """Weights `(B,1,h,w)` of each modality at the finest level, on the CPU."""

@@ -139,9 +139,12 @@ def test_outputs_that_would_replace_something(tmp_path, refused, picture):
     other = picture.parent / ".." / picture.parent.name / picture.name
     assert "is the input itself" in refused("upscale", picture, "-o", other)
     assert "is the input itself" in refused("upscale", picture, "-o", picture.parent)
-    line = refused("upscale", picture.parent, "-o", tmp_path / "out")
+    (tmp_path / "twin").mkdir()
+    twin = tmp_path / "twin" / picture.name
+    twin.write_bytes(before)
+    line = refused("upscale", picture, twin, "-o", tmp_path / "out")
     assert "would both be written" in line
-    assert "picture.jpg" in line
+    assert "looks like a picture file" in refused("upscale", picture, twin, "-o", tmp_path / "o.png")
     out = tmp_path / "o.png"
     assert "another file" in refused("upscale", picture, "-o", out, "--report", picture)
     assert "another file" in refused("upscale", picture, "-o", out, "--report", out)
@@ -184,3 +187,11 @@ def test_an_unexpected_failure_is_one_line_and_exit_code_1(tmp_path, mmsr, pictu
     assert code == 1
     assert any("Traceback" in line for line in err)
     assert sys.exc_info() == (None, None, None)
+
+
+def test_pictures_that_share_a_stem_keep_their_suffix(tmp_path):
+    from mmsr_core.cli.common import plan_outputs
+
+    inputs = [tmp_path / "a.png", tmp_path / "a.jpg", tmp_path / "b.png"]
+    outputs = plan_outputs(inputs, tmp_path / "out", batch=True, ends_open=False)
+    assert [p.name for p in outputs] == ["a.png.png", "a.jpg.png", "b.png"]
