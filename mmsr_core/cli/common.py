@@ -100,7 +100,9 @@ def plan_outputs(inputs: Sequence[Path], out: Path, batch: bool, ends_open: bool
         outputs = [out]
     else:
         if batch and out.suffix.lower() in OUTPUT_SUFFIXES and not out.is_dir():
-            raise UsageError(f"Several pictures need a folder, but {out} looks like a picture file.")
+            raise UsageError(
+                f"Several pictures need a folder, but {out} looks like a picture file."
+            )
         stems = [path.stem for path in inputs]
         outputs = [
             out / f"{path.stem if stems.count(path.stem) == 1 else path.name}.png"

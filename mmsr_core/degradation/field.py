@@ -117,6 +117,8 @@ class KernelField:
 
     def to(self, device: torch.device | str) -> KernelField:
         """The same field on `device`."""
+        if self.data.device == torch.device(device):
+            return self
         basis = None if self.basis is None else self.basis.to(device)
         return KernelField(self.data.to(device), self.scale, basis, checked=True)
 

@@ -71,12 +71,12 @@ def check_kernel(field: KernelField | None, lr: Tensor, scale: int) -> KernelFie
 
 def check_number(name: str, value: float, low: float, high: float, whole: bool = False) -> None:
     """A number in `low..high`, whole if asked for."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:
-        kind = "whole number" if whole else "number"
+    kind = "whole number" if whole else "number"
+    fits = hasattr(value, "__index__") if whole else isinstance(value, (int, float))
+    if isinstance(value, bool) or not (fits or hasattr(value, "__index__")):
         raise InputError(f"{name} must be a {kind} from {low:g} to {high:g}, but is {value!r}.")
-    if whole and value != int(value):
-        raise InputError(f"{name} must be a whole number, but is {value!r}.")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise InputError(f"{name} must be a {kind} from {low:g} to {high:g}, but is {value!r}.")
 
 
 def check_tile(tile: int | None) -> None:

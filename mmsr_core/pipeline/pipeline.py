@@ -23,6 +23,7 @@ from ..diffusion import (
     sample_flow,
     seeded_noise,
 )
+from ..errors import InputError
 from ..models import MODALITIES, Denoiser, KernelEstimator, MeanNet
 from ..types import ProgressCallback
 from . import checks
@@ -70,6 +71,13 @@ class MMSRPipeline(DiffusionPipeline):
     # -- stages ---------------------------------------------------------------------------------
 
     def _run(self, tile: int | None, progress: ProgressCallback | None, passes: int) -> Run:
+        for name in ("kernel_estimator", "mean_net", "denoiser"):
+            dtype = next(getattr(self, name).parameters()).dtype
+            if dtype != torch.float32:
+                raise InputError(
+                    f"The weights of {name} are {dtype}, but stay in float32: load the pipeline with "
+                    "load_pipeline(dtype=...), which runs the networks under autocast."
+                )
         device = next(self.mean_net.parameters()).device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -183,10 +191,10 @@ class MMSRPipeline(DiffusionPipeline):
         if stage is None or field is None:
             raise RuntimeError("SVKR ran no iteration.")
         return DegradationEstimate(
-            kernel_field=field,
-            inverse_depth=depth,
-            noise_std=stage.noise_std,
-            jpeg_quality=stage.jpeg_quality,
+            kernel_field=field.to("cpu"),  # a cached estimate must not hold a GPU's memory
+            inverse_depth=depth.cpu() if depth is not None else None,
+            noise_std=stage.noise_std.cpu(),
+            jpeg_quality=stage.jpeg_quality.cpu(),
             notes=tuple(run.runner.notes),
             stage_seconds=dict(run.seconds),
         )
@@ -304,7 +312,10 @@ class MMSRPipeline(DiffusionPipeline):
             conditioning.strengths, conditioning.masks,
         )  # fmt: skip
 
-        # 1. The mean: (B,3,H',W'), padded canvas.
+        # 1. How well the plain enlargement agrees with the input, and the mean: (B,3,H',W').
+        plain = base_canvas(lr, conditioning.scale, scene.size).clamp_(0, 1)
+        before = float(consistency_db(plain, lr, field).mean())
+        del plain
         with run.stage("mean"):
             mean = restore_mean(self.mean_net, scene, run)
         run.preview = lambda: small_preview(scene.picture(mean))
@@ -337,6 +348,7 @@ class MMSRPipeline(DiffusionPipeline):
             del noise
             if detail != 1:  # 3. The fidelity / detail dial.
                 result = result.sub_(mean).mul_(detail).add_(mean)
+            flow.mean = result  # the mean's canvas is free now
             del mean
 
         # 4. Agreement with the input, at the end of whatever was done.
@@ -344,8 +356,9 @@ class MMSRPipeline(DiffusionPipeline):
         run.preview = lambda: small_preview(scene.picture(result))
         images = scene.picture(result).clamp_(0, 1)
         after = float(consistency_db(images, lr, field).mean())
-        report = self._report(scene, run, started, steps, seeds, detail, after, flow, estimate)
-        return RestorationOutput(images.cpu(), report, estimate, flow.weight_maps())
+        agreement = {"before": round(before, 2), "after": round(after, 2)}
+        report = self._report(scene, run, started, steps, seeds, detail, agreement, flow, estimate)
+        return RestorationOutput(images.cpu().contiguous(), report, estimate, flow.weight_maps())
 
     def sampling_times(self, steps: int) -> list[float]:
         """Flow times from 1 to 0 as the scheduler places them: `steps + 1` numbers."""
@@ -438,12 +451,11 @@ class MMSRPipeline(DiffusionPipeline):
         steps: int,
         seeds: list[int],
         detail: float,
-        after: float,
+        agreement: dict[str, float],
         flow: FlowStage,
         estimate: DegradationEstimate,
     ) -> RestorationReport:
         height, width = scene.size
-        before = base_canvas(scene.lr, scene.scale, (height, width)).clamp_(0, 1)
         sigma = scene.field.moments().blur_sigma_px.prod(1).sqrt()
         weights = {k: round(float(v.mean()), 4) for k, v in flow.weight_maps().items()}
         return RestorationReport(
@@ -453,10 +465,7 @@ class MMSRPipeline(DiffusionPipeline):
             steps=steps,
             seed=seeds,
             detail=detail,
-            consistency_db={
-                "before": round(float(consistency_db(before, scene.lr, scene.field).mean()), 2),
-                "after": round(after, 2),
-            },
+            consistency_db=agreement,
             blur_sigma_px={
                 "min": round(float(sigma.min()), 3),
                 "mean": round(float(sigma.mean()), 3),

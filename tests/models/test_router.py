@@ -25,7 +25,7 @@ def rand(*shape: int, seed: int = 0) -> torch.Tensor:
 @pytest.fixture
 def fusion() -> AdaptiveFusion:
     module = AdaptiveFusion(NAMES, 8, 4)
-    liven(module)
+    liven(module).requires_grad_(False)
     with torch.no_grad():  # strong opinions
         for parameter in module.parameters():
             parameter.mul_(20)
