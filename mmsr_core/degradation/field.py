@@ -122,6 +122,15 @@ class KernelField:
         basis = None if self.basis is None else self.basis.to(device)
         return KernelField(self.data.to(device), self.scale, basis, checked=True)
 
+    def expanded(self, max_sites: int) -> KernelField:
+        """The same field, stored densely if it has at most `max_sites` sites a picture.
+
+        Decoding codes again for every pass of an iteration costs more than the pass.
+        """
+        if self.basis is None or self.height * self.width > max_sites:
+            return self
+        return KernelField(self.dense(), self.scale, None, checked=True)
+
     def item(self, index: int) -> KernelField:
         """The field of one picture of the batch."""
         return KernelField(self.data[index : index + 1], self.scale, self.basis, checked=True)

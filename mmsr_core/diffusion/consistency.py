@@ -11,7 +11,7 @@ lies in [0, 1], and no step size has to be guessed for any kernel or scale.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -30,27 +30,40 @@ from ..errors import ShapeError
 _GAIN_RADIUS = 3  # LR px; the residual's local energy is measured over 7x7 sites
 
 
-def _windows(field: KernelField, size: int) -> Iterator[tuple[int, int, Tensor]]:
+Tick = Callable[[], None]
+"""Called after every window of a long walk; whatever it raises ends the walk (a host's cancel)."""
+
+
+def _quiet() -> None:
+    return None
+
+
+def _windows(field: KernelField, size: int, tick: Tick) -> Iterator[tuple[int, int, Tensor]]:
     for rows, cols, kernels in field.windows(size):
         yield rows.start, cols.start, kernels
+        tick()
 
 
-def degrade_canvas(hr: Tensor, field: KernelField, window: int = 128) -> Tensor:
+def degrade_canvas(
+    hr: Tensor, field: KernelField, window: int = 128, tick: Tick = _quiet
+) -> Tensor:
     """`A hr` in bounded memory: `(B,C,H,W)` to `(B,C,h,w)`."""
     expected = (field.height * field.scale, field.width * field.scale)
     if hr.ndim != 4 or hr.shape[-2:] != expected:
         raise ShapeError("hr", f"(B,C,{expected[0]},{expected[1]})", hr.shape)
     out = hr.new_empty((*hr.shape[:2], field.height, field.width))
-    for row, col, kernels in _windows(field, window):
+    for row, col, kernels in _windows(field, window, tick):
         h, w = kernels.shape[-2:]
         padded = pad_window(hr, row, h, col, w, field.scale)
         out[..., row : row + h, col : col + w] = gather_sites(padded, kernels, field.scale)
     return out
 
 
-def add_adjoint_canvas(canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128) -> Tensor:
+def add_adjoint_canvas(
+    canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128, tick: Tick = _quiet
+) -> Tensor:
     """`canvas += A^T lr` in bounded memory, in place; returns the canvas."""
-    for row, col, kernels in _windows(field, window):
+    for row, col, kernels in _windows(field, window, tick):
         h, w = kernels.shape[-2:]
         sites = lr[..., row : row + h, col : col + w].contiguous()
         add_window(canvas, scatter_sites(sites, kernels, field.scale), row, col, field.scale)
@@ -101,6 +114,7 @@ def back_project(
     noise_std: Tensor | None = None,
     sums: Tensor | None = None,
     window: int = 128,
+    tick: Tick = _quiet,
 ) -> Tensor:
     """SART iterations on `canvas`, in place.
 
@@ -112,6 +126,7 @@ def back_project(
         noise_std: `(B,)`, 0..1 units; damps the correction (see `noise_gain`). None does not.
         sums: `row_sums(field)`, when it is already known.
         window: LR sites a side that are handled at a time.
+        tick: see `Tick`.
 
     Returns:
         `canvas`.
@@ -120,10 +135,10 @@ def back_project(
         return canvas
     sums = row_sums(field, window) if sums is None else sums
     for _ in range(iterations):
-        residual = lr - degrade_canvas(canvas, field, window)
+        residual = lr - degrade_canvas(canvas, field, window, tick)
         if noise_std is not None:
             residual = residual * noise_gain(residual, noise_std)
-        add_adjoint_canvas(canvas, residual / sums, field, window)
+        add_adjoint_canvas(canvas, residual / sums, field, window, tick)
     return canvas
 
 
@@ -134,6 +149,7 @@ def conjugate_gradient(
     iterations: int,
     noise_std: Tensor | None = None,
     window: int = 128,
+    tick: Tick = _quiet,
 ) -> Tensor:
     """Nearest picture to `canvas` that agrees with `lr`: `min |x - canvas|^2 + |A x - y|^2 / lam`.
 
@@ -148,6 +164,7 @@ def conjugate_gradient(
         iterations: number of CG steps, 0 or more.
         noise_std: `(B,)`, 0..1 units.
         window: LR sites a side that are handled at a time.
+        tick: see `Tick`.
     """
     if iterations <= 0:
         return canvas
@@ -155,8 +172,8 @@ def conjugate_gradient(
     lam = (noise.square() * 100).clamp_min(1e-4).view(-1, 1, 1, 1)
 
     def normal(v: Tensor) -> Tensor:
-        lifted = add_adjoint_canvas(torch.zeros_like(canvas), v, field, window)
-        return degrade_canvas(lifted, field, window) + lam * v
+        lifted = add_adjoint_canvas(torch.zeros_like(canvas), v, field, window, tick)
+        return degrade_canvas(lifted, field, window, tick) + lam * v
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
         # In float64 on the CPU (MPS has none), so that tiles do not change the steps.

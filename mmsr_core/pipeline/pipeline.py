@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
@@ -37,6 +37,8 @@ STEP_PROJECTIONS = 2
 FINAL_PROJECTIONS = 5
 """SART iterations at the end."""
 CG_ITERATIONS = 8
+DENSE_SITES = 192 * 192
+"""Kernel fields up to this many LR sites (65 MB) are expanded once; larger ones by windows."""
 
 
 class MMSRPipeline(DiffusionPipeline):
@@ -75,7 +77,7 @@ class MMSRPipeline(DiffusionPipeline):
             dtype = next(getattr(self, name).parameters()).dtype
             if dtype != torch.float32:
                 raise InputError(
-                    f"The weights of {name} are {dtype}, but stay in float32: load the pipeline with "
+                    f"The weights of {name} are {dtype}, but must stay in float32: load with "
                     "load_pipeline(dtype=...), which runs the networks under autocast."
                 )
         device = next(self.mean_net.parameters()).device
@@ -263,16 +265,17 @@ class MMSRPipeline(DiffusionPipeline):
             mask = masks.get(name)
             amount = strength if mask is None else strength * mask.to(lr.device)
             amounts[name] = amount.expand(lr.shape[0], -1, -1, -1)
+        work = field.expanded(DENSE_SITES)
         return Scene(
             lr=lr,
             scale=scale,
-            field=field,
+            field=work,
             codes=field.codes(self._basis).expand(lr.shape[0], -1, -1, -1),
             depth=depth,
             amounts=amounts,
             noise_std=damage.noise_std.to(lr),
             jpeg_quality=damage.jpeg_quality.to(lr),
-            sums=row_sums(field),
+            sums=row_sums(work),
         )
 
     @torch.no_grad()
@@ -322,7 +325,7 @@ class MMSRPipeline(DiffusionPipeline):
 
         def project(canvas: Tensor, iterations: int) -> Tensor:
             with run.stage("consistency"):
-                return _project(canvas, scene, consistency, iterations)
+                return _project(canvas, scene, consistency, iterations, run.tick)
 
         # 2. The flow.
         flow = FlowStage(self.denoiser, scene, mean, run)
@@ -520,11 +523,14 @@ def _blend(fresh: KernelField, old: KernelField, gamma: float, basis: object) ->
     return KernelField.from_codes(data, fresh.scale, fresh.basis)
 
 
-def _project(canvas: Tensor, scene: Scene, method: str, iterations: int) -> Tensor:
+def _project(
+    canvas: Tensor, scene: Scene, method: str, iterations: int, tick: Callable[[], None]
+) -> Tensor:
     """Make the picture's part of a canvas agree with the input, in place."""
     picture = scene.picture(canvas)
+    lr, field, noise = scene.lr, scene.field, scene.noise_std
     if method == "ibp":
-        back_project(picture, scene.lr, scene.field, iterations, scene.noise_std, sums=scene.sums)
+        back_project(picture, lr, field, iterations, noise, sums=scene.sums, tick=tick)
     elif method == "cg":
-        conjugate_gradient(picture, scene.lr, scene.field, CG_ITERATIONS, scene.noise_std)
+        conjugate_gradient(picture, lr, field, CG_ITERATIONS, noise, tick=tick)
     return canvas

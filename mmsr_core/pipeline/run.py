@@ -73,6 +73,10 @@ class Run:
         self._within += share
         self._report()
 
+    def tick(self) -> None:
+        """Nothing new, but the callback may want to end the run."""
+        self._report()
+
     def _report(self) -> None:
         if self._callback is not None:
             done = min(self._total, self._base + int(min(1.0, self._within) * UNITS))

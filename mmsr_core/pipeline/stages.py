@@ -60,7 +60,8 @@ def estimate_kernels(
         codes[..., rows.core, cols.core] = basis.encode(out.kernels[inner])
         damage[..., rows.core, cols.core] = torch.cat((out.log_noise, out.jpeg_damage), 1)[inner]
 
-    run.runner.run(height, width, net.receptive_radius, stride, process, run.advance)
+    # 441 float32 values a cell, several times over: smaller tiles than the other stages
+    run.runner.run(height, width, net.receptive_radius, stride, process, run.advance, divide=2)
     means = damage[..., :h, :w].cpu().double().mean((2, 3)).to(lr)  # MPS has no float64
     noise_std = (means[:, 0].exp() - 0.5 / 255).clamp(0, 1)
     quality = (100 - 100 * means[:, 1]).clamp(1, 100)
@@ -127,7 +128,14 @@ def restore_mean(net: MeanNet, scene: Scene, run: Run) -> Tensor:
     back = base_canvas(scene.lr, scene.scale, (height, width))
     kernel_used = scene.has("kernel")
     if kernel_used:
-        back_project(scene.picture(back), scene.lr, scene.field, BACK_PROJECTIONS, sums=scene.sums)
+        back_project(
+            scene.picture(back),
+            scene.lr,
+            scene.field,
+            BACK_PROJECTIONS,
+            sums=scene.sums,
+            tick=run.tick,
+        )
     out = torch.empty_like(back)
     conditions = condition_globals(scene.scale, scene.noise_std, scene.jpeg_quality)
     codes = scene.codes[:, : net.config["kernel_codes"]]

@@ -35,6 +35,7 @@ class TileRunner:
         stride: int,
         process: Callable[[Tile], None],
         advance: Callable[[float], None] = lambda share: None,
+        divide: int = 1,
     ) -> None:
         """Call `process` for every tile; it writes its core where it belongs.
 
@@ -46,37 +47,50 @@ class TileRunner:
             process: evaluates one tile. It may be called again for the same core after memory ran
                 out, with a smaller tile, so it must only overwrite its own core.
             advance: told the share of the canvas finished by each tile.
+            divide: for a stage that needs more memory a cell: its cores are this much smaller.
 
         Raises:
             OutOfMemoryError: the smallest tile does not fit either.
         """
-        pending = plan_tiles(height, width, self.core, halo, stride)
+
+        def plan() -> list[Tile]:
+            return plan_tiles(height, width, max(MIN_CORE, self.core // divide), halo, stride)
+
+        pending = plan()
         area = height * width
         while pending:
             tile = pending[0]
+            reason = ""
             try:
                 process(tile)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-                self._halve(error)
-                if torch.cuda.is_available():
-                    torch.cuda.empty_cache()
-                fresh = plan_tiles(height, width, self.core, halo, stride)
-                pending = [t for t in fresh if _touches(t, pending)]
+                reason = str(error)
+            if reason:  # after the block: its traceback held the failed tile's tensors
+                self._halve(reason)
+                _release_cached_memory()
+                pending = [t for t in plan() if _touches(t, pending)]
                 continue
             pending.pop(0)
             rows, cols = tile.rows, tile.cols
             advance((rows.stop - rows.start) * (cols.stop - cols.start) / area)
 
-    def _halve(self, error: RuntimeError) -> None:
+    def _halve(self, error: str) -> None:
         if self.core <= MIN_CORE:
             raise OutOfMemoryError(
                 f"Memory ran out even with the smallest tile ({MIN_CORE}): {error}. "
                 "Close other programs, choose a smaller scale, or run on the CPU."
-            ) from None
+            )
         self.core = max(MIN_CORE, self.core // 2)
         self.notes.append(f"Memory ran out; the tile was halved to {self.core}.")
+
+
+def _release_cached_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def _touches(tile: Tile, others: list[Tile]) -> bool:

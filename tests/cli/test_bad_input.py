@@ -144,7 +144,8 @@ def test_outputs_that_would_replace_something(tmp_path, refused, picture):
     twin.write_bytes(before)
     line = refused("upscale", picture, twin, "-o", tmp_path / "out")
     assert "would both be written" in line
-    assert "looks like a picture file" in refused("upscale", picture, twin, "-o", tmp_path / "o.png")
+    line = refused("upscale", picture, twin, "-o", tmp_path / "o.png")
+    assert "looks like a picture file" in line
     out = tmp_path / "o.png"
     assert "another file" in refused("upscale", picture, "-o", out, "--report", picture)
     assert "another file" in refused("upscale", picture, "-o", out, "--report", out)

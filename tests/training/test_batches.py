@@ -1,0 +1,139 @@
+"""Training batches: seeded, of the right shapes, and prepared as the pipeline would."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mmsr_core.degradation import KernelField, SynthesisConfig
+from mmsr_core.diffusion import back_project, degrade_canvas
+from tests.helpers import tiny_basis, tiny_models
+from training.batches import Batch, Preparer, degraded, to_grid
+from training.data import Photo, patches, split
+
+CLEAN = SynthesisConfig(families=(1, 0, 0, 0), layouts=(0, 1, 0, 0), clean_share=1.0)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[Photo]:
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(3):
+        pixels = rng.integers(0, 256, (70, 90 + i, 3), dtype=np.uint8)
+        depth = rng.integers(0, 256, (20, 26), dtype=np.uint8)
+        made.append(Photo(f"{i}.png", pixels, depth))
+    return made
+
+
+def batches(photos, seed=0, count=3, shares=(1, 0, 0, 0, 0), config=None, **options) -> list[Batch]:
+    pairs = patches(photos, 2, 48, seed)
+    return list(islice(degraded(pairs, CPU, seed, config, shares, **options), count))
+
+
+def test_same_seed_same_batches(photos) -> None:
+    first, again, other = (batches(photos, s, shares=(1, 1, 1, 1, 1)) for s in (5, 5, 6))
+    for a, b in zip(first, again, strict=True):
+        assert a.scale == b.scale
+        for name in ("hr", "lr", "kernels", "noise_std", "jpeg_quality"):
+            assert torch.equal(getattr(a, name), getattr(b, name)), name
+    assert not torch.equal(first[0].hr, other[0].hr)
+    assert not torch.equal(first[0].hr, first[1].hr)
+
+
+@pytest.mark.parametrize(("position", "scale"), enumerate((4, 2, 3, 8, 1)))
+def test_shapes_and_ranges(photos, position: int, scale: int) -> None:
+    shares = tuple(float(i == position) for i in range(5))
+    batch = batches(photos, count=1, shares=shares, depth_dropout=0.0, max_sites=24)[0]
+    assert batch.scale == scale
+    side = min(48, 24 * scale)
+    assert batch.hr.shape == (2, 3, side, side)
+    h = side // scale
+    assert batch.lr.shape == (2, 3, h, h)
+    assert batch.kernels.shape == (2, 441, h, h)
+    assert batch.depth is not None
+    assert batch.depth.shape == (2, 1, h, h)
+    for picture in (batch.hr, batch.lr, batch.depth):
+        assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
+    assert float(batch.kernels.min()) >= 0
+    torch.testing.assert_close(batch.kernels.sum(1), torch.ones(2, h, h), atol=1e-4, rtol=0)
+    torch.testing.assert_close(batch.lr * 255, (batch.lr * 255).round(), atol=1e-3, rtol=0)
+
+
+def test_the_truth_is_true(photos) -> None:
+    batch = batches(photos, count=1, config=CLEAN)[0]
+    field = KernelField.from_dense(batch.kernels, 4)
+    error = degrade_canvas(batch.hr, field) - batch.lr
+    assert float(error.abs().max()) <= 0.5 / 255 + 1e-5  # rounding to 8 bits
+    assert torch.equal(batch.noise_std, torch.zeros(2))
+    assert torch.equal(batch.jpeg_quality, torch.full((2,), 100.0))
+
+
+def test_depth_is_left_out_at_times_and_where_it_is_missing(photos) -> None:
+    assert all(b.depth is None for b in batches(photos, depth_dropout=1.0))
+    bare = [Photo(p.name, p.pixels, None) for p in photos]
+    assert all(b.depth is None for b in batches(bare, depth_dropout=0.0))
+
+
+def test_preparer_with_true_kernels(photos) -> None:
+    batch = batches(photos, count=1, config=CLEAN, depth_dropout=0.0)[0]
+    basis = tiny_basis()
+    estimator = tiny_models()["kernel_estimator"]
+    for net in (None, estimator):
+        c = Preparer(basis, 6, net, torch.Generator().manual_seed(0), true_share=1.0)(batch)
+        base = F.interpolate(batch.lr, scale_factor=4, mode="bicubic")
+        torch.testing.assert_close(c.base, base)
+        field = KernelField.from_dense(batch.kernels, 4)
+        torch.testing.assert_close(c.back_projected, back_project(base.clone(), batch.lr, field, 2))
+        expected = basis.encode(batch.kernels, 6)
+        torch.testing.assert_close(c.codes, expected, atol=1e-4, rtol=1e-4)
+        assert c.global_conditions.shape == (2, 3)
+        assert c.depth is not None
+        assert torch.equal(c.depth, batch.depth)
+
+
+def test_preparer_with_estimated_or_damaged_kernels(photos) -> None:
+    batch = batches(photos, count=1, config=CLEAN)[0]
+    basis = tiny_basis()
+    estimator = tiny_models()["kernel_estimator"]
+    truth = basis.encode(batch.kernels, 6)
+    blind = Preparer(basis, 6, estimator, torch.Generator().manual_seed(0), 0.0)(batch)
+    with torch.no_grad():
+        estimate = estimator(batch.lr, 4, batch.depth).kernels
+    torch.testing.assert_close(blind.codes, basis.encode(estimate, 6), atol=1e-4, rtol=1e-4)
+    assert not blind.codes.requires_grad
+    damaged = Preparer(basis, 6, None, torch.Generator().manual_seed(0), 0.0)(batch)
+    assert float((damaged.codes - truth).abs().max()) > 0.01
+    assert not torch.equal(damaged.codes, blind.codes)
+
+
+def test_dropped_kernels_leave_no_trace(photos) -> None:
+    batch = batches(photos, count=1)[0]
+    prepare = Preparer(
+        tiny_basis(), 6, None, torch.Generator().manual_seed(0), 1.0, kernel_dropout=1.0
+    )
+    c = prepare(batch)
+    assert float(c.codes.abs().max()) == 0
+    assert torch.equal(c.back_projected, c.base)
+
+
+def test_to_grid_is_the_pipelines_resampling() -> None:
+    from mmsr_core.tiling import Span, Tile, grid_window
+
+    sites = torch.rand(1, 2, 6, 10)
+    for scale, size in ((4, (6, 10)), (2, (3, 5)), (8, (12, 20))):
+        whole = Tile(*(Span(0, n, 0, n) for n in size))
+        expected = grid_window(sites, scale, whole)
+        torch.testing.assert_close(to_grid(sites, size), expected, atol=1e-6, rtol=0)
+
+
+def test_held_out_photographs_are_not_trained_on(photos) -> None:
+    training, validation = split(photos, 1)
+    names = [{p.name for p in part} for part in (training, validation)]
+    assert len(names[1]) == 1
+    assert not names[0] & names[1]
+    assert names[0] | names[1] == {p.name for p in photos}
