@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -81,7 +83,7 @@ def test_back_projection_never_gets_worse_and_converges(scale: int) -> None:
     for _ in range(30):
         back_project(canvas, lr, field, 1, sums=sums)
         norms.append(residual())
-    assert all(after <= before * (1 + 1e-5) for before, after in zip(norms, norms[1:], strict=False))
+    assert all(after <= before * (1 + 1e-5) for before, after in pairwise(norms))
     assert norms[-1] < 0.05 * norms[0]
 
 

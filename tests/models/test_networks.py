@@ -250,13 +250,13 @@ def test_sizes_off_the_stride_are_refused(nets) -> None:
         nets["kernel_estimator"](rand(1, 3, 6, 8), 4)
     with pytest.raises(ShapeError, match="base"):
         nets["mean_net"](rand(1, 3, 6, 8), rand(1, 3, 6, 8), rand(1, 6, 2, 2), conditions(1))
+    picture = rand(1, 3, 24, 16)
     with pytest.raises(ShapeError, match="noisy"):
-        picture = rand(1, 3, 24, 16)
         nets["denoiser"](picture, picture, torch.ones(1), {}, {}, conditions(1))
     with pytest.raises(InputError, match="infrared"):
         Denoiser(modalities=("lr", "infrared"))
+    noisy, mean, t, _, _, scene = inputs("denoiser", 4, 4)
     with pytest.raises(InputError, match="prompt"):
-        noisy, mean, t, _, _, scene = inputs("denoiser", 4, 4)
         nets["denoiser"](noisy, mean, t, {"prompt": mean}, {"prompt": t}, scene)
 
 

@@ -102,7 +102,11 @@ def test_seeds() -> None:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("device", {"device": "abacus"}), ("dtype", {"dtype": "int8"}), ("dtype", {"dtype": torch.int8})],
+    [
+        ("device", {"device": "abacus"}),
+        ("dtype", {"dtype": "int8"}),
+        ("dtype", {"dtype": torch.int8}),
+    ],
 )
 def test_unknown_device_and_dtype(tiny_folder, name: str, options: dict) -> None:
     with pytest.raises(InputError, match=name):

@@ -132,7 +132,7 @@ def test_one_call_is_its_stages(pipe, picture) -> None:
     assert torch.equal(pipe(lr, steps=2, iterations=2, seed=4).images, staged.images)
 
 
-class Stop(Exception):
+class StopError(Exception):
     """What a host raises to cancel."""
 
 
@@ -145,9 +145,7 @@ RUNS = {
     "given both": lambda p, lr, d, k, f: p(lr, kernel=k, inverse_depth=d, **QUICK, progress=f),
     "estimate": lambda p, lr, d, k, f: p.estimate_degradation(lr, 4, d, progress=f),
     "refine": lambda p, lr, d, k, f: p.refine_kernel(lr, 4, iterations=2, progress=f),
-    "refine from depth": lambda p, lr, d, k, f: p.refine_kernel(
-        lr, 4, d, iterations=2, progress=f
-    ),
+    "refine from depth": lambda p, lr, d, k, f: p.refine_kernel(lr, 4, d, iterations=2, progress=f),
 }
 
 
@@ -180,9 +178,9 @@ def test_what_a_callback_raises_ends_the_run_at_once(pipe, picture, after: int) 
     def cancel(event) -> None:
         calls.append(event)
         if len(calls) == after:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         pipe(picture(6, 6), steps=2, iterations=2, progress=cancel)
     assert len(calls) == after
 

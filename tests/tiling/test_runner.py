@@ -62,7 +62,9 @@ def test_smallest_tile_that_does_not_fit() -> None:
         TileRunner(64).run(*SIZE, 3, 4, process)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), KeyboardInterrupt(), ValueError()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shape mismatch"), KeyboardInterrupt(), ValueError()]
+)
 def test_other_errors_propagate_at_once(error: BaseException) -> None:
     calls = []
 

@@ -46,7 +46,9 @@ def test_far_from_the_origin_a_pixel_is_the_same_in_every_window(scale: int) -> 
         assert torch.equal(part, whole[..., low : low + 300])
 
 
-@pytest.mark.parametrize(("scale", "size"), [(1, (16, 24)), (2, (6, 10)), (8, (3, 5)), (3, (8, 12))])
+@pytest.mark.parametrize(
+    ("scale", "size"), [(1, (16, 24)), (2, (6, 10)), (8, (3, 5)), (3, (8, 12))]
+)
 def test_grid_window_is_bilinear_on_the_same_centres(scale: int, size: tuple[int, int]) -> None:
     sites = picture(*size)
     cells = tuple(v * scale // 4 for v in size)

@@ -45,7 +45,7 @@ def test_same_seed_same_batches(photos) -> None:
     assert not torch.equal(first[0].hr, first[1].hr)
 
 
-@pytest.mark.parametrize(("position", "scale"), enumerate((4, 2, 3, 8, 1)))
+@pytest.mark.parametrize(("position", "scale"), list(enumerate((4, 2, 3, 8, 1))))
 def test_shapes_and_ranges(photos, position: int, scale: int) -> None:
     shares = tuple(float(i == position) for i in range(5))
     batch = batches(photos, count=1, shares=shares, depth_dropout=0.0, max_sites=24)[0]

@@ -119,7 +119,7 @@ def test_average_follows_the_weights() -> None:
     assert distances == sorted(distances, reverse=True)
     assert 0 < distances[0] < 1
     assert distances[-1] < 0.01
-    assert distances[0] < 0.2 * 1.2  # the warm-up forgets the start quickly
+    assert distances[0] < 0.3  # the warm-up forgets the start quickly
 
 
 def test_average_is_applied_only_inside_the_block() -> None:
@@ -128,9 +128,16 @@ def test_average_is_applied_only_inside_the_block() -> None:
     with torch.no_grad():
         net.weight.add_(1)
     own = net.weight.detach().clone()
-    with pytest.raises(ZeroDivisionError), ema.applied(net) as averaged:
-        torch.testing.assert_close(averaged.weight.detach(), own - 1)
-        raise ZeroDivisionError
+    inside = []
+
+    def fail() -> None:
+        with ema.applied(net) as averaged:
+            inside.append(averaged.weight.detach().clone())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    torch.testing.assert_close(inside[0], own - 1)
     assert torch.equal(net.weight, own)
     again = Ema(linear(), 0.5)
     again.load_state_dict(ema.state_dict())
