@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
@@ -11,34 +12,20 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..degradation import KernelField
 from ..depth import DepthNet, estimate_depth_builtin
-from ..diffusion import (
-    back_project,
-    conjugate_gradient,
-    consistency_db,
-    row_sums,
-    sample_flow,
-    seeded_noise,
-)
 from ..errors import InputError
 from ..models import MODALITIES, Denoiser, KernelEstimator, MeanNet
 from ..types import ProgressCallback
 from . import checks
+from .networks import Networks
 from .outputs import Conditioning, DegradationEstimate, RestorationOutput
-from .report import RestorationReport, peak_memory_mb
-from .run import Run, small_preview
-from .stages import FlowStage, KernelStage, Scene, base_canvas, estimate_kernels, restore_mean
-
-STEP_PROJECTIONS = 2
-"""SART iterations after a step that is not the last."""
-FINAL_PROJECTIONS = 5
-"""SART iterations at the end."""
-CG_ITERATIONS = 8
-DENSE_SITES = 192 * 192
-"""Kernel fields up to this many LR sites (65 MB) are expanded once; larger ones by windows."""
+from .report import Settings, build_report
+from .run import Run
+from .sampling import restore, sampling_passes
+from .scene import adopt, make_scene
+from .svkr import refine, svkr_passes
 
 
 class MMSRPipeline(DiffusionPipeline):
@@ -164,41 +151,20 @@ class MMSRPipeline(DiffusionPipeline):
         checks.check_number("gamma", gamma, 0, 1)
         checks.check_tile(tile)
         lr = checks.check_picture("lr", lr)
-        passes = _svkr_passes(
+        passes = svkr_passes(
             iterations, inverse_depth is not None, initial is not None, fixed_depth
         )
         run = run or self._run(tile, progress, passes)
         lr = lr.to(run.device)
         depth = checks.check_depth(inverse_depth, lr)
         field = None if initial is None else checks.check_kernel(initial.kernel_field, lr, scale)
-        field = None if field is None else self._adopt(field, run.device)
-        stage: KernelStage | None = None
-        for index in range(iterations):
-            if not fixed_depth and (index > 0 or depth is None):
-                picture = lr
-                if index > 0 and stage is not None and field is not None:
-                    scene = self._scene(lr, scale, field, depth, stage, {}, {})
-                    with run.stage("mean"):
-                        restored = scene.picture(restore_mean(self.mean_net, scene, run))
-                    picture = restored.clamp_(0, 1)
-                with run.stage("depth"):
-                    depth = estimate_depth_builtin(self.depth_estimator, picture)
-                    depth = _to_size(depth, lr.shape[-2:])
-            with run.stage("kernel"):
-                stage = estimate_kernels(self.kernel_estimator, lr, scale, depth, run)
-            fresh = KernelField.from_codes(stage.codes, scale, self._basis)
-            field = fresh if field is None else _blend(fresh, field, gamma, self._basis)
-            if fixed_depth and initial is None:
-                break  # DKENet would be asked the same question again
-        if stage is None or field is None:
-            raise RuntimeError("SVKR ran no iteration.")
-        return DegradationEstimate(
-            kernel_field=field.to("cpu"),  # a cached estimate must not hold a GPU's memory
-            inverse_depth=depth.cpu() if depth is not None else None,
-            noise_std=stage.noise_std.cpu(),
-            jpeg_quality=stage.jpeg_quality.cpu(),
-            notes=tuple(run.runner.notes),
-            stage_seconds=dict(run.seconds),
+        field = None if field is None else adopt(field, self._basis, run.device)
+        return refine(self._networks, lr, scale, depth, field, iterations, gamma, fixed_depth, run)
+
+    @property
+    def _networks(self) -> Networks:
+        return Networks(
+            self.depth_estimator, self.kernel_estimator, self.mean_net, self.denoiser, self._basis
         )
 
     @property
@@ -209,21 +175,6 @@ class MMSRPipeline(DiffusionPipeline):
             cached = self.kernel_estimator.basis
             self.__dict__["_basis_cache"] = cached
         return cached
-
-    def _adopt(self, field: KernelField, device: torch.device) -> KernelField:
-        """`field` on `device`. Codes in a copy of this basis are taken over, not encoded again."""
-        own = field.basis
-        if own is None:
-            return field.to(device)
-        pairs = zip(
-            (own.mean, own.components, own.spread),
-            (self._basis.mean, self._basis.components, self._basis.spread),
-            strict=True,
-        )
-        same = own is self._basis or all(torch.equal(a.to(b), b) for a, b in pairs)
-        if not same:
-            return field.to(device)
-        return KernelField(field.data.to(device), field.scale, self._basis, checked=True)
 
     def fuse_modalities(
         self,
@@ -248,35 +199,6 @@ class MMSRPipeline(DiffusionPipeline):
         )
         checks.check_kernel(estimate.kernel_field, lr, estimate.kernel_field.scale)
         return Conditioning(lr, estimate.kernel_field.scale, estimate, full, placed)
-
-    def _scene(
-        self,
-        lr: Tensor,
-        scale: int,
-        field: KernelField,
-        depth: Tensor | None,
-        damage: KernelStage | DegradationEstimate,
-        strengths: Mapping[str, float],
-        masks: Mapping[str, Tensor],
-    ) -> Scene:
-        amounts: dict[str, Tensor] = {}
-        for name in MODALITIES:
-            strength = torch.full((1, 1, 1, 1), strengths.get(name, 1.0), device=lr.device)
-            mask = masks.get(name)
-            amount = strength if mask is None else strength * mask.to(lr.device)
-            amounts[name] = amount.expand(lr.shape[0], -1, -1, -1)
-        work = field.expanded(DENSE_SITES)
-        return Scene(
-            lr=lr,
-            scale=scale,
-            field=work,
-            codes=field.codes(self._basis).expand(lr.shape[0], -1, -1, -1),
-            depth=depth,
-            amounts=amounts,
-            noise_std=damage.noise_std.to(lr),
-            jpeg_quality=damage.jpeg_quality.to(lr),
-            sums=row_sums(work),
-        )
 
     @torch.no_grad()
     def sample(
@@ -305,63 +227,25 @@ class MMSRPipeline(DiffusionPipeline):
         checks.check_sampling(steps, detail, consistency, tile)
         seeds = checks.check_seeds(seed, conditioning.lr.shape[0])
         started = time.perf_counter()
-        run = _run or self._run(tile, progress, _sampling_passes(steps, detail))
+        run = _run or self._run(tile, progress, sampling_passes(steps, detail))
         lr = conditioning.lr.to(run.device)
         estimate = conditioning.estimate
-        field = self._adopt(estimate.kernel_field, run.device)
-        depth = checks.check_depth(estimate.inverse_depth, lr)
-        scene = self._scene(
-            lr, conditioning.scale, field, depth, estimate,
-            conditioning.strengths, conditioning.masks,
-        )  # fmt: skip
-
-        # 1. How well the plain enlargement agrees with the input, and the mean: (B,3,H',W').
-        plain = base_canvas(lr, conditioning.scale, scene.size).clamp_(0, 1)
-        before = float(consistency_db(plain, lr, field).mean())
-        del plain
-        with run.stage("mean"):
-            mean = restore_mean(self.mean_net, scene, run)
-        run.preview = lambda: small_preview(scene.picture(mean))
-
-        def project(canvas: Tensor, iterations: int) -> Tensor:
-            with run.stage("consistency"):
-                return _project(canvas, scene, consistency, iterations, run.tick)
-
-        # 2. The flow.
-        flow = FlowStage(self.denoiser, scene, mean, run)
-        result = mean
-        if steps and detail:
-
-            def denoise(z: Tensor, t: float, step: int) -> Tensor:
-                with run.stage("flow"):
-                    estimate = flow.denoise(z, t, keep_weights=step == steps - 1)
-                run.preview = lambda: small_preview(scene.picture(estimate))
-                return estimate
-
-            noise = seeded_noise(mean.shape, seeds).to(run.device)
-            times = self.sampling_times(steps)
-            result = sample_flow(
-                denoise,
-                lambda x, step: x if step == steps - 1 else project(x, STEP_PROJECTIONS),
-                mean,
-                noise,
-                float(self.denoiser.config["sigma_s"]),
-                times,
-            )
-            del noise
-            if detail != 1:  # 3. The fidelity / detail dial.
-                result = result.sub_(mean).mul_(detail).add_(mean)
-            flow.mean = result  # the mean's canvas is free now
-            del mean
-
-        # 4. Agreement with the input, at the end of whatever was done.
-        result = project(result, FINAL_PROJECTIONS)
-        run.preview = lambda: small_preview(scene.picture(result))
-        images = scene.picture(result).clamp_(0, 1)
-        after = float(consistency_db(images, lr, field).mean())
-        agreement = {"before": round(before, 2), "after": round(after, 2)}
-        report = self._report(scene, run, started, steps, seeds, detail, agreement, flow, estimate)
-        return RestorationOutput(images.cpu().contiguous(), report, estimate, flow.weight_maps())
+        scene = make_scene(
+            self._basis,
+            lr,
+            conditioning.scale,
+            adopt(estimate.kernel_field, self._basis, run.device),
+            checks.check_depth(estimate.inverse_depth, lr),
+            estimate,
+            conditioning.strengths,
+            conditioning.masks,
+        )
+        times = self.sampling_times(steps) if steps else [1.0]
+        made = restore(self._networks, scene, times, detail, seeds, consistency, run)
+        settings = Settings(steps, seeds, detail, self.model_label)
+        report = build_report(scene, made, estimate, settings, run, time.perf_counter() - started)
+        images = made.images.cpu().contiguous()
+        return RestorationOutput(images, report, estimate, made.weight_maps)
 
     def sampling_times(self, steps: int) -> list[float]:
         """Flow times from 1 to 0 as the scheduler places them: `steps + 1` numbers."""
@@ -421,7 +305,7 @@ class MMSRPipeline(DiffusionPipeline):
         started = time.perf_counter()
         measured = inverse_depth is not None
         rounds = 1 if measured or kernel is not None else iterations
-        passes = _svkr_passes(rounds, measured, False, measured) + _sampling_passes(steps, detail)
+        passes = svkr_passes(rounds, measured, False, measured) + sampling_passes(steps, detail)
         run = self._run(tile, progress, passes)
 
         # 2. Depth, kernels, noise, JPEG quality.
@@ -430,7 +314,7 @@ class MMSRPipeline(DiffusionPipeline):
         )  # fmt: skip
         if kernel is not None:
             estimate = DegradationEstimate(
-                kernel_field=self._adopt(kernel, run.device),
+                kernel_field=adopt(kernel, self._basis, run.device),
                 inverse_depth=estimate.inverse_depth,
                 noise_std=estimate.noise_std,
                 jpeg_quality=estimate.jpeg_quality,
@@ -444,93 +328,4 @@ class MMSRPipeline(DiffusionPipeline):
             tile=tile, _run=run,
         )  # fmt: skip
         total = round(time.perf_counter() - started, 3)
-        return _with_total(out, total)
-
-    def _report(
-        self,
-        scene: Scene,
-        run: Run,
-        started: float,
-        steps: int,
-        seeds: list[int],
-        detail: float,
-        agreement: dict[str, float],
-        flow: FlowStage,
-        estimate: DegradationEstimate,
-    ) -> RestorationReport:
-        height, width = scene.size
-        sigma = scene.field.moments().blur_sigma_px.prod(1).sqrt()
-        weights = {k: round(float(v.mean()), 4) for k, v in flow.weight_maps().items()}
-        return RestorationReport(
-            input_size=(scene.lr.shape[-1], scene.lr.shape[-2]),
-            output_size=(width, height),
-            scale=scene.scale,
-            steps=steps,
-            seed=seeds,
-            detail=detail,
-            consistency_db=agreement,
-            blur_sigma_px={
-                "min": round(float(sigma.min()), 3),
-                "mean": round(float(sigma.mean()), 3),
-                "max": round(float(sigma.max()), 3),
-            },
-            noise_std=round(float(scene.noise_std.mean()), 5),
-            jpeg_quality=round(float(scene.jpeg_quality.mean()), 1),
-            modality_weights=weights,
-            stage_seconds={k: round(v, 3) for k, v in run.seconds.items()},
-            total_seconds=round(time.perf_counter() - started, 3),
-            peak_memory_mb=round(peak_memory_mb(run.device), 1),
-            device=str(run.device),
-            dtype=str(run.dtype).removeprefix("torch."),
-            tile=run.runner.core,
-            model=self.model_label,
-            notes=list(dict.fromkeys((*estimate.notes, *run.runner.notes))),
-        )
-
-
-def _svkr_passes(iterations: int, has_depth: bool, has_initial: bool, fixed_depth: bool) -> int:
-    """Canvas passes of SVKR: depth, kernels, and the mean between two iterations."""
-    if fixed_depth:
-        return iterations if has_initial else 1
-    return 3 * iterations - 1 - int(has_depth)
-
-
-def _sampling_passes(steps: int, detail: float) -> int:
-    """Canvas passes of the sampler: mean, then flow and consistency for each step."""
-    return 1 + (2 * steps if steps and detail else 1)
-
-
-def _with_total(out: RestorationOutput, seconds: float) -> RestorationOutput:
-    from dataclasses import replace
-
-    return replace(out, report=replace(out.report, total_seconds=seconds))
-
-
-def _to_size(depth: Tensor, size: torch.Size) -> Tensor:
-    if depth.shape[-2:] == size:
-        return depth
-    return F.interpolate(
-        depth, size=tuple(size), mode="bilinear", align_corners=False, antialias=True
-    ).clamp(0, 1)
-
-
-def _blend(fresh: KernelField, old: KernelField, gamma: float, basis: object) -> KernelField:
-    """`gamma * fresh + (1 - gamma) * old`, in codes."""
-    codes = old.codes(fresh.basis) if old.basis is not basis and fresh.basis else old.data
-    data = torch.lerp(codes.expand_as(fresh.data), fresh.data, gamma)
-    if fresh.basis is None:
-        raise RuntimeError("DKENet's kernels come as codes.")
-    return KernelField.from_codes(data, fresh.scale, fresh.basis)
-
-
-def _project(
-    canvas: Tensor, scene: Scene, method: str, iterations: int, tick: Callable[[], None]
-) -> Tensor:
-    """Make the picture's part of a canvas agree with the input, in place."""
-    picture = scene.picture(canvas)
-    lr, field, noise = scene.lr, scene.field, scene.noise_std
-    if method == "ibp":
-        back_project(picture, lr, field, iterations, noise, sums=scene.sums, tick=tick)
-    elif method == "cg":
-        conjugate_gradient(picture, lr, field, CG_ITERATIONS, noise, tick=tick)
-    return canvas
+        return replace(out, report=replace(out.report, total_seconds=total))

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from .outputs import DegradationEstimate
+    from .run import Run
+    from .sampling import Restored
+    from .scene import Scene
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,52 @@ class RestorationReport:
             shares = ", ".join(f"{k} {v:.0%}" for k, v in self.modality_weights.items())
             lines.append(f"evidence used: {shares}")
         return "\n".join(lines + self.notes)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the caller chose, as far as the report repeats it."""
+
+    steps: int
+    seeds: list[int]
+    detail: float
+    model: str
+
+
+def build_report(
+    scene: Scene,
+    made: Restored,
+    estimate: DegradationEstimate,
+    settings: Settings,
+    run: Run,
+    seconds: float,
+) -> RestorationReport:
+    """Collect the numbers of a finished run."""
+    height, width = scene.size
+    sigma = scene.field.moments().blur_sigma_px.prod(1).sqrt()
+    blur = {"min": float(sigma.min()), "mean": float(sigma.mean()), "max": float(sigma.max())}
+    weights = {name: float(v.mean()) for name, v in made.weight_maps.items()}
+    return RestorationReport(
+        input_size=(scene.lr.shape[-1], scene.lr.shape[-2]),
+        output_size=(width, height),
+        scale=scene.scale,
+        steps=settings.steps,
+        seed=settings.seeds,
+        detail=settings.detail,
+        consistency_db=made.consistency_db,
+        blur_sigma_px={k: round(v, 3) for k, v in blur.items()},
+        noise_std=round(float(scene.noise_std.mean()), 5),
+        jpeg_quality=round(float(scene.jpeg_quality.mean()), 1),
+        modality_weights={k: round(v, 4) for k, v in weights.items()},
+        stage_seconds={k: round(v, 3) for k, v in run.seconds.items()},
+        total_seconds=round(seconds, 3),
+        peak_memory_mb=round(peak_memory_mb(run.device), 1),
+        device=str(run.device),
+        dtype=str(run.dtype).removeprefix("torch."),
+        tile=run.runner.core,
+        model=settings.model,
+        notes=list(dict.fromkeys((*estimate.notes, *run.runner.notes))),
+    )
 
 
 def _size(size: tuple[int, int]) -> str:

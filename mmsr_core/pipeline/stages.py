@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField
-from ..diffusion import back_project, row_sums
+from ..diffusion import back_project
 from ..models import Denoiser, KernelEstimator, MeanNet, condition_globals
 from ..models.blocks import GRID
 from ..tiling import Span, Tile, base_window, grid_window, plan_tiles
 from .run import Run
+from .scene import Scene
 
-CANVAS_MULTIPLE = 16
 BACK_PROJECTIONS = 2
 """SART iterations that make the mean net's second input; the trainers use the same."""
 
@@ -66,51 +65,6 @@ def estimate_kernels(
     noise_std = (means[:, 0].exp() - 0.5 / 255).clamp(0, 1)
     quality = (100 - 100 * means[:, 1]).clamp(1, 100)
     return KernelStage(codes[..., :h, :w], noise_std, quality)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What the mean net and the denoiser are given, before it is cut into tiles."""
-
-    lr: Tensor
-    scale: int
-    field: KernelField
-    codes: Tensor
-    """`(B,R,h,w)` in the estimator's basis."""
-    depth: Tensor | None
-    amounts: dict[str, Tensor]
-    """Strength x mask of each modality: `(B,1,1,1)` or `(B,1,h,w)`."""
-    noise_std: Tensor
-    jpeg_quality: Tensor
-    sums: Tensor
-    """`row_sums(field)`."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the HR picture."""
-        return self.lr.shape[-2] * self.scale, self.lr.shape[-1] * self.scale
-
-    @property
-    def canvas_size(self) -> tuple[int, int]:
-        """(height, width) of the padded HR canvas."""
-        height, width = self.size
-        return height + -height % CANVAS_MULTIPLE, width + -width % CANVAS_MULTIPLE
-
-    def picture(self, canvas: Tensor) -> Tensor:
-        """The picture's part of a canvas."""
-        height, width = self.size
-        return canvas[..., :height, :width]
-
-    def has(self, name: str) -> bool:
-        """Whether a modality has any effect, anywhere in the batch."""
-        return bool((self.amounts[name] > 0).any())
-
-    def amount(self, name: str, tile: Tile) -> Tensor:
-        """Strength x mask of a modality on a window of the grid, or `(B,1,1,1)`."""
-        amount = self.amounts[name]
-        if tuple(amount.shape[-2:]) == (1, 1):
-            return amount
-        return grid_window(amount, self.scale, tile)
 
 
 def base_canvas(lr: Tensor, scale: int, size: tuple[int, int], core: int = 512) -> Tensor:
@@ -233,9 +187,3 @@ class FlowStage:
         height, width = (-(-v // GRID) for v in self.scene.size)
         maps = self.weights[..., :height, :width].float().cpu()
         return {name: maps[:, i : i + 1] for i, name in enumerate(self.net.modalities)}
-
-
-__all__ = [
-    "FlowStage", "KernelStage", "Scene", "base_canvas", "estimate_kernels", "restore_mean",
-    "row_sums",
-]  # fmt: skip
