@@ -66,6 +66,9 @@ def main() -> None:
     parser.add_argument("--lpips", type=float, default=0.4, help="weight of LPIPS")
     parser.add_argument("--sparsity", type=float, default=1e-4, help="weight of the feature L1")
     parser.add_argument("--dropout", type=float, default=0.15, help="of each modality")
+    parser.add_argument(
+        "--own-share", type=float, default=0.5, help="batches below t = 1 from own estimates"
+    )
     parser.add_argument("--first-share", type=float, default=0.4, help="batches at t = 1")
     args = parser.parse_args()
     device = setup(args)
@@ -101,6 +104,12 @@ def main() -> None:
         at = t.view(-1, 1, 1, 1)
         z = (1 - at) * batch.hr + at * (mean + sigma_s * randn(mean))
         keep = {m: (rand(b, 1, 1, 1) >= args.dropout).float() for m in model.modalities}
+        if float(rand(1)) < args.own_share:
+            # What sampling really meets at t < 1: the net's own estimate, its artefacts included.
+            start = mean + sigma_s * randn(mean)
+            with torch.no_grad():
+                own = denoise(net, c, mean, start, torch.ones_like(t), keep).sample.float()
+            z = torch.where(at < 1, (1 - at) * own + at * start, z)
         out = denoise(net, c, mean, z, t, keep)
         l1 = (out.sample - batch.hr).abs().mean()
         distance = perceptual(out.sample.clamp(0, 1), batch.hr).mean()
