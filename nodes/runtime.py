@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 PREVIEW_SIDE = 256
 PREVIEW_INTERVAL_SECONDS = 0.3
 WORKING_MEMORY_BYTES = 1 << 30
-"""Room asked of the host beside the weights. The pipeline's automatic tile stays within it."""
+"""Room asked of the host beside the weights. Very large pictures take more (x4 to 6000x4000: 2.6 GB
+in all on a CPU); there the tile halves when memory runs out."""
 
 DEVICES = ("auto", "cpu")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -65,10 +66,12 @@ class ManagedNetworks:
 
     def bring(self) -> None:
         """Have the host make room, and bring the weights to the compute device."""
-        host.load_models_gpu([self._patcher], memory_required=WORKING_MEMORY_BYTES)
-        # With the host's dynamic memory, modules that are not built from its own layers may have
-        # been left where they were.
-        self._module.to(self.device)
+        # The host runs nodes in inference mode; weights moved there could not be used outside it.
+        with torch.inference_mode(False):
+            host.load_models_gpu([self._patcher], memory_required=WORKING_MEMORY_BYTES)
+            # With the host's dynamic memory, modules that are not built from its own layers may
+            # have been left where they were.
+            self._module.to(self.device)
 
 
 def choose_device(choice: str) -> torch.device:

@@ -43,7 +43,7 @@ class SRSamplerNode(io.ComfyNode):
                     default="ibp",
                     tooltip=(
                         "How the result is kept in agreement with the input: ibp is quick and "
-                        "good, cg is exact and slower, off lets the network alone decide."
+                        "good, cg agrees more closely and is slower, off leaves it to the network."
                     ),
                 ),
                 inputs.tile_input(),

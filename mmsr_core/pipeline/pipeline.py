@@ -248,8 +248,12 @@ class MMSRPipeline(DiffusionPipeline):
         return RestorationOutput(images, report, estimate, made.weight_maps)
 
     def sampling_times(self, steps: int) -> list[float]:
-        """Flow times from 1 to 0 as the scheduler places them: `steps + 1` numbers."""
-        spaced = [1 - i / steps for i in range(steps)]
+        """Flow times from 1 to 0 as the scheduler places them: `steps + 1` numbers.
+
+        The denoiser was trained for t from 0.1 to 1, so many steps end there, not at 1 / steps.
+        """
+        last = max(0.1, 1 / steps)
+        spaced = [1 - (1 - last) * i / max(1, steps - 1) for i in range(steps)]
         self.scheduler.set_timesteps(sigmas=spaced)
         return [float(v) for v in self.scheduler.sigmas]
 
