@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 SUMS_FILE = "checksums.json"
+_REQUIRED = [f"{part}/{name}" for part in COMPONENTS for name in ("config.json", WEIGHTS_FILE)]
 
 Module = TypeVar("Module", bound="nn.Module")
 
@@ -45,8 +46,7 @@ def available_weights() -> dict[str, Path]:
 
 def missing_parts(folder: Path) -> list[str]:
     """Files that a weights folder lacks."""
-    files = [f"{part}/{name}" for part in COMPONENTS for name in ("config.json", WEIGHTS_FILE)]
-    return [name for name in files if not (folder / name).is_file()]
+    return [name for name in _REQUIRED if not (folder / name).is_file()]
 
 
 def find_weights(model: str | Path) -> Path:
@@ -109,8 +109,7 @@ def verify_folder(folder: Path) -> bool:
         raise WeightsError(
             f"{listing} must map file names to SHA-256 sums, but is a {_kind(sums)}."
         )
-    parts = [f"{part}/{name}" for part in COMPONENTS for name in ("config.json", WEIGHTS_FILE)]
-    if unlisted := [name for name in parts if name not in sums]:
+    if unlisted := [name for name in _REQUIRED if name not in sums]:
         raise WeightsError(f"{listing} does not list {', '.join(unlisted)}. Download it again.")
     for name, expected in sums.items():
         path = folder / name

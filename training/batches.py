@@ -13,11 +13,13 @@ from mmsr_core.degradation import (
     KernelBasis,
     KernelField,
     SynthesisConfig,
+    normalise_kernels,
     sample_kernels,
     synthesise,
 )
 from mmsr_core.diffusion.consistency import back_project
 from mmsr_core.models import KernelEstimator, condition_globals
+from mmsr_core.models.mean_net import BACK_PROJECTIONS
 
 SCALES = (4, 2, 3, 8, 1)
 
@@ -135,17 +137,17 @@ class Preparer:
             quality = torch.where(wrong, 100 - 100 * damage, quality)
         else:
             other, _ = sample_kernels(b, 1, 1, batch.scale, self.generator)
-            other = other.clamp_min(0) / other.clamp_min(0).sum(1, keepdim=True)
+            other = normalise_kernels(other.clamp_min(0))
             flat = kernels.mean((2, 3), keepdim=True)
             share = self._rand(b, 2).view(b, 2, 1, 1, 1) * wrong.view(b, 1, 1, 1, 1) * 0.5
             kernels = kernels + share[:, 0] * (other - kernels) + share[:, 1] * (flat - kernels)
-            kernels = kernels / kernels.sum(1, keepdim=True)
+            kernels = normalise_kernels(kernels)
         size = (batch.hr.shape[-2] // 4, batch.hr.shape[-1] // 4)
         base = F.interpolate(
             batch.lr, size=batch.hr.shape[-2:], mode="bicubic", align_corners=False
         )
         field = KernelField(kernels, batch.scale, None, checked=True)
-        back = back_project(base.clone(), batch.lr, field, 2)
+        back = back_project(base.clone(), batch.lr, field, BACK_PROJECTIONS)
         codes = to_grid(self.basis.encode(kernels, self.codes), size)
         if self.kernel_dropout:
             keep = (self._rand(b, 1, 1, 1) >= self.kernel_dropout).to(codes)
@@ -168,7 +170,6 @@ def fit_basis(rank: int = 40, seed: int = 7) -> KernelBasis:
     parts = []
     for scale, count in ((4, 128), (2, 48), (3, 32), (8, 48), (1, 16)):
         kernels, _ = sample_kernels(count, 8, 8, scale, generator)
-        kernels = kernels.clamp_min(0)
-        kernels = kernels / kernels.sum(1, keepdim=True)
+        kernels = normalise_kernels(kernels.clamp_min(0))
         parts.append(kernels.permute(0, 2, 3, 1).reshape(-1, kernels.shape[1]))
     return KernelBasis.fit(torch.cat(parts), rank)

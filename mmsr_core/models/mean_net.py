@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from ..errors import ShapeError
 from .blocks import FeatureTransform, grid_to_residual, pixels_to_grid, residual_to_grid
 
+BACK_PROJECTIONS = 2
+"""SART iterations that make the net's second input, in training and in use."""
 GLOBALS = 3
 """Numbers per picture: log2(scale), noise, JPEG damage (see `condition_globals`)."""
 

@@ -13,7 +13,7 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 )
 from torch import Tensor
 
-from ..degradation import KernelField
+from ..degradation import KernelBasis, KernelField
 from ..depth import DepthNet, estimate_depth_builtin
 from ..errors import InputError
 from ..models import MODALITIES, Denoiser, KernelEstimator, MeanNet
@@ -168,7 +168,7 @@ class MMSRPipeline(DiffusionPipeline):
         )
 
     @property
-    def _basis(self):
+    def _basis(self) -> KernelBasis:
         """The estimator's PCA basis: one object per weights, so that fields can be told apart."""
         cached = self.__dict__.get("_basis_cache")
         if cached is None or cached.mean is not self.kernel_estimator.basis_mean:

@@ -15,12 +15,10 @@ from torch.nn import functional as F
 from ..diffusion import back_project
 from ..models import Denoiser, KernelEstimator, MeanNet, condition_globals
 from ..models.blocks import GRID
+from ..models.mean_net import BACK_PROJECTIONS
 from ..tiling import Span, Tile, base_window, grid_window, plan_tiles
 from .run import Run
 from .scene import Scene
-
-BACK_PROJECTIONS = 2
-"""SART iterations that make the mean net's second input; the trainers use the same."""
 
 
 @dataclass(frozen=True)
