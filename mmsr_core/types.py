@@ -27,3 +27,7 @@ class Progress:
 ProgressCallback = Callable[[Progress], None]
 """Called often (at least once a tile). Whatever it raises ends the run at once and propagates:
 that is how a host cancels."""
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+"""The two files of a saved network, named as diffusers names them."""

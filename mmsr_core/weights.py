@@ -6,19 +6,15 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import WeightsError
-
-if TYPE_CHECKING:
-    from torch import nn
+from .types import CONFIG_FILE, WEIGHTS_FILE
 
 COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+OPTIONAL_COMPONENTS = ("prompt_encoder", "fusion_net")
+"""Networks that a weights folder may have: without them there are no prompts, no second sensor."""
 SUMS_FILE = "checksums.json"
-_REQUIRED = [f"{part}/{name}" for part in COMPONENTS for name in ("config.json", WEIGHTS_FILE)]
-
-Module = TypeVar("Module", bound="nn.Module")
+_REQUIRED = [f"{part}/{name}" for part in COMPONENTS for name in (CONFIG_FILE, WEIGHTS_FILE)]
 
 
 def weights_roots() -> list[Path]:
@@ -124,56 +120,5 @@ def verify_folder(folder: Path) -> bool:
     return True
 
 
-def load_component(folder: Path, kind: type[Module]) -> Module:
-    """Load one network strictly, in float32, in eval mode.
-
-    Args:
-        folder: holds `config.json` and `diffusion_pytorch_model.safetensors`.
-        kind: a ModelMixin class.
-
-    Raises:
-        WeightsError: unreadable file, unknown setting, missing or extra keys, wrong shapes.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = folder / WEIGHTS_FILE
-    module: Any
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        if not isinstance(config, dict):
-            raise TypeError(f"it must hold an object, but is a {_kind(config)}")
-        known = {k: v for k, v in config.items() if not k.startswith("_")}
-        known = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
-        module = kind(**known)
-        state = load_file(str(path))
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}.") from None
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(
-            f"{folder / 'config.json'} does not fit {kind.__name__}: {error}."
-        ) from None
-    wanted = module.state_dict()
-    missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    if missing or extra:
-        raise WeightsError(
-            f"{path} does not fit {kind.__name__}: missing keys {_few(missing)}, extra keys "
-            f"{_few(extra)}."
-        )
-    for name, tensor in state.items():
-        if tensor.shape != wanted[name].shape:
-            shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}"
-            raise WeightsError(f"{path}: {name} has shape {shapes}.")
-    module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()}, strict=True)
-    return module.eval()
-
-
 def _kind(value: object) -> str:
     return type(value).__name__
-
-
-def _few(names: list[str], most: int = 4) -> str:
-    if not names:
-        return "none"
-    tail = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + tail

@@ -11,7 +11,7 @@ from ..mmsr_core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..mmsr_core.pipeline import Conditioning, DegradationEstimate, MMSRPipeline
+    from ..mmsr_core.pipeline import Conditioning, DegradationEstimate, MMSREngine
     from .runtime import ManagedNetworks
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ class ModelHandle:
     """A loaded pipeline and its networks under the host's care (`MMSR_MODEL`)."""
 
     name: str
-    pipeline: MMSRPipeline
+    pipeline: MMSREngine
     networks: ManagedNetworks
 
 

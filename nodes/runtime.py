@@ -22,7 +22,7 @@ from ..mmsr_core.errors import InputError, ShapeError
 from .payloads import ModelHandle
 
 if TYPE_CHECKING:
-    from ..mmsr_core.pipeline import MMSRPipeline
+    from ..mmsr_core.pipeline import MMSREngine
     from ..mmsr_core.types import Progress
 
 PREVIEW_SIDE = 256
@@ -90,7 +90,7 @@ def choose_dtype(choice: str) -> str:
     return choice
 
 
-def manage_pipeline(name: str, pipeline: MMSRPipeline, device: torch.device) -> ModelHandle:
+def manage_pipeline(name: str, pipeline: MMSREngine, device: torch.device) -> ModelHandle:
     """Put all networks of a pipeline under the host's memory management."""
     networks = {
         key: part for key, part in pipeline.components.items() if isinstance(part, nn.Module)
@@ -98,7 +98,7 @@ def manage_pipeline(name: str, pipeline: MMSRPipeline, device: torch.device) -> 
     return ModelHandle(name, pipeline, ManagedNetworks(networks, device))
 
 
-def acquire(model: ModelHandle) -> MMSRPipeline:
+def acquire(model: ModelHandle) -> MMSREngine:
     """The pipeline, ready to run on its device."""
     model.networks.bring()
     return model.pipeline

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from mmsr_core.errors import WeightsError
 from mmsr_core.models import MeanNet
+from mmsr_core.network import load_network
 from mmsr_core.pipeline import load_pipeline
 from mmsr_core.weights import (
     COMPONENTS,
@@ -19,7 +20,6 @@ from mmsr_core.weights import (
     available_weights,
     file_sha256,
     find_weights,
-    load_component,
     missing_parts,
     verify_folder,
     write_sums,
@@ -161,7 +161,7 @@ def test_half_precision_files_load_as_float32(folder: Path) -> None:
     path = folder / "mean_net" / WEIGHTS_FILE
     before = load_file(str(path))
     save_file({k: v.half() for k, v in before.items()}, str(path))
-    state = load_component(folder / "mean_net", MeanNet).state_dict()
+    state = load_network(folder / "mean_net", MeanNet).state_dict()
     for name, value in before.items():
         assert state[name].dtype == torch.float32
         assert torch.equal(state[name], value.half().float())

@@ -59,7 +59,7 @@ def write_index(folder: Path) -> None:
     """Write `model_index.json`, which `MMSRPipeline.from_pretrained` reads."""
     index: dict[str, object] = {"_class_name": "MMSRPipeline"}
     for component, kind in STAGES.values():
-        index[component] = [kind.__module__, kind.__name__]
+        index[component] = ["mmsr_core.diffusers_models", kind.__name__]
     index["scheduler"] = ["diffusers", "FlowMatchEulerDiscreteScheduler"]
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 

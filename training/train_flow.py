@@ -121,7 +121,7 @@ def main() -> None:
         sums = dict.fromkeys(("psnr_mean", "psnr_4", "lpips_mean", "lpips_1", "lpips_4"), 0.0)
         noise = torch.Generator(device).manual_seed(5)
         for batch in fixed:
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
                 c, mean = blind(batch)
                 keep = {m: torch.ones(len(mean), 1, 1, 1, device=device) for m in model.modalities}
                 for steps in (1, 4):

@@ -75,7 +75,7 @@ def main() -> None:
     def validate(net: nn.Module) -> dict[str, float]:
         numbers: dict[str, float] = {}
         for batch in fixed:
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
                 estimate = net(batch.lr, batch.scale, None)
             flat = batch.kernels.mean((2, 3), keepdim=True)  # the best constant in the L2 sense
             for name, guess in (("net", estimate.kernels), ("constant", flat)):

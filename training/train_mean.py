@@ -70,7 +70,7 @@ def main() -> None:
         return loss, {"l1": float(l1.detach()), "mse": float(mse.detach())}
 
     def validate(net: nn.Module) -> dict[str, float]:
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
             truth = [psnr_y(restore(net, b, True), b.hr) for b in fixed]
             guess = [psnr_y(restore(net, b, False), b.hr) for b in fixed]
         plain = [psnr_y(exact(b).base, b.hr) for b in fixed]

@@ -23,7 +23,7 @@ from .runner import describe_model, estimate_kernel
 from .table import format_figure, markdown_table
 
 if TYPE_CHECKING:
-    from ..pipeline import MMSRPipeline
+    from ..pipeline import MMSREngine
 
 Say = Callable[[str], None]
 KERNEL_DEPTHS = ("given", "on", "off")
@@ -109,7 +109,7 @@ def _run_set(
     pictures: list[Path],
     depths: list[str],
     options: KernelOptions,
-    pipe: MMSRPipeline,
+    pipe: MMSREngine,
     say: Say,
 ) -> dict[str, Any]:
     rows: dict[str, dict[str, Figures]] = {}
@@ -150,7 +150,7 @@ def _sample(name: str, path: Path, folder: Path, options: KernelOptions) -> Samp
 
 
 def _estimates(
-    sample: Sample, depths: list[str], options: KernelOptions, pipe: MMSRPipeline
+    sample: Sample, depths: list[str], options: KernelOptions, pipe: MMSREngine
 ) -> Iterator[tuple[str, Figures]]:
     """Method -> figures for one input."""
     true = sample.true_field

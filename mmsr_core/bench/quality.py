@@ -24,7 +24,7 @@ from .quality_report import protocol_markdown, quality_markdown
 from .runner import Method, describe_model, estimate_figures, expand_methods, restore
 
 if TYPE_CHECKING:
-    from ..pipeline import MMSRPipeline
+    from ..pipeline import MMSREngine
 
 Say = Callable[[str], None]
 
@@ -80,7 +80,7 @@ class _Protocol:
         name: str,
         options: QualityOptions,
         measurer: Measurer,
-        pipe: MMSRPipeline | None,
+        pipe: MMSREngine | None,
         methods: list[Method],
     ) -> None:
         self.name = name
@@ -210,7 +210,7 @@ class _Protocol:
         }
 
 
-def _load(options: QualityOptions) -> MMSRPipeline:
+def _load(options: QualityOptions) -> MMSREngine:
     from ..pipeline import load_pipeline
 
     return load_pipeline(options.model, device=options.device, dtype=options.dtype)

@@ -16,7 +16,7 @@ from .measure import Figures
 
 if TYPE_CHECKING:
     from ..degradation import KernelField
-    from ..pipeline import MMSRPipeline, RestorationOutput
+    from ..pipeline import MMSREngine, RestorationOutput
 
 KERNELS = ("estimated", "true", "constant")
 DEPTHS = ("on", "off", "given")
@@ -49,7 +49,7 @@ def expand_methods(steps: list[int], kernels: list[str], depths: list[str]) -> l
     return list(dict.fromkeys(methods))
 
 
-def describe_model(model: str, pipe: MMSRPipeline) -> dict[str, Any]:
+def describe_model(model: str, pipe: MMSREngine) -> dict[str, Any]:
     """Which weights were measured and how they ran, for the record."""
     folder = find_weights(model)
     return {
@@ -70,7 +70,7 @@ class Run:
 
 
 def restore(
-    pipe: MMSRPipeline,
+    pipe: MMSREngine,
     lr: Tensor,
     method: Method,
     *,
@@ -104,7 +104,7 @@ def restore(
 
 
 def _restore_without_depth(
-    pipe: MMSRPipeline,
+    pipe: MMSREngine,
     lr: Tensor,
     method: Method,
     *,
@@ -121,7 +121,7 @@ def _restore_without_depth(
 
 
 def estimate_kernel(
-    pipe: MMSRPipeline,
+    pipe: MMSREngine,
     lr: Tensor,
     *,
     scale: int,

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ..errors import InputError
 
-MODALITIES = ("lr", "kernel", "depth")
+MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")
 
 
 class UsageError(InputError):

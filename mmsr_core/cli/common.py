@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..degradation import KernelField
-    from ..pipeline import MMSRPipeline
+    from ..pipeline import MMSREngine
 
 
 def one_line(text: object) -> str:
@@ -188,7 +188,7 @@ def load_depth(path: Path, size: tuple[int, int]) -> Tensor:
     return depth_from_picture(picture.rgb, size)
 
 
-def load_model(args: argparse.Namespace) -> MMSRPipeline:
+def load_model(args: argparse.Namespace) -> MMSREngine:
     """Loads the pipeline that the options name.
 
     Raises:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ..degradation import KernelField
     from ..image import LoadedImage
-    from ..pipeline import MMSRPipeline, RestorationOutput
+    from ..pipeline import MMSREngine, RestorationOutput
 
 _LATER = {
     "prompt": "--prompt",
@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
     ends_open = args.output.endswith(("/", os.sep))
     outputs = plan_outputs(inputs, Path(args.output), batch, ends_open)
     _check_side_outputs(args, inputs, outputs)
-    pipeline: MMSRPipeline | None = None
+    pipeline: MMSREngine | None = None
     reports: list[dict[str, Any]] = []
     failed: list[Path] = []
     code = 0
@@ -200,7 +200,7 @@ def _prepare(args: argparse.Namespace, source: Path, target: Path) -> _Job:
     return _Job(source, target, image, kernel, depth)
 
 
-def _restore(args: argparse.Namespace, pipeline: MMSRPipeline, job: _Job) -> dict[str, Any]:
+def _restore(args: argparse.Namespace, pipeline: MMSREngine, job: _Job) -> dict[str, Any]:
     """Restores one picture, writes what was asked for and returns its report."""
     from ..image import resize_alpha, save_image
 

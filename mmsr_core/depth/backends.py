@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import ShapeError, WeightsError
+from ..network import load_network
 from .builtin import estimate_depth_builtin
 from .net import DepthNet
 from .normalise import normalise_depth, resize_picture
@@ -118,12 +119,7 @@ def _class_name(path: Path) -> str:
 
 
 def _load_builtin(folder: Path) -> DepthNet:
-    try:
-        return DepthNet.from_pretrained(folder, use_safetensors=True, low_cpu_mem_usage=False)
-    except (*_LOAD_ERRORS, TypeError) as error:
-        raise WeightsError(
-            f"The depth network in {folder} cannot be loaded: {_line(error)}"
-        ) from error
+    return load_network(folder, DepthNet)
 
 
 def _load_transformers(

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from ..errors import InputError, ShapeError
+from ..network import Network, records_config
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,14 @@ class Fuse(nn.Module):
         return self.block(self.mix(F.gelu(up + fine)))
 
 
-class DepthNet(ModelMixin, ConfigMixin):
+class DepthNet(Network):
     """Relative inverse depth from one picture.
 
     The output is affine in inverse depth as far as it was learned: larger is nearer, and training
     puts the farthest point of a picture near 0 and the nearest one near 1.
     """
 
-    @register_to_config
+    @records_config
     def __init__(
         self,
         stem: int = 16,

@@ -9,7 +9,7 @@ from .consistency import (
     noise_gain,
     row_sums,
 )
-from .flow import sample_flow, seeded_noise
+from .flow import flow_times, sample_flow, seeded_noise
 
 __all__ = [
     "add_adjoint_canvas",
@@ -17,6 +17,7 @@ __all__ = [
     "conjugate_gradient",
     "consistency_db",
     "degrade_canvas",
+    "flow_times",
     "noise_gain",
     "row_sums",
     "sample_flow",

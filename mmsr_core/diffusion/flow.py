@@ -21,6 +21,19 @@ Project = Callable[[Tensor, int], Tensor]
 """`(x0 estimate, step) -> the estimate made consistent with the input`, may be in place."""
 
 
+def flow_times(steps: int, shift: float = 1.0, last: float = 0.1) -> list[float]:
+    """Flow times from 1 to 0: `steps + 1` numbers, evenly spaced, then shifted.
+
+    Args:
+        steps: at least 1.
+        shift: `s t / (1 + (s - 1) t)` as in FlowMatchEulerDiscreteScheduler; 1 leaves them.
+        last: the denoiser was trained for t from here to 1, so many steps end here, not at 1/steps.
+    """
+    end = max(last, 1 / steps)
+    spaced = [1 - (1 - end) * i / max(1, steps - 1) for i in range(steps)]
+    return [shift * t / (1 + (shift - 1) * t) for t in spaced] + [0.0]
+
+
 def seeded_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
     """Unit Gaussian noise on the CPU, one seed per picture of the batch.
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
+from ..network import Network, records_config
 from .blocks import grid_to_residual, pixels_to_grid, residual_to_grid, timestep_features
 from .mean_net import GLOBALS
-from .router import AdaptiveFusion, ModalityExpert
+from .router import AdaptiveFusion, ModalityExpert, PromptExpert, Routing
 
-MODALITIES = ("lr", "kernel", "depth")
+MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")
+EMBEDDING = 512
+"""Numbers of a prompt embedding: the width of CLIP ViT-B/32."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class DenoiserOutput:
     """`(B,3,H,W)` estimate of the clean picture (x0), not clamped."""
     weights: Tensor
     """`(B,M,H/4,W/4)` router weights of the finest level, in the order of `modalities`."""
+    routings: tuple[Routing, ...]
+    """How the experts were weighed at each level, finest first."""
+    prompt_mask: Tensor | None
+    """`(B,1,H/4,W/4)`, 0..1: where the prompt found its likeness; None without a prompt."""
     feature_l1: Tensor
     """Mean absolute value of the expert features (the sparsity term of SSR's Eq. 5), a scalar."""
 
@@ -49,12 +54,12 @@ class TimedBlock(nn.Module):
         return x + 0.25 * self.second(F.silu(torch.addcmul(y + beta, y, gamma)))
 
 
-class Denoiser(ModelMixin, ConfigMixin):
+class Denoiser(Network):
     """x0-parameterised denoiser of `z_t = (1 - t) x0 + t (mean + sigma eps)`."""
 
     total_stride = 4
 
-    @register_to_config
+    @records_config
     def __init__(
         self,
         widths: tuple[int, int, int] = (64, 96, 160),
@@ -77,9 +82,14 @@ class Denoiser(ModelMixin, ConfigMixin):
         self.time = nn.Sequential(
             nn.Linear(32 + GLOBALS, time), nn.SiLU(), nn.Linear(time, time), nn.SiLU()
         )
-        channels = {"lr": 51, "kernel": kernel_codes, "depth": 1}
+        channels = {"lr": 51, "kernel": kernel_codes, "depth": 1, "guide": 51}
         self.experts = nn.ModuleDict(
-            {m: ModalityExpert(channels[m], expert_width, 3) for m in self.modalities}
+            {
+                m: PromptExpert(51, EMBEDDING, expert_width, 3)
+                if m == "prompt"
+                else ModalityExpert(channels[m], expert_width, 3)
+                for m in self.modalities
+            }
         )
         self.fusions = nn.ModuleList(
             [AdaptiveFusion(self.modalities, w, expert_width) for w in widths]
@@ -118,8 +128,8 @@ class Denoiser(ModelMixin, ConfigMixin):
             noisy: `(B,3,H,W)` z_t, sides multiples of 16.
             mean: `(B,3,H,W)` the posterior mean the flow is anchored to.
             t: `(B,)` flow time in 0..1, 1 at the start.
-            modalities: available ones of "lr" `(B,3,H,W)`, "kernel" `(B,R,H/4,W/4)` codes, and
-                "depth" `(B,1,H/4,W/4)`.
+            modalities: available ones of "lr" `(B,3,H,W)`, "kernel" `(B,R,H/4,W/4)` codes,
+                "depth" `(B,1,H/4,W/4)`, "prompt" `(B,512)`, "guide" `(B,3,H,W)`.
             amounts: strength x mask of each, broadcastable to `(B,1,H/4,W/4)`, at least 0. All
                 zero is exactly the same as leaving the modality out.
             global_conditions: `(B,3)`.
@@ -127,23 +137,29 @@ class Denoiser(ModelMixin, ConfigMixin):
         if noisy.shape != mean.shape or noisy.shape[-1] % 16 or noisy.shape[-2] % 16:
             raise ShapeError("noisy", "that of mean, sides multiples of 16", noisy.shape)
         time = self.time(torch.cat((timestep_features(t, 32), global_conditions.float()), 1))
-        features = {name: self._expert(name, modalities[name]) for name in modalities}
+        picture = pixels_to_grid(mean)
+        features, mask = {}, None
+        for name, modality in modalities.items():
+            if name == "prompt" and name in self.modalities:
+                features[name], mask = self.experts[name](picture, modality)
+            else:
+                features[name] = self._expert(name, modality)
         levels = [_at_level(amounts, level) for level in range(3)]
 
-        def fuse(level: int, x: Tensor) -> tuple[Tensor, Tensor]:
+        def fuse(level: int, x: Tensor) -> tuple[Tensor, Routing]:
             here = {name: f[level] for name, f in features.items()}
             return self.fusions[level](x, here, levels[level], t)
 
-        x = self.inlet(torch.cat((residual_to_grid(noisy - mean) * 0.5, pixels_to_grid(mean)), 1))
-        x, weights = fuse(0, x)
+        x = self.inlet(torch.cat((residual_to_grid(noisy - mean) * 0.5, picture), 1))
+        x, routing0 = fuse(0, x)
         for block in self.enter0:
             x = block(x, time)
         skip0 = x
-        x, _ = fuse(1, self.down1(x))
+        x, routing1 = fuse(1, self.down1(x))
         for block in self.enter1:
             x = block(x, time)
         skip1 = x
-        x, _ = fuse(2, self.down2(x))
+        x, routing2 = fuse(2, self.down2(x))
         for block in self.middle:
             x = block(x, time)
         x = skip1 + self.up1(x)
@@ -156,12 +172,14 @@ class Denoiser(ModelMixin, ConfigMixin):
         if self.training:
             terms = [f.abs().mean() for levels_of in features.values() for f in levels_of]
             sparsity = torch.stack(terms).mean() if terms else sparsity
-        return DenoiserOutput(mean + grid_to_residual(self.outlet(x)), weights, sparsity)
+        sample = mean + grid_to_residual(self.outlet(x))
+        routings = (routing0, routing1, routing2)
+        return DenoiserOutput(sample, routing0.weights, routings, mask, sparsity)
 
     def _expert(self, name: str, modality: Tensor) -> list[Tensor]:
         if name not in self.modalities:
             raise InputError(f"Unknown modality {name!r}; this denoiser has {self.modalities}.")
-        if name == "lr":
+        if name in ("lr", "guide"):
             modality = pixels_to_grid(modality)
         elif name == "depth":
             modality = (modality - 0.5) * 4

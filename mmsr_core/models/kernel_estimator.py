@@ -11,14 +11,13 @@ import math
 from dataclasses import dataclass
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..degradation.basis import KernelBasis
 from ..degradation.kernels import KERNEL_SIZE, KERNEL_TAPS, window_offsets_px
 from ..errors import ShapeError
+from ..network import Network, records_config
 from .blocks import ChannelNorm, FeatureTransform, MutualAffineConv
 
 
@@ -114,13 +113,16 @@ class DepthAwareBlock(nn.Module):
         return x + 0.5 * self.second(F.relu(self.first(y)))
 
 
-class KernelEstimator(ModelMixin, ConfigMixin):
+class KernelEstimator(Network):
     """DKENet with noise and JPEG heads."""
 
+    basis_mean: Tensor
+    basis_components: Tensor
+    basis_spread: Tensor
     total_stride = 4
     """The picture is padded to a multiple of this; tile origins lie on multiples of it."""
 
-    @register_to_config
+    @records_config
     def __init__(
         self,
         widths: tuple[int, int, int] = (48, 80, 112),

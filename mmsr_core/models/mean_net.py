@@ -8,12 +8,11 @@ back-projected picture, two SART iterations with the degradation operator from t
 from __future__ import annotations
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ShapeError
+from ..network import Network, records_config
 from .blocks import FeatureTransform, grid_to_residual, pixels_to_grid, residual_to_grid
 
 BACK_PROJECTIONS = 2
@@ -50,12 +49,12 @@ class ConditionedBlock(nn.Module):
         return x + 0.25 * self.second(F.relu(self.transform(self.first(x), condition)))
 
 
-class MeanNet(ModelMixin, ConfigMixin):
+class MeanNet(Network):
     """Posterior mean on the HR / 4 grid, for any scale from 1 to 16."""
 
     total_stride = 1
 
-    @register_to_config
+    @records_config
     def __init__(
         self,
         channels: int = 64,

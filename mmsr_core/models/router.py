@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .blocks import ChannelNorm
 
 _NEVER = -1e4  # stands for log(0): exp() of it is exactly 0 in every float format
+
+
+@dataclass(frozen=True)
+class Routing:
+    """How a router weighed its experts."""
+
+    weights: Tensor
+    """`(B,M,h,w)`: at every place they sum to 1, or are all 0 if nothing is there."""
+    log_errors: Tensor
+    """`(B,M,h,w)` predicted log-error `s_m` of each expert; 0 where there is none."""
 
 
 class ModalityExpert(nn.Module):
@@ -25,8 +38,40 @@ class ModalityExpert(nn.Module):
         """`(B,Cm,h,w)` to `levels` features, each half the size of the one before."""
         features = [self.inlet(modality)]
         for down in self.downs:
-            features.append(down(nn.functional.silu(features[-1])))
+            features.append(down(F.silu(features[-1])))
         return features
+
+
+class PromptExpert(nn.Module):
+    """Features of a prompt: where the picture resembles it, and what it says.
+
+    PDN's correlation: each place's projected features and the projected embedding are normalised,
+    their likeness, times a learned zeta (50 at first), goes through a sigmoid and masks the
+    features.
+    """
+
+    def __init__(self, channels: int, embedding: int, width: int, levels: int) -> None:
+        """Args: channels of the picture, of the embedding, of the features; number of levels."""
+        super().__init__()
+        self.inlet = nn.Conv2d(channels, width, 3, padding=1)
+        self.key = nn.Conv2d(width, width, 1)
+        self.query = nn.Linear(embedding, width)
+        self.zeta = nn.Parameter(torch.tensor(50.0))
+        self.speak = nn.Linear(embedding, width)
+        self.mix = nn.Conv2d(width, width, 1)
+        self.downs = nn.ModuleList([nn.Conv2d(width, width, 2, 2) for _ in range(levels - 1)])
+
+    def forward(self, picture: Tensor, prompt: Tensor) -> tuple[list[Tensor], Tensor]:
+        """`picture (B,C,h,w)`, `prompt (B,E)`: features of each level, and the mask `(B,1,h,w)`."""
+        x = F.silu(self.inlet(picture))
+        key = F.normalize(self.key(x).float(), dim=1)
+        query = F.normalize(self.query(prompt).float(), dim=1)[:, :, None, None]
+        mask = torch.sigmoid(self.zeta * (key * query).sum(1, keepdim=True))
+        said = self.speak(prompt)[:, :, None, None]
+        features = [self.mix(mask.to(x.dtype) * (x + said))]
+        for down in self.downs:
+            features.append(down(F.silu(features[-1])))
+        return features, mask
 
 
 class AdaptiveFusion(nn.Module):
@@ -57,10 +102,10 @@ class AdaptiveFusion(nn.Module):
         """Temperature `(B,)` at the flow times `(B,)`: 0.5 or more, higher where noisy."""
         return 0.5 + torch.exp(self.temperature(t[:, None].float()) + t[:, None].float())[:, 0]
 
-    def weights(
+    def route(
         self, f: Tensor, experts: dict[str, Tensor], amounts: dict[str, Tensor], t: Tensor
-    ) -> Tensor:
-        """Weights `(B,M,h,w)`: at every place they sum to 1, or are all 0 if nothing is there.
+    ) -> Routing:
+        """Weigh the experts.
 
         Args:
             f: `(B,C,h,w)` normalised features of the U-Net.
@@ -70,27 +115,30 @@ class AdaptiveFusion(nn.Module):
         """
         gates = self.gate(f).float()
         scores = torch.full_like(gates, _NEVER)
-        present = torch.zeros_like(gates)
+        present, log_errors = torch.zeros_like(gates), torch.zeros_like(gates)
         for i, name in enumerate(self.modalities):
             if name not in experts:
                 continue
-            own = self.gate_expert[name](experts[name]) - self.log_error[name](experts[name])
+            error = self.log_error[name](experts[name]).float()
+            own = self.gate_expert[name](experts[name]).float() - error
             amount = amounts[name].to(gates).expand(-1, -1, *gates.shape[-2:])
             log_amount = torch.where(amount > 0, amount.clamp_min(1e-6).log(), _NEVER)
-            scores[:, i : i + 1] = gates[:, i : i + 1] + own.float() + log_amount
+            scores[:, i : i + 1] = gates[:, i : i + 1] + own + log_amount
             present[:, i : i + 1] = (amount > 0).to(gates)
+            log_errors[:, i : i + 1] = error
         weights = torch.softmax(scores / self.tau(t).view(-1, 1, 1, 1), 1) * present
-        return weights / weights.sum(1, keepdim=True).clamp_min(1e-12)
+        return Routing(weights / weights.sum(1, keepdim=True).clamp_min(1e-12), log_errors)
 
     def forward(
         self, f: Tensor, experts: dict[str, Tensor], amounts: dict[str, Tensor], t: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Returns the fused features `(B,C,h,w)` and the weights `(B,M,h,w)`."""
+    ) -> tuple[Tensor, Routing]:
+        """Returns the fused features `(B,C,h,w)` and how the experts were weighed."""
         normed = self.norm(f)
-        weights = self.weights(normed, experts, amounts, t)
+        routing = self.route(normed, experts, amounts, t)
         out = f
         for i, name in enumerate(self.modalities):
             if name in experts:
                 alpha, beta = self.affine[name](experts[name]).chunk(2, 1)
-                out = out + weights[:, i : i + 1].to(f.dtype) * torch.addcmul(beta, alpha, normed)
-        return out, weights
+                weight = routing.weights[:, i : i + 1].to(f.dtype)
+                out = out + weight * torch.addcmul(beta, alpha, normed)
+        return out, routing

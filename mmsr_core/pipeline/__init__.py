@@ -1,16 +1,33 @@
 """The pipeline and what it hands out."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .engine import MMSREngine
+from .evidence import Evidence
+from .loading import load_pipeline
 from .outputs import Conditioning, DegradationEstimate, RestorationOutput
-from .pipeline import MMSRPipeline
 from .report import RestorationReport
 
-from .loading import load_pipeline  # isort: skip  (needs the pipeline)
+if TYPE_CHECKING:
+    from .pipeline import MMSRPipeline
 
 __all__ = [
     "Conditioning",
     "DegradationEstimate",
+    "Evidence",
+    "MMSREngine",
     "MMSRPipeline",
     "RestorationOutput",
     "RestorationReport",
     "load_pipeline",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "MMSRPipeline":  # imports diffusers, which takes longer than a small picture
+        from .pipeline import MMSRPipeline
+
+        return MMSRPipeline
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

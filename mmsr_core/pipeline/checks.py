@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from operator import index
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..degradation import KernelField, check_scale
 from ..errors import InputError, ShapeError
+
+if TYPE_CHECKING:
+    from .outputs import DegradationEstimate
 
 MAX_STEPS = 64
 CONSISTENCY_METHODS = ("ibp", "cg", "off")
@@ -69,6 +73,14 @@ def check_kernel(field: KernelField | None, lr: Tensor, scale: int) -> KernelFie
     return field
 
 
+def check_damage(estimate: DegradationEstimate, lr: Tensor) -> None:
+    """Noise and JPEG quality of an estimate: one for each picture, or one for all."""
+    for name in ("noise_std", "jpeg_quality"):
+        value = getattr(estimate, name)
+        if value.ndim != 1 or value.shape[0] not in (1, lr.shape[0]):
+            raise ShapeError(f"{name} of the estimate", f"({lr.shape[0]},)", tuple(value.shape))
+
+
 def check_number(name: str, value: float, low: float, high: float, whole: bool = False) -> None:
     """A number in `low..high`, whole if asked for."""
     kind = "whole number" if whole else "number"
@@ -77,6 +89,12 @@ def check_number(name: str, value: float, low: float, high: float, whole: bool =
         raise InputError(f"{name} must be a {kind} from {low:g} to {high:g}, but is {value!r}.")
     if not math.isfinite(value) or not low <= value <= high:
         raise InputError(f"{name} must be a {kind} from {low:g} to {high:g}, but is {value!r}.")
+
+
+def check_svkr(iterations: int, gamma: float) -> None:
+    """SVKR's T and gamma."""
+    check_number("iterations", iterations, 1, 16, whole=True)
+    check_number("gamma", gamma, 0, 1)
 
 
 def check_tile(tile: int | None) -> None:
@@ -135,6 +153,7 @@ def check_modalities(
 
 
 __all__ = [
-    "check_depth", "check_kernel", "check_modalities", "check_number", "check_picture",
-    "check_sampling", "check_scale", "check_seeds", "check_tensor", "check_tile",
+    "check_damage", "check_depth", "check_kernel", "check_modalities", "check_number",
+    "check_picture", "check_sampling", "check_scale", "check_seeds", "check_svkr", "check_tensor",
+    "check_tile",
 ]  # fmt: skip

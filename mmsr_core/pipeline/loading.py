@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
-    FlowMatchEulerDiscreteScheduler,
-)
+from torch import nn
 
 from ..errors import InputError, WeightsError
-from ..weights import Module, find_weights, load_component, verify_folder
-from .pipeline import MMSRPipeline
+from ..network import load_network
+from ..weights import find_weights, verify_folder
+from .engine import MMSREngine
+
+Module = TypeVar("Module", bound=nn.Module)
+
+_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
+_SPECIAL_SCHEDULES = (
+    "invert_sigmas",
+    "shift_terminal",
+    "stochastic_sampling",
+    "use_beta_sigmas",
+    "use_dynamic_shifting",
+    "use_exponential_sigmas",
+    "use_karras_sigmas",
+)
 
 _DTYPES = {
     "float32": torch.float32,
@@ -77,23 +91,31 @@ def _cpu_multiplies_bfloat16() -> bool:
     return any(check() for check in found if check is not None)
 
 
-def _load_scheduler(folder: Path) -> FlowMatchEulerDiscreteScheduler:
-    """The scheduler of a weights folder; the plain one where it has none."""
-    if not folder.is_dir():
-        return FlowMatchEulerDiscreteScheduler()
+def _load_time_shift(folder: Path) -> float:
+    """The shift of the flow times, from the scheduler's settings; 1 where there are none."""
+    path = folder / "scheduler_config.json"
+    if not path.is_file():
+        return 1.0
     try:
-        loaded = FlowMatchEulerDiscreteScheduler.from_pretrained(str(folder))
-    except (OSError, TypeError, ValueError) as error:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        special = [name for name in _SPECIAL_SCHEDULES if settings.get(name)]
+        shift = float(settings.get("shift", 1.0))
+    except (OSError, AttributeError, TypeError, ValueError) as error:
         raise WeightsError(f"The scheduler in {folder} cannot be read: {error}") from None
-    return loaded[0] if isinstance(loaded, tuple) else loaded
+    if special or settings.get("_class_name", _SCHEDULER) != _SCHEDULER:
+        raise WeightsError(
+            f"{path} asks for {', '.join(special) or settings['_class_name']}, which only "
+            "diffusers knows: use MMSRPipeline.from_pretrained."
+        )
+    return shift
 
 
 def load_pipeline(
     model: str | Path = "small",
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
-) -> MMSRPipeline:
-    """Load the pipeline from weights that ship ("small", "base") or from a diffusers folder.
+) -> MMSREngine:
+    """Load the engine from weights that ship ("small", "base") or from a diffusers folder.
 
     Every file is checked against the folder's list of SHA-256 sums (where it has one), and every
     network is loaded strictly: a missing or an extra key is an error.
@@ -117,15 +139,15 @@ def load_pipeline(
     verify_folder(folder)
 
     def load(name: str, kind: type[Module]) -> Module:
-        module = load_component(folder / name, kind).to(chosen)
+        module = load_network(folder / name, kind).to(chosen)
         return module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    pipe = MMSRPipeline(
+    pipe = MMSREngine(
         depth_estimator=load("depth_estimator", DepthNet),
         kernel_estimator=load("kernel_estimator", KernelEstimator),
         mean_net=load("mean_net", MeanNet),
         denoiser=load("denoiser", Denoiser),
-        scheduler=_load_scheduler(folder / "scheduler"),
+        time_shift=_load_time_shift(folder / "scheduler"),
     )
     pipe.compute_dtype = compute
     pipe.model_label = str(model)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..degradation import KernelBasis
 from ..depth import DepthNet
 from ..models import Denoiser, KernelEstimator, MeanNet
+
+if TYPE_CHECKING:
+    from ..models.fusion_net import FusionNet
 
 
 @dataclass(frozen=True)
@@ -18,3 +22,4 @@ class Networks:
     mean_net: MeanNet
     denoiser: Denoiser
     basis: KernelBasis
+    fusion_net: FusionNet | None = None

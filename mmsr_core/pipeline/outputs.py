@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..degradation import KernelField
+from .evidence import Evidence
 from .report import RestorationReport
 
 
@@ -39,6 +40,8 @@ class Conditioning:
     """Strength 0..2 of each modality; 0 is exactly the same as leaving it out."""
     masks: dict[str, Tensor]
     """`(B,1,h,w)`, 0..1, for the modalities that act in a part of the picture only."""
+    evidence: Evidence = field(default_factory=Evidence)
+    """A prompt's embedding, a second sensor's picture."""
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,7 @@ class RestorationOutput:
     estimate: DegradationEstimate
     weight_maps: dict[str, Tensor]
     """Router weights `(B,1,H/4,W/4)` of each modality at the last step; empty at steps = 0."""
+    weight_steps: tuple[dict[str, Tensor], ...] = ()
+    """Router weights `(B,1,h',w')` of each step, at most 256 px on the long side."""
+    prompt_mask: Tensor | None = None
+    """`(B,1,H/4,W/4)`, 0..1: where the prompt found its likeness; None without a prompt."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .outputs import DegradationEstimate
     from .run import Run
     from .sampling import Restored
@@ -37,6 +39,8 @@ class RestorationReport:
     """1..100; 100 means none."""
     modality_weights: dict[str, float]
     """Mean router weight of each modality at the last step; empty at steps = 0."""
+    modality_weights_by_step: list[dict[str, float]]
+    """The same at every step, first to last."""
     stage_seconds: dict[str, float]
     total_seconds: float
     peak_memory_mb: float
@@ -95,7 +99,7 @@ def build_report(
     height, width = scene.size
     sigma = scene.field.moments().blur_sigma_px.prod(1).sqrt()
     blur = {"min": float(sigma.min()), "mean": float(sigma.mean()), "max": float(sigma.max())}
-    weights = {name: float(v.mean()) for name, v in made.weight_maps.items()}
+    weights = _means(made.weight_maps)
     return RestorationReport(
         input_size=(scene.lr.shape[-1], scene.lr.shape[-2]),
         output_size=(width, height),
@@ -107,7 +111,8 @@ def build_report(
         blur_sigma_px={k: round(v, 3) for k, v in blur.items()},
         noise_std=round(float(scene.noise_std.mean()), 5),
         jpeg_quality=round(float(scene.jpeg_quality.mean()), 1),
-        modality_weights={k: round(v, 4) for k, v in weights.items()},
+        modality_weights=weights,
+        modality_weights_by_step=[_means(maps) for maps in made.weight_steps],
         stage_seconds={k: round(v, 3) for k, v in run.seconds.items()},
         total_seconds=round(seconds, 3),
         peak_memory_mb=round(peak_memory_mb(run.device), 1),
@@ -117,6 +122,10 @@ def build_report(
         model=settings.model,
         notes=list(dict.fromkeys((*estimate.notes, *run.runner.notes))),
     )
+
+
+def _means(maps: dict[str, Tensor]) -> dict[str, float]:
+    return {name: round(float(values.mean()), 4) for name, values in maps.items()}
 
 
 def _size(size: tuple[int, int]) -> str:

@@ -13,6 +13,7 @@ from ..degradation import KernelBasis, KernelField
 from ..diffusion import row_sums
 from ..models import MODALITIES
 from ..tiling import Tile, grid_window
+from .evidence import Evidence
 
 CANVAS_MULTIPLE = 16
 DENSE_SITES = 192 * 192
@@ -49,6 +50,11 @@ class Scene:
     jpeg_quality: Tensor
     sums: Tensor
     """`row_sums(field)`."""
+    prompt: Tensor | None = None
+    """`(B,512)` embedding."""
+    guide: Tensor | None = None
+    """`(B,3,gh,gw)`: a second sensor's picture as it came."""
+    guide_mode: str = "guide"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -87,6 +93,7 @@ def make_scene(
     damage: Damage,
     strengths: Mapping[str, float],
     masks: Mapping[str, Tensor],
+    evidence: Evidence | None = None,
 ) -> Scene:
     """Bring the evidence about `lr` together on its device."""
     amounts: dict[str, Tensor] = {}
@@ -96,6 +103,8 @@ def make_scene(
         amount = strength if mask is None else strength * mask.to(lr.device)
         amounts[name] = amount.expand(lr.shape[0], -1, -1, -1)
     work = field.expanded(DENSE_SITES)
+    extra = evidence or Evidence()
+    prompt = extra.prompt.to(lr) if isinstance(extra.prompt, Tensor) else None
     return Scene(
         lr=lr,
         scale=scale,
@@ -106,6 +115,9 @@ def make_scene(
         noise_std=damage.noise_std.to(lr).expand(lr.shape[0]),
         jpeg_quality=damage.jpeg_quality.to(lr).expand(lr.shape[0]),
         sums=row_sums(work),
+        prompt=prompt,
+        guide=extra.guide,
+        guide_mode=extra.guide_mode,
     )
 
 

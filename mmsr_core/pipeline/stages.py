@@ -6,7 +6,7 @@ on the HR / 4 grid), so that every tiling sees the same borders. `[..., :H, :W]`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -19,6 +19,9 @@ from ..models.mean_net import BACK_PROJECTIONS
 from ..tiling import Span, Tile, base_window, grid_window, plan_tiles
 from .run import Run
 from .scene import Scene
+
+STEP_MAP_SIDE = 256
+"""The weight maps of each step are kept at most this long."""
 
 
 @dataclass(frozen=True)
@@ -121,30 +124,56 @@ def enlarge(grid_map: Tensor) -> Tensor:
     return F.interpolate(grid_map, scale_factor=GRID, mode="nearest")
 
 
-class FlowStage:
-    """The denoiser over the whole canvas, and the router's weights at the last step."""
+@dataclass(frozen=True)
+class FlowMaps:
+    """What the router did."""
 
-    def __init__(self, net: Denoiser, scene: Scene, mean: Tensor, run: Run) -> None:
-        """Args: network, scene, the mean's canvas, the run."""
+    last: dict[str, Tensor] = field(default_factory=dict)
+    """Weights `(B,1,H/4,W/4)` of each modality at the last step; empty without a flow."""
+    steps: tuple[dict[str, Tensor], ...] = ()
+    """The same of each step, at most `STEP_MAP_SIDE` long."""
+    prompt: Tensor | None = None
+    """`(B,1,H/4,W/4)`, 0..1: where the prompt found its likeness; None without a prompt."""
+
+
+class FlowStage:
+    """The denoiser over the whole canvas, and the router's weights at each step."""
+
+    def __init__(
+        self, net: Denoiser, scene: Scene, mean: Tensor, run: Run, guide: Tensor | None = None
+    ) -> None:
+        """Args: network, scene, the mean's canvas, the run, a second sensor's canvas."""
         self.net = net
         self.scene = scene
         self.mean = mean
         self.run = run
         self.weights: Tensor | None = None
+        self.prompt_mask: Tensor | None = None
+        self.steps: list[dict[str, Tensor]] = []
+        self.guide = guide
         self.codes = scene.codes[:, : net.config["kernel_codes"]]
-        present = {"lr": True, "kernel": True, "depth": scene.depth is not None}
+        present = {
+            "lr": True,
+            "kernel": True,
+            "depth": scene.depth is not None,
+            "prompt": scene.prompt is not None,
+            "guide": guide is not None,
+        }
         self.used = [m for m in net.modalities if present[m] and scene.has(m)]
 
-    def denoise(self, z: Tensor, t: float, keep_weights: bool) -> Tensor:
+    def denoise(self, z: Tensor, t: float) -> Tensor:
         """One evaluation at flow time `t`: the x0 estimate `(B,3,H',W')`."""
         scene, run, net = self.scene, self.run, self.net
         out = torch.empty_like(z)
         b, _, height, width = z.shape
         conditions = condition_globals(scene.scale, scene.noise_std, scene.jpeg_quality)
         time = torch.full((b,), float(t), device=z.device)
-        if keep_weights:
-            shape = (b, len(net.modalities), height // GRID, width // GRID)
+        shape = (b, len(net.modalities), height // GRID, width // GRID)
+        if self.weights is None:
             self.weights = torch.zeros(shape, dtype=torch.float16, device=z.device)
+        if "prompt" in self.used and self.prompt_mask is None:
+            self.prompt_mask = self.weights.new_zeros((b, 1, *shape[2:]))
+        weights = self.weights
 
         def process(tile: Tile) -> None:
             fine = tile.times(GRID)
@@ -161,27 +190,46 @@ class FlowStage:
                     conditions,
                 )
             out[..., rows.core, cols.core] = made.sample[..., rows.inner, cols.inner]
-            if self.weights is not None:
-                own = made.weights[..., tile.rows.inner, tile.cols.inner]
-                self.weights[..., tile.rows.core, tile.cols.core] = own.half()
+            inner = (..., tile.rows.inner, tile.cols.inner)
+            weights[..., tile.rows.core, tile.cols.core] = made.weights[inner].half()
+            if self.prompt_mask is not None and made.prompt_mask is not None:
+                own = made.prompt_mask[inner].half()
+                self.prompt_mask[..., tile.rows.core, tile.cols.core] = own
 
         halo, stride = net.receptive_radius, net.total_stride
         run.runner.run(height // GRID, width // GRID, halo, stride, process, run.advance)
+        small = _at_most(self._picture(weights), STEP_MAP_SIDE)
+        self.steps.append({m: small[:, i : i + 1] for i, m in enumerate(net.modalities)})
         return out
 
     def _modality(self, name: str, tile: Tile, rows: Span, cols: Span) -> Tensor:
         scene = self.scene
         if name == "lr":
             return base_window(scene.lr, scene.scale, rows, cols)
+        if name == "guide" and self.guide is not None:
+            return self.guide[..., rows.window, cols.window]
+        if name == "prompt" and scene.prompt is not None:
+            return scene.prompt
         source = self.codes if name == "kernel" else scene.depth
         if source is None:
             raise RuntimeError(f"The modality {name} was used without its map.")
         return grid_window(source, scene.scale, tile)
 
-    def weight_maps(self) -> dict[str, Tensor]:
-        """Weights `(B,1,h,w)` of each modality at the finest level, on the CPU."""
+    def maps(self) -> FlowMaps:
+        """What the router did, on the CPU."""
         if self.weights is None:
-            return {}
+            return FlowMaps()
+        full = self._picture(self.weights)
+        last = {name: full[:, i : i + 1] for i, name in enumerate(self.net.modalities)}
+        mask = None if self.prompt_mask is None else self._picture(self.prompt_mask)
+        return FlowMaps(last, tuple(self.steps), mask)
+
+    def _picture(self, grid_map: Tensor) -> Tensor:
         height, width = (-(-v // GRID) for v in self.scene.size)
-        maps = self.weights[..., :height, :width].float().cpu()
-        return {name: maps[:, i : i + 1] for i, name in enumerate(self.net.modalities)}
+        return grid_map[..., :height, :width].float().cpu()
+
+
+def _at_most(maps: Tensor, side: int) -> Tensor:
+    """Means over blocks, so that no side is longer than `side`."""
+    block = -(-max(maps.shape[-2:]) // side)
+    return maps if block == 1 else F.avg_pool2d(maps, block, ceil_mode=True)

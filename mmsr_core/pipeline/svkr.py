@@ -33,7 +33,7 @@ def refine(
     fixed_depth: bool,
     run: Run,
 ) -> DegradationEstimate:
-    """`iterations` rounds of SVKR on checked inputs; see `MMSRPipeline.refine_kernel`.
+    """`iterations` rounds of SVKR on checked inputs; see `MMSREngine.refine_kernel`.
 
     Without `initial` the first kernels are taken as they are. The first picture is `lr` itself,
     and a given first depth is not estimated again.

@@ -202,7 +202,7 @@ def test_incomplete_and_damaged_weights_are_refused(tmp_path):
 def test_damaged_built_in_weights_are_refused(tmp_path):
     DepthNet(stem=4, widths=(6, 8), blocks=(1, 1)).save_pretrained(tmp_path)
     (tmp_path / "diffusion_pytorch_model.safetensors").unlink()
-    with pytest.raises(WeightsError, match="cannot be loaded"):
+    with pytest.raises(WeightsError, match="cannot be read"):
         load_depth_backend(tmp_path)
 
 

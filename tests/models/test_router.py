@@ -46,30 +46,30 @@ def given():
 
 def test_weights_are_a_partition_where_anything_is_there(fusion, given) -> None:
     f, experts, amounts, t = given
-    weights = fusion.weights(f, experts, amounts, t)
+    weights = fusion.route(f, experts, amounts, t).weights
     assert weights.shape == (1, 3, H, W)
     assert float(weights.min()) >= 0
     torch.testing.assert_close(weights.sum(1), torch.ones(1, H, W))
     assert float(weights.std((2, 3)).max()) > 0.01  # they differ from place to place
-    nothing = fusion.weights(f, experts, {m: torch.zeros(1, 1, 1, 1) for m in NAMES}, t)
+    nothing = fusion.route(f, experts, {m: torch.zeros(1, 1, 1, 1) for m in NAMES}, t).weights
     assert float(nothing.abs().max()) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_amount_zero_is_leaving_out(fusion, given, name: str) -> None:
     f, experts, amounts, t = given
-    off, weights = fusion(f, experts, {**amounts, name: torch.zeros(1, 1, 1, 1)}, t)
+    off, routing = fusion(f, experts, {**amounts, name: torch.zeros(1, 1, 1, 1)}, t)
     fewer = {k: v for k, v in experts.items() if k != name}
     out, _ = fusion(f, fewer, amounts, t)
     assert torch.equal(off, out)
-    assert float(weights[:, NAMES.index(name)].abs().max()) == 0
+    assert float(routing.weights[:, NAMES.index(name)].abs().max()) == 0
     assert float((fusion(f, experts, amounts, t)[0] - off).abs().max()) > 1e-3
 
 
 def test_more_amount_is_more_weight(fusion, given) -> None:
     f, experts, amounts, t = given
     shares = [
-        fusion.weights(f, experts, {**amounts, "depth": torch.full((1, 1, 1, 1), a)}, t)[:, 2]
+        fusion.route(f, experts, {**amounts, "depth": torch.full((1, 1, 1, 1), a)}, t).weights[:, 2]
         for a in (0.0, 0.3, 1.0, 2.0)
     ]
     for less, more in pairwise(shares):
@@ -90,8 +90,8 @@ def test_a_mask_acts_only_where_it_is(fusion, given) -> None:
 def test_uniform_and_without_effect_at_first(given) -> None:
     f, experts, amounts, t = given
     fresh = AdaptiveFusion(NAMES, 8, 4)
-    out, weights = fresh(f, experts, amounts, t)
-    torch.testing.assert_close(weights, torch.full_like(weights, 1 / 3))
+    out, routing = fresh(f, experts, amounts, t)
+    torch.testing.assert_close(routing.weights, torch.full((1, 3, H, W), 1 / 3))
     assert torch.equal(out, f)
 
 
@@ -111,8 +111,8 @@ def test_temperature_is_high_when_noisy(given) -> None:
 def test_one_modality_alone_is_equation_3_of_ssr(fusion, given) -> None:
     """With w = 1 the fusion is `F + alpha * Norm(F) + beta`, SSR's AMF."""
     f, experts, amounts, t = given
-    out, weights = fusion(f, {"depth": experts["depth"]}, amounts, t)
-    torch.testing.assert_close(weights[:, 2], torch.ones(1, H, W))
+    out, routing = fusion(f, {"depth": experts["depth"]}, amounts, t)
+    torch.testing.assert_close(routing.weights[:, 2], torch.ones(1, H, W))
     alpha, beta = fusion.affine["depth"](experts["depth"]).chunk(2, 1)
     torch.testing.assert_close(out, f + alpha * fusion.norm(f) + beta)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmsr_core.pipeline import MMSRPipeline, load_pipeline
+from mmsr_core.pipeline import MMSREngine, load_pipeline
 from tests.helpers import tiny_pipeline_folder
 
 
@@ -25,7 +25,7 @@ def tiny_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def pipe(tiny_folder) -> MMSRPipeline:
+def pipe(tiny_folder) -> MMSREngine:
     return load_pipeline(tiny_folder, "cpu", "float32")
 
 

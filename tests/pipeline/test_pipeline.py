@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
-from mmsr_core.pipeline import MMSRPipeline
+from mmsr_core.pipeline import MMSRPipeline, load_pipeline
+from mmsr_core.weights import available_weights
+
+ROOT = Path(__file__).resolve().parents[2]
 
 QUICK = {"steps": 1, "iterations": 1}
 
@@ -199,7 +205,7 @@ def test_report_is_json_and_tells_the_run(pipe, picture) -> None:
 
 
 def test_saved_pipeline_gives_the_same_picture(pipe, picture, tmp_path) -> None:
-    pipe.save_pretrained(str(tmp_path))
+    MMSRPipeline.from_engine(pipe).save_pretrained(str(tmp_path))
     again = MMSRPipeline.from_pretrained(str(tmp_path))
     assert isinstance(again, MMSRPipeline)
     lr = picture(8, 8)
@@ -216,6 +222,30 @@ def test_changed_kernel_weights_change_the_basis(pipe, picture, tiny_folder) -> 
     other.estimate_degradation(lr, 4)
     net = load_pipeline(tiny_folder, "cpu", "float32").kernel_estimator
     net.basis_spread.mul_(2)
-    other.register_modules(kernel_estimator=net)
+    other.kernel_estimator = net
     field = other.estimate_degradation(lr, 4).kernel_field
     assert torch.equal(field.basis.spread, net.basis_spread)
+
+
+def test_shipped_folder_is_a_diffusers_pipeline(picture) -> None:
+    """`model_index.json` names classes that diffusers can load, with the shipped parameters."""
+    folder = available_weights()["small"]
+    loaded = MMSRPipeline.from_pretrained(str(folder))
+    engine = load_pipeline(folder, "cpu", "float32")
+    lr = picture(8, 8)
+    options = {**QUICK, "steps": 1}
+    torch.testing.assert_close(
+        loaded(lr, **options).images, engine(lr, **options).images, atol=1e-5, rtol=0
+    )
+
+
+def test_loading_an_engine_imports_no_diffusers(tiny_folder) -> None:
+    code = (
+        "import sys; from mmsr_core.pipeline import load_pipeline; "
+        f"load_pipeline({str(tiny_folder)!r}, 'cpu'); "
+        "print([m for m in ('diffusers', 'transformers', 'torch._dynamo') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"

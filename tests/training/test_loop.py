@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsr_core.models import MeanNet
-from mmsr_core.weights import load_component
+from mmsr_core.network import load_network
 from training.ema import Ema
 from training.export import from_run, save_component
 from training.loop import LoopConfig, learning_rate, train
@@ -160,7 +160,7 @@ def test_exported_run_loads_strictly(tmp_path: Path, half: bool) -> None:
     model, progress = from_run(tmp_path, Small)
     assert progress == {"step": 7, "seconds": 1.5}
     save_component(model, tmp_path / "mean_net", half=half)
-    loaded = load_component(tmp_path / "mean_net", MeanNet)
+    loaded = load_network(tmp_path / "mean_net", MeanNet)
     for name, value in loaded.named_parameters():
         expected = ema.shadow[name].half().float() if half else ema.shadow[name]
         assert torch.equal(value, expected)
