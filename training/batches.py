@@ -39,6 +39,8 @@ class Batch:
     depth: Tensor | None
     """`(B,1,h,w)` inverse depth at the LR sites, as an estimator would give it; None: left out."""
     scale: int
+    prompt: Tensor | None = None
+    """`(B,512)` embeddings of the photographs' captions; NaN for those without one."""
 
 
 def degraded(

@@ -1,4 +1,6 @@
-"""Train the denoiser of the flow: L1 + LPIPS on the x0 estimate, mean net and DKENet frozen.
+"""Train the denoiser of the flow: L1 + LPIPS on the x0 estimate, and the router's two losses.
+
+Mean net and DKENet are frozen.
 
 `python -m training.train_flow --data DIR --metrics DIR --kernel-weights DIR --mean-weights DIR
 --out runs/flow --minutes 60`
@@ -7,14 +9,16 @@
 from __future__ import annotations
 
 import argparse
+from itertools import count
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from mmsr_core.metrics import Lpips
-from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.models import Denoiser, DenoiserOutput, KernelEstimator, MeanNet
 
+from .alignment import Amounts, alignment_loss, measure_contributions
 from .batches import Batch, Conditions, Preparer
 from .common import (
     add_loop_arguments,
@@ -25,6 +29,8 @@ from .common import (
     setup,
 )
 from .data import load_photos, split
+from .extend import extend_denoiser
+from .guides import synthetic_guides
 from .loop import train
 
 
@@ -44,15 +50,22 @@ class Anchor:
         return c, mean.float()
 
 
-def denoise(
-    net: nn.Module, c: Conditions, mean: Tensor, z: Tensor, t: Tensor, keep: dict[str, Tensor]
-) -> object:
-    """Call the denoiser with every modality the batch has."""
+def modalities_of(
+    batch: Batch, c: Conditions, names: tuple[str, ...], guide: Tensor | None
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What a batch has of the modalities, and for each item whether it has it `(B,1,1,1)`."""
+    there = torch.ones(len(batch.hr), 1, 1, 1, device=batch.hr.device)
     given = {"lr": c.base, "kernel": c.codes}
+    has = {"lr": there, "kernel": there}
     if c.depth is not None:
-        given["depth"] = c.depth
-    amounts = {name: keep[name] for name in given}
-    return net(z, mean, t, given, amounts, c.global_conditions)
+        given["depth"], has["depth"] = c.depth, there
+    if batch.prompt is not None and "prompt" in names:
+        missing = batch.prompt.isnan().any(1)
+        given["prompt"] = batch.prompt.nan_to_num()
+        has["prompt"] = (~missing).float().view(-1, 1, 1, 1)
+    if guide is not None and "guide" in names:
+        given["guide"], has["guide"] = guide, there
+    return given, has
 
 
 def main() -> None:
@@ -70,6 +83,10 @@ def main() -> None:
         "--own-share", type=float, default=0.5, help="batches below t = 1 from own estimates"
     )
     parser.add_argument("--first-share", type=float, default=0.4, help="batches at t = 1")
+    parser.add_argument("--guide-share", type=float, default=0.35, help="batches with a guide")
+    parser.add_argument("--align", type=float, default=0.05, help="weight of the router's losses")
+    parser.add_argument("--align-every", type=int, default=4, help="steps between two of them")
+    parser.add_argument("--align-items", type=int, default=2, help="pictures measured each time")
     args = parser.parse_args()
     device = setup(args)
 
@@ -77,7 +94,8 @@ def main() -> None:
     mean_net = MeanNet.from_pretrained(args.mean_weights).to(device).eval()
     mean_net.to(memory_format=torch.channels_last)
     perceptual = Lpips.from_folder(args.metrics).to(device).eval().requires_grad_(False)
-    model = (Denoiser.from_pretrained(args.init) if args.init else Denoiser()).to(device)
+    model = extend_denoiser(Denoiser.from_pretrained(args.init)) if args.init else Denoiser()
+    model.to(device)
     model.to(memory_format=torch.channels_last)
     training, validation = split(load_photos(args.data, args.depth_file))
     generator = torch.Generator(device).manual_seed(args.seed + 1)
@@ -94,6 +112,8 @@ def main() -> None:
     def rand(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator, device=device)
 
+    turns, kept = count(), {"kl": torch.zeros(()), "nll": torch.zeros(())}
+
     def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(batch, Batch)
         c, mean = anchor(batch)
@@ -103,18 +123,37 @@ def main() -> None:
         )
         at = t.view(-1, 1, 1, 1)
         z = (1 - at) * batch.hr + at * (mean + sigma_s * randn(mean))
-        keep = {m: (rand(b, 1, 1, 1) >= args.dropout).float() for m in model.modalities}
+        guided = float(rand(1)) < args.guide_share
+        guide = synthetic_guides(batch.hr, generator) if guided else None
+        given, has = modalities_of(batch, c, model.modalities, guide)
+        keep = {m: v * (rand(b, 1, 1, 1) >= args.dropout).float() for m, v in has.items()}
         if float(rand(1)) < args.own_share:
             # What sampling really meets at t < 1: the net's own estimate, its artefacts included.
             start = mean + sigma_s * randn(mean)
             with torch.no_grad():
-                own = denoise(net, c, mean, start, torch.ones_like(t), keep).sample.float()
+                ones = torch.ones_like(t)
+                own = net(start, mean, ones, given, keep, c.global_conditions).sample.float()
             z = torch.where(at < 1, (1 - at) * own + at * start, z)
-        out = denoise(net, c, mean, z, t, keep)
+        out = net(z, mean, t, given, keep, c.global_conditions)
         l1 = (out.sample - batch.hr).abs().mean()
         distance = perceptual(out.sample.clamp(0, 1), batch.hr).mean()
         loss = l1 + args.lpips * distance + args.sparsity * out.feature_l1
         numbers = {"l1": l1, "lpips": distance, "features": out.feature_l1}
+        turn = next(turns)
+        if args.align and turn % args.align_every == 0:
+            few = slice(min(b, args.align_items))
+            some = {k: v[few] for k, v in given.items()}
+
+            def evaluate(amounts: Amounts) -> DenoiserOutput:
+                scene = c.global_conditions[few]
+                return net(z[few], mean[few], t[few], some, dict(amounts), scene)
+
+            there = {k: v[few] for k, v in has.items()}
+            measured = measure_contributions(evaluate, model.modalities, there, batch.hr[few])
+            kl, nll = alignment_loss(evaluate(there), measured)
+            loss = loss + args.align * (kl + 0.1 * nll) * args.align_every
+            kept.update(kl=kl.detach(), nll=nll.detach())
+        numbers.update(kept)
         return loss, {k: float(v.detach()) for k, v in numbers.items()}
 
     def validate(net: nn.Module) -> dict[str, float]:
@@ -123,14 +162,14 @@ def main() -> None:
         for batch in fixed:
             with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
                 c, mean = blind(batch)
-                keep = {m: torch.ones(len(mean), 1, 1, 1, device=device) for m in model.modalities}
+                given, has = modalities_of(batch, c, model.modalities, None)
                 for steps in (1, 4):
                     z = mean + sigma_s * torch.randn(mean.shape, generator=noise, device=device)
                     estimate = z
                     for i in range(steps):
                         t, after = 1 - i / steps, 1 - (i + 1) / steps
                         at = torch.full((len(mean),), t, device=device)
-                        estimate = denoise(net, c, mean, z, at, keep).sample
+                        estimate = net(z, mean, at, given, has, c.global_conditions).sample
                         z = estimate + after / t * (z - estimate)
                     picture = estimate.float().clamp(0, 1)
                     sums[f"lpips_{steps}"] += float(perceptual(picture, batch.hr).mean())
