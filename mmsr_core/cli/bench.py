@@ -1,4 +1,4 @@
-"""`mmsr bench quality|kernel|speed`."""
+"""`mmsr bench quality|kernel|speed|modalities`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ _SHARED = "default: from MMSR_SHARED, a folder holding the benchmark data"
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `bench` with its three benchmarks."""
-    parser = subparsers.add_parser("bench", help="measure quality, kernel error or speed")
-    kinds = parser.add_subparsers(dest="bench", required=True, metavar="quality|kernel|speed")
+    """Add `bench` with its benchmarks."""
+    parser = subparsers.add_parser("bench", help="measure quality, kernels, speed, modalities")
+    kinds = parser.add_subparsers(
+        dest="bench", required=True, metavar="quality|kernel|speed|modalities"
+    )
     _add_quality(kinds)
     _add_kernel(kinds)
     _add_speed(kinds)
+    _add_modalities(kinds)
 
 
 def _add_quality(kinds: Subparsers) -> None:
@@ -98,6 +101,19 @@ def _add_speed(kinds: Subparsers) -> None:
     option("--out", type=Path, default=Path("runs/bench/speed"), metavar="DIR")
 
 
+def _add_modalities(kinds: Subparsers) -> None:
+    parser = kinds.add_parser("modalities", help="what each modality contributes")
+    option = parser.add_argument
+    option("--data", type=Path, metavar="FOLDER", help=f"full-size pictures ({_SHARED})")
+    option("--metrics", type=Path, metavar="FOLDER", help=f"LPIPS parameter files ({_SHARED})")
+    option("--prompts", type=Path, metavar="FILE.json", help="picture name to text")
+    option("--condition", nargs="+", metavar="NAME", help="default: all; see benchmarks/README.md")
+    option("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    option("--steps", type=int, default=4)
+    option("--crop", type=int, default=256, help="side of the square from the middle, HR px")
+    _add_common(parser, Path("runs/bench/modalities"))
+
+
 def _add_common(parser: argparse.ArgumentParser, out: Path) -> None:
     option = parser.add_argument
     option("--limit", type=int, metavar="N", help="only the first N pictures")
@@ -119,6 +135,8 @@ def run(args: argparse.Namespace) -> int:
         return _run_quality(args)
     if args.bench == "kernel":
         return _run_kernel(args)
+    if args.bench == "modalities":
+        return _run_modalities(args)
     return _run_speed(args)
 
 
@@ -166,6 +184,28 @@ def _run_kernel(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     return _finish(args.out, run_kernel(options, print)["sets"].values())
+
+
+def _run_modalities(args: argparse.Namespace) -> int:
+    from ..bench.modalities import ModalitiesOptions, run_modalities
+
+    options = ModalitiesOptions(
+        out=args.out,
+        data=args.data,
+        metrics=args.metrics,
+        prompts=args.prompts,
+        conditions=args.condition or [],
+        seeds=args.seeds,
+        steps=args.steps,
+        crop=args.crop,
+        limit=args.limit,
+        scale=args.scale,
+        model=args.model,
+        device=args.device,
+        dtype=args.dtype,
+    )
+    run_modalities(options, print)
+    return _finish(args.out, [])
 
 
 def _run_speed(args: argparse.Namespace) -> int:
