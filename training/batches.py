@@ -18,7 +18,7 @@ from mmsr_core.degradation import (
     synthesise,
 )
 from mmsr_core.diffusion.consistency import back_project
-from mmsr_core.models import KernelEstimator, condition_globals
+from mmsr_core.models import KernelEstimator, condition_globals, whole_picture_damage
 from mmsr_core.models.mean_net import BACK_PROJECTIONS
 
 SCALES = (4, 2, 3, 8, 1)
@@ -133,10 +133,10 @@ class Preparer:
         if self.estimator is not None:
             estimate = self.estimator(batch.lr, batch.scale, batch.depth)
             kernels = torch.where(wrong.view(-1, 1, 1, 1), estimate.kernels, kernels)
-            guess = estimate.log_noise.mean((1, 2, 3)).exp() - 0.5 / 255
-            noise_std = torch.where(wrong, guess.clamp_min(0), noise_std)
-            damage = estimate.jpeg_damage.mean((1, 2, 3)).clamp(0, 0.99)
-            quality = torch.where(wrong, 100 - 100 * damage, quality)
+            damage = (estimate.log_noise, estimate.jpeg_damage)
+            guess = whole_picture_damage(*(v.mean((1, 2, 3)) for v in damage))
+            noise_std = torch.where(wrong, guess[0], noise_std)
+            quality = torch.where(wrong, guess[1], quality)
         else:
             other, _ = sample_kernels(b, 1, 1, batch.scale, self.generator)
             other = normalise_kernels(other.clamp_min(0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import InputError, KernelFileError, ShapeError
+from ..errors import ImageFileError, InputError, KernelFileError, ShapeError
+from ..image import atomic_path
 from .basis import KernelBasis
 from .kernels import KERNEL_TAPS, check_scale, window_offsets_px
 
@@ -175,16 +175,12 @@ class KernelField:
         kernels = torch.empty((KERNEL_TAPS, self.height, self.width), dtype=torch.float16)
         for rows, cols, part in self.windows():
             kernels[:, rows, cols] = part[0].half().cpu()
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
         try:
-            meta = {"scale": str(self.scale), "format": "mmsr"}
-            save_file({"kernel_field": kernels}, str(partial), metadata=meta)
-            partial.replace(target)
-        except (OSError, SafetensorError) as error:
-            raise KernelFileError(f"The kernel file {target} cannot be written: {error}.") from None
-        finally:
-            partial.unlink(missing_ok=True)
+            with atomic_path(path) as partial:
+                meta = {"scale": str(self.scale), "format": "mmsr"}
+                save_file({"kernel_field": kernels}, str(partial), metadata=meta)
+        except (ImageFileError, SafetensorError) as error:
+            raise KernelFileError(f"The kernel file {path} cannot be written: {error}") from None
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> KernelField:

@@ -33,6 +33,17 @@ class KernelEstimate:
     """`(B,1,h,w)`: (100 - JPEG quality) / 100."""
 
 
+def whole_picture_damage(log_noise: Tensor, jpeg_damage: Tensor) -> tuple[Tensor, Tensor]:
+    """Noise std (0..1 units) and JPEG quality (1..100) of each picture, `(B,)` each.
+
+    Args:
+        log_noise: `(B,)` mean over the picture of `KernelEstimate.log_noise`.
+        jpeg_damage: `(B,)` mean over the picture of `KernelEstimate.jpeg_damage`.
+    """
+    noise_std = (log_noise.exp() - 0.5 / 255).clamp(0, 1)
+    return noise_std, (100 - 100 * jpeg_damage).clamp(1, 100)
+
+
 EVIDENCE_CHANNELS = 18
 _EVIDENCE_RADIUS = 6  # 1 (smoothing) + 2 (difference) + 3 (local mean)
 

@@ -13,7 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..diffusion import back_project
-from ..models import Denoiser, KernelEstimator, MeanNet, condition_globals
+from ..models import (
+    Denoiser,
+    KernelEstimator,
+    MeanNet,
+    condition_globals,
+    whole_picture_damage,
+)
 from ..models.blocks import GRID
 from ..models.mean_net import BACK_PROJECTIONS
 from ..tiling import Span, Tile, base_window, grid_window, plan_tiles
@@ -63,9 +69,7 @@ def estimate_kernels(
     # 441 float32 values a cell, several times over: smaller tiles than the other stages
     run.runner.run(height, width, net.receptive_radius, stride, process, run.advance, divide=2)
     means = damage[..., :h, :w].cpu().double().mean((2, 3)).to(lr)  # MPS has no float64
-    noise_std = (means[:, 0].exp() - 0.5 / 255).clamp(0, 1)
-    quality = (100 - 100 * means[:, 1]).clamp(1, 100)
-    return KernelStage(codes[..., :h, :w], noise_std, quality)
+    return KernelStage(codes[..., :h, :w], *whole_picture_damage(means[:, 0], means[:, 1]))
 
 
 def base_canvas(lr: Tensor, scale: int, size: tuple[int, int], core: int = 512) -> Tensor:
