@@ -32,6 +32,7 @@ from .common import (
     say_error,
     write_json,
 )
+from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,13 +40,6 @@ if TYPE_CHECKING:
     from ..degradation import KernelField
     from ..image import LoadedImage
     from ..pipeline import MMSREngine, RestorationOutput
-
-_LATER = {
-    "prompt": "--prompt",
-    "prompt_image": "--prompt-image",
-    "guide": "--guide",
-    "mode": "--mode",
-}
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -78,10 +72,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--seed", type=whole_number(0, 2**63 - 1), default=0, metavar="N", help="default 0"
     )
-    parser.add_argument("--prompt", metavar="TEXT", help="not in this version")
-    parser.add_argument("--prompt-image", metavar="IMG", help="not in this version")
-    parser.add_argument("--guide", metavar="IMG", help="not in this version")
-    parser.add_argument("--mode", choices=("guide", "fuse"), help="not in this version")
+    add_evidence(parser)
     parser.add_argument(
         "--kernel", type=Path, metavar="FILE", help="a known kernel field (.safetensors)"
     )
@@ -91,7 +82,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="weight of lr, kernel or depth, 0 to 2; 0 leaves it out; may be repeated",
+        help="weight of lr, kernel, depth, prompt or guide, 0 to 2; 0: left out; may be repeated",
     )
     parser.add_argument(
         "--consistency",
@@ -116,18 +107,18 @@ class _Job:
     image: LoadedImage
     kernel: KernelField | None
     inverse_depth: Tensor | None
+    guide: Tensor | None
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
-    for name, flag in _LATER.items():
-        if getattr(args, name) is not None:
-            raise UsageError(f"{flag} is not in this version.")
     inputs, batch = collect_inputs([Path(text) for text in args.inputs])
+    check_evidence_options(args, len(inputs))
     ends_open = args.output.endswith(("/", os.sep))
     outputs = plan_outputs(inputs, Path(args.output), batch, ends_open)
     _check_side_outputs(args, inputs, outputs)
     pipeline: MMSREngine | None = None
+    prompt: Tensor | None = None
     reports: list[dict[str, Any]] = []
     failed: list[Path] = []
     code = 0
@@ -139,10 +130,11 @@ def run(args: argparse.Namespace) -> int:
                 raise
             _record_failure(source, error, failed, reports)
             continue
-        # Outside the try: without a model no picture can be made.
-        pipeline = pipeline or load_model(args)
+        if pipeline is None:  # outside the try: without a model no picture can be made
+            pipeline = load_model(args)
+            prompt = load_prompt(args, pipeline)
         try:
-            reports.append(_restore(args, pipeline, job))
+            reports.append(_restore(args, pipeline, job, prompt))
         except Exception as error:
             if not batch or (args.debug and not isinstance(error, MMSRError)):
                 raise
@@ -174,7 +166,8 @@ def _check_side_outputs(args: argparse.Namespace, inputs: list[Path], outputs: l
     """Everything about `--report` and `--maps` that can go wrong before the long run."""
     from ..image import check_writable_folder
 
-    read = [path for path in (args.kernel, args.depth) if path is not None]
+    read = [path for path in (args.kernel, args.depth, args.guide) if path is not None]
+    read += args.prompt_image
     require_distinct(read, outputs, "an input of this run")
     if args.report is not None:
         if args.report.is_dir():
@@ -197,10 +190,12 @@ def _prepare(args: argparse.Namespace, source: Path, target: Path) -> _Job:
     check_can_hold(target, (height * args.scale, width * args.scale), image.alpha)
     kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, args.scale)
     depth = None if args.depth is None else load_depth(args.depth, image.size)
-    return _Job(source, target, image, kernel, depth)
+    return _Job(source, target, image, kernel, depth, load_guide(args.guide))
 
 
-def _restore(args: argparse.Namespace, pipeline: MMSREngine, job: _Job) -> dict[str, Any]:
+def _restore(
+    args: argparse.Namespace, pipeline: MMSREngine, job: _Job, prompt: Tensor | None
+) -> dict[str, Any]:
     """Restores one picture, writes what was asked for and returns its report."""
     from ..image import resize_alpha, save_image
 
@@ -216,6 +211,9 @@ def _restore(args: argparse.Namespace, pipeline: MMSREngine, job: _Job) -> dict[
             iterations=args.iterations,
             gamma=args.gamma,
             strengths=dict(args.strength),
+            prompt=prompt,
+            guide=job.guide,
+            guide_mode=args.mode,
             consistency=args.consistency,
             tile=args.tile,
             progress=progress,
@@ -244,6 +242,10 @@ def _restore(args: argparse.Namespace, pipeline: MMSREngine, job: _Job) -> dict[
 def _metadata(args: argparse.Namespace) -> dict[str, str]:
     names = ("scale", "steps", "detail", "seed", "consistency", "iterations", "gamma", "model")
     settings = {name: getattr(args, name) for name in names}
+    if args.prompt:
+        settings["prompt"] = args.prompt
+    if args.guide is not None:
+        settings["mode"] = args.mode
     return {"Software": f"mmsr {__version__}", "mmsr": json.dumps(settings)}
 
 
@@ -260,3 +262,10 @@ def _write_maps(folder: Path, job: _Job, output: RestorationOutput) -> None:
     for name, weights in output.weight_maps.items():
         picture = heat(weights[0, 0].float(), 0.0, 1.0)[None]
         save_image(folder / f"{stem}_weight_{name}.png", picture)
+    for step, maps in enumerate(output.weight_steps[:-1], 1):
+        for name, weights in maps.items():
+            picture = heat(weights[0, 0].float(), 0.0, 1.0)[None]
+            save_image(folder / f"{stem}_weight_{name}_step{step}.png", picture)
+    if output.prompt_mask is not None:
+        mask = heat(output.prompt_mask[0, 0].float(), 0.0, 1.0)[None]
+        save_image(folder / f"{stem}_prompt.png", mask)

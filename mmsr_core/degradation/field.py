@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +33,27 @@ class KernelField:
     """Blur kernels `(B,441,h,w)`, one 21x21 kernel per LR site: non-negative, summing to 1.
 
     A dense field of 1500x1000 sites is 2.6 GB, so a field may be stored as PCA codes
-    (`from_codes`), and dense kernels are made for a window at a time.
+    (`from_codes`), and dense kernels are made for a window at a time. Below scale 4 sites are
+    dense: there one code may serve a block of sites.
     """
 
     def __init__(
-        self, data: Tensor, scale: int, basis: KernelBasis | None, *, checked: bool = False
+        self,
+        data: Tensor,
+        scale: int,
+        basis: KernelBasis | None,
+        *,
+        block: int = 1,
+        size: tuple[int, int] | None = None,
+        checked: bool = False,
     ) -> None:
         """Use `from_dense` or `from_codes`."""
         self.scale = check_scale(scale)
         self.data = data
         self.basis = basis
-        self.batch, _, self.height, self.width = data.shape
+        self.block = block
+        self.batch = data.shape[0]
+        self.height, self.width = size or (int(data.shape[-2]), int(data.shape[-1]))
         if not checked:
             self._check()
 
@@ -64,11 +74,32 @@ class KernelField:
         return cls(kernels, scale, None)
 
     @classmethod
-    def from_codes(cls, codes: Tensor, scale: int, basis: KernelBasis) -> KernelField:
-        """Wrap PCA codes `(B,R,h,w)` of `basis`."""
+    def from_codes(
+        cls,
+        codes: Tensor,
+        scale: int,
+        basis: KernelBasis,
+        *,
+        block: int = 1,
+        size: tuple[int, int] | None = None,
+    ) -> KernelField:
+        """Wrap PCA codes `(B,R,h,w)` of `basis`.
+
+        Args:
+            codes: one for each block of sites.
+            scale: SR factor the kernels are meant for.
+            basis: what the codes refer to.
+            block: sites along each side of a block that share a code.
+            size: (rows, columns) of sites; by default as many as the blocks hold.
+        """
         if codes.ndim != 4 or codes.shape[1] != basis.rank:
             raise ShapeError("codes", f"(B,{basis.rank},h,w)", codes.shape)
-        return cls(codes, scale, basis, checked=True)
+        size = size or (codes.shape[-2] * block, codes.shape[-1] * block)
+        needed = tuple(-(-v // block) for v in size)
+        if tuple(codes.shape[-2:]) != needed:
+            expected = f"(B,{basis.rank},{needed[0]},{needed[1]}) for {size} sites in blocks"
+            raise ShapeError("codes", expected, codes.shape)
+        return cls(codes, scale, basis, block=block, size=size, checked=True)
 
     def _check(self) -> None:
         for rows, cols in self._spans():
@@ -88,14 +119,31 @@ class KernelField:
 
     def dense(self, rows: slice | None = None, cols: slice | None = None) -> Tensor:
         """Kernels `(B,441,h',w')`, float32, of a window of sites (the whole field by default)."""
-        part = self.data[..., rows or slice(None), cols or slice(None)].float()
+        rows, cols = rows or slice(None), cols or slice(None)
         if self.basis is not None:
-            return self.basis.decode(part)
+            return self._spread(self.basis.decode, rows, cols)
+        part = self.data[..., rows, cols].float()
         # Rounding to fp16 in a file moves the sum of a kernel by up to 1e-3: put it back to 1.
         return part / part.sum(1, keepdim=True) if self.data.dtype == torch.float16 else part
 
+    def _spread(self, decode: Callable[[Tensor], Tensor], rows: slice, cols: slice) -> Tensor:
+        """Decode the blocks that a window touches, and repeat each over its sites."""
+        if self.block == 1:
+            return decode(self.data[..., rows, cols].float())
+        spans = [range(*s.indices(n)) for s, n in ((rows, self.height), (cols, self.width))]
+        first = [span.start // self.block for span in spans]
+        last = [-(-span.stop // self.block) for span in spans]
+        made = decode(self.data[..., first[0] : last[0], first[1] : last[1]].float())
+        for dim, span, low in zip((-2, -1), spans, first, strict=True):
+            index = torch.arange(span.start, span.stop, device=made.device) // self.block - low
+            made = made.index_select(dim, index)
+        return made
+
     def codes(self, basis: KernelBasis, rank: int | None = None) -> Tensor:
-        """PCA codes `(B,rank,h,w)` in `basis`, computed window by window."""
+        """PCA codes `(B,rank,h,w)` in `basis` at every site, computed window by window.
+
+        Codes of the same basis are handed out as they are stored: one for each block.
+        """
         if basis is self.basis:
             return self.data[:, :rank]
         shape = (self.batch, rank or basis.rank, self.height, self.width)
@@ -120,7 +168,12 @@ class KernelField:
         if self.data.device == torch.device(device):
             return self
         basis = None if self.basis is None else self.basis.to(device)
-        return KernelField(self.data.to(device), self.scale, basis, checked=True)
+        return self.stored_as(self.data.to(device), basis)
+
+    def stored_as(self, data: Tensor, basis: KernelBasis | None) -> KernelField:
+        """A field of the same sites and blocks with other contents."""
+        size = (self.height, self.width)
+        return KernelField(data, self.scale, basis, block=self.block, size=size, checked=True)
 
     def expanded(self, max_sites: int) -> KernelField:
         """The same field, stored densely if it has at most `max_sites` sites a picture.
@@ -133,17 +186,16 @@ class KernelField:
 
     def item(self, index: int) -> KernelField:
         """The field of one picture of the batch."""
-        return KernelField(self.data[index : index + 1], self.scale, self.basis, checked=True)
+        return self.stored_as(self.data[index : index + 1], self.basis)
 
     def blend(self, other: KernelField, weight: float) -> KernelField:
         """`weight * self + (1 - weight) * other`; codes are blended where both share a basis."""
         if (self.height, self.width, self.scale) != (other.height, other.width, other.scale):
             raise InputError("Kernel fields of different size or scale cannot be blended.")
-        if self.basis is None or self.basis is not other.basis:
+        if self.basis is None or self.basis is not other.basis or self.block != other.block:
             data = weight * self.dense() + (1 - weight) * other.dense()
             return KernelField(data, self.scale, None, checked=True)
-        data = weight * self.data + (1 - weight) * other.data
-        return KernelField(data, self.scale, self.basis, checked=True)
+        return self.stored_as(weight * self.data + (1 - weight) * other.data, self.basis)
 
     def moments(self) -> KernelMoments:
         """Width, direction and displacement of every kernel, computed window by window."""

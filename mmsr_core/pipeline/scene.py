@@ -42,7 +42,9 @@ class Scene:
     scale: int
     field: KernelField
     codes: Tensor
-    """`(B,R,h,w)` in the estimator's basis."""
+    """`(B,R,h',w')` in the estimator's basis: at the LR sites, or at blocks of them."""
+    codes_scale: int
+    """HR px from one code to the next: the scale times the block."""
     depth: Tensor | None
     amounts: dict[str, Tensor]
     """Strength x mask of each modality: `(B,1,1,1)` or `(B,1,h,w)`."""
@@ -110,6 +112,7 @@ def make_scene(
         scale=scale,
         field=work,
         codes=field.codes(basis).expand(lr.shape[0], -1, -1, -1),
+        codes_scale=scale * (field.block if field.basis is basis else 1),
         depth=depth,
         amounts=amounts,
         noise_std=damage.noise_std.to(lr).expand(lr.shape[0]),
@@ -132,5 +135,5 @@ def adopt(field: KernelField, basis: KernelBasis, device: torch.device) -> Kerne
         strict=True,
     )
     if own is basis or all(torch.equal(a.to(b), b) for a, b in pairs):
-        return KernelField(field.data.to(device), field.scale, basis, checked=True)
+        return field.stored_as(field.data.to(device), basis)
     return field.to(device)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField
 from .networks import Networks
 from .run import Run
 from .scene import Scene, make_scene
@@ -38,9 +37,8 @@ def sense_guide(nets: Networks, scene: Scene, run: Run) -> Sensed | None:
     if guide.shape[-2] <= height and guide.shape[-1] <= width:
         own = _resized(guide, (height, width))
         with run.stage("kernel"):
-            stage = estimate_kernels(nets.kernel_estimator, own, scene.scale, None, run)
-        field = KernelField.from_codes(stage.codes, scene.scale, nets.basis)
-        other = make_scene(nets.basis, own, scene.scale, field, None, stage, {}, {})
+            stage = estimate_kernels(nets, own, scene.scale, None, run)
+        other = make_scene(nets.basis, own, scene.scale, stage.field, None, stage, {}, {})
         with run.stage("mean"):
             return Sensed(restore_mean(nets.mean_net, other, run), other)
     picture = _resized(guide, scene.size)

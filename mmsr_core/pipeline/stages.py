@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..degradation import KernelField
 from ..diffusion import back_project
 from ..models import (
     Denoiser,
-    KernelEstimator,
     MeanNet,
     condition_globals,
     whole_picture_damage,
@@ -23,6 +23,7 @@ from ..models import (
 from ..models.blocks import GRID
 from ..models.mean_net import BACK_PROJECTIONS
 from ..tiling import Span, Tile, base_window, grid_window, plan_tiles
+from .networks import Networks
 from .run import Run
 from .scene import Scene
 
@@ -34,8 +35,8 @@ STEP_MAP_SIDE = 256
 class KernelStage:
     """DKENet over a whole picture."""
 
-    codes: Tensor
-    """`(B,R,h,w)`."""
+    field: KernelField
+    """Codes in the estimator's basis."""
     noise_std: Tensor
     """`(B,)`, 0..1 units."""
     jpeg_quality: Tensor
@@ -43,17 +44,18 @@ class KernelStage:
 
 
 def estimate_kernels(
-    net: KernelEstimator, lr: Tensor, scale: int, depth: Tensor | None, run: Run
+    nets: Networks, lr: Tensor, scale: int, depth: Tensor | None, run: Run
 ) -> KernelStage:
     """DKENet in tiles; kernels are stored as codes, dense ones exist inside a tile only."""
+    net, basis = nets.kernel_estimator, nets.basis
     b, _, h, w = lr.shape
     stride = net.total_stride
     pad = (0, -w % stride, 0, -h % stride)
     picture = F.pad(lr, pad, mode="replicate")
     depth = None if depth is None else F.pad(depth, pad, mode="replicate")
-    basis = net.basis
     height, width = picture.shape[-2:]
-    codes = lr.new_empty((b, basis.rank, height, width))
+    block = max(1, GRID // scale)  # codes no denser than the grid of the networks
+    codes = lr.new_empty((b, basis.rank, height // block, width // block))
     damage = lr.new_empty((b, 2, height, width))
 
     def process(tile: Tile) -> None:
@@ -63,13 +65,20 @@ def estimate_kernels(
         with run.autocast():
             out = net(part, scale, own)
         inner = (..., rows.inner, cols.inner)
-        codes[..., rows.core, cols.core] = basis.encode(out.kernels[inner])
+        made = basis.encode(out.kernels[inner])
+        if block == 1:
+            codes[..., rows.core, cols.core] = made
+        else:  # the mean of the codes is the code of the mean kernel
+            at = [slice(s.core.start // block, s.core.stop // block) for s in (rows, cols)]
+            codes[..., at[0], at[1]] = F.avg_pool2d(made, block)
         damage[..., rows.core, cols.core] = torch.cat((out.log_noise, out.jpeg_damage), 1)[inner]
 
     # 441 float32 values a cell, several times over: smaller tiles than the other stages
     run.runner.run(height, width, net.receptive_radius, stride, process, run.advance, divide=2)
     means = damage[..., :h, :w].cpu().double().mean((2, 3)).to(lr)  # MPS has no float64
-    return KernelStage(codes[..., :h, :w], *whole_picture_damage(means[:, 0], means[:, 1]))
+    codes = codes[..., : -(-h // block), : -(-w // block)]
+    field = KernelField.from_codes(codes, scale, basis, block=block, size=(h, w))
+    return KernelStage(field, *whole_picture_damage(means[:, 0], means[:, 1]))
 
 
 def base_canvas(lr: Tensor, scale: int, size: tuple[int, int], core: int = 512) -> Tensor:
@@ -111,7 +120,7 @@ def restore_mean(net: MeanNet, scene: Scene, run: Run) -> Tensor:
             own = net(
                 base,
                 base + sharper * (trust if trust.shape[-1] == 1 else enlarge(trust)),
-                grid_window(codes, scene.scale, tile) * trust,
+                grid_window(codes, scene.codes_scale, tile) * trust,
                 conditions,
                 None if depth is None else grid_window(depth, scene.scale, tile),
                 scene.amount("depth", tile).clamp(0, 1),
@@ -203,7 +212,7 @@ class FlowStage:
         halo, stride = net.receptive_radius, net.total_stride
         run.runner.run(height // GRID, width // GRID, halo, stride, process, run.advance)
         small = _at_most(self._picture(weights), STEP_MAP_SIDE)
-        self.steps.append({m: small[:, i : i + 1] for i, m in enumerate(net.modalities)})
+        self.steps.append(self._named(small))
         return out
 
     def _modality(self, name: str, tile: Tile, rows: Span, cols: Span) -> Tensor:
@@ -214,19 +223,24 @@ class FlowStage:
             return self.guide[..., rows.window, cols.window]
         if name == "prompt" and scene.prompt is not None:
             return scene.prompt
-        source = self.codes if name == "kernel" else scene.depth
-        if source is None:
+        if name == "kernel":
+            return grid_window(self.codes, scene.codes_scale, tile)
+        if scene.depth is None:
             raise RuntimeError(f"The modality {name} was used without its map.")
-        return grid_window(source, scene.scale, tile)
+        return grid_window(scene.depth, scene.scale, tile)
 
     def maps(self) -> FlowMaps:
         """What the router did, on the CPU."""
         if self.weights is None:
             return FlowMaps()
-        full = self._picture(self.weights)
-        last = {name: full[:, i : i + 1] for i, name in enumerate(self.net.modalities)}
+        last = self._named(self._picture(self.weights))
         mask = None if self.prompt_mask is None else self._picture(self.prompt_mask)
         return FlowMaps(last, tuple(self.steps), mask)
+
+    def _named(self, weights: Tensor) -> dict[str, Tensor]:
+        """The maps of the modalities in use."""
+        places = {name: i for i, name in enumerate(self.net.modalities)}
+        return {name: weights[:, places[name] : places[name] + 1] for name in self.used}
 
     def _picture(self, grid_map: Tensor) -> Tensor:
         height, width = (-(-v // GRID) for v in self.scene.size)

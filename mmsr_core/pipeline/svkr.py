@@ -48,8 +48,8 @@ def refine(
                 depth = _to_size(estimate_depth_builtin(nets.depth_estimator, picture), lr)
             del picture
         with run.stage("kernel"):
-            stage = estimate_kernels(nets.kernel_estimator, lr, scale, depth, run)
-        fresh = KernelField.from_codes(stage.codes, scale, nets.basis)
+            stage = estimate_kernels(nets, lr, scale, depth, run)
+        fresh = stage.field
         field = fresh if field is None else _blend(fresh, field, gamma)
         if fixed_depth and initial is None:
             break  # DKENet would be asked the same question again
@@ -91,5 +91,7 @@ def _blend(fresh: KernelField, old: KernelField, gamma: float) -> KernelField:
     """`gamma * fresh + (1 - gamma) * old`, in codes."""
     if fresh.basis is None:
         raise RuntimeError("DKENet's kernels come as codes.")
-    data = torch.lerp(old.codes(fresh.basis).expand_as(fresh.data), fresh.data, gamma)
-    return KernelField.from_codes(data, fresh.scale, fresh.basis)
+    data = old.codes(fresh.basis)
+    if fresh.block > 1 and old.basis is not fresh.basis:  # foreign kernels come for every site
+        data = F.avg_pool2d(data, fresh.block, ceil_mode=True)
+    return fresh.stored_as(torch.lerp(data.expand_as(fresh.data), fresh.data, gamma), fresh.basis)

@@ -88,14 +88,6 @@ def test_help_and_version_load_nothing_heavy():
     assert f"mmsr {__version__}" in result.stdout
 
 
-@pytest.mark.parametrize(
-    "flag", [["--prompt", "a cat"], ["--prompt-image", "a.png"], ["--guide", "g.png"]]
-)
-def test_what_comes_later_is_refused_clearly(flag, refused, picture):
-    line = refused("upscale", picture, "-o", picture.parent / "out.png", *flag)
-    assert f"{flag[0]} is not in this version" in line
-
-
 def test_info(mmsr):
     code, out, err = mmsr("info")
     assert code == 0

@@ -115,3 +115,25 @@ def test_wrong_shapes_are_refused() -> None:
         KernelField.from_dense(torch.ones(1, 440, 2, 2), 4)
     with pytest.raises(ShapeError, match="codes"):
         KernelField.from_codes(torch.ones(1, 5, 2, 2), 4, tiny_basis())
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 10)])
+def test_blocks_share_their_code(size: tuple[int, int]) -> None:
+    basis = tiny_basis()
+    h, w = size
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn((2, basis.rank, -(-h // 4), -(-w // 4)), generator=generator)
+    field = KernelField.from_codes(codes, 1, basis, block=4, size=size)
+    each = codes.repeat_interleave(4, -2).repeat_interleave(4, -1)[..., :h, :w]
+    plain = KernelField.from_codes(each, 1, basis)
+    assert (field.height, field.width, field.batch) == (h, w, 2)
+    torch.testing.assert_close(field.dense(), plain.dense())
+    window = slice(3, 6), slice(5, 10)
+    torch.testing.assert_close(field.dense(*window), plain.dense(*window))
+    torch.testing.assert_close(field.item(1).dense(), plain.item(1).dense())
+    torch.testing.assert_close(field.moments().blur_sigma_px, plain.moments().blur_sigma_px)
+    blended = field.blend(plain, 0.3)
+    torch.testing.assert_close(blended.dense(), plain.dense(), atol=1e-5, rtol=0)
+    assert field.blend(field, 0.3).block == 4
+    with pytest.raises(ShapeError, match="codes"):
+        KernelField.from_codes(codes, 1, basis, block=4, size=(h + 4, w))

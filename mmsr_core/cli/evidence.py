@@ -1,0 +1,106 @@
+"""Prompts and a second sensor's picture, as the command line gives them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .arguments import UsageError, number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..pipeline import MMSREngine
+
+
+def add_evidence(parser: argparse.ArgumentParser) -> None:
+    """Adds `--prompt`, `--prompt-image`, `--prompt-weight`, `--clip`, `--guide`, `--mode`."""
+    parser.add_argument(
+        "--prompt",
+        metavar="TEXT",
+        action="append",
+        default=[],
+        help="what the picture shows; may be repeated",
+    )
+    parser.add_argument(
+        "--prompt-image",
+        type=Path,
+        metavar="IMG",
+        action="append",
+        default=[],
+        help="a picture that shows the like (needs --clip); may be repeated",
+    )
+    parser.add_argument(
+        "--prompt-weight",
+        type=number(0, 1000),
+        metavar="W",
+        action="append",
+        default=[],
+        help="weight of each prompt, texts first, then pictures (default: equal)",
+    )
+    parser.add_argument(
+        "--clip",
+        metavar="MODEL",
+        help="CLIP ViT-B/32, a folder or a name on the hub, instead of the built-in text encoder",
+    )
+    parser.add_argument(
+        "--guide", type=Path, metavar="IMG", help="a registered picture of a second sensor"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("guide", "fuse"),
+        default="guide",
+        help="guide: restore INPUT with the guide's structure; fuse: one picture of both",
+    )
+
+
+def check_evidence_options(args: argparse.Namespace, inputs: int) -> None:
+    """What can be seen to be wrong before anything is loaded.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    if args.prompt_image and args.clip is None:
+        raise UsageError("--prompt-image needs --clip: the built-in encoder reads text only.")
+    given = len(args.prompt) + len(args.prompt_image)
+    if args.prompt_weight and len(args.prompt_weight) != given:
+        raise UsageError(f"{given} prompts need as many --prompt-weight, or none.")
+    if args.mode == "fuse" and args.guide is None:
+        raise UsageError("--mode fuse needs --guide.")
+    if args.guide is not None and inputs > 1:
+        raise UsageError("--guide fits one picture, but there are several inputs.")
+
+
+def load_prompt(args: argparse.Namespace, pipeline: MMSREngine) -> Tensor | None:
+    """All prompts as one embedding `(1,512)`; None without any.
+
+    Raises:
+        InputError, ImageFileError, WeightsError: a prompt that cannot be used.
+    """
+    texts = [text for text in args.prompt if text.strip()]
+    if not texts and not args.prompt_image:
+        return None
+    weights = args.prompt_weight or None
+    if args.clip is None:
+        return pipeline.encode_prompt(texts, weights=weights)
+    from ..image import load_image
+    from ..prompts import load_clip, mix_prompts
+
+    encoder = load_clip(args.clip, pipeline.device)
+    parts = [encoder.encode_texts(text) for text in texts]
+    parts += [encoder.encode_images(load_image(path).rgb) for path in args.prompt_image]
+    return mix_prompts(parts, weights)
+
+
+def load_guide(path: Path | None) -> Tensor | None:
+    """The second sensor's picture, `(1,3,gh,gw)`; None without one.
+
+    Raises:
+        ImageFileError: a file that cannot be read.
+    """
+    if path is None:
+        return None
+    from ..image import load_image
+
+    return load_image(path, float_range="stretch").rgb
