@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -21,7 +22,8 @@ TEMPLATES = (
     "a large {}", "an old {}", "a new {}", "a bad photo of a {}", "a good photo of a {}",
     "a blurry {}", "a sharp photo of a {}", "a cropped photo of the {}", "there is a {}",
     "this is a {}", "my {}", "a red {}", "a white {}", "a black {}", "photograph of a {}, detailed",
-    "a {} in the background", "a {} in front", "a nice {} outside", "{} close up", "high quality {}",
+    "a {} in the background", "a {} in front", "a nice {} outside", "{} close up",
+    "high quality {}",
 )  # fmt: skip
 PLURALS = ("{}", "the {}", "two {}", "some {}", "a photo of many {}", "a group of {}", "three {}")
 
@@ -76,7 +78,7 @@ def caption_targets(captions: list[str], nouns: list[Noun]) -> list[tuple[str, T
     made = []
     for caption in captions:
         words = [w if w in index else singular(w) for w in re.findall(r"\w+", caption.lower())]
-        pairs = [f"{a} {b}" for a, b in zip(words[:-1], words[1:], strict=True)]
+        pairs = [f"{a} {b}" for a, b in pairwise(words)]
         hits = {index[w] for w in (*words, *pairs) if w in index}
         if hits:
             made.append((caption, torch.stack([nouns[i].deviation for i in hits]).mean(0)))

@@ -26,9 +26,11 @@ SYNONYMS = (
     ("mug", "cup"), ("ship", "boat"), ("canoe", "boat"), ("soda can", "can"),
     ("television", "television set"), ("cellphone", "cell phone"), ("notebook computer", "laptop"),
     ("fiddle", "violin"), ("blossom", "flower"), ("maize", "corn"), ("woman", "person"),
-    ("man", "person"), ("fridge", "refrigerator"), ("pullover", "sweater"), ("trainers", "sneakers"),
+    ("man", "person"), ("fridge", "refrigerator"), ("pullover", "sweater"),
+    ("trainers", "sneakers"),
     ("parasol", "umbrella"), ("firearm", "gun"), ("pistol", "gun"), ("sparrow", "bird"),
-    ("robin", "bird"), ("trout", "fish"), ("salmon", "fish"), ("pail", "bucket"), ("rug", "carpet"),
+    ("robin", "bird"), ("trout", "fish"), ("salmon", "fish"), ("pail", "bucket"),
+    ("rug", "carpet"),
 )  # fmt: skip
 """Hand-written: a word, and the noun that should be among the ten nearest."""
 

@@ -7,13 +7,16 @@ back-projected picture, two SART iterations with the degradation operator from t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import ShapeError
+from ..errors import InputError, ShapeError
 from ..network import Network, records_config
 from .blocks import FeatureTransform, grid_to_residual, pixels_to_grid, residual_to_grid
+from .dynamic_correlation import PROMPT_DIM, DynamicCorrelationModule
 
 BACK_PROJECTIONS = 2
 """SART iterations that make the net's second input, in training and in use."""
@@ -49,6 +52,16 @@ class ConditionedBlock(nn.Module):
         return x + 0.25 * self.second(F.relu(self.transform(self.first(x), condition)))
 
 
+@dataclass(frozen=True)
+class MeanNetOutput:
+    """The mean, and where the prompt was found."""
+
+    sample: Tensor
+    """`(B,3,H,W)`, not clamped."""
+    prompt_mask: Tensor | None
+    """`(B,1,H/4,W/4)` float32, 0..1: mean attention of the DCMs; None without prompt or DCMs."""
+
+
 class MeanNet(Network):
     """Posterior mean on the HR / 4 grid, for any scale from 1 to 16."""
 
@@ -61,9 +74,20 @@ class MeanNet(Network):
         blocks: int = 16,
         kernel_codes: int = 20,
         condition_channels: int = 32,
+        prompt_every: int = 0,
     ) -> None:
-        """Args: body width and length, PCA codes used, width of the condition."""
+        """Build the net.
+
+        Args:
+            channels: width of the body.
+            blocks: its length.
+            kernel_codes: PCA codes used.
+            condition_channels: width of the condition.
+            prompt_every: a DCM after every so many blocks; 0 is none, and prompts have no effect.
+        """
         super().__init__()
+        if prompt_every < 0:
+            raise InputError(f"prompt_every must be 0 (no DCM) or more, but is {prompt_every}.")
         self.inlet = nn.Conv2d(51 + 48, channels, 3, padding=1)
         self.condition = nn.Sequential(
             nn.Conv2d(kernel_codes + 2 + GLOBALS, condition_channels, 1),
@@ -74,11 +98,21 @@ class MeanNet(Network):
             [ConditionedBlock(channels, condition_channels) for _ in range(blocks)]
         )
         self.outlet = nn.Conv2d(channels, 48, 3, padding=1)
+        self.prompt_every = prompt_every
+        self.correlations = nn.ModuleList(
+            [DynamicCorrelationModule(channels, PROMPT_DIM) for _ in range(self._correlations())]
+        )
+
+    def _correlations(self) -> int:
+        return len(self.body) // self.prompt_every if self.prompt_every else 0
 
     @property
     def receptive_radius(self) -> int:
         """How far, in grid px (4 HR px), an output looks at most."""
-        return 2 + 2 * len(self.body)
+        return 2 + 2 * len(self.body) + sum(m.receptive_radius for m in self._dcms())
+
+    def _dcms(self) -> list[DynamicCorrelationModule]:
+        return [m for m in self.correlations if isinstance(m, DynamicCorrelationModule)]
 
     def forward(
         self,
@@ -88,7 +122,32 @@ class MeanNet(Network):
         global_conditions: Tensor,
         inverse_depth: Tensor | None = None,
         depth_amount: Tensor | None = None,
+        prompt: Tensor | None = None,
+        prompt_amount: Tensor | None = None,
     ) -> Tensor:
+        """The mean alone; see `restore`."""
+        return self.restore(
+            base,
+            back_projected,
+            codes,
+            global_conditions,
+            inverse_depth,
+            depth_amount,
+            prompt,
+            prompt_amount,
+        ).sample
+
+    def restore(
+        self,
+        base: Tensor,
+        back_projected: Tensor,
+        codes: Tensor,
+        global_conditions: Tensor,
+        inverse_depth: Tensor | None = None,
+        depth_amount: Tensor | None = None,
+        prompt: Tensor | None = None,
+        prompt_amount: Tensor | None = None,
+    ) -> MeanNetOutput:
         """Estimate the mean.
 
         Args:
@@ -98,9 +157,9 @@ class MeanNet(Network):
             global_conditions: `(B,3)`, see `condition_globals`.
             inverse_depth: `(B,1,H/4,W/4)`, 0..1; None is "not available".
             depth_amount: how far to trust it, 0..1, broadcastable to it; 0 is exactly None.
-
-        Returns:
-            `(B,3,H,W)`, not clamped.
+            prompt: `(B or 1,512)` embedding in CLIP ViT-B/32's space; None is no prompt.
+            prompt_amount: `(B,)` or `(B or 1,1,H/4 or 1,W/4 or 1)`, scales what the prompt adds;
+                0 is exactly None.
         """
         if base.shape != back_projected.shape or base.shape[-1] % 4 or base.shape[-2] % 4:
             raise ShapeError("base", "that of back_projected, sides multiples of 4", base.shape)
@@ -108,9 +167,15 @@ class MeanNet(Network):
         condition = self.condition(stacked)
         x = torch.cat((pixels_to_grid(base), residual_to_grid(back_projected - base)), 1)
         x = first = self.inlet(x)
-        for block in self.body:
+        dcms = self._dcms() if prompt is not None else []
+        masks: list[Tensor] = []
+        for i, block in enumerate(self.body, 1):
             x = block(x, condition)
-        return base + grid_to_residual(self.outlet(x + first))
+            if prompt is not None and dcms and i % self.prompt_every == 0:
+                x, mask = dcms[i // self.prompt_every - 1].respond(x, prompt, prompt_amount)
+                masks.append(mask)
+        sample = base + grid_to_residual(self.outlet(x + first))
+        return MeanNetOutput(sample, torch.stack(masks).mean(0) if masks else None)
 
 
 def stack_conditions(

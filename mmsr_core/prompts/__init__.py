@@ -1,5 +1,26 @@
 """Prompts: text and pictures to embeddings in CLIP ViT-B/32's space."""
 
+from .clip import DEFAULT_CLIP, ClipPromptEncoder, load_clip
+from .mixing import (
+    PROMPT_DIM,
+    PromptProjection,
+    fit_projection,
+    load_projection,
+    mix_prompts,
+    project_prompt,
+)
 from .text_encoder import PromptTextEncoder, encode_texts
 
-__all__ = ["PromptTextEncoder", "encode_texts"]
+__all__ = [
+    "DEFAULT_CLIP",
+    "PROMPT_DIM",
+    "ClipPromptEncoder",
+    "PromptProjection",
+    "PromptTextEncoder",
+    "encode_texts",
+    "fit_projection",
+    "load_clip",
+    "load_projection",
+    "mix_prompts",
+    "project_prompt",
+]

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -85,7 +86,7 @@ def tokenise(texts: Sequence[str], buckets: int) -> TokenBatch:
     rows = []
     for text in texts:
         words = words_of(text)
-        rows.append([*words, *(f"{a} {b}" for a, b in zip(words[:-1], words[1:], strict=True))])
+        rows.append([*words, *(f"{a} {b}" for a, b in pairwise(words))])
     places = {token: i for i, token in enumerate(dict.fromkeys(t for row in rows for t in row))}
     features = [_features(token, buckets) for token in places]
     counts = torch.tensor([len(own) for own in features])
