@@ -74,7 +74,7 @@ def singular(name: str) -> str:
         ("ches", "ch"),
         ("xes", "x"),
     ):
-        if name.endswith(end) and len(name) > 5:
+        if name.endswith(end) and len(name) > 4:
             return name[: -len(end)] + instead
     return name[:-1] if name.endswith("s") and not name.endswith("ss") and len(name) > 3 else name
 

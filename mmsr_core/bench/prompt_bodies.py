@@ -193,7 +193,7 @@ def _patches(
             crop = picture.hr[:, top : top + patch, left : left + patch]
             crops.append(crop.flip(-1) if draw(2) else crop)
         hr = torch.stack(crops)
-        lr = make_sample("p1", hr, "", BODY_SCALE, seed).lr
+        lr = torch.cat([make_sample("p1", crop[None], "", BODY_SCALE, seed).lr for crop in crops])
         given = (torch.rand(batch, generator=generator) >= 0.2).float()
         yield lr, hr, torch.stack([p.prompt for p in chosen]), given
 
