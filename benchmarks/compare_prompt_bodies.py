@@ -13,8 +13,8 @@ import torch
 
 from mmsr_core.bench.captioned import load_captioned
 from mmsr_core.bench.prompt_bodies import compare_prompt_bodies, prompt_bodies_table
+from mmsr_core.network import load_network
 from mmsr_core.prompts import PromptTextEncoder, encode_texts
-from mmsr_core.weights import load_component
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    net = load_component(Path(args.encoder), PromptTextEncoder)
+    net = load_network(Path(args.encoder), PromptTextEncoder)
     training, held_out = load_captioned(Path(args.data), lambda texts: encode_texts(net, texts))
     rows = compare_prompt_bodies(
         training,

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from mmsr_core.bench.captioned import read_captions
 from mmsr_core.degradation import SynthesisConfig
 from mmsr_core.models import MeanNet, set_prompt_progress
+from mmsr_core.network import load_network
 from mmsr_core.prompts import PromptTextEncoder, encode_texts, mix_prompts
-from mmsr_core.weights import load_component
 
 from .batches import Batch, Preparer, degraded, fit_basis
 from .common import add_loop_arguments, loop_config, psnr_y, setup
@@ -127,7 +127,7 @@ def main() -> None:
     device = setup(args)
 
     captions = read_captions(Path(args.data) / "photos.json")
-    encoder = load_component(Path(args.encoder), PromptTextEncoder)
+    encoder = load_network(Path(args.encoder), PromptTextEncoder)
     prompts = {n: mix_prompts(encode_texts(encoder, c))[0] for n, c in captions.items()}
     # The mean net never saw `unseen`; the DCMs do not see every fifth captioned photo either.
     rest, unseen = split(load_photos(args.data, args.depth_file))
@@ -138,7 +138,7 @@ def main() -> None:
 
     basis = fit_basis().to(device)
     generator = torch.Generator(device).manual_seed(args.seed + 1)
-    source = load_component(Path(args.evaluate or args.mean_weights), MeanNet)
+    source = load_network(Path(args.evaluate or args.mean_weights), MeanNet)
     codes = source.config["kernel_codes"]
     prepare = Preparer(basis, codes, None, generator, 0.5, 0.1)
     exact = Preparer(basis, codes, None, generator, 1.0)

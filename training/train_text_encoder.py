@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmsr_core.network import load_network
 from mmsr_core.prompts import PromptTextEncoder
 from mmsr_core.prompts.tokens import tokenise
-from mmsr_core.weights import load_component
 
 from .export import save_component
 from .loop import LoopConfig, train
@@ -59,7 +59,7 @@ def main() -> None:
     database = read_wordnet(args.wordnet) if args.wordnet else None
     words = spread(kept, database) if database else {}
     if args.evaluate:
-        net = load_component(Path(args.evaluate), PromptTextEncoder)
+        net = load_network(Path(args.evaluate), PromptTextEncoder)
     else:
         if not args.out:
             parser.error("give --out or --evaluate")
@@ -103,7 +103,7 @@ def distil(
     trained = train(net, batches, loss_fn, config)
     folder = Path(args.out) / "prompt_encoder"
     save_component(trained, folder)
-    return load_component(folder, PromptTextEncoder)
+    return load_network(folder, PromptTextEncoder)
 
 
 if __name__ == "__main__":

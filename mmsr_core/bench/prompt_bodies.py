@@ -53,7 +53,8 @@ def compare_prompt_bodies(
     steps: int = 300,
     seconds: float = float("inf"),
     batch: int = 8,
-    patch: int = 96,
+    patch: int = 64,
+    measured_side: int = 192,
     bodies: Mapping[str, Callable[[], nn.Module]] = BODIES,
     every: int = 2,
     log: Callable[[str], None] = lambda line: None,
@@ -72,6 +73,7 @@ def compare_prompt_bodies(
             has shown what a step costs.
         batch: patches in a step.
         patch: their side, HR px, a multiple of 4.
+        measured_side: of held-out pictures the middle is measured, at most so many HR px a side.
         bodies: name to a function that makes one.
         every: a module after every so many blocks.
         log: told what is going on.
@@ -81,7 +83,7 @@ def compare_prompt_bodies(
     small = [p.name for p in training if min(p.hr.shape[-2:]) < patch]
     if patch % BODY_SCALE or small:
         raise InputError(f"Patches of {patch} px do not fit (pictures too small: {small[:3]}).")
-    measured = [_degraded(p) for p in held_out]
+    measured = [_degraded(p, measured_side) for p in held_out]
     base = [F.interpolate(lr, scale_factor=BODY_SCALE, mode="bicubic") for lr, _ in measured]
     bicubic = _mean([_psnr(b, hr) for b, (_, hr) in zip(base, measured, strict=True)])
     others = [held_out[(i + 1) % len(held_out)].prompt for i in range(len(held_out))]
@@ -198,9 +200,10 @@ def _patches(
         yield lr, hr, torch.stack([p.prompt for p in chosen]), given
 
 
-def _degraded(picture: CaptionedPicture) -> tuple[Tensor, Tensor]:
-    height, width = (side - side % BODY_SCALE for side in picture.hr.shape[-2:])
-    hr = picture.hr[None, :, :height, :width]
+def _degraded(picture: CaptionedPicture, most: int) -> tuple[Tensor, Tensor]:
+    height, width = (min(side, most) // BODY_SCALE * BODY_SCALE for side in picture.hr.shape[-2:])
+    top, left = (picture.hr.shape[-2] - height) // 2, (picture.hr.shape[-1] - width) // 2
+    hr = picture.hr[None, :, top : top + height, left : left + width]
     return make_sample("p1", hr, picture.name, BODY_SCALE, 0).lr, hr
 
 

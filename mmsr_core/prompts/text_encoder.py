@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..network import Network, records_config
 from .tokens import TokenBatch, tokenise
 
 
-class PromptTextEncoder(ModelMixin, ConfigMixin):
+class PromptTextEncoder(Network):
     """Embedding bag of hashed n-grams, attention over the tokens of a text, an MLP.
 
     CLIP's text embeddings share a large mean (two nouns have a cosine of 0.75 to each other on
@@ -29,7 +28,7 @@ class PromptTextEncoder(ModelMixin, ConfigMixin):
 
     centre: Tensor
 
-    @register_to_config
+    @records_config
     def __init__(
         self,
         buckets: int = 20480,

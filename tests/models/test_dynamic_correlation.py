@@ -15,8 +15,9 @@ from mmsr_core.models import (
     set_prompt_progress,
 )
 from mmsr_core.models.dynamic_correlation import temperature_at
+from mmsr_core.network import load_network
 from mmsr_core.tiling import TileRunner
-from mmsr_core.weights import find_weights, load_component
+from mmsr_core.weights import find_weights
 
 DIM = 16
 
@@ -273,7 +274,7 @@ def test_mean_net_without_modules_is_the_net_it_was() -> None:
 
 
 def test_shipped_mean_net_takes_modules_and_stays_the_same_without_a_prompt() -> None:
-    shipped = load_component(find_weights("small") / "mean_net", MeanNet)
+    shipped = load_network(find_weights("small") / "mean_net", MeanNet)
     config = {k: v for k, v in shipped.config.items() if not k.startswith("_")}
     grown = MeanNet(**{**config, "prompt_every": 4}).eval()
     lacking = grown.load_state_dict(shipped.state_dict(), strict=False)

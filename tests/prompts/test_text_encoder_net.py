@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from mmsr_core.errors import InputError
+from mmsr_core.network import load_network
 from mmsr_core.prompts import PromptTextEncoder, encode_texts
 from mmsr_core.prompts.tokens import MAX_WORDS, tokenise, words_of
-from mmsr_core.weights import load_component, weights_roots
+from mmsr_core.weights import weights_roots
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def shipped() -> PromptTextEncoder:
     found = [folder for folder in folders if (folder / "config.json").is_file()]
     if not found:
         pytest.skip("no trained prompt encoder")
-    return load_component(found[0], PromptTextEncoder)
+    return load_network(found[0], PromptTextEncoder)
 
 
 def test_unit_vectors_that_differ_between_texts(net) -> None:
@@ -106,7 +107,7 @@ def test_every_parameter_is_used(net) -> None:
 
 def test_save_and_load(net, tmp_path) -> None:
     net.save_pretrained(str(tmp_path))
-    again = load_component(tmp_path, PromptTextEncoder)
+    again = load_network(tmp_path, PromptTextEncoder)
     assert torch.equal(encode_texts(again, "a fox"), encode_texts(net, "a fox"))
 
 
