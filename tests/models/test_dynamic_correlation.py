@@ -50,7 +50,7 @@ def test_one_pixel_follows_the_equations(dim: int | None) -> None:
         def mask(i: int, j: int) -> float:
             projected = net.project.weight[:, :, 0, 0] @ x[0, :, i, j] + net.project.bias
             similarity = float((projected @ p / (projected.norm() * p.norm())).detach())
-            return 1 / (1 + math.exp(-float(net.zeta) * similarity))
+            return 1 / (1 + math.exp(-net.zeta.item() * similarity))
 
         unit = prompt[0] / prompt[0].norm() * DIM**0.5
         hidden = (net.mix[0].weight @ unit + net.mix[0].bias).clamp_min(0)
