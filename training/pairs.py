@@ -67,7 +67,9 @@ def split_pairs(pairs: list[Pair], validation: int = 10) -> tuple[list[Pair], li
     """
     road = [p.name for p in pairs if p.name.startswith("roadscene/")]
     held_out = set(held_out_pairs(road))
-    before = [a for a, b in zip(road, road[1:], strict=False) if b in held_out and a not in held_out]
+    before = [
+        a for a, b in zip(road, road[1:], strict=False) if b in held_out and a not in held_out
+    ]
     near = [road[road.index(name) - 1] for name in before]
     chosen = set((before + near)[:validation])
     train = [p for p in pairs if p.name not in held_out and p.name not in chosen]
@@ -114,13 +116,13 @@ def restore_pool(
 ) -> Iterator[dict[str, Tensor]]:
     """`count` crops, degraded (each source on its own) and restored; see `POOL_KEYS`.
 
-    Scales: 4 for 74 % of the crops, 2 and 8 for 13 % each. 60 % of the sources are blurred only.
+    Scales: 4 for 80 % of the crops, 2 for 8 %, 8 for 12 %. 60 % of the sources are blurred only.
     """
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
     config = SynthesisConfig(clean_share=0.6)
     for index in range(count):
-        scale = int(rng.choice((4, 2, 8), p=(0.74, 0.13, 0.13)))
+        scale = int(rng.choice((4, 2, 8), p=(0.80, 0.08, 0.12)))
         visible, infrared = crop_pair(pairs[index % len(pairs)], size, rng)
         item = {"hr_visible": visible, "hr_guide": infrared, "scale": torch.tensor(scale)}
         clarities = []

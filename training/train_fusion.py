@@ -70,9 +70,7 @@ def windows(
             item = {key: pool[key][index].float() for key in pool if key != "scale"}
             item["hr_visible"], item["hr_guide"] = item["hr_visible"] / 255, item["hr_guide"] / 255
             reach = (-MAX_SHIFT, MAX_SHIFT + 1)
-            dy, dx = (
-                int(np.clip(at + rng.integers(*reach), 0, side - size)) for at in (top, left)
-            )
+            dy, dx = (int(np.clip(at + rng.integers(*reach), 0, side - size)) for at in (top, left))
             item["moved"] = item["guide"][:, dy : dy + size, dx : dx + size]
             turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
             for key, value in item.items():
@@ -102,7 +100,7 @@ def make_pool(args: argparse.Namespace, device: torch.device) -> tuple[dict[str,
         parts = split_pairs(load_pairs(args.pairs))
         state = {}
         for name, pairs, count in zip(
-            ("train", "val"), parts, (args.crops, max(1, args.crops // 20)), strict=True
+            ("train", "val"), parts, (args.crops, max(1, args.crops // 14)), strict=True
         ):
             seed = args.seed + (name == "val")
             made = stack_pool(list(restore_pool(pairs, restore, count, args.crop, seed)))
@@ -124,7 +122,11 @@ def evaluate(net: FusionNet, pool: dict[str, Tensor]) -> dict[str, float]:
     """
     at4 = {k: v[pool["scale"] == 4] for k, v in pool.items()}
     hr, visible = at4["hr_visible"].float() / 255, at4["visible"].float()
-    sharp, own, clarity = at4["hr_guide"].float() / 255, at4["guide"].float(), at4["clarity"].float()
+    sharp, own, clarity = (
+        at4["hr_guide"].float() / 255,
+        at4["guide"].float(),
+        at4["clarity"].float(),
+    )
     guides = {
         "right": own,
         "sharp": sharp,
@@ -157,7 +159,7 @@ def main() -> None:
     parser.add_argument("--init", help="fusion_net folder to start from")
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--steps", type=int, default=1_000_000)
-    parser.add_argument("--crops", type=int, default=600, help="restored crops in the pool")
+    parser.add_argument("--crops", type=int, default=180, help="restored crops in the pool")
     parser.add_argument("--crop", type=int, default=160, help="HR px; a multiple of 32")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--window", type=int, default=96, help="HR px; a multiple of 32")

@@ -58,9 +58,7 @@ def structural_agreement(visible: Tensor, guide: Tensor) -> Tensor:
         cells = F.pixel_unshuffle(picture, GRID)
         parts.append(cells - cells.mean(1, keepdim=True))
     a, b = parts
-    sums = torch.cat(
-        [(u * v).sum(1, keepdim=True) for u, v in ((a, b), (a, a), (b, b))], 1
-    )
+    sums = torch.cat([(u * v).sum(1, keepdim=True) for u, v in ((a, b), (a, a), (b, b))], 1)
     cross, own, other = F.avg_pool2d(sums, 3, 1, 1).split(1, 1)
     floor = 16 * (1 / 255) ** 2  # one 8-bit step in every pixel is no structure
     alike = cross * torch.rsqrt((own + floor) * (other + floor))
@@ -99,7 +97,7 @@ class FusionNet(ModelMixin, ConfigMixin):
     def __init__(
         self,
         channels: int = 48,
-        blocks: int = 3,
+        blocks: int = 2,
         condition_channels: int = 16,
         prompt_channels: int = 32,
         heads: int = 4,
@@ -227,14 +225,18 @@ class FusionNet(ModelMixin, ConfigMixin):
         fused = self.fused_luminance(features, visible, guide)
         return visible + (fused - luminance(visible).float())
 
-    def _check(self, visible: Tensor, guide: Tensor, clarity: Tensor, prompt: Tensor | None) -> None:
+    def _check(
+        self, visible: Tensor, guide: Tensor, clarity: Tensor, prompt: Tensor | None
+    ) -> None:
         unit = GRID * self.total_stride
         sides = f"(B,3,H,W) with sides that are multiples of {unit}"
         if visible.ndim != 4 or visible.shape[1] != 3 or any(v % unit for v in visible.shape[-2:]):
             raise ShapeError("visible", sides, tuple(visible.shape))
         b, _, height, width = visible.shape
         if guide.shape != (b, 1, height, width):
-            raise ShapeError("guide", f"that of visible, {tuple(visible.shape)}", tuple(guide.shape))
+            raise ShapeError(
+                "guide", f"that of visible, {tuple(visible.shape)}", tuple(guide.shape)
+            )
         grid = (b, 2, height // GRID, width // GRID)
         if clarity.shape != grid:
             raise ShapeError("clarity", str(grid), tuple(clarity.shape))

@@ -74,7 +74,9 @@ def _from_earlier_chunks(x: Tensor, b: Tensor, c: Tensor, fall: Tensor) -> Tenso
     left = (total.unsqueeze(-1) - fall).exp().unsqueeze(-1)
     made = (x * left).transpose(-1, -2) @ b.unsqueeze(2)  # (S,K,H,P,N): what each chunk leaves
     ends = total.transpose(1, 2).cumsum(-1)  # (S,H,K)
-    between = _decay_between(ends).tril()[..., :-1, :]  # from the end of chunk j to the end of chunk k
+    between = _decay_between(ends).tril()[
+        ..., :-1, :
+    ]  # from the end of chunk j to the end of chunk k
     states = torch.einsum("shkj,sjhpn->skhpn", between, made)
     states = F.pad(states, (0, 0, 0, 0, 0, 0, 1, 0))  # before the first chunk there is nothing
     return (c.unsqueeze(2) @ states.transpose(-1, -2)) * fall.exp().unsqueeze(-1)
