@@ -1,10 +1,11 @@
 """Train the fusion net on a pool of restored crops of registered pairs.
 
-`python -m training.train_fusion --pairs infrared_visible.tar --kernel-weights DIR --mean-weights DIR
---out runs/fusion --minutes 15`
+`python -m training.train_fusion --pairs infrared_visible.tar --kernel-weights DIR
+--mean-weights DIR --out runs/fusion --minutes 15`
 
-The pool is made first (frozen DKENet and mean net) and kept on disk. Both heads train at once. Guided restoration: L1 and MSE to the HR visible picture, with guides that are right,
-shifted, foreign, black or flat. Fusion has no truth: the intensity of the stronger HR source and its
+The pool is made first (frozen DKENet and mean net) and kept on disk. Both heads train at once.
+Guided restoration: L1 and MSE to the HR visible picture, with guides that are right, shifted,
+foreign, black or flat. Fusion has no truth: the intensity of the stronger HR source and its
 gradient (as in SeAFusion, with the sign of the stronger one), and SSIM to both sources.
 """
 

@@ -43,6 +43,27 @@ class SensorPair:
     infrared: Tensor
     """`(1,1,H,W)` in 0..1."""
 
+    def centre(self, side: int, scale: int) -> SensorPair:
+        """The central window of at most `side` px, cut to multiples of `scale`."""
+        height, width = (min(side, v) // scale * scale for v in self.visible.shape[-2:])
+        top, left = (
+            (v - size) // 2
+            for v, size in zip(self.visible.shape[-2:], (height, width), strict=True)
+        )
+        window = (..., slice(top, top + height), slice(left, left + width))
+        return SensorPair(self.name, self.visible[window], self.infrared[window])
+
+
+def foreign_pair(pairs: Sequence[SensorPair], index: int) -> SensorPair:
+    """A pair of another scene and of the same size: the first one half of the list away or more."""
+    count = len(pairs)
+    shape = pairs[index].visible.shape
+    for step in range(count // 2, count // 2 + count):
+        other = pairs[(index + step) % count]
+        if other is not pairs[index] and other.visible.shape == shape:
+            return other
+    raise InputError(f"No other pair has the size of {pairs[index].name}.")
+
 
 def read_pairs(source: Path, scale: int, everything: bool = False) -> list[SensorPair]:
     """The pairs to measure, sides cut to multiples of `scale`.

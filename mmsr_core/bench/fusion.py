@@ -1,0 +1,214 @@
+"""`mmsr bench fusion`: one picture of two low-resolution sensors, and restoring with a guide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import InputError
+from ..image import check_writable_folder
+from ..metrics import psnr, round_to_uint8
+from ..metrics.fusion import fusion_figures
+from . import sources
+from .bicubic import bicubic_results
+from .environment import describe_environment, provenance, write_json, write_text
+from .fusion_report import fusion_markdown, fusion_table, guide_table
+from .fusion_sources import SensorPair, foreign_pair, read_pairs
+from .measure import Figures, mean_figures
+from .options import FAILURES
+from .protocols import make_sample
+from .runner import describe_model
+
+if TYPE_CHECKING:
+    from ..pipeline.guide_runner import SecondSensor
+
+Say = Callable[[str], None]
+FUSION_PROTOCOLS = ("bicubic", "p1", "p2", "p2n")
+"""How both sources are degraded: bicubic reduction alone, or as in `mmsr bench quality`."""
+SHIFT_PX = (4, 6)
+"""Rows and columns by which the guide of the row `shifted` is displaced, HR px."""
+
+
+@dataclass(frozen=True)
+class FusionOptions:
+    """Arguments of `mmsr bench fusion`."""
+
+    out: Path
+    pairs: Path | None = None
+    protocols: list[str] = field(default_factory=lambda: ["bicubic", "p2"])
+    all_pairs: bool = False
+    guide_seeds: int = 3
+    """Seeds of the degradation for the guide rows; 0 leaves them out."""
+    guide_window: int = 160
+    """Guide rows are measured on the central window of this many px a side."""
+    limit: int | None = None
+    scale: int = 4
+    model: str = "small"
+    device: str = "auto"
+    dtype: str = "auto"
+    seed: int = 0
+
+
+def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
+    """Run the benchmark and write `fusion.json` and `fusion.md` into the output folder.
+
+    Args:
+        options: What to run.
+        say: Called with each line of text for the user.
+
+    Returns:
+        What the JSON file holds.
+    """
+    for protocol in options.protocols:
+        if protocol not in FUSION_PROTOCOLS:
+            known = ", ".join(FUSION_PROTOCOLS)
+            raise InputError(f"--protocol must be one of {known}, but is {protocol!r}.")
+    source = options.pairs or sources.shared_path("data", "infrared_visible.tar")
+    if source is None:
+        raise InputError(
+            f"No pairs: give --pairs, or set {sources.ENVIRONMENT_VARIABLE} to a folder holding "
+            "the benchmark data."
+        )
+    pairs = read_pairs(source, options.scale, options.all_pairs)[: options.limit]
+    options.out.mkdir(parents=True, exist_ok=True)
+    check_writable_folder(options.out)
+    from ..pipeline.guide_runner import load_second_sensor
+
+    sensor = load_second_sensor(options.model, options.device, options.dtype)
+    environment = describe_environment()
+    result: dict[str, Any] = {
+        "benchmark": "fusion",
+        "environment": environment,
+        "provenance": provenance(environment),
+        "options": sources.display_options(asdict(options)),
+        "model": describe_model(options.model, sensor.pipe),
+        "fusion": {},
+        "guide": {},
+    }
+
+    def keep() -> None:
+        write_json(options.out / "fusion.json", result)
+        write_text(options.out / "fusion.md", fusion_markdown(result))
+
+    for protocol in options.protocols:
+        result["fusion"][protocol] = _fuse_all(protocol, pairs, sensor, options, say)
+        keep()
+        say(fusion_table(protocol, result["fusion"][protocol]))
+    if options.guide_seeds:
+        protocol = "p2" if "p2" in options.protocols else options.protocols[0]
+        result["guide"] = _guide_all(protocol, pairs, sensor, options, say)
+        keep()
+        say(guide_table(result["guide"]))
+    return result
+
+
+def degrade_source(hr: Tensor, protocol: str, name: str, scale: int, seed: int) -> Tensor:
+    """The LR version `(1,3,h,w)` of one source `(1,1 or 3,H,W)`, 8-bit values in 0..1."""
+    picture = hr.expand(-1, 3, -1, -1).contiguous()
+    if protocol == "bicubic":
+        size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+        small = torch.nn.functional.interpolate(
+            picture, size=size, mode="bicubic", align_corners=False, antialias=True
+        )
+        return round_to_uint8(small)
+    return make_sample(protocol, picture, name, scale, seed).lr
+
+
+def baselines(visible_lr: Tensor, infrared_lr: Tensor, scale: int) -> dict[str, Tensor]:
+    """Both sources enlarged bicubically, then averaged, or the larger of the two: grey."""
+    from ..models.fusion_net import luminance
+
+    large = [
+        luminance(next(iter(bicubic_results(lr, scale).values())))
+        for lr in (visible_lr, infrared_lr)
+    ]
+    return {
+        "bicubic, then average": (large[0] + large[1]) / 2,
+        "bicubic, then maximum": torch.maximum(large[0], large[1]),
+    }
+
+
+def _fuse_all(
+    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions, say: Say
+) -> dict[str, Any]:
+    rows: dict[str, dict[str, Figures]] = {}
+    failures: dict[str, str] = {}
+    scale = options.scale
+    for pair in tqdm(pairs, desc=f"fuse {protocol}", unit="pair"):
+        try:
+            lows = [
+                degrade_source(hr, protocol, f"{pair.name}/{kind}", scale, options.seed)
+                for kind, hr in (("visible", pair.visible), ("infrared", pair.infrared))
+            ]
+            pictures = baselines(*lows, scale)
+            pictures[f"MMSR {options.model}, fuse"] = sensor.fuse(*lows, scale)
+            made = {
+                name: {
+                    key: value.item()
+                    for key, value in fusion_figures(pair.visible, pair.infrared, fused).items()
+                }
+                for name, fused in pictures.items()
+            }
+        except FAILURES as error:
+            failures[pair.name] = " ".join(str(error).split())
+            say(f"{protocol}: {pair.name} failed and is left out: {failures[pair.name]}")
+            continue
+        for method, row in made.items():
+            rows.setdefault(method, {})[pair.name] = dict(row)
+    methods = {m: {"mean": mean_figures(list(r.values())), "images": r} for m, r in rows.items()}
+    count = len(next(iter(rows.values()), {}))
+    return {"pictures": count, "methods": methods, "failures": failures}
+
+
+def _guide_all(
+    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions, say: Say
+) -> dict[str, Any]:
+    """PSNR-Y of the visible picture with every guide: method -> seed -> mean, and its failures."""
+    rows: dict[str, dict[str, list[float]]] = {}
+    failures: dict[str, str] = {}
+    windows = [pair.centre(options.guide_window, options.scale) for pair in pairs]
+    for seed in range(options.seed, options.seed + options.guide_seeds):
+        for index, pair in enumerate(tqdm(windows, desc=f"guide, seed {seed}", unit="pair")):
+            try:
+                figures = _guide_rows(protocol, pair, foreign_pair(windows, index), sensor,
+                                      options.scale, seed)  # fmt: skip
+            except FAILURES as error:
+                failures[f"{pair.name}, seed {seed}"] = " ".join(str(error).split())
+                say(f"guide: {pair.name} failed and is left out: {error}")
+                continue
+            for name, value in figures.items():
+                rows.setdefault(name, {}).setdefault(str(seed), []).append(value)
+    means = {
+        name: {seed: sum(values) / len(values) for seed, values in by_seed.items()}
+        for name, by_seed in rows.items()
+    }
+    return {"protocol": protocol, "pictures": len(windows), "methods": means, "failures": failures}
+
+
+def _guide_rows(
+    protocol: str, pair: SensorPair, other: SensorPair, sensor: SecondSensor, scale: int, seed: int
+) -> dict[str, float]:
+    low = degrade_source(pair.visible, protocol, f"{pair.name}/visible", scale, seed)
+    low_guide = degrade_source(pair.infrared, protocol, f"{pair.name}/infrared", scale, seed)
+    low_foreign = degrade_source(other.infrared, protocol, f"{other.name}/infrared", scale, seed)
+    visible = sensor.restore(low, scale)
+    right, foreign = sensor.restore(low_guide, scale), sensor.restore(low_foreign, scale)
+    guides = {
+        "right guide, LR": right,
+        "right guide, full resolution": sensor.as_given(pair.infrared),
+        "shifted guide": right.rolled(SHIFT_PX),
+        "black guide": right.blackened(),
+        "guide of another picture": foreign,
+    }
+    made = {name: sensor.guided(visible, guide, scale) for name, guide in guides.items()}
+    made = {"no guide": visible.picture} | made
+    return {
+        name: psnr(picture.clamp(0, 1), pair.visible, crop=scale).item()
+        for name, picture in made.items()
+    }

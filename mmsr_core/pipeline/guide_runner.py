@@ -1,0 +1,121 @@
+"""The second sensor by itself: restore each source, then fuse or guide, without the flow.
+
+What `mmsr bench fusion` and the figure script measure: the fusion net on the mean estimates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..degradation import KernelField
+from ..models.fusion_net import FusionNet, GuideMode
+from ..weights import find_weights, load_component
+from .guide import clarity_map, fuse_canvas
+from .loading import load_pipeline
+from .pipeline import MMSRPipeline
+from .run import Run
+from .scene import make_scene
+from .stages import estimate_kernels, restore_mean
+
+
+@dataclass(frozen=True)
+class Source:
+    """One restored source."""
+
+    picture: Tensor
+    """`(B,3,H,W)`, 0..1."""
+    clarity: Tensor | None
+    """`(B,1,h,w)` at the LR sites; None: given at full resolution."""
+
+    def rolled(self, shift_px: tuple[int, int]) -> Source:
+        """The picture displaced by rows and columns, as a badly registered guide is."""
+        return replace(self, picture=self.picture.roll(shift_px, (2, 3)))
+
+    def blackened(self) -> Source:
+        """Black everywhere, with the clarity it had."""
+        return replace(self, picture=torch.zeros_like(self.picture))
+
+
+@torch.no_grad()
+def restore_source(
+    pipe: MMSRPipeline, lr: Tensor, scale: int, depth: Tensor | None, run: Run
+) -> Source:
+    """Estimate a source's own kernels, noise and JPEG damage, and restore it with the mean net.
+
+    Args:
+        pipe: the loaded networks.
+        lr: `(B,3,h,w)` in 0..1 on the run's device; an infrared picture as three equal channels.
+        scale: SR factor.
+        depth: `(B,1,h,w)` inverse depth, or None.
+        run: where and in which tiles.
+    """
+    basis = pipe.kernel_estimator.basis
+    stage = estimate_kernels(pipe.kernel_estimator, lr, scale, depth, run)
+    field = KernelField.from_codes(stage.codes, scale, basis)
+    scene = make_scene(basis, lr, scale, field, depth, stage, {}, {})
+    picture = scene.picture(restore_mean(pipe.mean_net, scene, run)).clamp(0, 1)
+    return Source(picture, clarity_map(scene.field, stage.noise_std, stage.jpeg_quality))
+
+
+class SecondSensor:
+    """A pipeline's networks and its fusion net."""
+
+    def __init__(self, pipe: MMSRPipeline, net: FusionNet) -> None:
+        """Args: the pipeline and the net, on one device."""
+        self.pipe = pipe
+        self.net = net
+        self.device = next(net.parameters()).device
+
+    def _run(self) -> Run:
+        return Run(self.device, self.pipe.compute_dtype, None, None, 1)
+
+    def restore(self, lr: Tensor, scale: int) -> Source:
+        """`restore_source` without depth, for `(B,3,h,w)` in 0..1."""
+        return restore_source(self.pipe, lr.to(self.device), scale, None, self._run())
+
+    def as_given(self, picture: Tensor) -> Source:
+        """A guide `(B,1 or 3,H,W)` at full resolution, taken as it is."""
+        return Source(picture.to(self.device).expand(-1, 3, -1, -1), None)
+
+    def guided(self, visible: Source, guide: Source, scale: int) -> Tensor:
+        """The visible picture restored with the guide: `(B,3,H,W)` in 0..1, on the CPU."""
+        return self._apply(visible, guide, scale, "guide")
+
+    def fuse(self, visible_lr: Tensor, guide_lr: Tensor, scale: int) -> Tensor:
+        """One picture `(B,3,H,W)` in 0..1 of two LR sources `(B,3,h,w)`, on the CPU."""
+        visible, guide = self.restore(visible_lr, scale), self.restore(guide_lr, scale)
+        return self._apply(visible, guide, scale, "fuse")
+
+    def _apply(self, visible: Source, guide: Source, scale: int, mode: GuideMode) -> Tensor:
+        if visible.clarity is None:
+            raise RuntimeError("The visible source must be a restored one.")
+        clarity = (visible.clarity, guide.clarity)
+        height, width = visible.picture.shape[-2:]
+        pad = (0, -width % 4, 0, -height % 4)
+        pictures = [
+            torch.nn.functional.pad(s.picture, pad, mode="replicate") for s in (visible, guide)
+        ]
+        made = fuse_canvas(
+            self.net, pictures[0], pictures[1], clarity, scale, None, mode, self._run()
+        )
+        return made[..., :height, :width].clamp(0, 1).float().cpu()
+
+
+def load_second_sensor(
+    model: str | Path = "small",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+) -> SecondSensor:
+    """Load a pipeline and the `fusion_net` of the same weights folder.
+
+    Raises:
+        WeightsError: missing, incomplete or altered weights.
+        InputError: unknown device or dtype.
+    """
+    pipe = load_pipeline(model, device, dtype)
+    net = load_component(find_weights(model) / "fusion_net", FusionNet).eval()
+    return SecondSensor(pipe, net.to(next(pipe.mean_net.parameters()).device))
