@@ -10,6 +10,7 @@ import io
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,9 +68,7 @@ def split_pairs(pairs: list[Pair], validation: int = 10) -> tuple[list[Pair], li
     """
     road = [p.name for p in pairs if p.name.startswith("roadscene/")]
     held_out = set(held_out_pairs(road))
-    before = [
-        a for a, b in zip(road, road[1:], strict=False) if b in held_out and a not in held_out
-    ]
+    before = [a for a, b in pairwise(road) if b in held_out and a not in held_out]
     near = [road[road.index(name) - 1] for name in before]
     chosen = set((before + near)[:validation])
     train = [p for p in pairs if p.name not in held_out and p.name not in chosen]

@@ -198,7 +198,7 @@ def main() -> None:
 
     config = LoopConfig(
         out=args.out, steps=args.steps, minutes=args.minutes, lr=args.lr, seed=args.seed,
-        mixed_precision=args.precision, ema_decay=0.995, warmup_steps=40, log_every=25,
+        mixed_precision=args.precision, ema_decay=0.99, warmup_steps=40, log_every=25,
         validate_minutes=4.0, checkpoint_minutes=2.0,
     )  # fmt: skip
     trained = train(model, batches, loss_fn, config, validate)

@@ -19,14 +19,14 @@ from . import sources
 from .bicubic import bicubic_results
 from .environment import describe_environment, provenance, write_json, write_text
 from .fusion_report import fusion_markdown, fusion_table, guide_table
-from .fusion_sources import SensorPair, foreign_pair, read_pairs
+from .fusion_sources import SensorPair, read_pairs
 from .measure import Figures, mean_figures
 from .options import FAILURES
 from .protocols import make_sample
 from .runner import describe_model
 
 if TYPE_CHECKING:
-    from ..pipeline.guide_runner import SecondSensor
+    from ..pipeline.guide_runner import SecondSensor, Source
 
 Say = Callable[[str], None]
 FUSION_PROTOCOLS = ("bicubic", "p1", "p2", "p2n")
@@ -45,7 +45,7 @@ class FusionOptions:
     all_pairs: bool = False
     guide_seeds: int = 3
     """Seeds of the degradation for the guide rows; 0 leaves them out."""
-    guide_window: int = 160
+    guide_window: int = 128
     """Guide rows are measured on the central window of this many px a side."""
     limit: int | None = None
     scale: int = 4
@@ -101,7 +101,8 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
         keep()
         say(fusion_table(protocol, result["fusion"][protocol]))
     if options.guide_seeds:
-        protocol = "p2" if "p2" in options.protocols else options.protocols[0]
+        seeded = [name for name in options.protocols if name not in ("bicubic", "p1")]
+        protocol = (seeded or options.protocols)[0]
         result["guide"] = _guide_all(protocol, pairs, sensor, options, say)
         keep()
         say(guide_table(result["guide"]))
@@ -174,15 +175,24 @@ def _guide_all(
     failures: dict[str, str] = {}
     windows = [pair.centre(options.guide_window, options.scale) for pair in pairs]
     for seed in range(options.seed, options.seed + options.guide_seeds):
-        for index, pair in enumerate(tqdm(windows, desc=f"guide, seed {seed}", unit="pair")):
+        restored: list[tuple[SensorPair, Source, Source]] = []
+        for pair in tqdm(windows, desc=f"guide, seed {seed}", unit="pair"):
             try:
-                figures = _guide_rows(protocol, pair, foreign_pair(windows, index), sensor,
-                                      options.scale, seed)  # fmt: skip
+                own, guide = (
+                    sensor.restore(
+                        degrade_source(hr, protocol, f"{pair.name}/{kind}", options.scale, seed),
+                        options.scale,
+                    )
+                    for kind, hr in (("visible", pair.visible), ("infrared", pair.infrared))
+                )
             except FAILURES as error:
                 failures[f"{pair.name}, seed {seed}"] = " ".join(str(error).split())
                 say(f"guide: {pair.name} failed and is left out: {error}")
                 continue
-            for name, value in figures.items():
+            restored.append((pair, own, guide))
+        for index, (pair, own, guide) in enumerate(restored):
+            foreign = _foreign(restored, index)
+            for name, value in _guide_rows(pair, own, guide, foreign, sensor, options).items():
                 rows.setdefault(name, {}).setdefault(str(seed), []).append(value)
     means = {
         name: {seed: sum(values) / len(values) for seed, values in by_seed.items()}
@@ -191,23 +201,35 @@ def _guide_all(
     return {"protocol": protocol, "pictures": len(windows), "methods": means, "failures": failures}
 
 
+def _foreign(restored: list[tuple[SensorPair, Source, Source]], index: int) -> Source | None:
+    """The guide of another scene of the same size, half of the list away or more."""
+    count, shape = len(restored), restored[index][2].picture.shape
+    for step in range(count // 2, count // 2 + count):
+        other = (index + step) % count
+        if other != index and restored[other][2].picture.shape == shape:
+            return restored[other][2]
+    return None
+
+
 def _guide_rows(
-    protocol: str, pair: SensorPair, other: SensorPair, sensor: SecondSensor, scale: int, seed: int
+    pair: SensorPair,
+    visible: Source,
+    right: Source,
+    foreign: Source | None,
+    sensor: SecondSensor,
+    options: FusionOptions,
 ) -> dict[str, float]:
-    low = degrade_source(pair.visible, protocol, f"{pair.name}/visible", scale, seed)
-    low_guide = degrade_source(pair.infrared, protocol, f"{pair.name}/infrared", scale, seed)
-    low_foreign = degrade_source(other.infrared, protocol, f"{other.name}/infrared", scale, seed)
-    visible = sensor.restore(low, scale)
-    right, foreign = sensor.restore(low_guide, scale), sensor.restore(low_foreign, scale)
     guides = {
         "right guide, LR": right,
         "right guide, full resolution": sensor.as_given(pair.infrared),
         "shifted guide": right.rolled(SHIFT_PX),
         "black guide": right.blackened(),
-        "guide of another picture": foreign,
     }
+    if foreign is not None:
+        guides["guide of another picture"] = foreign
+    scale = options.scale
     made = {name: sensor.guided(visible, guide, scale) for name, guide in guides.items()}
-    made = {"no guide": visible.picture} | made
+    made = {"no guide": visible.picture.float().cpu()} | made
     return {
         name: psnr(picture.clamp(0, 1), pair.visible, crop=scale).item()
         for name, picture in made.items()

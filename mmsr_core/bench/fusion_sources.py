@@ -54,17 +54,6 @@ class SensorPair:
         return SensorPair(self.name, self.visible[window], self.infrared[window])
 
 
-def foreign_pair(pairs: Sequence[SensorPair], index: int) -> SensorPair:
-    """A pair of another scene and of the same size: the first one half of the list away or more."""
-    count = len(pairs)
-    shape = pairs[index].visible.shape
-    for step in range(count // 2, count // 2 + count):
-        other = pairs[(index + step) % count]
-        if other is not pairs[index] and other.visible.shape == shape:
-            return other
-    raise InputError(f"No other pair has the size of {pairs[index].name}.")
-
-
 def read_pairs(source: Path, scale: int, everything: bool = False) -> list[SensorPair]:
     """The pairs to measure, sides cut to multiples of `scale`.
 

@@ -135,7 +135,7 @@ def _add_fusion(kinds: Subparsers) -> None:
     option(
         "--guide-seeds", type=int, default=3, metavar="N", help="0 leaves guided restoration out"
     )
-    option("--guide-window", type=int, default=160, metavar="PX")
+    option("--guide-window", type=int, default=128, metavar="PX")
     _add_common(parser, Path("runs/bench/fusion"))
 
 
