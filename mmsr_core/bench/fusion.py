@@ -87,7 +87,7 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
         "environment": environment,
         "provenance": provenance(environment),
         "options": sources.display_options(asdict(options)),
-        "model": describe_model(options.model, sensor.pipe),
+        "model": describe_model(options.model, sensor.engine),
         "fusion": {},
         "guide": {},
     }

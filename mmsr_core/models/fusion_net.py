@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ShapeError
+from ..network import Network, records_config
 from .blocks import GRID, FeatureTransform, grid_to_residual, pixels_to_grid
 from .selective_scan import WindowMamba
 
@@ -90,10 +89,10 @@ class FusionBlock(nn.Module):
         return self.mamba(x + 0.25 * self.second(F.relu(y)))
 
 
-class FusionNet(ModelMixin, ConfigMixin):
+class FusionNet(Network):
     """Guided restoration and fusion on the HR / 4 grid, for any scale from 1 to 16."""
 
-    @register_to_config
+    @records_config
     def __init__(
         self,
         channels: int = 48,

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from ..degradation import KernelField
 from ..models.fusion_net import FusionNet, GuideMode
-from ..weights import find_weights, load_component
+from ..network import load_network
+from ..weights import find_weights
+from .engine import MMSREngine
 from .guide import clarity_map, fuse_canvas
 from .loading import load_pipeline
-from .pipeline import MMSRPipeline
+from .networks import Networks
 from .run import Run
 from .scene import make_scene
 from .stages import estimate_kernels, restore_mean
@@ -41,41 +43,44 @@ class Source:
 
 
 @torch.no_grad()
-def restore_source(
-    pipe: MMSRPipeline, lr: Tensor, scale: int, depth: Tensor | None, run: Run
-) -> Source:
+def restore_source(nets: Networks, lr: Tensor, scale: int, run: Run) -> Source:
     """Estimate a source's own kernels, noise and JPEG damage, and restore it with the mean net.
 
     Args:
-        pipe: the loaded networks.
+        nets: the networks.
         lr: `(B,3,h,w)` in 0..1 on the run's device; an infrared picture as three equal channels.
         scale: SR factor.
-        depth: `(B,1,h,w)` inverse depth, or None.
         run: where and in which tiles.
     """
-    basis = pipe.kernel_estimator.basis
-    stage = estimate_kernels(pipe.kernel_estimator, lr, scale, depth, run)
-    field = KernelField.from_codes(stage.codes, scale, basis)
-    scene = make_scene(basis, lr, scale, field, depth, stage, {}, {})
-    picture = scene.picture(restore_mean(pipe.mean_net, scene, run)).clamp(0, 1)
+    stage = estimate_kernels(nets.kernel_estimator, lr, scale, None, run)
+    field = KernelField.from_codes(stage.codes, scale, nets.basis)
+    scene = make_scene(nets.basis, lr, scale, field, None, stage, {}, {})
+    picture = scene.picture(restore_mean(nets.mean_net, scene, run)).clamp(0, 1)
     return Source(picture, clarity_map(scene.field, stage.noise_std, stage.jpeg_quality))
 
 
 class SecondSensor:
-    """A pipeline's networks and its fusion net."""
+    """An engine's networks and a fusion net."""
 
-    def __init__(self, pipe: MMSRPipeline, net: FusionNet) -> None:
-        """Args: the pipeline and the net, on one device."""
-        self.pipe = pipe
+    def __init__(self, engine: MMSREngine, net: FusionNet) -> None:
+        """Args: the engine and the net, on one device."""
+        self.engine = engine
         self.net = net
-        self.device = next(net.parameters()).device
+        self.device = net.device
+        self.nets = Networks(
+            engine.depth_estimator,
+            engine.kernel_estimator,
+            engine.mean_net,
+            engine.denoiser,
+            engine.kernel_estimator.basis,
+        )
 
     def _run(self) -> Run:
-        return Run(self.device, self.pipe.compute_dtype, None, None, 1)
+        return Run(self.device, self.engine.compute_dtype, None, None, 1)
 
     def restore(self, lr: Tensor, scale: int) -> Source:
-        """`restore_source` without depth, for `(B,3,h,w)` in 0..1."""
-        return restore_source(self.pipe, lr.to(self.device), scale, None, self._run())
+        """`restore_source` for `(B,3,h,w)` in 0..1."""
+        return restore_source(self.nets, lr.to(self.device), scale, self._run())
 
     def as_given(self, picture: Tensor) -> Source:
         """A guide `(B,1 or 3,H,W)` at full resolution, taken as it is."""
@@ -110,12 +115,12 @@ def load_second_sensor(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
 ) -> SecondSensor:
-    """Load a pipeline and the `fusion_net` of the same weights folder.
+    """Load the engine and the `fusion_net` of the same weights folder.
 
     Raises:
         WeightsError: missing, incomplete or altered weights.
         InputError: unknown device or dtype.
     """
-    pipe = load_pipeline(model, device, dtype)
-    net = load_component(find_weights(model) / "fusion_net", FusionNet).eval()
-    return SecondSensor(pipe, net.to(next(pipe.mean_net.parameters()).device))
+    engine = load_pipeline(model, device, dtype)
+    net = load_network(find_weights(model) / "fusion_net", FusionNet)
+    return SecondSensor(engine, net.to(engine.device))

@@ -161,5 +161,5 @@ def test_both_losses_fall_together(pool) -> None:
         optimizer.zero_grad()
     assert history[-1][0] < 0.9 * history[0][0]
     assert history[-1][1] < 0.9 * history[0][1]
-    numbers = evaluate(net.eval(), {k: v for k, v in pool.items()})
+    numbers = evaluate(net.eval(), pool)
     assert {f"gain_{n}" for n in ("right", "sharp", "shifted", "foreign", "black")} < set(numbers)
