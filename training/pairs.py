@@ -111,11 +111,17 @@ class Restorer:
 
 
 def restore_pool(
-    pairs: list[Pair], restore: Restorer, count: int, size: int, seed: int
+    pairs: list[Pair],
+    restore: Restorer,
+    count: int,
+    size: int,
+    seed: int,
+    plain_share: float = 0.17,
 ) -> Iterator[dict[str, Tensor]]:
     """`count` crops, degraded (each source on its own) and restored; see `POOL_KEYS`.
 
     Scales: 4 for 80 % of the crops, 2 for 8 %, 8 for 12 %. 60 % of the sources are blurred only.
+    Of the crops, `plain_share` are reduced bicubically instead, as in many published comparisons.
     """
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -125,9 +131,15 @@ def restore_pool(
         visible, infrared = crop_pair(pairs[index % len(pairs)], size, rng)
         item = {"hr_visible": visible, "hr_guide": infrared, "scale": torch.tensor(scale)}
         clarities = []
+        plain = bool(rng.random() < plain_share)
         for key, hr in (("visible", visible), ("guide", infrared.expand(3, -1, -1))):
-            made = synthesise(hr[None].contiguous(), scale, generator, config)
-            restored, clarity = restore(made.lr, scale)
+            if plain:
+                small = (size // scale, size // scale)
+                lr = F.interpolate(hr[None], size=small, mode="bicubic", antialias=True)
+                lr = lr.clamp(0, 1).mul(255).round().div(255)
+            else:
+                lr = synthesise(hr[None].contiguous(), scale, generator, config).lr
+            restored, clarity = restore(lr, scale)
             restored = restored.clamp(0, 1)
             item[key] = (restored if key == "visible" else luminance(restored))[0]
             clarities.append(to_grid(clarity, (size // 4, size // 4))[0])
