@@ -48,7 +48,8 @@ def row(pair: SensorPair, protocol: str, sensor: SecondSensor, scale: int) -> Te
     size = tuple(pair.visible.shape[-2:])
     shown = [F.interpolate(low, size=size, mode="nearest") for low in lows]
     shown.append(baselines(lows[0], lows[1], scale)["bicubic, then average"])
-    shown.append(sensor.fuse(lows[0], lows[1], scale))
+    visible, guide = (sensor.restore(low, scale) for low in lows)
+    shown.append(sensor.fused(visible, guide, scale))
     cells = [F.pad(p.expand(-1, 3, -1, -1)[0], (0, GAP, 0, GAP), value=1.0) for p in shown]
     return torch.cat(cells, -1)
 

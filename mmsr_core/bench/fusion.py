@@ -15,6 +15,8 @@ from ..errors import InputError
 from ..image import check_writable_folder
 from ..metrics import psnr, round_to_uint8
 from ..metrics.fusion import fusion_figures
+from ..types import WEIGHTS_FILE
+from ..weights import file_sha256, find_weights
 from . import sources
 from .bicubic import bicubic_results
 from .environment import describe_environment, provenance, write_json, write_text
@@ -43,6 +45,8 @@ class FusionOptions:
     pairs: Path | None = None
     protocols: list[str] = field(default_factory=lambda: ["bicubic", "p2"])
     all_pairs: bool = False
+    window: int = 0
+    """Fuse the central window of this many px a side only; 0: whole pictures."""
     guide_seeds: int = 3
     """Seeds of the degradation for the guide rows; 0 leaves them out."""
     guide_window: int = 128
@@ -92,12 +96,16 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
         "guide": {},
     }
 
+    own = find_weights(options.model) / "fusion_net" / WEIGHTS_FILE
+    result["model"]["sha256"]["fusion_net"] = file_sha256(own)
+
     def keep() -> None:
         write_json(options.out / "fusion.json", result)
         write_text(options.out / "fusion.md", fusion_markdown(result))
 
+    fused = [pair.centre(options.window or 1 << 20, options.scale) for pair in pairs]
     for protocol in options.protocols:
-        result["fusion"][protocol] = _fuse_all(protocol, pairs, sensor, options, say)
+        result["fusion"][protocol] = _fuse_all(protocol, fused, sensor, options, say)
         keep()
         say(fusion_table(protocol, result["fusion"][protocol]))
     if options.guide_seeds:
@@ -140,7 +148,7 @@ def _fuse_all(
 ) -> dict[str, Any]:
     rows: dict[str, dict[str, Figures]] = {}
     failures: dict[str, str] = {}
-    scale = options.scale
+    scale, label = options.scale, Path(options.model).name
     for pair in tqdm(pairs, desc=f"fuse {protocol}", unit="pair"):
         try:
             lows = [
@@ -148,7 +156,9 @@ def _fuse_all(
                 for kind, hr in (("visible", pair.visible), ("infrared", pair.infrared))
             ]
             pictures = baselines(*lows, scale)
-            pictures[f"MMSR {options.model}, fuse"] = sensor.fuse(*lows, scale)
+            visible, guide = (sensor.restore(low, scale) for low in lows)
+            pictures[f"MMSR {label} mean, then maximum"] = visible.maximum(guide)
+            pictures[f"MMSR {label}, fuse"] = sensor.fused(visible, guide, scale)
             made = {
                 name: {
                     key: value.item()

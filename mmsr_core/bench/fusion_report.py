@@ -51,14 +51,15 @@ def guide_table(part: dict[str, Any]) -> str:
 def fusion_markdown(result: dict[str, Any]) -> str:
     """The whole result as a Markdown page."""
     options = result["options"]
+    side = f"central windows of {options['window']} px" if options["window"] else "whole pictures"
     head = (
         "# Fusion of two sensors\n\n"
         f"{result['provenance']}; model {options['model']}, seed {options['seed']}, "
         f"scale {options['scale']}.\n\n"
-        "Both sources are degraded, each on its own; F is measured against both full-size sources "
-        "in 8-bit grey. All metrics are better when higher; there is no truth. Guided restoration: "
-        f"central windows of {options['guide_window']} px, border of one scale left out; the "
-        "guide is degraded like the visible picture unless the row says otherwise.\n"
+        f"Both sources are degraded, each on its own. Fusion: {side}; F is measured against both "
+        "full-size sources in 8-bit grey. All metrics are better when higher; there is no truth. "
+        f"Guided restoration: central windows of {options['guide_window']} px, border of one scale "
+        "left out; the guide is degraded like the visible picture unless the row says otherwise.\n"
     )
     parts = [fusion_table(name, part) for name, part in result["fusion"].items()]
     if result["guide"]:

@@ -133,6 +133,9 @@ def _add_fusion(kinds: Subparsers) -> None:
     )
     option("--all-pairs", action="store_true", help="not only those that training never saw")
     option(
+        "--window", type=int, default=0, metavar="PX", help="fuse the central window only; 0: all"
+    )
+    option(
         "--guide-seeds", type=int, default=3, metavar="N", help="0 leaves guided restoration out"
     )
     option("--guide-window", type=int, default=128, metavar="PX")
@@ -262,6 +265,7 @@ def _run_fusion(args: argparse.Namespace) -> int:
         pairs=args.pairs,
         protocols=args.protocol,
         all_pairs=args.all_pairs,
+        window=args.window,
         guide_seeds=args.guide_seeds,
         guide_window=args.guide_window,
         limit=args.limit,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..degradation import KernelField
-from ..models.fusion_net import FusionNet, GuideMode
+from ..models.fusion_net import FusionNet, GuideMode, luminance
 from ..network import load_network
 from ..weights import find_weights
 from .engine import MMSREngine
@@ -36,6 +36,11 @@ class Source:
     def rolled(self, shift_px: tuple[int, int]) -> Source:
         """The picture displaced by rows and columns, as a badly registered guide is."""
         return replace(self, picture=self.picture.roll(shift_px, (2, 3)))
+
+    def maximum(self, other: Source) -> Tensor:
+        """The larger luminance of two sources at every pixel: `(B,1,H,W)`, on the CPU."""
+        pair = luminance(self.picture), luminance(other.picture)
+        return torch.maximum(*pair).float().cpu()
 
     def blackened(self) -> Source:
         """Black everywhere, with the clarity it had."""
@@ -90,9 +95,8 @@ class SecondSensor:
         """The visible picture restored with the guide: `(B,3,H,W)` in 0..1, on the CPU."""
         return self._apply(visible, guide, scale, "guide")
 
-    def fuse(self, visible_lr: Tensor, guide_lr: Tensor, scale: int) -> Tensor:
-        """One picture `(B,3,H,W)` in 0..1 of two LR sources `(B,3,h,w)`, on the CPU."""
-        visible, guide = self.restore(visible_lr, scale), self.restore(guide_lr, scale)
+    def fused(self, visible: Source, guide: Source, scale: int) -> Tensor:
+        """One picture `(B,3,H,W)` in 0..1 of two restored sources, on the CPU."""
         return self._apply(visible, guide, scale, "fuse")
 
     def _apply(self, visible: Source, guide: Source, scale: int, mode: GuideMode) -> Tensor:

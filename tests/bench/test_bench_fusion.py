@@ -58,11 +58,13 @@ def model(tmp_path_factory):
 def test_tables_of_fusion_and_guidance(folder, model, tmp_path, capsys) -> None:
     base = ["bench", "fusion", "--pairs", folder, "--all-pairs", "--model", model]
     rest = ["--device", "cpu", "--guide-seeds", 2, "--guide-window", 48, "--out", tmp_path]
-    assert main([str(a) for a in [*base, *rest, "--protocol", "bicubic", "p2n"]]) == 0
+    assert (
+        main([str(a) for a in [*base, *rest, "--protocol", "bicubic", "p2n", "--window", 56]]) == 0
+    )
     result = json.loads((tmp_path / "fusion.json").read_text())
     for part in result["fusion"].values():
         assert part["pictures"] == 2
-        assert len(part["methods"]) == 3
+        assert len(part["methods"]) == 4
         for method in part["methods"].values():
             for key in ("en", "sd", "sf", "mi", "scd", "vif", "qabf", "ssim_sum"):
                 values = [row[key] for row in method["images"].values()]
@@ -70,6 +72,9 @@ def test_tables_of_fusion_and_guidance(folder, model, tmp_path, capsys) -> None:
         means = {name: method["mean"] for name, method in part["methods"].items()}
         average, largest = means["bicubic, then average"], means["bicubic, then maximum"]
         assert average["sd"] != largest["sd"]
+        ours = [name for name in means if name.startswith("MMSR model")]
+        assert len(ours) == 2
+        assert means[ours[0]] != means[ours[1]]
     assert set(result["guide"]["methods"]) == GUIDES
     for by_seed in result["guide"]["methods"].values():
         assert set(by_seed) == {"0", "1"}
@@ -77,6 +82,7 @@ def test_tables_of_fusion_and_guidance(folder, model, tmp_path, capsys) -> None:
     assert result["guide"]["protocol"] == "p2n"  # bicubic reduction knows no seed
     page = (tmp_path / "fusion.md").read_text()
     assert "Qabf" in page
+    assert "central windows of 56 px" in page
     assert "black guide" in page
     assert "Written to" in capsys.readouterr().out
 
