@@ -22,7 +22,12 @@ from torch.nn import functional as F
 from mmsr_core.bench.fusion_sources import held_out_pairs
 from mmsr_core.degradation import KernelField, SynthesisConfig, synthesise
 from mmsr_core.diffusion import back_project
-from mmsr_core.models import KernelEstimator, MeanNet, condition_globals
+from mmsr_core.models import (
+    KernelEstimator,
+    MeanNet,
+    condition_globals,
+    whole_picture_damage,
+)
 from mmsr_core.models.fusion_net import luminance
 from mmsr_core.models.mean_net import BACK_PROJECTIONS
 from mmsr_core.pipeline.guide import clarity_map
@@ -97,8 +102,8 @@ class Restorer:
     def __call__(self, lr: Tensor, scale: int) -> tuple[Tensor, Tensor]:
         """`(B,3,h,w)` (sides multiples of 4) to the restored `(B,3,H,W)` and clarity at h, w."""
         estimate = self.estimator(lr, scale, None)
-        noise_std = (estimate.log_noise.mean((1, 2, 3)).exp() - 0.5 / 255).clamp(0, 1)
-        quality = (100 - 100 * estimate.jpeg_damage.mean((1, 2, 3))).clamp(1, 100)
+        damage = (estimate.log_noise, estimate.jpeg_damage)
+        noise_std, quality = whole_picture_damage(*(v.mean((1, 2, 3)) for v in damage))
         field = KernelField(estimate.kernels, scale, None, checked=True)
         size = (lr.shape[-2] * scale, lr.shape[-1] * scale)
         base = F.interpolate(lr, size=size, mode="bicubic", align_corners=False)

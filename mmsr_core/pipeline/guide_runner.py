@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..degradation import KernelField
 from ..models.fusion_net import FusionNet, GuideMode, luminance
 from ..network import load_network
 from ..weights import find_weights
@@ -57,9 +56,8 @@ def restore_source(nets: Networks, lr: Tensor, scale: int, run: Run) -> Source:
         scale: SR factor.
         run: where and in which tiles.
     """
-    stage = estimate_kernels(nets.kernel_estimator, lr, scale, None, run)
-    field = KernelField.from_codes(stage.codes, scale, nets.basis)
-    scene = make_scene(nets.basis, lr, scale, field, None, stage, {}, {})
+    stage = estimate_kernels(nets, lr, scale, None, run)
+    scene = make_scene(nets.basis, lr, scale, stage.field, None, stage, {}, {})
     picture = scene.picture(restore_mean(nets.mean_net, scene, run)).clamp(0, 1)
     return Source(picture, clarity_map(scene.field, stage.noise_std, stage.jpeg_quality))
 
