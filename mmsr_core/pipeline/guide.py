@@ -100,7 +100,8 @@ def fuse_canvas(
 
     Args:
         net: the fusion net.
-        visible: `(B,3,H,W)` restored visible picture, 0..1, sides multiples of 4.
+        visible: `(B,3,H,W)` restored visible picture, sides multiples of 4. The net sees it, and
+            the guide, clamped to 0..1; its change is added to `visible` as it is.
         guide: `(B,3,H,W)` or `(B,1,H,W)`, the restored (or resampled) guide on the same canvas.
         clarity: of the visible picture and of the guide, each `(B,1,h,w)` at the LR sites, see
             `clarity_map`; None: a guide given at HR, taken as clear everywhere.
@@ -125,29 +126,28 @@ def fuse_canvas(
         raise ShapeError("guide", expected, tuple(guide.shape))
     unit = GRID * net.total_stride
     pad = (0, -width % unit, 0, -height % unit)
-    own = F.pad(visible, pad, mode="replicate")
-    other = F.pad(luminance(guide), pad, mode="replicate")
+    before = F.pad(visible, pad, mode="replicate")
+    own, other = before.clamp(0, 1), F.pad(luminance(guide.clamp(0, 1)), pad, mode="replicate")
     meaning = None if prompt is None else prompt.to(own).expand(b, -1)
     out = torch.empty_like(own)
 
     def process(tile: Tile) -> None:
         fine = tile.times(GRID)
         rows, cols = fine.rows, fine.cols
+        part = own[..., rows.window, cols.window]
         with run.autocast():
             made = net(
-                own[..., rows.window, cols.window],
+                part,
                 other[..., rows.window, cols.window],
                 _clarity_window(clarity, scale, tile),
                 scale,
                 mode,
                 meaning,
             )
-        made = made[..., rows.inner, cols.inner]
+        change = (made - part)[..., rows.inner, cols.inner]
         if amount is not None:
-            before = own[..., rows.core, cols.core]
-            share = _amount_core(amount, scale, tile)
-            made = before + share * (made - before)
-        out[..., rows.core, cols.core] = made
+            change = change * _amount_core(amount, scale, tile)
+        out[..., rows.core, cols.core] = before[..., rows.core, cols.core] + change
 
     run.runner.run(
         own.shape[-2] // GRID, own.shape[-1] // GRID, net.receptive_radius, net.total_stride,

@@ -67,6 +67,10 @@ def test_amount_dials_the_change_and_a_mask_places_it(net) -> None:
         return fuse_canvas(net, visible, guide, clarity, 4, None, "guide", run(tile), amount)
 
     full = fused(None)
+    beyond = fuse_canvas(
+        net, visible * 3 - 1, guide, clarity, 4, None, "guide", run(), torch.zeros(1, 1, 1, 1)
+    )
+    assert torch.equal(beyond, visible * 3 - 1)  # nothing at all, not even a clamp
     assert torch.equal(fused(torch.zeros(1, 1, 1, 1)), visible)
     torch.testing.assert_close(fused(torch.ones(1, 1, 1, 1)), full)
     twice = fused(torch.full((1, 1, 1, 1), 2.0))
