@@ -1,4 +1,4 @@
-"""`mmsr bench quality|kernel|speed|modalities`."""
+"""`mmsr bench quality|kernel|speed|modalities|fusion`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `bench` with its benchmarks."""
     parser = subparsers.add_parser("bench", help="measure quality, kernels, speed, modalities")
     kinds = parser.add_subparsers(
-        dest="bench", required=True, metavar="quality|kernel|speed|modalities"
+        dest="bench", required=True, metavar="quality|kernel|speed|modalities|fusion"
     )
     _add_quality(kinds)
     _add_kernel(kinds)
     _add_speed(kinds)
     _add_modalities(kinds)
+    _add_fusion(kinds)
 
 
 def _add_quality(kinds: Subparsers) -> None:
@@ -114,6 +115,33 @@ def _add_modalities(kinds: Subparsers) -> None:
     _add_common(parser, Path("runs/bench/modalities"))
 
 
+def _add_fusion(kinds: Subparsers) -> None:
+    parser = kinds.add_parser("fusion", help="two sensors: fusion metrics, guided restoration")
+    option = parser.add_argument
+    option(
+        "--pairs",
+        type=Path,
+        metavar="TAR|FOLDER",
+        help=f"visible/NAME with infrared/NAME ({_SHARED})",
+    )
+    option(
+        "--protocol",
+        nargs="+",
+        default=["bicubic", "p2"],
+        choices=["bicubic", "p1", "p2", "p2n"],
+        help="how both sources are degraded",
+    )
+    option("--all-pairs", action="store_true", help="not only those that training never saw")
+    option(
+        "--window", type=int, default=0, metavar="PX", help="fuse the central window only; 0: all"
+    )
+    option(
+        "--guide-seeds", type=int, default=3, metavar="N", help="0 leaves guided restoration out"
+    )
+    option("--guide-window", type=int, default=128, metavar="PX")
+    _add_common(parser, Path("runs/bench/fusion"))
+
+
 def _add_common(parser: argparse.ArgumentParser, out: Path) -> None:
     option = parser.add_argument
     option("--limit", type=int, metavar="N", help="only the first N pictures")
@@ -137,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
         return _run_kernel(args)
     if args.bench == "modalities":
         return _run_modalities(args)
+    if args.bench == "fusion":
+        return _run_fusion(args)
     return _run_speed(args)
 
 
@@ -225,6 +255,29 @@ def _run_speed(args: argparse.Namespace) -> int:
     )
     run_speed(options, print)
     return _finish(args.out, [])
+
+
+def _run_fusion(args: argparse.Namespace) -> int:
+    from ..bench.fusion import FusionOptions, run_fusion
+
+    options = FusionOptions(
+        out=args.out,
+        pairs=args.pairs,
+        protocols=args.protocol,
+        all_pairs=args.all_pairs,
+        window=args.window,
+        guide_seeds=args.guide_seeds,
+        guide_window=args.guide_window,
+        limit=args.limit,
+        scale=args.scale,
+        model=args.model,
+        device=args.device,
+        dtype=args.dtype,
+        seed=args.seed,
+    )
+    result = run_fusion(options, print)
+    parts = [*result["fusion"].values(), *([result["guide"]] if result["guide"] else [])]
+    return _finish(args.out, parts)
 
 
 def _finish(out: Path, parts: Sequence[dict[str, object]]) -> int:
