@@ -14,7 +14,9 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 from . import depth, models
+from .models.fusion_net import FusionNet as _FusionNet
 from .network import Network
+from .prompts import PromptTextEncoder as _PromptTextEncoder
 
 
 def _as_diffusers_model(kind: type[Network]) -> Any:
@@ -40,8 +42,13 @@ DepthNet = _as_diffusers_model(depth.DepthNet)
 KernelEstimator = _as_diffusers_model(models.KernelEstimator)
 MeanNet = _as_diffusers_model(models.MeanNet)
 Denoiser = _as_diffusers_model(models.Denoiser)
+PromptTextEncoder = _as_diffusers_model(_PromptTextEncoder)
+FusionNet = _as_diffusers_model(_FusionNet)
 
-_TWINS = {twin.__name__: twin for twin in (DepthNet, KernelEstimator, MeanNet, Denoiser)}
+_TWINS = {
+    twin.__name__: twin
+    for twin in (DepthNet, KernelEstimator, MeanNet, Denoiser, PromptTextEncoder, FusionNet)
+}
 
 
 def to_diffusers(network: nn.Module) -> nn.Module:

@@ -15,7 +15,7 @@ class Progress:
     """One progress event of a long run."""
 
     stage: str
-    """Stage name: `depth`, `kernel`, `mean`, `flow` or `consistency`."""
+    """Stage name: `depth`, `kernel`, `mean`, `fusion`, `flow` or `consistency`."""
     done: int
     """Units of work finished in the whole run, 0..total."""
     total: int

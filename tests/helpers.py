@@ -9,6 +9,8 @@ import torch
 from mmsr_core.degradation import KernelBasis, sample_kernels
 from mmsr_core.depth import DepthNet
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.models.fusion_net import FusionNet
+from mmsr_core.prompts import PromptTextEncoder
 
 
 def tiny_basis(rank: int = 12) -> KernelBasis:
@@ -40,13 +42,19 @@ def tiny_models(seed: int = 0) -> dict[str, torch.nn.Module]:
         "depth_estimator": DepthNet(),
         "kernel_estimator": liven(estimator, seed),
         "mean_net": liven(
-            MeanNet(channels=8, blocks=2, kernel_codes=6, condition_channels=8), seed
+            MeanNet(channels=8, blocks=2, kernel_codes=6, condition_channels=8, prompt_every=1),
+            seed,
         ),
         "denoiser": liven(
             Denoiser(widths=(8, 12, 16), blocks=(1, 1, 1), expert_width=6, kernel_codes=6), seed
         ),
     }
     estimator.set_basis(tiny_basis())
+    models["prompt_encoder"] = PromptTextEncoder(buckets=997, width=8, hidden=12, heads=2)
+    fusion = FusionNet(
+        8, blocks=1, condition_channels=4, prompt_channels=4, heads=2, state=4, window=4
+    )
+    models["fusion_net"] = liven(fusion, seed)
     return {name: model.eval() for name, model in models.items()}
 
 

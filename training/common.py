@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,14 +45,40 @@ def setup(args: argparse.Namespace) -> torch.device:
 
 
 def degraded_batches(
-    args: argparse.Namespace, photos: list[Photo], device: torch.device, max_sites: int = 96
+    args: argparse.Namespace,
+    photos: list[Photo],
+    device: torch.device,
+    max_sites: int = 96,
+    prompts: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Batch]:
-    """Endless training batches as the command line asks for them."""
+    """Endless training batches as the command line asks for them.
+
+    With `prompts` (photo name to embeddings `(k,512)`) a batch has one of each photo's at random.
+    """
     rest = (1 - args.x4_share) / 4
     shares = (args.x4_share, 1.3 * rest, rest, rest, 0.7 * rest)
-    pairs = patches(photos, args.batch, args.patch, args.seed)
+    chosen: list[Photo] = []
+
+    def remember(batch: list[Photo]) -> None:
+        chosen[:] = batch
+
+    pairs = patches(photos, args.batch, args.patch, args.seed, on_choice=remember)
     config = SynthesisConfig(clean_share=args.clean_share)
-    return degraded(pairs, device, args.seed, config, shares, max_sites=max_sites)
+    made = degraded(pairs, device, args.seed, config, shares, max_sites=max_sites)
+    if prompts is None:
+        yield from made
+        return
+    rng = np.random.default_rng(args.seed + 2)
+    for batch in made:
+        rows = [pick_prompt(prompts.get(photo.name), rng) for photo in chosen]
+        yield replace(batch, prompt=torch.stack(rows).to(device))
+
+
+def pick_prompt(known: Tensor | None, rng: np.random.Generator) -> Tensor:
+    """One of the embeddings `(k,512)` of a photo; NaN `(512,)` for one without any."""
+    if known is None or not len(known):
+        return torch.full((512,), float("nan"))
+    return known[int(rng.integers(len(known)))]
 
 
 def loop_config(args: argparse.Namespace) -> LoopConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,10 +111,12 @@ def patches(
     size: int,
     seed: int,
     shrink: tuple[float, float] = (0.55, 0.95),
+    on_choice: Callable[[list[Photo]], None] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches: pictures `(B,3,size,size)` and depth `(B,1,size/4,size/4)`, 0..1.
 
-    Where a photograph has no depth the map is NaN throughout.
+    Where a photograph has no depth the map is NaN throughout. `on_choice` is told the photographs
+    of each batch before it comes.
     """
     rng = np.random.default_rng(seed)
     weights = np.array([p.pixels.shape[0] * p.pixels.shape[1] for p in photos], float) ** 0.5
@@ -122,6 +124,8 @@ def patches(
     missing = torch.full((1, size // 4, size // 4), float("nan"))
     while True:
         chosen = rng.choice(len(photos), batch, p=weights)
+        if on_choice is not None:
+            on_choice([photos[i] for i in chosen])
         pairs = [crop_patch(photos[i], size, rng, shrink) for i in chosen]
         yield (
             torch.stack([p for p, _ in pairs]),

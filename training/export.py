@@ -16,24 +16,33 @@ from pathlib import Path
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors.torch import save_file
-from torch import nn
 
 from mmsr_core.depth import DepthNet
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.models.fusion_net import FusionNet
+from mmsr_core.network import Network, load_network
+from mmsr_core.prompts import PromptTextEncoder
+from mmsr_core.types import CONFIG_FILE
 from mmsr_core.weights import WEIGHTS_FILE, write_sums
 
-STAGES: dict[str, tuple[str, type[nn.Module]]] = {
+STAGES: dict[str, tuple[str, type[Network]]] = {
     "depth": ("depth_estimator", DepthNet),
     "kernel": ("kernel_estimator", KernelEstimator),
     "mean": ("mean_net", MeanNet),
     "flow": ("denoiser", Denoiser),
+    "text": ("prompt_encoder", PromptTextEncoder),
+    "fusion": ("fusion_net", FusionNet),
 }
 
 
-def from_run(run: Path, kind: type[nn.Module]) -> tuple[nn.Module, dict[str, object]]:
-    """The EMA model of a run's last checkpoint, and how far the run had come."""
+def from_run(run: Path, component: str, kind: type[Network]) -> tuple[Network, dict[str, object]]:
+    """The EMA model of a run's last checkpoint, and how far the run had come.
+
+    A run that has ended left its configuration; one that has not is taken to have the default.
+    """
     state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
-    model = kind()
+    ended = (run / component / CONFIG_FILE).is_file()
+    model = load_network(run / component, kind) if ended else kind()
     model.load_state_dict(state["model"])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -42,10 +51,10 @@ def from_run(run: Path, kind: type[nn.Module]) -> tuple[nn.Module, dict[str, obj
     return model.eval(), progress
 
 
-def save_component(model: nn.Module, folder: Path, half: bool = True) -> None:
+def save_component(model: Network, folder: Path, half: bool = True) -> None:
     """Write `config.json` and the weights: parameters in fp16, buffers in full precision."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_config(str(folder))  # type: ignore[operator]  (diffusers' ConfigMixin)
+    model.save_config(folder)
     parameters = {name for name, _ in model.named_parameters()}
     state = {
         name: (value.half() if half and name in parameters else value).contiguous()
@@ -59,6 +68,8 @@ def write_index(folder: Path) -> None:
     """Write `model_index.json`, which `MMSRPipeline.from_pretrained` reads."""
     index: dict[str, object] = {"_class_name": "MMSRPipeline"}
     for component, kind in STAGES.values():
+        if not (folder / component).is_dir():
+            continue
         index[component] = ["mmsr_core.diffusers_models", kind.__name__]
     index["scheduler"] = ["diffusers", "FlowMatchEulerDiscreteScheduler"]
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
@@ -78,7 +89,7 @@ def main() -> None:
     for name, (component, kind) in STAGES.items():
         run = getattr(args, name)
         if run:
-            model, progress = from_run(Path(run), kind)
+            model, progress = from_run(Path(run), component, kind)
             save_component(model, out / component, half=not args.full)
             record[component] = progress
             print(component, progress)

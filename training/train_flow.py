@@ -15,8 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mmsr_core.bench.captioned import read_captions
 from mmsr_core.metrics import Lpips
 from mmsr_core.models import Denoiser, DenoiserOutput, KernelEstimator, MeanNet
+from mmsr_core.network import load_network
+from mmsr_core.prompts import PromptTextEncoder, encode_texts
 
 from .alignment import Amounts, alignment_loss, measure_contributions
 from .batches import Batch, Conditions, Preparer
@@ -32,6 +35,13 @@ from .data import load_photos, split
 from .extend import extend_denoiser
 from .guides import synthetic_guides
 from .loop import train
+
+
+def caption_embeddings(data: str, encoder: str) -> dict[str, Tensor]:
+    """Photo name to the embeddings `(k,512)` of its captions."""
+    net = load_network(Path(encoder), PromptTextEncoder)
+    captions = read_captions(Path(data) / "photos.json")
+    return {name: encode_texts(net, texts) for name, texts in captions.items()}
 
 
 class Anchor:
@@ -76,6 +86,7 @@ def main() -> None:
     parser.add_argument("--mean-weights", required=True)
     parser.add_argument("--metrics", required=True, help="folder with the LPIPS parameters")
     parser.add_argument("--init", help="denoiser folder to start from")
+    parser.add_argument("--encoder", help="prompt_encoder folder: captions become prompts")
     parser.add_argument("--lpips", type=float, default=0.4, help="weight of LPIPS")
     parser.add_argument("--sparsity", type=float, default=1e-4, help="weight of the feature L1")
     parser.add_argument("--dropout", type=float, default=0.15, help="of each modality")
@@ -102,7 +113,8 @@ def main() -> None:
     codes = mean_net.config.kernel_codes
     anchor = Anchor(Preparer(estimator.basis, codes, estimator, generator, 0.3), mean_net)
     blind = Anchor(Preparer(estimator.basis, codes, estimator, generator, 0.0), mean_net)
-    batches = degraded_batches(args, training, device)
+    prompts = caption_embeddings(args.data, args.encoder) if args.encoder else None
+    batches = degraded_batches(args, training, device, prompts=prompts)
     fixed = held_out_batches(validation, device, count=2)
     sigma_s = float(model.config.sigma_s)
 

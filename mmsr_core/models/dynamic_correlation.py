@@ -90,9 +90,9 @@ class DynamicCorrelationModule(nn.Module):
             nn.Linear(embed_dim, hidden), nn.ReLU(), nn.Linear(hidden, kernels)
         )
         fan_in = channels * kernel_size**2
-        self.kernels = nn.Parameter(
-            torch.randn(kernels, channels, channels, kernel_size, kernel_size) / fan_in**0.5
-        )
+        # Flat: torch refuses to bring a five-dimensional parameter to channels_last.
+        self.kernels = nn.Parameter(torch.randn(kernels, channels, fan_in) / fan_in**0.5)
+        self.kernel_size = kernel_size
         self.bias = nn.Parameter(torch.zeros(kernels, channels))
         self.gain = nn.Parameter(torch.zeros(channels))
         self.register_buffer("temperature", torch.tensor(FIRST_TEMPERATURE))
@@ -100,7 +100,7 @@ class DynamicCorrelationModule(nn.Module):
     @property
     def receptive_radius(self) -> int:
         """How far an output looks, in cells of the features."""
-        return self.kernels.shape[-1] // 2
+        return self.kernel_size // 2
 
     def set_progress(self, share: float) -> None:
         """Set the temperature for the share of the training done, 0..1 (see `temperature_at`).
@@ -160,7 +160,8 @@ class DynamicCorrelationModule(nn.Module):
         self._check(x, prompt)
         mask = self.attention(x, prompt)
         shares = self.mixture(prompt)
-        kernels = torch.einsum("bn,nkchw->bkchw", shares, self.kernels.float()).to(x.dtype)
+        kernels = torch.einsum("bn,nkf->bkf", shares, self.kernels.float()).to(x.dtype)
+        kernels = kernels.unflatten(-1, (self.channels, self.kernel_size, self.kernel_size))
         bias = (shares @ self.bias.float()).to(x.dtype)
         added = _convolve(x * mask.to(x.dtype), kernels, bias) * self.gain[:, None, None]
         if presence is not None:

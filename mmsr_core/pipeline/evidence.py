@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
+from ..models.denoiser import EMBEDDING
+from ..models.fusion_net import GUIDE_MODES
 from . import checks
 
 if TYPE_CHECKING:
     from ..prompts import PromptTextEncoder
     from .estimation import EstimationEngine
-
-EMBEDDING = 512
-"""Numbers of a prompt embedding: the width of CLIP ViT-B/32."""
-GUIDE_MODES = ("guide", "fuse")
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,7 @@ def check_evidence(engine: EstimationEngine, evidence: Evidence, lr: Tensor) -> 
         prompt = engine.encode_prompt(lines) if lines else None
     if isinstance(prompt, Tensor):
         prompt = _check_embedding(prompt, lr)
-        in_mean = bool(engine.mean_net.config.get("prompt_every", 0))
-        if not (in_mean or "prompt" in engine.denoiser.modalities):
+        if not (engine.mean_net.prompt_every or "prompt" in engine.denoiser.modalities):
             raise InputError(f"The model {engine.model_label!r} was trained without prompts.")
     if guide is not None:
         guide = _check_guide(guide, lr)

@@ -132,6 +132,8 @@ def load_pipeline(
     """
     from ..depth import DepthNet
     from ..models import Denoiser, KernelEstimator, MeanNet
+    from ..models.fusion_net import FusionNet
+    from ..prompts import PromptTextEncoder
 
     chosen = resolve_device(device)
     compute = resolve_dtype(dtype, chosen)
@@ -142,11 +144,16 @@ def load_pipeline(
         module = load_network(folder / name, kind).to(chosen)
         return module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
+    def load_if_there(name: str, kind: type[Module]) -> Module | None:
+        return load(name, kind) if (folder / name).is_dir() else None
+
     pipe = MMSREngine(
         depth_estimator=load("depth_estimator", DepthNet),
         kernel_estimator=load("kernel_estimator", KernelEstimator),
         mean_net=load("mean_net", MeanNet),
         denoiser=load("denoiser", Denoiser),
+        prompt_encoder=load_if_there("prompt_encoder", PromptTextEncoder),
+        fusion_net=load_if_there("fusion_net", FusionNet),
         time_shift=_load_time_shift(folder / "scheduler"),
     )
     pipe.compute_dtype = compute

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
+from .guide import clarity_map, fuse_canvas, prepare_guide
 from .networks import Networks
 from .run import Run
 from .scene import Scene, make_scene
@@ -19,42 +20,46 @@ class Sensed:
 
     canvas: Tensor
     """`(B,3,H',W')`, its picture on the padded HR canvas, not clamped."""
-    scene: Scene | None
-    """How it was degraded; None where it came larger than the picture and was only resized."""
+    clarity: Tensor | None
+    """`(B,1,h,w)`, see `clarity_map`; None where it came at another size and was only resized."""
 
 
 def sense_guide(nets: Networks, scene: Scene, run: Run) -> Sensed | None:
     """Bring the guide of a scene to the HR canvas; None without one.
 
-    A guide no larger than the LR picture is brought to its size, its own kernels, noise and JPEG
-    damage are estimated (without depth: that belongs to the other picture), and the mean net
-    restores it. A larger one is resized to the HR size with antialiasing.
+    A guide of the LR picture's size is an LR picture too: its own kernels, noise and JPEG damage
+    are estimated (without depth, which belongs to the other picture), and the mean net restores
+    it. Any other is resampled to the HR size.
     """
     if scene.guide is None or not scene.has("guide"):
         return None
-    guide = scene.guide.to(scene.lr)
     height, width = scene.lr.shape[-2:]
-    if guide.shape[-2] <= height and guide.shape[-1] <= width:
-        own = _resized(guide, (height, width))
+    guide = prepare_guide(scene.guide.to(scene.lr), (height, width), scene.scale)
+    if guide.at_low_resolution:
         with run.stage("kernel"):
-            stage = estimate_kernels(nets, own, scene.scale, None, run)
-        other = make_scene(nets.basis, own, scene.scale, stage.field, None, stage, {}, {})
+            stage = estimate_kernels(nets, guide.picture, scene.scale, None, run)
+        own = make_scene(nets.basis, guide.picture, scene.scale, stage.field, None, stage, {}, {})
+        clarity = clarity_map(own.field, stage.noise_std, stage.jpeg_quality)
         with run.stage("mean"):
-            return Sensed(restore_mean(nets.mean_net, other, run), other)
-    picture = _resized(guide, scene.size)
+            return Sensed(restore_mean(nets.mean_net, own, run), clarity)
     bottom, right = (c - s for c, s in zip(scene.canvas_size, scene.size, strict=True))
-    return Sensed(F.pad(picture, (0, right, 0, bottom), mode="replicate"), None)
-
-
-def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(picture.shape[-2:]) == size:
-        return picture
-    made = F.interpolate(picture, size=size, mode="bicubic", align_corners=False, antialias=True)
-    return made.clamp(0, 1)
+    return Sensed(F.pad(guide.picture, (0, right, 0, bottom), mode="replicate"), None)
 
 
 def fuse_mean(nets: Networks, scene: Scene, sensed: Sensed, mean: Tensor, run: Run) -> Tensor:
-    """The mean of both sensors on the padded HR canvas, by the fusion network."""
+    """The mean of both sensors on the padded HR canvas, by the fusion net."""
     if nets.fusion_net is None:
-        return mean
-    raise NotImplementedError
+        raise RuntimeError("A guide needs a fusion net; check_evidence refuses it without.")
+    own = clarity_map(scene.field, scene.noise_std, scene.jpeg_quality)
+    with run.stage("fusion"):
+        return fuse_canvas(
+            nets.fusion_net,
+            mean,
+            sensed.canvas,
+            (own, sensed.clarity),
+            scene.scale,
+            scene.prompt if scene.has("prompt") else None,
+            "fuse" if scene.guide_mode == "fuse" else "guide",
+            run,
+            scene.amounts["guide"],
+        )

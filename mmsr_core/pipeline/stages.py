@@ -109,6 +109,9 @@ def restore_mean(net: MeanNet, scene: Scene, run: Run) -> Tensor:
     codes = scene.codes[:, : net.config["kernel_codes"]]
     depth = scene.depth if scene.depth is not None and scene.has("depth") else None
 
+    # None without DCMs, too: then a prompt says nothing here
+    prompt = scene.prompt if net.prompt_every and scene.has("prompt") else None
+
     def process(tile: Tile) -> None:
         fine = tile.times(GRID)
         rows, cols = fine.rows, fine.cols
@@ -124,6 +127,8 @@ def restore_mean(net: MeanNet, scene: Scene, run: Run) -> Tensor:
                 conditions,
                 None if depth is None else grid_window(depth, scene.scale, tile),
                 scene.amount("depth", tile).clamp(0, 1),
+                prompt,
+                None if prompt is None else scene.amount("prompt", tile),
             )
         out[..., rows.core, cols.core] = own[..., rows.inner, cols.inner]
 

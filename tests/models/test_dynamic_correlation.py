@@ -58,7 +58,8 @@ def test_one_pixel_follows_the_equations(dim: int | None) -> None:
         shares = [math.exp(float(v)) for v in logits]
         shares = [v / sum(shares) for v in shares]
         added = torch.zeros(5)
-        for share, kernel, bias in zip(shares, net.kernels, net.bias, strict=True):
+        kernels = net.kernels.unflatten(-1, (-1, 3, 3))
+        for share, kernel, bias in zip(shares, kernels, net.bias, strict=True):
             added += share * bias
             for i in (-1, 0, 1):
                 for j in (-1, 0, 1):
@@ -76,7 +77,7 @@ def test_it_starts_as_the_identity() -> None:
     net = DynamicCorrelationModule(5, DIM)
     x = randn(2, 5, 4, 4)
     assert torch.equal(net(x, randn(2, DIM)), x)
-    assert float(net.zeta) == 50
+    assert net.zeta.item() == 50
 
 
 def test_without_a_prompt_nothing_is_computed() -> None:
@@ -291,3 +292,9 @@ def test_progress_reaches_every_module() -> None:
     net = mean_net()
     set_prompt_progress(net, 0.5)
     assert [float(m.temperature) for m in net.correlations] == [19.0] * 3
+
+
+def test_channels_last_is_possible() -> None:
+    net = MeanNet(channels=8, blocks=2, kernel_codes=4, condition_channels=4, prompt_every=1)
+    net.to(memory_format=torch.channels_last)
+    assert net.inlet.weight.is_contiguous(memory_format=torch.channels_last)

@@ -34,7 +34,8 @@ def inputs(name: str, height: int, width: int, batch: int = 1, seed: int = 0) ->
     codes = rand(batch, CODES, height, width, seed=seed + 3) - 0.5
     depth = rand(batch, 1, height, width, seed=seed + 4)
     if name == "mean_net":
-        return [*pictures[:2], codes, conditions(batch), depth]
+        prompt = rand(batch, 512, seed=seed + 6) - 0.5
+        return [*pictures[:2], codes, conditions(batch), depth, None, prompt]
     guide = rand(batch, 3, 4 * height, 4 * width, seed=seed + 5)
     prompt = rand(batch, 512, seed=seed + 6) - 0.5
     given = {"lr": pictures[2], "kernel": codes, "depth": depth, "prompt": prompt, "guide": guide}

@@ -157,7 +157,7 @@ def test_exported_run_loads_strictly(tmp_path: Path, half: bool) -> None:
             average.add_(0.01)
     state = {"model": net.state_dict(), "ema": ema.state_dict(), "step": 7, "seconds": 1.5}
     torch.save(state, tmp_path / "last.pt")
-    model, progress = from_run(tmp_path, Small)
+    model, progress = from_run(tmp_path, "mean_net", Small)
     assert progress == {"step": 7, "seconds": 1.5}
     save_component(model, tmp_path / "mean_net", half=half)
     loaded = load_network(tmp_path / "mean_net", MeanNet)

@@ -1,0 +1,123 @@
+"""Prompts and a second sensor through the whole pipeline."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmsr_core.errors import InputError, ShapeError
+from mmsr_core.pipeline import MMSREngine, load_pipeline
+from mmsr_core.weights import available_weights
+
+QUICK = {"steps": 1, "iterations": 1}
+
+
+@pytest.fixture(scope="module")
+def prompt(pipe) -> torch.Tensor:
+    return pipe.encode_prompt("a fox")
+
+
+def test_a_prompt_acts_and_none_is_exactly_nothing(pipe, picture, prompt) -> None:
+    lr = picture(8, 9)
+    plain = pipe(lr, **QUICK)
+    with_prompt = pipe(lr, prompt="a fox", **QUICK)
+    assert float((with_prompt.images - plain.images).abs().max()) > 1e-5
+    assert torch.equal(pipe(lr, prompt=prompt, **QUICK).images, with_prompt.images)
+    for nothing in (None, "", "  ", [], ["", " "]):
+        assert torch.equal(pipe(lr, prompt=nothing, **QUICK).images, plain.images)
+    off = pipe(lr, prompt="a fox", strengths={"prompt": 0}, **QUICK)
+    assert torch.equal(off.images, plain.images)
+    assert plain.prompt_mask is None
+    assert with_prompt.prompt_mask.shape == (1, 1, 8, 9)
+    assert 0 <= float(with_prompt.prompt_mask.min()) <= float(with_prompt.prompt_mask.max()) <= 1
+
+
+def test_prompts_are_mixed_by_weight(pipe) -> None:
+    fox, car = pipe.encode_prompt("a fox"), pipe.encode_prompt("a car")
+    assert fox.shape == (1, 512)
+    torch.testing.assert_close(pipe.encode_prompt(["a fox", "a car"], weights=[1, 0]), fox)
+    middle = pipe.encode_prompt(["a fox", "a car"])
+    assert float((middle * fox).sum()) == pytest.approx(float((middle * car).sum()), abs=1e-5)
+    with pytest.raises(InputError, match="CLIP"):
+        pipe.encode_prompt("a fox", images=[torch.rand(1, 3, 8, 8)])
+
+
+@pytest.mark.parametrize("size", [(8, 9), (16, 18), (40, 45), (3, 3)])
+def test_a_guide_of_any_size_acts(pipe, picture, size: tuple[int, int]) -> None:
+    lr, guide = picture(8, 9), picture(*size, seed=5)
+    plain = pipe(lr, **QUICK)
+    guided = pipe(lr, guide=guide, **QUICK)
+    assert guided.images.shape == plain.images.shape
+    assert float((guided.images - plain.images).abs().max()) > 1e-5
+    assert guided.report.modality_weights["guide"] > 0
+    off = pipe(lr, guide=guide, strengths={"guide": 0}, **QUICK)
+    assert torch.equal(off.images, plain.images)
+
+
+def test_a_guide_acts_where_its_mask_is(pipe, picture) -> None:
+    lr, guide = picture(8, 96), picture(8, 96, seed=5)
+    mask = torch.zeros(1, 1, 8, 96)
+    mask[..., :6] = 1
+    options = {"consistency": "off", **QUICK}
+    masked = pipe(lr, guide=guide, masks={"guide": mask}, **options).images
+    change = (masked - pipe(lr, **options).images).abs()
+    reach = 4 * (6 + pipe.denoiser.receptive_radius)
+    assert float(change[..., : 4 * 6].max()) > 1e-5
+    assert float(change[..., reach:].max()) < 1e-6
+
+
+def test_fusing_is_not_pulled_back_to_the_first_sensor(pipe, picture) -> None:
+    lr, guide = picture(8, 9), picture(8, 9, seed=5)[:, :1]
+    fused = pipe(lr, guide=guide, guide_mode="fuse", **QUICK)
+    free = pipe(lr, guide=guide, guide_mode="fuse", consistency="off", **QUICK)
+    assert torch.equal(fused.images, free.images)
+    assert not torch.equal(fused.images, pipe(lr, guide=guide, **QUICK).images)
+
+
+@pytest.mark.parametrize("mode", ["guide", "fuse"])
+def test_tiles_do_not_change_a_picture_of_two_sensors(pipe, picture, mode: str) -> None:
+    lr, guide = picture(37, 29), picture(37, 29, seed=5)
+    options = {"prompt": "a fox", "guide": guide, "guide_mode": mode, "steps": 2, "iterations": 1}
+    whole = pipe(lr, tile=256, **options)
+    for tile in (16, 20, 32):
+        tiled = pipe(lr, tile=tile, **options)
+        torch.testing.assert_close(tiled.images, whole.images, atol=1e-5, rtol=0)
+        torch.testing.assert_close(tiled.prompt_mask, whole.prompt_mask, atol=1e-3, rtol=0)
+
+
+def test_batches_are_their_pictures(pipe, picture, prompt) -> None:
+    lr, guide = picture(8, 9, batch=2), picture(8, 9, batch=2, seed=5)
+    options = {"prompt": prompt, "seed": [3, 8], **QUICK}
+    both = pipe(lr, guide=guide, **options).images
+    for i in range(2):
+        alone = pipe(lr[i : i + 1], guide=guide[i : i + 1], **{**options, "seed": [3, 8][i]})
+        torch.testing.assert_close(both[i : i + 1], alone.images, atol=1e-5, rtol=0)
+
+
+def test_what_cannot_be_used_is_named(pipe, picture, prompt) -> None:
+    lr = picture(30, 24)
+    with pytest.raises(ShapeError, match="prompt"):
+        pipe(lr, prompt=torch.zeros(1, 77), **QUICK)
+    with pytest.raises(InputError, match="NaN"):
+        pipe(lr, prompt=prompt * float("nan"), **QUICK)
+    with pytest.raises(InputError, match="same scene"):
+        pipe(lr, guide=picture(24, 60), **QUICK)
+    with pytest.raises(ShapeError, match="guide"):
+        pipe(lr, guide=picture(30, 24)[:, :2], **QUICK)
+    with pytest.raises(InputError, match="needs a guide"):
+        pipe(lr, guide_mode="fuse", **QUICK)
+    with pytest.raises(InputError, match="guide_mode"):
+        pipe(lr, guide=lr, guide_mode="mix", **QUICK)
+    poor = MMSREngine(pipe.depth_estimator, pipe.kernel_estimator, pipe.mean_net, pipe.denoiser)
+    with pytest.raises(InputError, match="no prompt encoder"):
+        poor(lr, prompt="a fox", **QUICK)
+    with pytest.raises(InputError, match="no fusion network"):
+        poor(lr, guide=lr, **QUICK)
+
+
+def test_weights_that_ship_take_prompts_and_guides(picture) -> None:
+    engine = load_pipeline(available_weights()["small"], "cpu", "float32")
+    lr, guide = picture(16, 12), picture(16, 12, seed=5)
+    out = engine(lr, prompt="a fox", guide=guide, guide_mode="fuse", **QUICK)
+    assert torch.isfinite(out.images).all()
+    assert {"prompt", "guide"} <= set(out.report.modality_weights)
