@@ -32,6 +32,7 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the default")
+    parser.add_argument("--validate-minutes", type=float, default=3.0)
     parser.add_argument("--precision", default="bf16", choices=("bf16", "no", "fp16"))
 
 
@@ -89,6 +90,7 @@ def loop_config(args: argparse.Namespace) -> LoopConfig:
         minutes=args.minutes,
         lr=args.lr,
         seed=args.seed,
+        validate_minutes=args.validate_minutes,
         mixed_precision=args.precision,
     )
 
