@@ -155,7 +155,7 @@ def _fuse_all(
                 degrade_source(hr, protocol, f"{pair.name}/{kind}", scale, options.seed)
                 for kind, hr in (("visible", pair.visible), ("infrared", pair.infrared))
             ]
-            pictures = baselines(*lows, scale)
+            pictures = baselines(lows[0], lows[1], scale)
             visible, guide = (sensor.restore(low, scale) for low in lows)
             pictures[f"MMSR {label} mean, then maximum"] = visible.maximum(guide)
             pictures[f"MMSR {label}, fuse"] = sensor.fused(visible, guide, scale)

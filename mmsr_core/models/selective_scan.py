@@ -178,7 +178,7 @@ class WindowMamba(nn.Module):
         rows = self.by_rows(tokens.reshape(s, side * side, channels))
         turned = tokens.transpose(1, 2).reshape(s, side * side, channels)
         columns = self.by_columns(turned).reshape(tokens.shape).transpose(1, 2)
-        mixed = from_windows(rows.reshape(tokens.shape) + columns, tuple(x.shape[-2:]))
+        mixed = from_windows(rows.reshape(tokens.shape) + columns, (x.shape[-2], x.shape[-1]))
         return x + 0.25 * self.outlet(mixed.to(x.dtype) * F.silu(gate))
 
 
