@@ -116,6 +116,7 @@ def make_pool(args: argparse.Namespace, device: torch.device) -> tuple[dict[str,
     )
 
 
+@torch.no_grad()
 def evaluate(net: FusionNet, pool: dict[str, Tensor]) -> dict[str, float]:
     """PSNR-Y in guide mode on x4 crops: no guide, right, sharp, shifted, foreign and black guides.
 
