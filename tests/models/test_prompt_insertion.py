@@ -117,7 +117,7 @@ def test_blocks_with_more_inputs_and_named_blocks() -> None:
     expected = net(x)
     model = insert_dynamic_correlation(net, blocks=["only"], kernels=2)
     assert torch.equal(model(x, prompt=randn(1, 512)), expected)
-    assert model.correlations()[0].kernels.shape == (2, 4, 4, 3, 3)
+    assert model.correlations()[0].kernels.shape == (2, 4, 4 * 3 * 3)
 
 
 def test_inserting_twice_does_not_wrap_the_wrapped() -> None:
