@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
+PROTOCOLS = ("p1", "p2", "p2n", "p3", "p4")
 _SHARED = "default: from MMSR_SHARED, a folder holding the benchmark data"
 
 
@@ -30,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def _add_quality(kinds: Subparsers) -> None:
     parser = kinds.add_parser("quality", help="restoration quality beside bicubic and peers")
     option = parser.add_argument
-    option("--protocol", nargs="+", default=["p2"], choices=["p1", "p2", "p2n", "p3"])
+    option("--protocol", nargs="+", default=["p2"], choices=PROTOCOLS)
     option("--data", type=Path, metavar="FOLDER", help=f"full-size pictures ({_SHARED})")
     option(
         "--inputs",

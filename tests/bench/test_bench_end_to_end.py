@@ -53,7 +53,7 @@ def model(tmp_path_factory):
 
 
 def test_bicubic_rows_need_no_model(pictures, tmp_path, capsys):
-    protocols = ["p1", "p2", "p2n", "p3"]
+    protocols = ["p1", "p2", "p2n", "p3", "p4"]
     arguments = ["bench", "quality", "--data", pictures, "--out", tmp_path, "--steps"]
     code = main([str(a) for a in [*arguments, "--protocol", *protocols, "--scale", 2]])
     assert code == 2  # the broken file, reported
@@ -85,6 +85,16 @@ def test_published_rows_and_ready_inputs(pictures, tmp_path):
     assert "Other (published)" in (tmp_path / "quality.md").read_text()
     assert part["methods"]["bicubic"]["mean"]["psnr_y"] < 25  # flat inputs were used
     assert "lr_db_true" not in part["methods"]["bicubic"]["mean"]
+
+
+def test_pillows_cubic_is_the_one_with_antialias():
+    lr = (torch.rand(1, 3, 9, 11, generator=torch.Generator().manual_seed(0)) * 255).round() / 255
+    ours = bicubic_results(lr, 4)["bicubic_pil"]
+    size = (36, 44)
+    other = torch.nn.functional.interpolate(lr, size, mode="bicubic", antialias=True).clamp(0, 1)
+    difference = (ours - other).abs() * 255
+    assert difference.max() < 2  # Pillow rounds to 8 bits after each axis
+    assert difference.mean() < 0.4
 
 
 def test_bicubic_results_keep_the_geometry():
