@@ -41,9 +41,10 @@ def setup(args: argparse.Namespace) -> torch.device:
     """Choose the device and the number of threads; on several processes, this one's seed."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    args.seed = process_seed(args.seed)
     if several_processes():
-        return state().device
+        own = state(cpu=args.device == "cpu")
+        args.seed = process_seed(args.seed)
+        return own.device
     if args.device != "auto":
         return torch.device(args.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

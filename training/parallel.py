@@ -1,6 +1,7 @@
 """Training on several processes: who decides, whose data, whose gradients.
 
-`accelerate launch -m training.train_mean ...` starts them. The networks are small, so gradients
+`accelerate launch -m training.train_mean ...` starts them (without a GPU: `--multi_gpu
+--num_processes N`, or torchrun; `--cpu` starts a single one). The networks are small, so gradients
 are averaged in one piece after the backward pass. No wrapper stands around the network, so a loss
 may call it any number of times and leave parameters out.
 """
@@ -25,14 +26,21 @@ PATIENCE = timedelta(hours=2)
 """How long a process waits for the others: validation on the first one may take a while."""
 
 
+_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+
+
 def several_processes() -> bool:
-    """Whether this is one process of several."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    """Whether this is one process of several: what torchrun, accelerate or mpirun tell it."""
+    return any(os.environ.get(name, "1") not in ("", "1") for name in _SIZES)
 
 
-def state() -> PartialState:
-    """This process and the others; started with our patience. For several processes only."""
-    return PartialState(timeout=PATIENCE)
+def state(cpu: bool = False) -> PartialState:
+    """This process and the others; started with our patience. For several processes only.
+
+    Args:
+        cpu: compute on the CPU although there is a GPU. Counts in the first call.
+    """
+    return PartialState(cpu=cpu or not torch.cuda.is_available(), timeout=PATIENCE)
 
 
 def process_seed(seed: int) -> int:

@@ -20,10 +20,11 @@ from pathlib import Path
 import torch
 from mmsr_core.models import MeanNet
 from training.loop import LoopConfig, train
-from training.parallel import is_main, process_seed
+from training.parallel import is_main, process_seed, state
 
 out, steps, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)
+state(cpu=True)
 seed = process_seed(5)
 rank = 0 if is_main() else 1
 torch.manual_seed(100 + rank)  # other first weights: the loop must share them
@@ -39,6 +40,7 @@ def batches():
 def loss_fn(model, batch, share):
     shares.append(share)
     time.sleep(0.02 * rank)  # clocks that differ
+    assert not torch.distributed.is_initialized() or torch.distributed.get_backend() == "gloo"
     depth = torch.ones(2, 1, 4, 4) if rank else None  # a parameter's gradient on one side only
     made = model(batch, batch, torch.zeros(2, 3, 4, 4), torch.zeros(2, 3), depth)
     loss = (made - 0.5).square().mean()
@@ -71,7 +73,7 @@ def launch(folder: Path, steps: int, mode: str, processes: int = 2) -> list[dict
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu"]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
     command += ["--num_processes", str(processes), "--num_machines", "1", "--mixed_precision", "no"]
     command += ["--dynamo_backend", "no", "--main_process_port", str(port)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
