@@ -1,13 +1,16 @@
-"""`mmsr bench quality|kernel|speed|modalities|fusion`."""
+"""`mmsr bench quality|tradeoff|ablation|kernel|speed|modalities|fusion`."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
+
+    from ..bench.options import QualityOptions
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -18,10 +21,10 @@ _SHARED = "default: from MMSR_SHARED, a folder holding the benchmark data"
 def add_parser(subparsers: Subparsers) -> None:
     """Add `bench` with its benchmarks."""
     parser = subparsers.add_parser("bench", help="measure quality, kernels, speed, modalities")
-    kinds = parser.add_subparsers(
-        dest="bench", required=True, metavar="quality|kernel|speed|modalities|fusion"
-    )
+    kinds = parser.add_subparsers(dest="bench", required=True, metavar="|".join(_RUNS))
     _add_quality(kinds)
+    _add_tradeoff(kinds)
+    _add_ablation(kinds)
     _add_kernel(kinds)
     _add_speed(kinds)
     _add_modalities(kinds)
@@ -31,30 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def _add_quality(kinds: Subparsers) -> None:
     parser = kinds.add_parser("quality", help="restoration quality beside bicubic and peers")
     option = parser.add_argument
-    option("--protocol", nargs="+", default=["p2"], choices=PROTOCOLS)
-    option("--data", type=Path, metavar="FOLDER", help=f"full-size pictures ({_SHARED})")
-    option(
-        "--inputs",
-        type=Path,
-        metavar="FOLDER",
-        help="ready inputs, same names, or one folder per protocol",
-    )
-    option(
-        "--params",
-        type=Path,
-        metavar="FOLDER",
-        help="NAME.npz with s1, s2, theta: the true kernels of p2, p2n",
-    )
-    option(
-        "--metrics", type=Path, metavar="FOLDER", help=f"LPIPS and NIQE parameter files ({_SHARED})"
-    )
-    option("--peers", type=Path, metavar="FILE.json", help="published rows to show in the table")
-    option(
-        "--depth-maps",
-        type=Path,
-        metavar="FOLDER",
-        help="inverse depth (white = near) for p3, same names",
-    )
+    _add_pictures(parser)
     option(
         "--steps",
         type=int,
@@ -64,7 +44,45 @@ def _add_quality(kinds: Subparsers) -> None:
     )
     option("--kernel", nargs="+", default=["estimated"], choices=["estimated", "true", "constant"])
     option("--depth", nargs="+", default=["on"], choices=["on", "off", "given"])
-    _add_common(parser, Path("runs/bench/quality"))
+    option(
+        "--scale", type=int, nargs="+", default=[4], help="several: results in x2, x3, ... of --out"
+    )
+    _add_common(parser, Path("runs/bench/quality"), scale=False)
+
+
+def _add_tradeoff(kinds: Subparsers) -> None:
+    parser = kinds.add_parser("tradeoff", help="perception-distortion curve, as table and plot")
+    option = parser.add_argument
+    _add_pictures(parser)
+    option("--steps", type=int, nargs="+", default=[0, 1, 2, 4, 8])
+    option("--detail", type=float, nargs="+", default=[0.5, 1.0], help="of the detail dial, 0..2")
+    _add_common(parser, Path("runs/bench/tradeoff"))
+
+
+def _add_ablation(kinds: Subparsers) -> None:
+    parser = kinds.add_parser("ablation", help="what each part of the method is worth")
+    option = parser.add_argument
+    _add_pictures(parser)
+    option("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of inputs and flow noise")
+    option("--group", nargs="+", default=[], metavar="NAME", help="beginnings of names; all")
+    option("--quick", action="store_true", help="first seed, first three pictures")
+    _add_common(parser, Path("runs/bench/ablation"))
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    option("--protocol", nargs="+", default=["p2"], choices=PROTOCOLS)
+    option("--data", type=Path, metavar="FOLDER", help=f"full-size pictures ({_SHARED})")
+    option("--inputs", type=Path, metavar="FOLDER", help="ready inputs, or a folder per protocol")
+    option("--params", type=Path, metavar="FOLDER", help="NAME.npz with s1, s2, theta of p2, p2n")
+    option("--metrics", type=Path, metavar="FOLDER", help=f"LPIPS and NIQE parameters ({_SHARED})")
+    option("--peers", type=Path, metavar="FILE.json", help="published rows to show in the table")
+    option(
+        "--depth-maps",
+        type=Path,
+        metavar="FOLDER",
+        help="inverse depth (white = near) for p3, same names; default: seeded scene layouts",
+    )
 
 
 def _add_kernel(kinds: Subparsers) -> None:
@@ -143,10 +161,11 @@ def _add_fusion(kinds: Subparsers) -> None:
     _add_common(parser, Path("runs/bench/fusion"))
 
 
-def _add_common(parser: argparse.ArgumentParser, out: Path) -> None:
+def _add_common(parser: argparse.ArgumentParser, out: Path, scale: bool = True) -> None:
     option = parser.add_argument
     option("--limit", type=int, metavar="N", help="only the first N pictures")
-    option("--scale", type=int, default=4)
+    if scale:
+        option("--scale", type=int, default=4)
     option("--model", default="small", help="model name or weights folder")
     option("--device", default="auto")
     option("--dtype", default="auto")
@@ -160,41 +179,46 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0, or 2 when a picture failed and was left out.
     """
-    if args.bench == "quality":
-        return _run_quality(args)
-    if args.bench == "kernel":
-        return _run_kernel(args)
-    if args.bench == "modalities":
-        return _run_modalities(args)
-    if args.bench == "fusion":
-        return _run_fusion(args)
-    return _run_speed(args)
+    return _RUNS[args.bench](args)
+
+
+def _quality_options(args: argparse.Namespace, **changes: Any) -> QualityOptions:
+    from ..bench.options import QualityOptions
+
+    names = ("out", "data", "inputs", "params", "metrics", "peers", "depth_maps", "limit")
+    names += ("scale", "model", "device", "dtype", "seed")
+    values = {name: getattr(args, name) for name in names}
+    return QualityOptions(protocols=args.protocol, **(values | changes))
 
 
 def _run_quality(args: argparse.Namespace) -> int:
-    from ..bench.options import QualityOptions
     from ..bench.quality import run_quality
 
-    options = QualityOptions(
-        protocols=args.protocol,
-        out=args.out,
-        data=args.data,
-        inputs=args.inputs,
-        params=args.params,
-        metrics=args.metrics,
-        peers=args.peers,
-        depth_maps=args.depth_maps,
-        steps=args.steps,
-        kernels=args.kernel,
-        depths=args.depth,
-        limit=args.limit,
-        scale=args.scale,
-        model=args.model,
-        device=args.device,
-        dtype=args.dtype,
-        seed=args.seed,
-    )
-    return _finish(args.out, run_quality(options, print)["protocols"].values())
+    code = 0
+    for scale in args.scale:
+        out = args.out if len(args.scale) == 1 else args.out / f"x{scale}"
+        options = _quality_options(
+            args, out=out, scale=scale, steps=args.steps, kernels=args.kernel, depths=args.depth
+        )
+        code = max(code, _finish(out, run_quality(options, print)["protocols"].values()))
+    return code
+
+
+def _run_tradeoff(args: argparse.Namespace) -> int:
+    from ..bench.tradeoff import TradeoffOptions, run_tradeoff
+
+    options = TradeoffOptions(_quality_options(args, steps=args.steps), args.detail)
+    return _finish(args.out, run_tradeoff(options, print)["protocols"].values())
+
+
+def _run_ablation(args: argparse.Namespace) -> int:
+    from ..bench.ablation import QUICK_PICTURES, AblationOptions, run_ablation
+
+    seeds, limit = args.seeds, args.limit
+    if args.quick:
+        seeds, limit = seeds[:1], min(limit or QUICK_PICTURES, QUICK_PICTURES)
+    options = AblationOptions(_quality_options(args, limit=limit), seeds, args.group)
+    return _finish(args.out, run_ablation(options, print)["protocols"].values())
 
 
 def _run_kernel(args: argparse.Namespace) -> int:
@@ -281,9 +305,20 @@ def _run_fusion(args: argparse.Namespace) -> int:
     return _finish(args.out, parts)
 
 
-def _finish(out: Path, parts: Sequence[dict[str, object]]) -> int:
-    failed = sum(len(part["failures"]) for part in parts)  # type: ignore[arg-type]
+def _finish(out: Path, parts: Iterable[dict[str, Any]]) -> int:
+    failed = sum(len(part["failures"]) for part in parts)
     print(f"Written to {out}.")
     if failed:
         print(f"{failed} pictures failed and were left out; see the messages above.")
     return 2 if failed else 0
+
+
+_RUNS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "quality": _run_quality,
+    "tradeoff": _run_tradeoff,
+    "ablation": _run_ablation,
+    "kernel": _run_kernel,
+    "speed": _run_speed,
+    "modalities": _run_modalities,
+    "fusion": _run_fusion,
+}

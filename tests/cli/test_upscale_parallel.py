@@ -21,7 +21,7 @@ def test_every_item_belongs_to_one_process():
     items = list(range(7))
     for count in (1, 2, 3, 10):
         parts = [Processes(rank, count).share(items) for rank in range(count)]
-        assert sorted(sum(parts, [])) == items
+        assert sorted(item for part in parts for item in part) == items
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
