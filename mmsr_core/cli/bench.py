@@ -107,13 +107,15 @@ def _add_kernel(kinds: Subparsers) -> None:
 
 
 def _add_speed(kinds: Subparsers) -> None:
-    parser = kinds.add_parser("speed", help="load time, time per stage, peak memory")
+    parser = kinds.add_parser("speed", help="time, memory, share of the peak, beside two peers")
     option = parser.add_argument
-    option("--size", type=int, default=128, help="side of the square input, pixels")
+    option("--size", nargs="+", default=["128"], help="inputs: side in pixels or WIDTHxHEIGHT")
     option("--scale", type=int, default=4)
     option("--steps", type=int, default=4)
     option("--repeats", type=int, default=5)
     option("--dtype", nargs="+", default=["float32", "bfloat16"])
+    option("--mode", nargs="+", default=[], help="eager compile graphs; default by the device")
+    option("--no-peers", action="store_true", help="ours alone")
     option("--threads", type=int, help="torch threads (default: torch's choice)")
     option("--model", default="small", help="model name or weights folder")
     option("--device", default="auto")
@@ -268,7 +270,7 @@ def _run_speed(args: argparse.Namespace) -> int:
 
     options = SpeedOptions(
         out=args.out,
-        size=args.size,
+        sizes=args.size,
         scale=args.scale,
         steps=args.steps,
         repeats=args.repeats,
@@ -276,6 +278,8 @@ def _run_speed(args: argparse.Namespace) -> int:
         model=args.model,
         device=args.device,
         threads=args.threads,
+        modes=args.mode,
+        peers=not args.no_peers,
         seed=args.seed,
     )
     run_speed(options, print)

@@ -165,13 +165,16 @@ def test_kernel_errors_with_a_model(pictures, model, tmp_path):
 
 def test_speed_with_a_model(model, tmp_path):
     base = ["bench", "speed", "--model", model, "--out", tmp_path, "--size", 16, "--repeats", 2]
-    rest = ["--dtype", "float32", "--steps", 1, "--threads", 1, "--device", "cpu"]
+    rest = ["--dtype", "float32", "--steps", 1, "--threads", 1, "--device", "cpu", "--no-peers"]
     assert main([str(a) for a in [*base, *rest]]) == 0
-    run = json.loads((tmp_path / "speed.json").read_text())["runs"]["float32"]
+    run = json.loads((tmp_path / "speed.json").read_text())["runs"]["16 float32"]
     assert run["total_seconds"]["median"] > 0
     assert run["load_seconds"] > 0
     assert run["stage_seconds"]
     assert run["peak_memory_mb"] > 50
+    assert run["operations"] > 1e6
+    assert 0 < run["peak_share"] < 1
+    assert "share of the peak" in (tmp_path / "speed.md").read_text()
 
 
 def test_bad_usage_is_one_line(tmp_path, capsys):
@@ -181,6 +184,8 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
         ["quality", "--protocol", "p9"],
         ["kernel", "--out", str(tmp_path)],
         ["speed", "--size", "0", "--out", str(tmp_path)],
+        ["speed", "--size", "4x4x4", "--out", str(tmp_path)],
+        ["speed", "--mode", "fast", "--out", str(tmp_path)],
     ):
         assert main(["bench", *arguments]) == 2
         error = capsys.readouterr().err.strip()

@@ -46,12 +46,6 @@ def model(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def metrics(tmp_path_factory):
-    """LPIPS and NIQE files with random numbers of the real shapes: `tests/metrics/conftest.py`."""
-    return tmp_path_factory.mktemp("metrics")
-
-
 def run(*words):
     return main([str(word) for word in words])
 
