@@ -20,6 +20,7 @@ from mmsr_core.bench import sources
 from mmsr_core.bench.bicubic import bicubic_results
 from mmsr_core.bench.inputs import Inputs
 from mmsr_core.bench.options import QualityOptions
+from mmsr_core.image.atomic import atomic_write_bytes
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.pipeline import MMSREngine, load_pipeline
 from mmsr_core.visualize import kernel_map
@@ -113,7 +114,7 @@ def main() -> None:
     with torch.no_grad():
         rows = [row_of(pipe, inputs, path, args.side) for path in chosen]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_bytes(encode(sheet(rows, args.side)))
+    atomic_write_bytes(args.out, encode(sheet(rows, args.side)))
 
 
 if __name__ == "__main__":
