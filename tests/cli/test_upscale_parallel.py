@@ -65,7 +65,7 @@ def test_two_processes_share_a_folder(tmp_path):
     assert done.returncode != 0  # the launcher's own code; b.png failed
     assert sorted(p.name for p in out.iterdir()) == ["a.png", "c.png", "d.png"], done.stderr[-3000:]
     assert "1 of 4 pictures failed" in done.stderr
-    assert done.stdout.count(" -> ") == 3  # nothing was done twice
+    assert done.stdout.count(".png -> ") == 3  # nothing was done twice
     entries = json.loads(report.read_text())
     assert [Path(entry["input"]).stem for entry in entries] == ["a", "b", "c", "d"]
     assert ["error" in entry for entry in entries] == [False, True, False, False]
