@@ -88,7 +88,7 @@ def encode(picture: Image.Image, limit: int = LIMIT_BYTES) -> bytes:
     """JPEG of the best quality that stays below `limit` bytes."""
     for quality in (92, 88, 84, 80, 75, 70, 60, 50, 40):
         stream = io.BytesIO()
-        picture.save(stream, format="JPEG", quality=quality, subsampling=0, optimize=True)
+        picture.save(stream, format="JPEG", quality=quality, subsampling=0)
         if stream.tell() < limit:
             return stream.getvalue()
     raise SystemExit(f"The sheet does not fit into {limit} bytes: give fewer or smaller crops.")

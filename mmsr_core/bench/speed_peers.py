@@ -88,7 +88,8 @@ def measure_peers(job: dict[str, Any]) -> dict[str, Any]:
 
     def timed(make: Callable[[], nn.Module], picture: Tensor, run: Callable[..., Any]) -> Any:
         """Seconds of `run(module, picture)` and the module's parameters in millions."""
-        module = make().to(device, dtype).eval().to(memory_format=torch.channels_last)
+        module = make().to(device, dtype).eval()
+        module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         given = picture.to(device, dtype).contiguous(memory_format=torch.channels_last)
         seconds = []
         for repeat in range(job["repeats"] + 1):
