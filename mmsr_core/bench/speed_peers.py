@@ -41,7 +41,7 @@ class CompactBody(nn.Module):
 
 def make_unet() -> nn.Module:
     """A U-Net about the size of ResShift's: latent and picture in (6 channels), latent out."""
-    from diffusers import UNet2DModel
+    from diffusers.models.unets.unet_2d import UNet2DModel
 
     return UNet2DModel(
         in_channels=6,
@@ -56,7 +56,7 @@ def make_unet() -> nn.Module:
 
 def make_autoencoder() -> nn.Module:
     """A VQ-f4 autoencoder of the published size: 128 channels times 1, 2, 4, two blocks, z = 3."""
-    from diffusers import VQModel
+    from diffusers.models.autoencoders.vq_model import VQModel
 
     return VQModel(
         in_channels=3,
