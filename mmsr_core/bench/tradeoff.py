@@ -90,7 +90,11 @@ def run_tradeoff(options: TradeoffOptions, say: Say) -> dict[str, Any]:
                 continue
             for name, row in figures.items():
                 rows.setdefault(name, {})[path.stem] = row
-        part = _part(rows, points, peers.get(protocol, {}), inputs.notes, failures)
+        published = peers.get(protocol, {})
+        if published and (base.limit or failures):
+            published = {}  # means over the whole set, which these pictures are not
+            inputs.note("Published rows are means over the whole set: not shown beside fewer.")
+        part = _part(rows, points, published, inputs.notes, failures)
         result["protocols"][protocol] = part
         write_json(base.out / "tradeoff.json", result)
         write_text(base.out / "tradeoff.md", tradeoff_markdown(result))

@@ -64,14 +64,14 @@ def save_plot(path: Path, protocol: str, part: dict[str, Any]) -> None:
             continue
         axes.plot(row["lpips"], row["psnr_y"], "x", color="0.35")
         axes.annotate(
-            name, (row["lpips"], row["psnr_y"]), textcoords="offset points", xytext=(5, -9),
-            fontsize=7, color="0.35",
+            name, (row["lpips"], row["psnr_y"]), textcoords="offset points", xytext=(-5, -9),
+            fontsize=7, color="0.35", ha="right",
         )  # fmt: skip
     axes.invert_xaxis()
     axes.set_xlabel("LPIPS-Alex (better to the right)")
     axes.set_ylabel("PSNR-Y, dB")
     axes.set_title(f"{protocol}, {part['pictures']} pictures; numbers: detail", fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, loc="best")
     figure.tight_layout()
     figure.savefig(path, format="png")
