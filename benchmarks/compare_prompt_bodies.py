@@ -37,7 +37,7 @@ def main() -> None:
         seeds=range(args.seeds),
         steps=args.steps,
         seconds=60 * args.minutes,
-        log=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
+        log=lambda line: print(line, file=sys.stderr, flush=True),
     )
     sys.stdout.write(f"{len(training)} pictures, {len(held_out)} held out\n")
     sys.stdout.write(prompt_bodies_table(rows) + "\n")

@@ -15,6 +15,7 @@ from mmsr_core.degradation import SynthesisConfig
 from .batches import Batch, degraded
 from .data import Photo, patches
 from .loop import LoopConfig
+from .parallel import process_seed, several_processes, state
 
 
 def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -> None:
@@ -37,9 +38,13 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
 
 
 def setup(args: argparse.Namespace) -> torch.device:
-    """Choose the device and the number of threads."""
+    """Choose the device and the number of threads; on several processes, this one's seed."""
     if args.threads:
         torch.set_num_threads(args.threads)
+    if several_processes():
+        own = state(cpu=args.device == "cpu")
+        args.seed = process_seed(args.seed)
+        return own.device
     if args.device != "auto":
         return torch.device(args.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,8 @@
-"""One training loop for every network: accelerate, bf16, EMA, checkpoints that resume."""
+"""One training loop for every network: accelerate, bf16, EMA, checkpoints that resume.
+
+On several processes the first one keeps the clock, the log, the checkpoints and the validation;
+what it decides is sent to all (`parallel.Group`), so no process waits for one that has stopped.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from .ema import Ema
+from .parallel import Group, several_processes, state
 
 
 @dataclass
@@ -64,26 +69,39 @@ def train(
     """Train `model` and return it with its EMA weights.
 
     `<out>/last.pt` holds everything needed to go on (model, EMA, optimiser, clock, step);
-    `<out>/log.jsonl` one line per log. Starting again with the same `out` resumes.
+    `<out>/log.jsonl` one line per log. Starting again with the same `out` resumes, on any number of
+    processes. The numbers in the log are the first process's.
 
     Args:
         model: any module; trained in fp32 master weights under autocast.
-        batches: endless iterator of batches, already on the right device.
+        batches: iterator of batches, already on the right device; every process has its own, made
+            with `parallel.process_seed`. The run ends when one of them does.
         loss_fn: see `LossFn`.
         config: see `LoopConfig`.
         validate: called with the EMA model; its numbers go to the log.
     """
-    accelerator = Accelerator(mixed_precision=config.mixed_precision)
+    if several_processes():
+        state()  # first, since it knows how long to wait
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        cpu=next(model.parameters()).device.type == "cpu",
+    )
+    group = Group(accelerator)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed + accelerator.process_index)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
     )
+    group.share_weights(model)
     ema = Ema(model, config.ema_decay)
     step, spent = _resume(out / "last.pt", model, ema, optimizer)
+    if group.any(step != int(group.of_main(step))):
+        raise RuntimeError(f"The processes see different checkpoints: put {out} on a shared disk.")
     ema.to(accelerator.device)
-    wrapped, optimizer = accelerator.prepare(model, optimizer)
+    # Not wrapped for several processes: gradients are averaged below.
+    wrapped = accelerator.prepare_model(model, evaluation_mode=not group.alone)
+    optimizer = accelerator.prepare_optimizer(optimizer)
 
     start = time.monotonic() - spent
     last_save = last_val = time.monotonic()
@@ -121,19 +139,23 @@ def train(
     sums: dict[str, float] = {}
     count = 0
     while step < config.steps:
-        share = max((time.monotonic() - start) / budget, step / config.steps)
+        share = group.of_main(max((time.monotonic() - start) / budget, step / config.steps))
         if share >= 1:
             break
         rate = learning_rate(config, step, share)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        for options in optimizer.param_groups:
+            options["lr"] = rate
+        batch = group.next(batches)
+        if batch is None:
+            break
         with accelerator.autocast():
-            loss, numbers = loss_fn(wrapped, next(batches), share)
-        if not torch.isfinite(loss):
+            loss, numbers = loss_fn(wrapped, batch, share)
+        if group.any(not bool(torch.isfinite(loss))):
             raise RuntimeError(
                 f"The loss is {loss.item()} at step {step}; lower the learning rate."
             )
         accelerator.backward(loss)
+        group.average_gradients(wrapped.parameters())
         accelerator.clip_grad_norm_(wrapped.parameters(), config.grad_clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -154,6 +176,7 @@ def train(
             last_val = time.monotonic()
     save()
     run_validation()
+    group.wait()
     final = accelerator.unwrap_model(wrapped)
     ema.copy_to(final)
     return final.eval()

@@ -21,6 +21,7 @@ from mmsr_core.depth import DepthNet, DepthNetConfig
 from .depth_data import HELD_OUT_SEED, DepthSet, batches, read_photos, read_rgbd, render_set
 from .depth_loss import aligned_figures, depth_loss
 from .loop import LoopConfig, train
+from .parallel import is_main, main_first, process_seed
 from .scene_textures import TextureBank
 
 FAR_M = 80.0
@@ -69,10 +70,11 @@ def main() -> None:
     photos = read_photos(arguments.data / "photos_0.tar", data["texture_photos"])
     bank = TextureBank(photos, seed=config["loop"]["seed"])
     cache = arguments.out / "cache"
-    rendered = render_set(data["scenes"], 0, bank, size, cache / "train.npz")
-    scenes = render_set(
-        data["validation_scenes"], HELD_OUT_SEED, bank, size, cache / "held_out.npz"
-    )
+    with main_first():  # the others read what the first has rendered
+        rendered = render_set(data["scenes"], 0, bank, size, cache / "train.npz")
+        scenes = render_set(
+            data["validation_scenes"], HELD_OUT_SEED, bank, size, cache / "held_out.npz"
+        )
     real, real_held_out = read_rgbd(arguments.data / "rgbd_7scenes.tar")
     held_out = {"rgbd": real_held_out, "scenes": scenes}
 
@@ -88,7 +90,7 @@ def main() -> None:
         data["batch_size"],
         data["real_share"],
         [tuple(s) for s in data["sizes"]],
-        config["loop"]["seed"] + 1,
+        process_seed(config["loop"]["seed"] + 1),
     )
 
     def loss(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
@@ -97,6 +99,8 @@ def main() -> None:
 
     loop = LoopConfig(out=str(arguments.out), minutes=arguments.minutes, **config["loop"])
     trained = train(model, stream, loss, loop, validate=lambda net: figures(net, held_out))
+    if not is_main():
+        return
     trained.save_pretrained(arguments.out / "depth_estimator")  # type: ignore[operator]
     report: dict[str, dict[str, float]] = {"model": figures(trained, held_out)}
     for baseline in ("constant", "ramp"):

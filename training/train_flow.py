@@ -35,6 +35,7 @@ from .data import load_photos, split
 from .extend import extend_denoiser
 from .guides import synthetic_guides
 from .loop import train
+from .parallel import is_main
 
 
 def caption_embeddings(data: str, encoder: str) -> dict[str, Tensor]:
@@ -192,7 +193,8 @@ def main() -> None:
         return {name: value / len(fixed) for name, value in sums.items()}
 
     model = train(model, batches, loss_fn, loop_config(args), validate)
-    model.save_pretrained(str(Path(args.out) / "denoiser"))
+    if is_main():
+        model.save_pretrained(str(Path(args.out) / "denoiser"))
 
 
 if __name__ == "__main__":

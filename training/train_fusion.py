@@ -27,6 +27,7 @@ from .common import psnr_y, setup
 from .fusion_loss import FusionWeights, fusion_loss, guide_loss
 from .loop import LoopConfig, train
 from .pairs import Restorer, load_pairs, restore_pool, split_pairs, stack_pool
+from .parallel import is_main, process_seed
 
 GUIDES = ("right", "sharp", "shifted", "foreign", "black", "flat")
 SHARES = (0.50, 0.14, 0.16, 0.10, 0.05, 0.05)
@@ -180,7 +181,9 @@ def main() -> None:
     torch.manual_seed(args.seed)
     model = (FusionNet.from_pretrained(args.init) if args.init else FusionNet()).to(device)
     weights = FusionWeights(args.gradient, args.strength, args.ssim)
-    batches = windows(training, args.batch, args.window, np.random.default_rng(args.seed))
+    batches = windows(
+        training, args.batch, args.window, np.random.default_rng(process_seed(args.seed))
+    )
     fixed = next(windows(validation, 16, 128, np.random.default_rng(7)))
 
     def both(net: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
@@ -203,7 +206,8 @@ def main() -> None:
         validate_minutes=4.0, checkpoint_minutes=2.0,
     )  # fmt: skip
     trained = train(model, batches, loss_fn, config, validate)
-    trained.save_pretrained(str(Path(args.out) / "fusion_net"))  # type: ignore[operator]
+    if is_main():
+        trained.save_pretrained(str(Path(args.out) / "fusion_net"))  # type: ignore[operator]
 
 
 def net_losses(

@@ -19,6 +19,7 @@ from .batches import Batch, fit_basis
 from .common import add_loop_arguments, degraded_batches, held_out_batches, loop_config, setup
 from .data import load_photos, split
 from .loop import train
+from .parallel import is_main
 
 
 def second_moments(kernels: Tensor, scale: int) -> Tensor:
@@ -89,7 +90,8 @@ def main() -> None:
         return {k: v for k, v in numbers.items() if math.isfinite(v)}
 
     model = train(model, batches, loss_fn, loop_config(args), validate)
-    model.save_pretrained(str(Path(args.out) / "kernel_estimator"))
+    if is_main():
+        model.save_pretrained(str(Path(args.out) / "kernel_estimator"))
 
 
 if __name__ == "__main__":

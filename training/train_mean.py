@@ -24,6 +24,7 @@ from .common import (
 )
 from .data import load_photos, split
 from .loop import train
+from .parallel import is_main
 
 
 def main() -> None:
@@ -78,7 +79,8 @@ def main() -> None:
         return {n: sum(v) / len(v) for n, v in zip(names, (truth, guess, plain), strict=True)}
 
     model = train(model, batches, loss_fn, loop_config(args), validate)
-    model.save_pretrained(str(Path(args.out) / "mean_net"))
+    if is_main():
+        model.save_pretrained(str(Path(args.out) / "mean_net"))
 
 
 if __name__ == "__main__":

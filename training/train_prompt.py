@@ -30,6 +30,7 @@ from .batches import Batch, Preparer, degraded, fit_basis
 from .common import add_loop_arguments, loop_config, psnr_y, setup
 from .data import Photo, crop_patch, load_photos, split
 from .loop import train
+from .parallel import is_main
 
 
 @dataclass
@@ -187,7 +188,8 @@ def main() -> None:
         batches = prompted_batches(training, prompts, args, device)
         model = train(model, batches, loss_fn, loop_config(args), validate)
         set_prompt_progress(model, 1.0)
-        model.save_pretrained(str(Path(args.out) / "mean_net"))
+        if is_main():
+            model.save_pretrained(str(Path(args.out) / "mean_net"))
     figures = {"held_out": len(validation), "never_seen": len(validation) - len(extra)}
     print(json.dumps({**figures, **validate(model.eval())}, indent=2))
 

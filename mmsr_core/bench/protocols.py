@@ -4,6 +4,7 @@ p1   isotropic Gaussian, std 1.3 px at HR, then antialiased bicubic reduction
 p2   smooth field of rotating anisotropic Gaussians, std sqrt(0.175 s)..sqrt(2.5 s) px
 p2n  p2 plus Gaussian noise of std 5/255
 p3   defocus driven by a depth map, then JPEG 80 (`defocus`: without the JPEG)
+p4   real-world mix: second-order degradation in Real-ESRGAN's ranges
 
 All end with rounding to 8 bit. Everything random is seeded by the seed and the picture's name.
 """
@@ -21,11 +22,17 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..degradation import KernelField, add_gaussian_noise, degrade, gaussian_kernels
+from ..degradation import (
+    KernelField,
+    add_gaussian_noise,
+    degrade,
+    degrade_second_order,
+    gaussian_kernels,
+)
 from ..errors import InputError
 from ..metrics import round_to_uint8
 
-PROTOCOLS = ("p1", "p2", "p2n", "p3")
+PROTOCOLS = ("p1", "p2", "p2n", "p3", "p4")
 P1_BLUR_SIGMA_PX = 1.3
 P2N_NOISE_STD = 5 / 255
 P3_JPEG_QUALITY = 80
@@ -39,7 +46,7 @@ class Sample:
     lr: Tensor
     """`(1,3,h,w)`, 8-bit values in 0..1."""
     true_field: KernelField | None
-    """The kernels it was made with; None where the protocol has none on this window (p1)."""
+    """The kernels it was made with; None where the protocol has none on this window (p1, p4)."""
     inverse_depth: Tensor | None
     """`(1,1,h,w)` that drove the defocus (p3), else None."""
 
@@ -91,6 +98,8 @@ def make_sample(
         lr = round_to_uint8(degrade(hr, field.dense(), scale))
         lr = jpeg_file(lr, P3_JPEG_QUALITY) if protocol == "p3" else lr
         return Sample(lr, field, depth)
+    if protocol == "p4":
+        return Sample(degrade_second_order(hr, scale, seeded(seed, "p4", name)).lr, None, None)
     raise InputError(f"Unknown protocol {protocol!r}. Choose from {', '.join(PROTOCOLS)}.")
 
 

@@ -17,9 +17,10 @@ from ..metrics import best_constant_kernel, kernel_l1, kernel_psnr, lr_consisten
 from . import sources
 from .bicubic import bicubic_results
 from .environment import describe_environment, write_json, write_text
+from .inputs import Inputs
 from .measure import Figures, Measurer, mean_figures
 from .options import FAILURES, QualityOptions
-from .protocols import Sample, make_sample, p2_field
+from .protocols import Sample
 from .quality_report import protocol_markdown, quality_markdown
 from .runner import Method, describe_model, estimate_figures, expand_methods, restore
 
@@ -91,7 +92,7 @@ class _Protocol:
         self.rows: dict[str, dict[str, Figures]] = {}
         self.constant_psnr: dict[str, float] = {}
         self.failures: dict[str, str] = {}
-        self.notes: list[str] = []
+        self.inputs = Inputs(name, options)
 
     def run(self, pictures: list[Path], say: Say) -> None:
         for path in tqdm(pictures, desc=self.name, unit="picture"):
@@ -108,7 +109,7 @@ class _Protocol:
         """Rows of one picture: method -> figures. All or none, so that means stay comparable."""
         options = self.options
         hr = sources.read_hr(path, options.scale)
-        sample = self.sample(hr, path.stem)
+        sample = self.inputs.sample(hr, path.stem)
         figures = {
             name: self.figures(up, hr, sample)
             for name, up in bicubic_results(sample.lr, options.scale).items()
@@ -165,30 +166,8 @@ class _Protocol:
             ).item()
         return row
 
-    def sample(self, hr: Tensor, name: str) -> Sample:
-        """The ready input where there is one, otherwise one made as the protocol states."""
-        options, scale = self.options, self.options.scale
-        size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
-        parameters = depth = None
-        if self.name in ("p2", "p2n") and options.params is not None:
-            file = options.params / f"{name}.npz"
-            parameters = sources.read_kernel_parameters(file, size)
-        if self.name == "p3" and options.depth_maps is not None:
-            path = sources.find_depth_map(options.depth_maps, name)
-            depth = sources.read_inverse_depth(path, size)
-        folder = options.inputs_folder(self.name)
-        if folder is None:
-            if self.name == "p3" and depth is None:
-                self.note("No --depth-maps: seeded scene layouts drive the defocus.")
-            return make_sample(
-                self.name, hr, name, scale, options.seed, inverse_depth=depth, parameters=parameters
-            )
-        field = None if parameters is None else p2_field(parameters, scale)
-        return Sample(sources.read_lr(folder, name, size), field, depth)
-
     def note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+        self.inputs.note(text)
 
     def result(self, peers: dict[str, dict[str, float]]) -> dict[str, Any]:
         count = len(next(iter(self.rows.values()), {}))
@@ -205,7 +184,7 @@ class _Protocol:
             },
             "best_constant_kernel_psnr": {"mean": mean, "images": self.constant_psnr},
             "published": {k: v for k, v in peers.items() if k not in ("bicubic", "bicubic_pil")},
-            "notes": self.notes,
+            "notes": self.inputs.notes,
             "failures": self.failures,
         }
 

@@ -21,7 +21,8 @@ def quality_markdown(result: dict[str, Any]) -> str:
         "PSNR and SSIM leave a border of one scale out, Y is BT.601; LPIPS-Alex sees the whole "
         "picture; all results are rounded to 8 bit first. LR dB is the PSNR (RGB) of the degraded "
         "result against the input. Kernel PSNR has the largest value of the true field as its "
-        "peak.\n"
+        "peak. bicubic: without antialias (torch, A = -0.75); bicubic_pil: with antialias (Pillow "
+        "and torch, A = -0.5), which filters nothing when a picture is enlarged.\n"
     )
     parts = [protocol_markdown(name, item) for name, item in result["protocols"].items()]
     return "\n".join([head, *parts])

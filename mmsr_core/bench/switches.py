@@ -66,3 +66,21 @@ def _replaced(
     finally:
         for fusion in fusions:
             del fusion.__dict__[method]
+
+
+@contextmanager
+def bicubic_anchor(engine: MMSREngine) -> Iterator[None]:
+    """The mean net gives back the bicubic picture, so that the flow starts from there.
+
+    For `sample` alone: SVKR uses the mean net as well. The denoiser is not trained for it.
+    """
+    net = engine.mean_net
+
+    def forward(base: Tensor, *_: object, **__: object) -> Tensor:
+        return base.clone()
+
+    net.__dict__["forward"] = forward
+    try:
+        yield
+    finally:
+        del net.__dict__["forward"]

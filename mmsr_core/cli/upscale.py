@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from .common import (
     write_json,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
+from .processes import Processes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,54 +114,77 @@ class _Job:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
+    processes = Processes.started()
     inputs, batch = collect_inputs([Path(text) for text in args.inputs])
     check_evidence_options(args, len(inputs))
     ends_open = args.output.endswith(("/", os.sep))
     outputs = plan_outputs(inputs, Path(args.output), batch, ends_open)
     _check_side_outputs(args, inputs, outputs)
+    processes.gather([])  # all have listed the same files before the first result is written
+    args.device = processes.device(args.device)
+    jobs = processes.share(list(zip(inputs, outputs, strict=True)))
+    results: list[_Result] = []
+    for result in _run_jobs(args, jobs, batch):
+        results.append(result)
+        if processes.count == 1:  # what is finished is kept if the run is interrupted
+            _write_reports(args, results, batch)
+    results = processes.gather(results)
+    if processes.rank == 0:
+        _write_reports(args, results, batch)
+    failed = [result.source for result in results if result.code]
+    if failed and processes.rank == 0:
+        names = ", ".join(str(path) for path in failed)
+        say_error(f"{len(failed)} of {len(inputs)} pictures failed: {names}")
+    codes = {result.code for result in results}
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What became of one picture."""
+
+    source: Path
+    code: int
+    """0 done, 2 bad input, 1 an unexpected failure."""
+    report: dict[str, Any]
+
+
+def _run_jobs(
+    args: argparse.Namespace, jobs: list[tuple[Path, Path]], batch: bool
+) -> Iterator[_Result]:
+    """Restores one picture after the other; in a batch a failure ends nothing."""
     pipeline: MMSREngine | None = None
     prompt: Tensor | None = None
-    reports: list[dict[str, Any]] = []
-    failed: list[Path] = []
-    code = 0
-    for source, target in zip(inputs, outputs, strict=True):
+    for source, target in jobs:
         try:
             job = _prepare(args, source, target)
         except MMSRError as error:
             if not batch:
                 raise
-            _record_failure(source, error, failed, reports)
+            yield _failure(source, error)
             continue
         if pipeline is None:  # outside the try: without a model no picture can be made
             pipeline = load_model(args)
             prompt = load_prompt(args, pipeline)
         try:
-            reports.append(_restore(args, pipeline, job, prompt))
+            yield _Result(source, 0, _restore(args, pipeline, job, prompt))
         except Exception as error:
             if not batch or (args.debug and not isinstance(error, MMSRError)):
                 raise
-            code = code if isinstance(error, MMSRError) else 1
-            _record_failure(source, error, failed, reports)
-        finally:
-            if args.report is not None and reports:
-                write_json(args.report, reports if batch else reports[0])
-    if failed and args.report is not None:
-        write_json(args.report, reports)
-    if failed:
-        names = ", ".join(str(path) for path in failed)
-        say_error(f"{len(failed)} of {len(inputs)} pictures failed: {names}")
-        return code or 2
-    return 0
+            yield _failure(source, error)
 
 
-def _record_failure(
-    source: Path, error: Exception, failed: list[Path], reports: list[dict[str, Any]]
-) -> None:
-    kind = "" if isinstance(error, MMSRError) else f"unexpected {type(error).__name__}: "
-    text = f"{kind}{error}"
+def _write_reports(args: argparse.Namespace, results: list[_Result], batch: bool) -> None:
+    if args.report is not None:
+        reports = [result.report for result in results]
+        write_json(args.report, reports if batch else reports[0])
+
+
+def _failure(source: Path, error: Exception) -> _Result:
+    known = isinstance(error, MMSRError)
+    text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
     say_error(text if str(source) in text else f"{source}: {text}")
-    failed.append(source)
-    reports.append({"input": str(source), "error": text})
+    return _Result(source, 2 if known else 1, {"input": str(source), "error": text})
 
 
 def _check_side_outputs(args: argparse.Namespace, inputs: list[Path], outputs: list[Path]) -> None:

@@ -19,6 +19,7 @@ from .kernels import (
 )
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
+from .second_order import SecondOrder, SecondOrderConfig, degrade_second_order
 from .synthesis import Synthesis, SynthesisConfig, sample_kernels, sigma_range_px, synthesise
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "KernelBasis",
     "KernelField",
     "KernelMoments",
+    "SecondOrder",
+    "SecondOrderConfig",
     "Synthesis",
     "SynthesisConfig",
     "add_gaussian_noise",
@@ -37,6 +40,7 @@ __all__ = [
     "check_scale",
     "constant_kernel_field",
     "degrade",
+    "degrade_second_order",
     "disk_kernels",
     "gaussian_kernels",
     "isotropic_gaussian",

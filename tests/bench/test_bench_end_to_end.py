@@ -53,7 +53,7 @@ def model(tmp_path_factory):
 
 
 def test_bicubic_rows_need_no_model(pictures, tmp_path, capsys):
-    protocols = ["p1", "p2", "p2n", "p3"]
+    protocols = ["p1", "p2", "p2n", "p3", "p4"]
     arguments = ["bench", "quality", "--data", pictures, "--out", tmp_path, "--steps"]
     code = main([str(a) for a in [*arguments, "--protocol", *protocols, "--scale", 2]])
     assert code == 2  # the broken file, reported
@@ -85,6 +85,17 @@ def test_published_rows_and_ready_inputs(pictures, tmp_path):
     assert "Other (published)" in (tmp_path / "quality.md").read_text()
     assert part["methods"]["bicubic"]["mean"]["psnr_y"] < 25  # flat inputs were used
     assert "lr_db_true" not in part["methods"]["bicubic"]["mean"]
+
+
+def test_pillows_cubic_is_the_one_with_antialias():
+    noise = torch.rand(1, 3, 9, 11, generator=torch.Generator().manual_seed(0))
+    lr = ((0.3 + 0.4 * noise) * 255).round() / 255  # nothing to clip between the axes
+    ours = bicubic_results(lr, 4)["bicubic_pil"]
+    size = (36, 44)
+    other = torch.nn.functional.interpolate(lr, size, mode="bicubic", antialias=True).clamp(0, 1)
+    difference = (ours - other).abs() * 255
+    assert difference.max() < 2  # Pillow rounds to 8 bits after each axis
+    assert difference.mean() < 0.4
 
 
 def test_bicubic_results_keep_the_geometry():
@@ -154,13 +165,16 @@ def test_kernel_errors_with_a_model(pictures, model, tmp_path):
 
 def test_speed_with_a_model(model, tmp_path):
     base = ["bench", "speed", "--model", model, "--out", tmp_path, "--size", 16, "--repeats", 2]
-    rest = ["--dtype", "float32", "--steps", 1, "--threads", 1, "--device", "cpu"]
+    rest = ["--dtype", "float32", "--steps", 1, "--threads", 1, "--device", "cpu", "--no-peers"]
     assert main([str(a) for a in [*base, *rest]]) == 0
-    run = json.loads((tmp_path / "speed.json").read_text())["runs"]["float32"]
+    run = json.loads((tmp_path / "speed.json").read_text())["runs"]["16 float32"]
     assert run["total_seconds"]["median"] > 0
     assert run["load_seconds"] > 0
     assert run["stage_seconds"]
     assert run["peak_memory_mb"] > 50
+    assert run["operations"] > 1e6
+    assert 0 < run["peak_share"] < 1
+    assert "share of the peak" in (tmp_path / "speed.md").read_text()
 
 
 def test_bad_usage_is_one_line(tmp_path, capsys):
@@ -170,6 +184,8 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
         ["quality", "--protocol", "p9"],
         ["kernel", "--out", str(tmp_path)],
         ["speed", "--size", "0", "--out", str(tmp_path)],
+        ["speed", "--size", "4x4x4", "--out", str(tmp_path)],
+        ["speed", "--mode", "fast", "--out", str(tmp_path)],
     ):
         assert main(["bench", *arguments]) == 2
         error = capsys.readouterr().err.strip()
