@@ -24,7 +24,7 @@ from .stages import FlowMaps, FlowStage, base_canvas, restore_mean
 
 STEP_PROJECTIONS = 2
 """SART iterations after a step that is not the last."""
-FINAL_PROJECTIONS = 5
+FINAL_PROJECTIONS = 10
 """SART iterations at the end."""
 CG_ITERATIONS = 8
 
