@@ -1,0 +1,293 @@
+"""The demo's access to the pipeline: one job at a time, results on disk, the last ones kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..errors import InputError
+from ..types import Progress, ProgressCallback
+from .files import Workspace, safe_stem
+from .jobs import RestoreJob, Restoration
+from .settings import DemoSettings
+from .sizes import SizePlan, plan_size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..image import LoadedImage
+    from ..pipeline import MMSRPipeline, RestorationOutput
+    from .inspection import Inspection
+
+_KEPT_RESULTS = 8
+_CPU_PIXELS, _GPU_PIXELS = 4_000_000, 24_000_000
+_PACE = {"cpu": (5.0, 10.0), "cuda": (0.15, 0.3), "mps": (0.6, 1.2)}
+"""Seconds per megapixel of the result before anything was timed: without and with a flow."""
+
+
+def _silent(progress: Progress) -> None:
+    del progress
+
+
+class Engine:
+    """Loads the weights when first needed and runs one job at a time."""
+
+    def __init__(self, settings: DemoSettings, workspace: Workspace | None = None) -> None:
+        """Args: what the starter chose; where files go (a new place by default)."""
+        self.settings = settings
+        self.workspace = workspace or Workspace()
+        self._one_job = threading.Lock()
+        self._loading = threading.Lock()
+        self._pipeline: MMSRPipeline | None = None
+        self._results: OrderedDict[str, Restoration] = OrderedDict()
+        self._pace: dict[bool, float] = {}
+
+    # -- the model ------------------------------------------------------------------------------
+
+    @property
+    def pipeline(self) -> MMSRPipeline:
+        """The pipeline; the first access loads it.
+
+        Raises:
+            WeightsError: The weights are missing or damaged.
+        """
+        with self._loading:
+            if self._pipeline is None:
+                from diffusers.utils import logging as diffusers_logging
+
+                from ..pipeline import load_pipeline
+
+                diffusers_logging.disable_progress_bar()
+                chosen = self.settings
+                self._pipeline = load_pipeline(chosen.model, chosen.device, chosen.dtype)
+            return self._pipeline
+
+    @property
+    def device_type(self) -> str:
+        """`cpu`, `cuda` or `mps`."""
+        from ..pipeline.loading import resolve_device
+
+        return resolve_device(self.settings.device).type
+
+    # -- sizes and times ------------------------------------------------------------------------
+
+    def plan(self, size: tuple[int, int], scale: int | None) -> SizePlan:
+        """The working size of a picture of (height, width); see `plan_size`."""
+        auto = self.settings.auto_pixels
+        if not auto:
+            auto = _CPU_PIXELS if self.device_type == "cpu" else _GPU_PIXELS
+        return plan_size(size, scale, auto, self.settings.max_output_pixels)
+
+    def seconds_for(self, plan: SizePlan, steps: int) -> float:
+        """About how long a run takes, from the runs so far."""
+        flow = steps > 0
+        pace = self._pace.get(flow)
+        if pace is None:
+            pace = _PACE.get(self.device_type, _PACE["cpu"])[flow]
+        return 1.0 + pace * plan.result[0] * plan.result[1] / 1e6 * (steps / 4 if flow else 1)
+
+    def _learn_pace(self, plan: SizePlan, steps: int, seconds: float) -> None:
+        megapixels = plan.result[0] * plan.result[1] / 1e6 * (steps / 4 if steps else 1)
+        if megapixels > 0.2:
+            self._pace[steps > 0] = seconds / megapixels
+
+    # -- jobs -----------------------------------------------------------------------------------
+
+    def load(self, path: Path, float_range: Any = "unit") -> LoadedImage:
+        """Reads an uploaded picture within the limits.
+
+        Raises:
+            ImageFileError: It is no picture, damaged or too large; the message has no server path.
+        """
+        from ..errors import ImageFileError
+        from ..image import load_image
+
+        try:
+            return load_image(path, self.settings.max_pixels, float_range=float_range)
+        except ImageFileError as error:
+            raise ImageFileError(str(error).replace(str(path), "This file")) from None
+
+    def size_of(self, path: Path) -> tuple[int, int]:
+        """Height and width from the header alone; errors as for `load`."""
+        from ..errors import ImageFileError
+        from ..image import read_size
+
+        try:
+            return read_size(path, self.settings.max_pixels)
+        except ImageFileError as error:
+            raise ImageFileError(str(error).replace(str(path), "This file")) from None
+
+    def restore(self, job: RestoreJob, progress: ProgressCallback | None = None) -> Restoration:
+        """Restores one picture; the same job again is answered from the last results.
+
+        Raises:
+            InputError: A picture or a number cannot be used.
+        """
+        from ..image import resize_alpha, resize_bicubic, save_image
+
+        tell = progress or _silent
+        key = self.key(job)
+        kept = self.remembered(key)
+        if kept is not None:
+            return kept
+        self.plan(self.size_of(job.picture), job.scale)  # From the header: refused before decoding.
+        image = self.load(job.picture)
+        plan = self.plan(image.size, job.scale)
+        lr = resize_bicubic(image.rgb, plan.work)
+        tell(Progress("load", 0, 1))
+        pipeline = self.pipeline
+        started = time.perf_counter()
+        with self._one_job:
+            output = self._run(pipeline, lr, job, plan.scale, tell)
+        self._learn_pace(plan, job.steps, time.perf_counter() - started)
+        tell(Progress("save", 1, 1))
+        folder = self.workspace.new_folder()
+        stem = safe_stem(job.name)
+        after, before = folder / f"{stem}_restored.png", folder / f"{stem}_before.jpg"
+        alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
+        save_image(
+            after,
+            output.images,
+            alpha,
+            metadata=_metadata(job, plan, output),
+            icc_profile=image.icc_profile,
+            bit_depth=16 if image.bit_depth > 8 and not plan.is_reduced else 8,
+        )
+        save_image(before, resize_bicubic(lr, plan.result), icc_profile=image.icc_profile)
+        made = Restoration(
+            after, before, plan, output.report.to_dict(), _inspect(lr, output, folder)
+        )
+        self._remember(key, made)
+        return made
+
+    def estimate(
+        self, picture: Path, scale: int | None, progress: ProgressCallback | None = None
+    ) -> Inspection:
+        """Measures one picture without restoring it.
+
+        Raises:
+            InputError: The picture cannot be used.
+        """
+        from ..image import resize_bicubic
+        from .inspection import inspect_run
+
+        self.plan(self.size_of(picture), scale)
+        image = self.load(picture)
+        plan = self.plan(image.size, scale)
+        lr = resize_bicubic(image.rgb, plan.work)
+        (progress or _silent)(Progress("load", 0, 1))
+        pipeline = self.pipeline
+        with self._one_job:
+            measured = pipeline.refine_kernel(lr, plan.scale, progress=progress)
+        return inspect_run(lr, measured, self.workspace.new_folder())
+
+    def run(self, lr: Tensor, scale: int, job: RestoreJob, tell: ProgressCallback) -> Tensor:
+        """The pipeline on a picture in memory: `(1,3,h,w)` to `(1,3,h*scale,w*scale)`, 0..1."""
+        pipeline = self.pipeline
+        with self._one_job:
+            return self._run(pipeline, lr, job, scale, tell).images
+
+    def _run(
+        self,
+        pipeline: MMSRPipeline,
+        lr: Tensor,
+        job: RestoreJob,
+        scale: int,
+        tell: ProgressCallback,
+    ) -> RestorationOutput:
+        height, width = lr.shape[-2:]
+        options: dict[str, Any] = {}
+        if job.depth is not None:
+            from ..depth import depth_from_picture
+
+            picture = self.load(job.depth, "stretch")
+            options["inverse_depth"] = depth_from_picture(picture.rgb, (height, width))
+        if job.guide is not None:
+            options |= {"guide": self.load(job.guide).rgb, "guide_mode": job.guide_mode}
+        if job.references:
+            pictures = [self.load(path).rgb for path in job.references]
+            texts = [job.prompt] if job.prompt.strip() else []
+            options["prompt"] = pipeline.encode_prompt(texts, pictures)
+        elif job.prompt.strip():
+            options["prompt"] = job.prompt.strip()
+        return pipeline(
+            lr,
+            scale=scale,
+            steps=job.steps,
+            detail=job.detail,
+            seed=job.seed,
+            strengths=dict(job.strengths),
+            consistency=job.consistency,
+            progress=tell,
+            **options,
+        )
+
+    # -- kept results ---------------------------------------------------------------------------
+
+    def key(self, job: RestoreJob) -> str:
+        """What makes a job the same as another one: the contents of its files and its numbers."""
+        files = [job.picture, job.depth, job.guide, *job.references]
+        sums = ["" if path is None else _digest(path) for path in files]
+        chosen = (job.name, job.scale, job.steps, job.detail, job.seed, job.consistency)
+        more = (job.prompt.strip(), job.guide_mode, sorted(job.strengths.items()))
+        return json.dumps([sums, chosen, more])
+
+    def remembered(self, key: str) -> Restoration | None:
+        """A kept result whose files are still there."""
+        kept = self._results.get(key)
+        if kept is None or not (kept.after.is_file() and kept.before.is_file()):
+            self._results.pop(key, None)
+            return None
+        self._results.move_to_end(key)
+        return kept
+
+    def _remember(self, key: str, made: Restoration) -> None:
+        self._results[key] = made
+        while len(self._results) > _KEPT_RESULTS:
+            self._results.popitem(last=False)
+
+    def close(self) -> None:
+        """Removes every file."""
+        self._results.clear()
+        self.workspace.close()
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        raise InputError("The uploaded file is gone. Upload it again.") from None
+
+
+def _metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:
+    settings = {
+        "scale": plan.scale,
+        "steps": job.steps,
+        "detail": job.detail,
+        "seed": job.seed,
+        "consistency": job.consistency,
+        "prompt": job.prompt,
+        "reduced_first": plan.is_reduced,
+    }
+    return {
+        "Software": f"mmsr {__version__}",
+        "mmsr": json.dumps(settings),
+        "mmsr_report": json.dumps(output.report.to_dict()),
+    }
+
+
+def _inspect(lr: Tensor, output: RestorationOutput, folder: Path) -> Inspection:
+    from .inspection import inspect_run
+
+    steps = getattr(output, "weight_steps", ()) or (
+        (output.weight_maps,) if output.weight_maps else ()
+    )
+    mask = getattr(output, "prompt_mask", None)
+    consistency = output.report.consistency_db
+    return inspect_run(lr, output.estimate, folder, steps, consistency, mask)
