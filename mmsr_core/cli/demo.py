@@ -43,6 +43,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="auto, cpu, cuda, cuda:N or mps (default auto)",
     )
     parser.add_argument(
+        "--clip",
+        type=Path,
+        metavar="DIR",
+        help="a CLIP model on this computer, for reference pictures",
+    )
+    parser.add_argument(
         "--max-pixels",
         type=whole_number(1024, 10**9),
         default=25_000_000,
@@ -72,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
         port=args.port,
         model=model,
         device=args.device,
+        clip=args.clip,
         max_pixels=args.max_pixels,
         max_upload_mb=args.max_upload_mb,
         open_browser=not args.no_browser,

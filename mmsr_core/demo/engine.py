@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..image import LoadedImage
-    from ..pipeline import MMSRPipeline, RestorationOutput
+    from ..pipeline import MMSREngine, RestorationOutput
     from .inspection import Inspection
 
 _KEPT_RESULTS = 8
@@ -35,6 +36,19 @@ def _silent(progress: Progress) -> None:
     del progress
 
 
+@dataclass(frozen=True)
+class Abilities:
+    """What the loaded weights can make use of beside the picture itself."""
+
+    prompt: bool
+    references: bool
+    guide: bool
+
+    def uses(self, modality: str) -> bool:
+        """Whether the strength of a modality means anything."""
+        return {"prompt": self.prompt, "guide": self.guide}.get(modality, True)
+
+
 class Engine:
     """Loads the weights when first needed and runs one job at a time."""
 
@@ -44,14 +58,15 @@ class Engine:
         self.workspace = workspace or Workspace()
         self._one_job = threading.Lock()
         self._loading = threading.Lock()
-        self._pipeline: MMSRPipeline | None = None
+        self._pipeline: MMSREngine | None = None
         self._results: OrderedDict[str, Restoration] = OrderedDict()
         self._pace: dict[bool, float] = {}
+        self._clip: Any = None
 
     # -- the model ------------------------------------------------------------------------------
 
     @property
-    def pipeline(self) -> MMSRPipeline:
+    def pipeline(self) -> MMSREngine:
         """The pipeline; the first access loads it.
 
         Raises:
@@ -59,14 +74,38 @@ class Engine:
         """
         with self._loading:
             if self._pipeline is None:
-                from diffusers.utils import logging as diffusers_logging
-
                 from ..pipeline import load_pipeline
 
-                diffusers_logging.disable_progress_bar()
                 chosen = self.settings
                 self._pipeline = load_pipeline(chosen.model, chosen.device, chosen.dtype)
             return self._pipeline
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the weights can make use of; loads them."""
+        pipeline = self.pipeline
+        in_flow = set(pipeline.denoiser.modalities)
+        in_mean = bool(pipeline.mean_net.config.get("prompt_every", 0))
+        clip = self.settings.clip is not None
+        prompt = (in_mean or "prompt" in in_flow) and (clip or pipeline.prompt_encoder is not None)
+        return Abilities(prompt, prompt and clip, pipeline.fusion_net is not None)
+
+    def _prompt(self, job: RestoreJob) -> Any:
+        """The job's words and reference pictures as the pipeline takes them; None for neither."""
+        text = job.prompt.strip()
+        if self.settings.clip is None:
+            if job.references:
+                raise InputError("Reference pictures need CLIP: start the demo with --clip FOLDER.")
+            return text or None
+        if not text and not job.references:
+            return None
+        from ..prompts import load_clip, mix_prompts
+
+        if self._clip is None:
+            self._clip = load_clip(self.settings.clip)
+        parts = [self._clip.encode_texts(text)] if text else []
+        parts += [self._clip.encode_images(self.load(path).rgb) for path in job.references]
+        return mix_prompts(parts)
 
     @property
     def device_type(self) -> str:
@@ -195,7 +234,7 @@ class Engine:
 
     def _run(
         self,
-        pipeline: MMSRPipeline,
+        pipeline: MMSREngine,
         lr: Tensor,
         job: RestoreJob,
         scale: int,
@@ -210,12 +249,9 @@ class Engine:
             options["inverse_depth"] = depth_from_picture(picture.rgb, (height, width))
         if job.guide is not None:
             options |= {"guide": self.load(job.guide).rgb, "guide_mode": job.guide_mode}
-        if job.references:
-            pictures = [self.load(path).rgb for path in job.references]
-            texts = [job.prompt] if job.prompt.strip() else []
-            options["prompt"] = pipeline.encode_prompt(texts, pictures)
-        elif job.prompt.strip():
-            options["prompt"] = job.prompt.strip()
+        prompt = self._prompt(job)
+        if prompt is not None:
+            options["prompt"] = prompt
         return pipeline(
             lr,
             scale=scale,
@@ -285,9 +321,5 @@ def _metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dic
 def _inspect(lr: Tensor, output: RestorationOutput, folder: Path) -> Inspection:
     from .inspection import inspect_run
 
-    steps = getattr(output, "weight_steps", ()) or (
-        (output.weight_maps,) if output.weight_maps else ()
-    )
-    mask = getattr(output, "prompt_mask", None)
-    consistency = output.report.consistency_db
-    return inspect_run(lr, output.estimate, folder, steps, consistency, mask)
+    consistency, mask = output.report.consistency_db, output.prompt_mask
+    return inspect_run(lr, output.estimate, folder, output.weight_steps, consistency, mask)

@@ -29,25 +29,33 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
     """Builds the page without starting a server.
 
     gradio's cache is moved into a private folder, which `Engine.close` removes.
+
+    Raises:
+        WeightsError: The weights are missing or damaged.
+        InputError: The device is not there.
     """
     workspace = Workspace()
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.root)
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(workspace.root / "examples")
     engine = Engine(settings, workspace)
+    try:
+        _ = engine.pipeline
+    except BaseException:
+        engine.close()
+        raise
     desk = Desk(engine)
     with gr.Blocks(
         title=f"{TITLE}: see what is wrong with a picture, get it back sharp",
         analytics_enabled=False,
         delete_cache=(CLEAN_EVERY_S, KEEP_FILES_S),
-        fill_width=True,
     ) as page:
         gr.HTML(
             f'<header class="mm-head"><h1>{TITLE}</h1>'
             "<p>Drop a picture. See what is wrong with it. Get it back sharp.</p></header>"
         )
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Restore", id="restore"):
-                restored = build_restore(desk)
+                restored = build_restore(desk, tabs)
             with gr.Tab("What was wrong", id="inspect"):
                 build_inspect(desk, restored)
             with gr.Tab("Fuse", id="fuse"):

@@ -52,7 +52,7 @@ def launch(settings: DemoSettings, *, block: bool = True) -> tuple[Blocks, Engin
     from .page import build_page, warm_up
     from .theme import CSS, make_theme
 
-    page, engine = build_page(settings)
+    page, engine = build_page(settings)  # Loads the weights: what is wrong with them is said now.
     middleware = [Middleware(ClosedRoutes)]
     if settings.is_local:  # Against pages elsewhere that point their own name at this computer.
         names = ["127.0.0.1", "localhost", "::1", "[::1]"]

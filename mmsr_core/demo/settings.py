@@ -26,6 +26,9 @@ class DemoSettings:
     model: str | Path = "small"
     device: str = "auto"
     dtype: str = "auto"
+    clip: str | Path | None = None
+    """A CLIP model (local folder) for prompts and reference pictures; None uses what the weights
+    bring."""
     max_pixels: int = 25_000_000
     """Larger pictures are refused from their header."""
     max_output_pixels: int = 64_000_000

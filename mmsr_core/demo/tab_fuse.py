@@ -22,6 +22,8 @@ MODES = (("Guide: sharpen the first with the second", "guide"), ("Fuse: show bot
 
 def build_fuse(desk: Desk) -> None:
     """Builds the tab inside the present Blocks context."""
+    if not desk.engine.abilities.guide:
+        gr.HTML(panels.notice("The loaded weights have no fusion network, so nothing can be fused."))
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
             first = _picture("First picture: the one to be restored", "fuse-first")

@@ -20,7 +20,10 @@ _NOTHING = panels.empty(
     "Nothing measured yet",
     "Restore a picture in the first tab, or measure one here without restoring it.",
 )
-_CLICK = panels.notice("Click a place of the map: what one point became there is shown enlarged.")
+_CLICK = panels.notice(
+    "Colour is the width of the blur, the ellipses are its shape. Click a place of the map to see "
+    "what one point became there."
+)
 
 
 def build_inspect(desk: Desk, restored: RestoreTab) -> None:
@@ -48,21 +51,21 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
             status = gr.HTML()
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             blur = gr.Image(
-                label="Blur: colour is its width, ellipses its shape. Click a place.",
+                label="Blur",
                 type="filepath", interactive=False, visible=False, elem_id="inspect-map",
                 buttons=["fullscreen", "download"],
             )  # fmt: skip
             kernel = gr.HTML(elem_id="inspect-kernel")
             depth = gr.Image(
                 label="Depth: near is bright", type="filepath", interactive=False, visible=False,
-                buttons=["fullscreen", "download"], height=320,
+                buttons=["fullscreen", "download"], height=320, elem_classes="mm-fit",
             )  # fmt: skip
-            with gr.Group(visible=False, elem_classes="mm-weights") as group:
+            with gr.Column(visible=False, elem_classes="mm-weights") as group:
                 step = gr.Slider(
                     1, 2, 1, step=1, label="Step", elem_id="inspect-step",
                     info="Which evidence was used where (bright = much), from the first step on.",
                 )  # fmt: skip
-                weights = gr.HTML(elem_id="inspect-weights", padding=True)
+                weights = gr.HTML(elem_id="inspect-weights")
 
     shown = {seen, words, blur, kernel, depth, group, step, weights}
 

@@ -12,6 +12,7 @@ import gradio as gr
 from ..cli.arguments import MODALITIES
 from . import panels, words
 from .desk import ENGINE_QUEUE, Desk, wire_stop
+from .engine import Abilities
 from .guard import as_path, as_upload, explain, needed, take_unread
 from .jobs import RestoreJob, Restoration
 from .settings import PRESETS, SCALES, parse_scale
@@ -32,8 +33,8 @@ class RestoreTab:
     """The events after which `result` is new."""
 
 
-def build_restore(desk: Desk) -> RestoreTab:
-    """Builds the tab inside the present Blocks context."""
+def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
+    """Builds the tab inside the present Blocks context; `tabs` lets it lead to the next one."""
     result = gr.State(None, time_to_live=3600)
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
@@ -64,7 +65,7 @@ def build_restore(desk: Desk) -> RestoreTab:
                     "Stop", variant="stop", size="lg", visible=False, elem_id="restore-stop"
                 )
             with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
-                advanced = _advanced()
+                advanced = _advanced(desk.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             queue = gr.HTML(elem_classes="mm-queue")
             status = gr.HTML(elem_id="restore-status")
@@ -87,20 +88,22 @@ def build_restore(desk: Desk) -> RestoreTab:
                 download = gr.DownloadButton(
                     "Download PNG", visible=False, size="md", elem_id="restore-download"
                 )
+                more = gr.Button("What was wrong?", visible=False, size="md", elem_id="restore-more")
             report = gr.HTML(elem_id="restore-report")
-    gr.HTML('<p class="mm-small mm-try">No picture at hand? Try one of these rendered scenes:</p>')
-    example = gr.Dataset(
-        components=[gr.Image(render=False, type="filepath")],
-        samples=[[str(EXAMPLES / name)] for name in EXAMPLE_FILES],
-        label="Examples",
-        show_label=False,
-        type="index",
-        elem_id="restore-examples",
-    )
+            gr.HTML('<p class="mm-small mm-try">No picture at hand? Try one of these rendered scenes:</p>')
+            example = gr.Dataset(
+                components=[gr.Image(render=False, type="filepath")],
+                samples=[[str(EXAMPLES / name)] for name in EXAMPLE_FILES],
+                label="Examples",
+                show_label=False,
+                type="index",
+                elem_id="restore-examples",
+            )
 
     inputs = {"picture": picture, "preset": preset, **advanced}
     idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
-    outputs = {result, queue, status, hint, slider, download, report, start, stop}
+    outputs = {result, queue, status, hint, slider, download, more, report, start, stop}
+    cleared = dict.fromkeys((hint, slider, download, more), gr.update(visible=False))
 
     def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         given = {name: values[component] for name, component in inputs.items()}
@@ -109,20 +112,19 @@ def build_restore(desk: Desk) -> RestoreTab:
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
             yield {status: panels.notice(explain(error), "bad")}
             return
-        yield {start: gr.update(visible=False), stop: gr.update(visible=True), report: ""}
+        yield {start: gr.update(visible=False), stop: gr.update(visible=True), report: ""} | cleared
         yield from desk.answer(
             lambda tell: desk.engine.restore(job, tell), request, status, idle, show
         )
 
     def show(made: Restoration) -> dict[Any, Any]:
         seen = made.inspection
-        note = "More in the tab “What was wrong”."
         return {
             result: made,
-            hint: gr.update(visible=False),
             slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
             download: gr.update(value=str(made.after), visible=True),
-            report: panels.findings(seen.headline(), seen.sentences(), note),
+            more: gr.update(visible=True),
+            report: panels.findings(seen.headline(), seen.sentences()),
         }
 
     def show_plan(values: dict[Any, Any]) -> str:
@@ -159,6 +161,10 @@ def build_restore(desk: Desk) -> RestoreTab:
         show_plan, inputs=plan_inputs, outputs=plan, queue=False, show_progress="hidden",
         api_visibility="private",
     )  # fmt: skip
+    more.click(
+        lambda: gr.Tabs(selected="inspect"), outputs=tabs,
+        queue=False, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
     preset.input(
         lambda name: PRESETS[name], preset, [advanced["steps"], advanced["detail"]],
         queue=False, show_progress="hidden", api_visibility="private",
@@ -166,8 +172,8 @@ def build_restore(desk: Desk) -> RestoreTab:
     return RestoreTab(result, (clicked, followed))
 
 
-def _advanced() -> dict[str, Any]:
-    """The folded controls: name to component."""
+def _advanced(can: Abilities) -> dict[str, Any]:
+    """The folded controls: name to component. What the weights cannot do is not shown."""
     steps, detail = PRESETS[DEFAULT_PRESET]
     made: dict[str, Any] = {}
     made["scale"] = gr.Radio(
@@ -188,12 +194,12 @@ def _advanced() -> dict[str, Any]:
     )  # fmt: skip
     made["prompt"] = gr.Textbox(
         "", label="What is in the picture", info="A few words, such as “a brick house”. Optional.",
-        placeholder="Optional", max_length=300,
+        placeholder="Optional", max_length=300, visible=can.prompt,
     )  # fmt: skip
     made["references"] = take_unread(
         gr.File(
             label="Reference pictures: they show what is meant (optional)",
-            file_count="multiple", file_types=["image"], height=110,
+            file_count="multiple", file_types=["image"], height=110, visible=can.references,
         )
     )  # fmt: skip
     with gr.Row():
@@ -207,14 +213,16 @@ def _advanced() -> dict[str, Any]:
             gr.Image(
                 label="Guide: a second sensor's picture (optional)", type="filepath",
                 image_mode=None, sources=["upload", "clipboard"], height=150, buttons=[],
+                visible=can.guide,
             )
         )  # fmt: skip
     gr.HTML('<p class="mm-small">How much each piece of evidence counts: 0 leaves it out.</p>')
     with gr.Row():
         for name in MODALITIES:
             made[f"strength_{name}"] = gr.Slider(
-                0, 2, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name), min_width=150
-            )
+                0, 2, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name), min_width=150,
+                visible=can.uses(name),
+            )  # fmt: skip
     made["consistency"] = gr.Radio(
         [("Back-projection", "ibp"), ("Conjugate gradient", "cg"), ("Off", "off")],
         value="ibp",

@@ -9,8 +9,9 @@ TITLE = "MMSR"
 
 def make_theme() -> gr.themes.Base:
     """Calm and neutral, one accent."""
-    font = [gr.themes.LocalFont("IBM Plex Sans"), "system-ui", "sans-serif"]
-    mono = [gr.themes.LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"]
+    # Regular and Bold: the SemiBold that gradio ships has a part of the letters only.
+    font = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"]
+    mono = ["ui-monospace", "monospace"]
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.teal,
@@ -22,6 +23,13 @@ def make_theme() -> gr.themes.Base:
         font_mono=mono,
     ).set(
         body_background_fill="*neutral_50",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        block_label_text_color="*neutral_600",
+        block_title_text_color="*neutral_800",
+        color_accent="*primary_700",
         body_background_fill_dark="#0d1117",
         block_border_width="1px",
         block_shadow="none",
@@ -45,8 +53,23 @@ def make_theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important;
-  padding: 20px 20px 40px !important; }
+.gradio-container { max-width: 100% !important; }
+.gradio-container > main, .gradio-container .main { max-width: 1180px !important; width: 100%;
+  margin: 0 auto !important; padding: 16px 24px 32px !important; }
+.gradio-container .wrap > main.contain, main.contain { padding: 0 !important; }
+.gradio-container .main > .wrap { padding: 0 !important; }
+.html-container { padding: 0 !important; }
+.block.hide-container:has(.html-container > .prose:empty):not(.mm-queue) { display: none; }
+.mm-queue { min-height: 26px; }
+.mm-queue:has(> .wrap.hide) { display: none; }
+.mm-queue > .wrap { padding: 0 !important; }
+.mm-fit img { width: 100% !important; height: 100% !important; object-fit: contain; }
+button.stop { background: transparent !important; color: #dc2626 !important;
+  border: 1px solid color-mix(in srgb, #dc2626 55%, transparent) !important; }
+.dark button.stop { color: #f87171 !important; }
+.mm-weights { gap: 12px !important; }
+.tab-container button.selected { color: var(--primary-700) !important; }
+.dark .tab-container button.selected { color: var(--primary-400) !important; }
 .mm-head { display: flex; align-items: baseline; gap: 14px; flex-wrap: wrap; margin: 2px 0 6px; }
 .mm-head h1 { font-size: 1.5rem; font-weight: 700; letter-spacing: -.02em; margin: 0; }
 .mm-head p { margin: 0; color: var(--body-text-color-subdued); font-size: 1rem; }
@@ -108,7 +131,7 @@ CSS = """
 td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc2626; width: 1.5em; }
 .mm-batch td { word-break: break-word; }
 @media (max-width: 640px) {
-  .gradio-container { padding: 12px 12px 32px !important; }
+  .gradio-container > main, .gradio-container .main { padding: 8px 14px 24px !important; }
   .mm-head { gap: 2px 10px; }
   .mm-empty { min-height: 120px; }
   .mm-findings dl { grid-template-columns: 1fr; gap: 0; }

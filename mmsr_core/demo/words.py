@@ -146,7 +146,7 @@ def noise_words(noise_std: float) -> str:
 def jpeg_words(quality: float) -> str:
     """JPEG quality 1..100 in words; 100 means no trace of it."""
     if quality > 97:
-        return "No trace of JPEG compression."
+        return "No traces of JPEG found."
     names = ((35, "Heavily compressed"), (65, "Clearly compressed"), (85, "Compressed"))
     name = next((text for bound, text in names if quality < bound), "Lightly compressed")
     return f"{name}: like JPEG quality {quality:.0f}."
