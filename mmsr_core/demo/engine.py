@@ -7,6 +7,8 @@ import json
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +59,8 @@ class Engine:
         self.settings = settings
         self.workspace = workspace or Workspace()
         self._one_job = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
         self._loading = threading.Lock()
         self._pipeline: MMSREngine | None = None
         self._results: OrderedDict[str, Restoration] = OrderedDict()
@@ -136,6 +140,29 @@ class Engine:
         if megapixels > 0.2:
             self._pace[steps > 0] = seconds / megapixels
 
+    # -- turns ----------------------------------------------------------------------------------
+
+    @property
+    def somebody_waits(self) -> bool:
+        """Whether a job waits for the one that runs."""
+        return self._waiting > 0
+
+    @contextmanager
+    def _turn(self, tell: ProgressCallback) -> Iterator[None]:
+        """The right to compute. Waiting reports, so that it can be ended like any other stage."""
+        with self._counting:
+            self._waiting += 1
+        try:
+            while not self._one_job.acquire(timeout=0.2):
+                tell(Progress("wait", 0, 1))
+        finally:
+            with self._counting:
+                self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._one_job.release()
+
     # -- jobs -----------------------------------------------------------------------------------
 
     def load(self, path: Path, float_range: Any = "unit") -> LoadedImage:
@@ -181,10 +208,10 @@ class Engine:
         lr = resize_bicubic(image.rgb, plan.work)
         tell(Progress("load", 0, 1))
         pipeline = self.pipeline
-        started = time.perf_counter()
-        with self._one_job:
+        with self._turn(tell):
+            started = time.perf_counter()
             output = self._run(pipeline, lr, job, plan.scale, tell)
-        self._learn_pace(plan, job.steps, time.perf_counter() - started)
+            self._learn_pace(plan, job.steps, time.perf_counter() - started)
         tell(Progress("save", 1, 1))
         folder = self.workspace.new_folder()
         stem = safe_stem(job.name)
@@ -220,16 +247,17 @@ class Engine:
         image = self.load(picture)
         plan = self.plan(image.size, scale)
         lr = resize_bicubic(image.rgb, plan.work)
-        (progress or _silent)(Progress("load", 0, 1))
+        tell = progress or _silent
+        tell(Progress("load", 0, 1))
         pipeline = self.pipeline
-        with self._one_job:
+        with self._turn(tell):
             measured = pipeline.refine_kernel(lr, plan.scale, progress=progress)
         return inspect_run(lr, measured, self.workspace.new_folder())
 
     def run(self, lr: Tensor, scale: int, job: RestoreJob, tell: ProgressCallback) -> Tensor:
         """The pipeline on a picture in memory: `(1,3,h,w)` to `(1,3,h*scale,w*scale)`, 0..1."""
         pipeline = self.pipeline
-        with self._one_job:
+        with self._turn(tell):
             return self._run(pipeline, lr, job, scale, tell).images
 
     def _run(

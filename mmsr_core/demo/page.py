@@ -8,11 +8,13 @@ import threading
 import gradio as gr
 
 from ..errors import MMSRError
+from ..types import Progress
 from .desk import Desk, unload
 from .endpoints import build_endpoints
 from .engine import Engine
 from .files import Workspace
 from .jobs import RestoreJob
+from .live import Stopped
 from .settings import PRESETS, DemoSettings
 from .tab_batch import build_batch
 from .tab_compare import build_compare
@@ -71,14 +73,20 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
 
 
 def warm_up(engine: Engine) -> threading.Thread:
-    """Loads the weights and restores the examples in the background, so that they are instant."""
+    """Restores the examples in the background, so that they are instant; gives way to any job."""
+
+    def give_way(progress: Progress) -> None:
+        del progress
+        if engine.somebody_waits:
+            raise Stopped
 
     def work() -> None:
         steps, detail = PRESETS[DEFAULT_PRESET]
         for name in EXAMPLE_FILES:
+            job = RestoreJob(EXAMPLES / name, name, steps=steps, detail=detail)
             try:
-                engine.restore(RestoreJob(EXAMPLES / name, name, steps=steps, detail=detail))
-            except (MMSRError, OSError):  # Said when somebody asks for it.
+                engine.restore(job, give_way)
+            except (Stopped, MMSRError, OSError):  # Said when somebody asks for it.
                 return
 
     thread = threading.Thread(target=work, name="mmsr-warm-up", daemon=True)

@@ -17,6 +17,7 @@ from .words import time_words
 
 STAGES: dict[str, str] = {
     "load": "Getting ready",
+    "wait": "Waiting for the job before",
     "depth": "Looking at depth",
     "kernel": "Measuring the blur",
     "mean": "Restoring",
