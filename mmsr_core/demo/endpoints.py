@@ -60,8 +60,8 @@ def _answering(desk: Desk, fn: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(fn)
-    def run(*values: Any, request: gr.Request, progress: Any) -> Iterator[Any]:
-        flag: threading.Event = desk.flags.new(str(request.session_hash))
+    def run(*values: Any, request: gr.Request | None, progress: Any) -> Iterator[Any]:
+        flag: threading.Event = desk.flags.new(str(getattr(request, "session_hash", None)))
         with helpful():
             for item in watch_run(lambda tell: fn(*values, tell), flag):
                 if isinstance(item, Moment):
@@ -121,8 +121,9 @@ def _restore(desk: Desk) -> None:
     run = _answering(desk, work)
 
     def restore(
-        picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any, depth: Any,
-        guide: Any, guide_mode: Any, strengths: Any, request: gr.Request,
+        picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
+        depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
+        request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
@@ -219,8 +220,9 @@ def _compare(desk: Desk) -> None:
     run = _answering(desk, work)
 
     def compare_(
-        good: Any, damaged: Any, scale: Any, blur_px: Any, blur_end_px: Any, noise_255: Any,
-        jpeg_quality: Any, preset: Any, request: gr.Request,
+        good: Any, damaged: Any = None, scale: Any = None, blur_px: Any = None,
+        blur_end_px: Any = None, noise_255: Any = None, jpeg_quality: Any = None,
+        preset: Any = None, request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (good, damaged, scale, blur_px, blur_end_px, noise_255, jpeg_quality, preset)

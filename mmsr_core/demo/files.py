@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -25,6 +27,7 @@ class Workspace:
         self.root = Path(tempfile.mkdtemp(prefix="mmsr-demo-")).resolve()
         self._results = self.root / "results"
         self._results.mkdir()
+        self._closed = threading.Event()
 
     def uploaded(self, path: str | Path) -> Path:
         """The file behind a path that came from the browser.
@@ -47,8 +50,21 @@ class Workspace:
         folder.mkdir()
         return folder
 
+    def sweep_every(self, seconds: float, keep_s: float) -> None:
+        """Removes results older than `keep_s` now and then, until `close`.
+
+        gradio does the same for uploads and for what it has shown.
+        """
+
+        def sweep() -> None:
+            while not self._closed.wait(seconds):
+                remove_older(self._results, keep_s, time.time())
+
+        threading.Thread(target=sweep, name="mmsr-sweep", daemon=True).start()
+
     def close(self) -> None:
         """Removes everything."""
+        self._closed.set()
         shutil.rmtree(self.root, ignore_errors=True)
 
 

@@ -47,6 +47,10 @@ class Inspection:
     prompt_mask: Tensor | None = None
     """`(h'',w'')` where the prompt acted, 0..1."""
 
+    def summary_place(self) -> str:
+        """Where the picture is softest; empty when the blur is even."""
+        return words.summarise_blur(self.width_px, self.scale).place
+
     def headline(self) -> str:
         """One sentence about the whole picture."""
         level = words.summarise_blur(self.width_px, self.scale).level

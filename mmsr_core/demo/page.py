@@ -68,6 +68,7 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
                 build_batch(desk)
         build_endpoints(desk)
         page.unload(unload(desk))
+    workspace.sweep_every(CLEAN_EVERY_S, KEEP_FILES_S)
     page.queue(max_size=settings.queue_length, default_concurrency_limit=1)
     return page, engine
 

@@ -136,6 +136,8 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-empty { min-height: 120px; }
   .mm-findings dl { grid-template-columns: 1fr; gap: 0; }
   .mm-findings dd { margin-bottom: 8px; }
+  .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
+  footer .divider { display: none; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
 }
 """

@@ -88,6 +88,18 @@ def test_restore_gives_a_png_that_carries_its_report(client, demo_picture):
     assert report["consistency_db"]["after"] > 0
 
 
+def test_the_readme_s_client_example_runs(demo_server, monkeypatch, capsys):
+    root = Path(__file__).resolve().parents[2]
+    text = (root / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"<!-- demo-client -->\n```python\n(.*?)```", text, re.DOTALL)[1]
+    assert "http://127.0.0.1:7860" in code
+    monkeypatch.chdir(root)
+    code = code.replace("http://127.0.0.1:7860", demo_server[0])
+    code = code.replace(demo_server[0] + '")', demo_server[0] + '", httpx_kwargs=PATIENT)')
+    exec(code, {"PATIENT": dict(PATIENT)})  # noqa: S102 - the README's own lines.
+    assert "Your picture is" in capsys.readouterr().out
+
+
 def test_the_same_call_again_is_answered_from_the_last_results(client, demo_server, demo_picture):
     engine = demo_server[1]
     call = {"scale": "2", "steps": 1, "seed": 77, "api_name": "/restore"}
