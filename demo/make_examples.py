@@ -1,4 +1,4 @@
-"""Make the demo's example pictures: rendered scenes, damaged in three ways. Nothing is a photograph.
+"""Make the demo's example pictures: rendered scenes, damaged in three ways. None is a photo.
 
 `python -m demo.make_examples` from the repository root writes to `mmsr_core/demo/examples`.
 """

@@ -27,7 +27,9 @@ _log = logging.getLogger(__name__)
 def batch_limits(engine: Engine) -> BatchLimits:
     """The limits that the starter chose."""
     chosen = engine.settings
-    return BatchLimits(chosen.max_batch_files, chosen.max_batch_mb << 20, chosen.max_upload_mb << 20)
+    return BatchLimits(
+        chosen.max_batch_files, chosen.max_batch_mb << 20, chosen.max_upload_mb << 20
+    )
 
 
 def restore_batch(
@@ -91,7 +93,9 @@ def _restore_all(
             lines.append(line)
             on_line(line)
         failed = {line.name: line.message for line in lines if not line.result}
-        archive.writestr("report.json", json.dumps({"restored": reports, "failed": failed}, indent=2))
+        archive.writestr(
+            "report.json", json.dumps({"restored": reports, "failed": failed}, indent=2)
+        )
     return lines
 
 
@@ -111,7 +115,7 @@ def _restore_one(
         raise
     except MMSRError as error:
         return BatchLine(item.name, "", str(error)), None, None
-    except Exception:
+    except Exception:  # noqa: BLE001 - one picture must not end the batch.
         _log.exception("A picture of a batch failed")
         return BatchLine(item.name, "", "unexpected error, see the terminal"), None, None
     stem, number = safe_stem(item.name), 1

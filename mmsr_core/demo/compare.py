@@ -11,7 +11,7 @@ import torch
 
 from ..errors import InputError, WeightsError
 from ..types import Progress, ProgressCallback
-from .jobs import Comparison, CompareJob, RestoreJob, Score
+from .jobs import CompareJob, Comparison, RestoreJob, Score
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -181,8 +181,9 @@ def _score(name: str, picture: Tensor, good: Tensor, scale: int, lpips: Lpips | 
 def _note(lpips: Lpips | None, good: Tensor) -> str:
     if lpips is None:
         return (
-            "LPIPS is not shown: its parameters do not ship with MMSR. Set the environment variable "
-            f"{METRICS_VARIABLE} to a folder with alexnet_features.npz and lpips_alex_heads.npz."
+            "LPIPS is not shown: its parameters do not ship with MMSR. Set the environment "
+            f"variable {METRICS_VARIABLE} to a folder with alexnet_features.npz and "
+            "lpips_alex_heads.npz."
         )
     if min(good.shape[-2:]) < _LPIPS_SIDE:
         return f"LPIPS is not shown: it needs pictures of at least {_LPIPS_SIDE} px a side."

@@ -13,7 +13,7 @@ from ..types import ProgressCallback
 from . import panels
 from .engine import Engine
 from .guard import explain
-from .live import Finished, Moment, Stopped, StopFlags, watch_run
+from .live import Finished, Moment, StopFlags, Stopped, watch_run
 
 Result = TypeVar("Result")
 ENGINE_QUEUE = "engine"
@@ -94,7 +94,7 @@ def wire_stop(desk: Desk, stop: gr.Button, start: gr.Button, runs: Sequence[Any]
 
     stop.click(
         pressed,
-        outputs={start, stop},
+        outputs=[start, stop],
         queue=False,
         show_progress="hidden",
         api_visibility="private",

@@ -255,6 +255,3 @@ def _batch(desk: Desk) -> None:
     text = "Restores several pictures, or those in ZIP archives. Returns a ZIP and a line for each."
     outputs = [_file("archive"), _json("lines")]
     _endpoint(batch, "batch", text, [files, _preset(), _scale()], outputs)
-
-
-

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +15,8 @@ from .. import __version__
 from ..errors import InputError
 from ..types import Progress, ProgressCallback
 from .files import Workspace, safe_stem
-from .jobs import RestoreJob, Restoration
+from .jobs import Restoration, RestoreJob
+from .kept import KeptResults, job_key
 from .settings import DemoSettings
 from .sizes import SizePlan, plan_size
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from ..pipeline import MMSREngine, RestorationOutput
     from .inspection import Inspection
 
-_KEPT_RESULTS = 8
 _CPU_PIXELS, _GPU_PIXELS = 4_000_000, 24_000_000
 _PACE = {"cpu": (5.0, 10.0), "cuda": (0.15, 0.3), "mps": (0.6, 1.2)}
 """Seconds per megapixel of the result before anything was timed: without and with a flow."""
@@ -63,7 +61,7 @@ class Engine:
         self._waiting = 0
         self._loading = threading.Lock()
         self._pipeline: MMSREngine | None = None
-        self._results: OrderedDict[str, Restoration] = OrderedDict()
+        self.results = KeptResults()
         self._pace: dict[bool, float] = {}
         self._clip: Any = None
 
@@ -198,8 +196,8 @@ class Engine:
         from ..image import resize_alpha, resize_bicubic, save_image
 
         tell = progress or _silent
-        key = self.key(job)
-        kept = self.remembered(key)
+        key = job_key(job)
+        kept = self.results.get(key)
         if kept is not None:
             return kept
         self.plan(self.size_of(job.picture), job.scale)  # From the header: refused before decoding.
@@ -229,7 +227,7 @@ class Engine:
         made = Restoration(
             after, before, plan, output.report.to_dict(), _inspect(lr, output, folder)
         )
-        self._remember(key, made)
+        self.results.put(key, made)
         return made
 
     def estimate(
@@ -292,41 +290,10 @@ class Engine:
             **options,
         )
 
-    # -- kept results ---------------------------------------------------------------------------
-
-    def key(self, job: RestoreJob) -> str:
-        """What makes a job the same as another one: the contents of its files and its numbers."""
-        files = [job.picture, job.depth, job.guide, *job.references]
-        sums = ["" if path is None else _digest(path) for path in files]
-        chosen = (job.name, job.scale, job.steps, job.detail, job.seed, job.consistency)
-        more = (job.prompt.strip(), job.guide_mode, sorted(job.strengths.items()))
-        return json.dumps([sums, chosen, more])
-
-    def remembered(self, key: str) -> Restoration | None:
-        """A kept result whose files are still there."""
-        kept = self._results.get(key)
-        if kept is None or not (kept.after.is_file() and kept.before.is_file()):
-            self._results.pop(key, None)
-            return None
-        self._results.move_to_end(key)
-        return kept
-
-    def _remember(self, key: str, made: Restoration) -> None:
-        self._results[key] = made
-        while len(self._results) > _KEPT_RESULTS:
-            self._results.popitem(last=False)
-
     def close(self) -> None:
         """Removes every file."""
-        self._results.clear()
+        self.results.clear()
         self.workspace.close()
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        raise InputError("The uploaded file is gone. Upload it again.") from None
 
 
 def _metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:

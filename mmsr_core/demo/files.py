@@ -37,12 +37,11 @@ class Workspace:
         """
         try:
             found = Path(path).resolve()
-            inside = found.is_relative_to(self.root) and found.is_file()
+            if found.is_relative_to(self.root) and found.is_file():
+                return found
         except (OSError, ValueError):
-            inside = False
-        if not inside:
-            raise InputError("Only files that were uploaded here are read. Upload the file again.")
-        return found
+            pass
+        raise InputError("Only files that were uploaded here are read. Upload the file again.")
 
     def new_folder(self) -> Path:
         """An empty folder for the files of one result."""

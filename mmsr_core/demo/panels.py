@@ -65,7 +65,8 @@ def running(moment: Moment | None, preview: str, title: str = "Working") -> str:
     return (
         f'<div class="mm-run" role="status"><div class="mm-run-row"><b>{escape(stage)}</b>'
         f"<span>{note}</span></div>"
-        f'<div class="mm-bar"><i style="width:{max(2.0, 100 * share):.1f}%"></i></div>{picture}</div>'
+        f'<div class="mm-bar"><i style="width:{max(2.0, 100 * share):.1f}%"></i></div>'
+        f"{picture}</div>"
     )
 
 

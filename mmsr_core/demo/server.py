@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
     from .engine import Engine
 
-_CLOSED = ("proxy=", "file=http", "vibe", "process_recording", "deep_link", "run-history", "call/v2")
+_CLOSED = (
+    "proxy=",
+    "file=http",
+    "vibe",
+    "process_recording",
+    "deep_link",
+    "run-history",
+    "call/v2",
+)
 _MIN_GRADIO = 6
 
 

@@ -46,7 +46,9 @@ def build_batch(desk: Desk) -> None:
                 info="Auto suits the size of each picture.",
             )  # fmt: skip
             with gr.Row(elem_classes="mm-actions"):
-                start = gr.Button("Restore all", variant="primary", size="lg", elem_id="batch-start")
+                start = gr.Button(
+                    "Restore all", variant="primary", size="lg", elem_id="batch-start"
+                )
                 stop = gr.Button("Stop", variant="stop", size="lg", visible=False)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             queue = gr.HTML(elem_classes="mm-queue")
@@ -97,7 +99,7 @@ def build_batch(desk: Desk) -> None:
     ran = start.click(
         run,
         inputs={files, preset, scale},
-        outputs={queue, status, download, table, start, stop},
+        outputs=[queue, status, download, table, start, stop],
         concurrency_id=ENGINE_QUEUE,
         concurrency_limit=1,
         show_progress="minimal",

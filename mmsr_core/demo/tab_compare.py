@@ -96,7 +96,7 @@ def build_compare(desk: Desk) -> None:
     ran = start.click(
         run,
         inputs={good, damaged, preset, *made.values()},
-        outputs={queue, status, table, slider, gallery, start, stop},
+        outputs=[queue, status, table, slider, gallery, start, stop],
         concurrency_id=ENGINE_QUEUE,
         concurrency_limit=1,
         show_progress="minimal",
@@ -108,8 +108,8 @@ def build_compare(desk: Desk) -> None:
 
 def _damage_controls() -> dict[str, Any]:
     scale = gr.Radio(
-        ["×2", "×3", "×4", "×8"], value="×4", label="Shrink by", info="And enlarge again by as much.",
-        elem_classes="mm-segments",
+        ["×2", "×3", "×4", "×8"], value="×4", label="Shrink by",
+        info="And enlarge again by as much.", elem_classes="mm-segments",
     )  # fmt: skip
     with gr.Row():
         blur = gr.Slider(0.1, 4.5, 1.2, step=0.1, label="Blur left", info="px of the good picture")

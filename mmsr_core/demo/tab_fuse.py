@@ -12,7 +12,7 @@ import gradio as gr
 from . import panels
 from .desk import ENGINE_QUEUE, Desk, wire_stop
 from .guard import explain, needed, take_unread
-from .jobs import RestoreJob, Restoration
+from .jobs import Restoration, RestoreJob
 from .settings import SCALES, parse_scale
 from .tab_restore import EXAMPLES
 
@@ -23,7 +23,9 @@ MODES = (("Guide: sharpen the first with the second", "guide"), ("Fuse: show bot
 def build_fuse(desk: Desk) -> None:
     """Builds the tab inside the present Blocks context."""
     if not desk.engine.abilities.guide:
-        gr.HTML(panels.notice("The loaded weights have no fusion network, so nothing can be fused."))
+        gr.HTML(
+            panels.notice("The loaded weights have no fusion network, so nothing can be fused.")
+        )
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
             first = _picture("First picture: the one to be restored", "fuse-first")
@@ -75,9 +77,7 @@ def build_fuse(desk: Desk) -> None:
             hint: gr.update(visible=False),
             slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
             download: gr.update(value=str(made.after), visible=True),
-            report: panels.findings(
-                made.inspection.headline(), made.inspection.sentences(), note
-            ),
+            report: panels.findings(made.inspection.headline(), made.inspection.sentences(), note),
         }
 
     def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
@@ -97,7 +97,7 @@ def build_fuse(desk: Desk) -> None:
     ran = start.click(
         run,
         inputs={first, second, mode, scale, strength, steps},
-        outputs={queue, status, hint, slider, download, report, start, stop},
+        outputs=[queue, status, hint, slider, download, report, start, stop],
         concurrency_id=ENGINE_QUEUE,
         concurrency_limit=1,
         show_progress="minimal",

@@ -67,7 +67,7 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
                 )  # fmt: skip
                 weights = gr.HTML(elem_id="inspect-weights")
 
-    shown = {seen, words, blur, kernel, depth, group, step, weights}
+    shown = [seen, words, blur, kernel, depth, group, step, weights]
 
     def show(found: Inspection | None) -> dict[Any, Any]:
         if found is None:
@@ -130,7 +130,7 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
     run = start.click(
         measure,
         inputs={picture, scale},
-        outputs=shown | {status, queue, start, stop},
+        outputs=[*shown, status, queue, start, stop],
         concurrency_id=ENGINE_QUEUE,
         concurrency_limit=1,
         show_progress="minimal",

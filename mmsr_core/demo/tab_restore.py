@@ -14,7 +14,7 @@ from . import panels, words
 from .desk import ENGINE_QUEUE, Desk, wire_stop
 from .engine import Abilities
 from .guard import as_path, as_upload, explain, needed, take_unread
-from .jobs import RestoreJob, Restoration
+from .jobs import Restoration, RestoreJob
 from .settings import PRESETS, SCALES, parse_scale
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -88,9 +88,11 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
                 download = gr.DownloadButton(
                     "Download PNG", visible=False, size="md", elem_id="restore-download"
                 )
-                more = gr.Button("What was wrong?", visible=False, size="md", elem_id="restore-more")
+                more = gr.Button(
+                    "What was wrong?", visible=False, size="md", elem_id="restore-more"
+                )
             report = gr.HTML(elem_id="restore-report")
-            gr.HTML('<p class="mm-small mm-try">No picture at hand? Try one of these rendered scenes:</p>')
+            gr.HTML('<p class="mm-small">No picture at hand? Try one of these rendered scenes:</p>')
             example = gr.Dataset(
                 components=[gr.Image(render=False, type="filepath")],
                 samples=[[str(EXAMPLES / name)] for name in EXAMPLE_FILES],
@@ -102,7 +104,7 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
 
     inputs = {"picture": picture, "preset": preset, **advanced}
     idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
-    outputs = {result, queue, status, hint, slider, download, more, report, start, stop}
+    outputs = [result, queue, status, hint, slider, download, more, report, start, stop]
     cleared = dict.fromkeys((hint, slider, download, more), gr.update(visible=False))
 
     def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from gradio.themes import Base, LocalFont
+from gradio.themes.utils import colors, sizes
 
 TITLE = "MMSR"
 
 
-def make_theme() -> gr.themes.Base:
+def make_theme() -> Base:
     """Calm and neutral, one accent."""
     # Regular and Bold: the SemiBold that gradio ships has a part of the letters only.
-    font = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"]
+    font = [LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"]
     mono = ["ui-monospace", "monospace"]
-    return gr.themes.Base(
-        primary_hue=gr.themes.colors.teal,
-        secondary_hue=gr.themes.colors.teal,
-        neutral_hue=gr.themes.colors.slate,
-        radius_size=gr.themes.sizes.radius_lg,
-        spacing_size=gr.themes.sizes.spacing_md,
-        text_size=gr.themes.sizes.text_md,
+    return Base(
+        primary_hue=colors.teal,
+        secondary_hue=colors.teal,
+        neutral_hue=colors.slate,
+        radius_size=sizes.radius_lg,
+        spacing_size=sizes.spacing_md,
+        text_size=sizes.text_md,
         font=font,
         font_mono=mono,
     ).set(
@@ -73,7 +74,8 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-head { display: flex; align-items: baseline; gap: 14px; flex-wrap: wrap; margin: 2px 0 6px; }
 .mm-head h1 { font-size: 1.5rem; font-weight: 700; letter-spacing: -.02em; margin: 0; }
 .mm-head p { margin: 0; color: var(--body-text-color-subdued); font-size: 1rem; }
-.mm-small { color: var(--body-text-color-subdued); font-size: .86rem; line-height: 1.5; margin: 6px 0; }
+.mm-small { color: var(--body-text-color-subdued); font-size: .86rem; line-height: 1.5;
+  margin: 6px 0; }
 .mm-columns { gap: 24px !important; align-items: flex-start; }
 .mm-side, .mm-main { gap: 14px !important; }
 .mm-actions { gap: 12px !important; }
@@ -98,8 +100,8 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-run-row { display: flex; justify-content: space-between; gap: 12px; font-size: .95rem; }
 .mm-run-row span { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums;
   white-space: nowrap; }
-.mm-bar { height: 6px; border-radius: 3px; background: var(--border-color-primary); margin-top: 10px;
-  overflow: hidden; }
+.mm-bar { height: 6px; border-radius: 3px; background: var(--border-color-primary);
+  margin-top: 10px; overflow: hidden; }
 .mm-bar i { display: block; height: 100%; border-radius: 3px; background: var(--primary-600);
   transition: width .3s ease; }
 .mm-run img { display: block; width: 100%; max-height: 480px; object-fit: contain; margin-top: 14px;

@@ -94,7 +94,9 @@ def blur_words(width_px: Tensor, scale: int) -> str:
     """
     blur = summarise_blur(width_px, scale)
     if not blur.place:
-        return f"{blur.level.capitalize()} everywhere: the blur is about {blur.mean_px:.1f} px wide."
+        return (
+            f"{blur.level.capitalize()} everywhere: the blur is about {blur.mean_px:.1f} px wide."
+        )
     worst = next(name for bound, name in _LEVELS if blur.widest_px / scale < bound)
     word = "Softest" if worst == "sharp" else worst.capitalize()
     return (

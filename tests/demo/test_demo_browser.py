@@ -147,7 +147,7 @@ def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, scr
     page.wait_for_selector("#restore-status .mm-run img")  # A preview: well in the middle.
     assert engine._one_job.locked()
     screenshot(page, "running_desk")
-    kept = len(engine._results)
+    kept = len(engine.results)
     page.click("#restore-stop")
     page.wait_for_selector("text=Stopped", timeout=60_000)
     page.wait_for_selector("#restore-start")
@@ -155,7 +155,7 @@ def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, scr
     while engine._one_job.locked() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not engine._one_job.locked()
-    assert len(engine._results) == kept
+    assert len(engine.results) == kept
     # The page works on: the next picture is restored.
     page.get_by_label("×1", exact=True).first.check(force=True)
     page.click("#restore-start")

@@ -60,7 +60,5 @@ def test_the_package_imports_without_gradio_or_torch():
         "import sys, mmsr_core.demo, mmsr_core.cli.demo;"
         "print([m for m in ('gradio', 'torch', 'PIL') if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

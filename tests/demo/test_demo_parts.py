@@ -12,7 +12,7 @@ import torch
 
 from mmsr_core.demo.archive import BatchLimits, collect_batch
 from mmsr_core.demo.files import Workspace, remove_older, safe_stem
-from mmsr_core.demo.live import Finished, Moment, Stopped, StopFlags, watch_run
+from mmsr_core.demo.live import Finished, Moment, StopFlags, Stopped, watch_run
 from mmsr_core.demo.settings import DemoSettings, parse_scale
 from mmsr_core.demo.sizes import plan_size
 from mmsr_core.errors import InputError
@@ -164,7 +164,11 @@ def test_links_are_refused(tmp_path):
 
 def test_other_files_are_named_and_rubbish_is_skipped(tmp_path):
     _, items = collect(
-        tmp_path, ("__MACOSX/._a.png", b""), ("run.exe", b"MZ"), ("inner.zip", b"PK"), ("a.png", b"")
+        tmp_path,
+        ("__MACOSX/._a.png", b""),
+        ("run.exe", b"MZ"),
+        ("inner.zip", b"PK"),
+        ("a.png", b""),
     )
     assert [item.name for item in items] == ["run.exe", "inner.zip", "a.png"]
     assert [bool(item.error) for item in items] == [True, True, False]

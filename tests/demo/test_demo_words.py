@@ -17,9 +17,7 @@ def mirrored(text, across):
 
 
 def ramp(angle, low=1.0, high=2.4, size=24):
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij"
-    )
+    y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
     t = math.cos(angle) * x + math.sin(angle) * y
     t = (t - t.min()) / (t.max() - t.min())
     return low + (high - low) * t
