@@ -7,6 +7,11 @@ services set them; without them only this computer can reach the page.
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
+
+# A host starts this file as it is: the package lies beside its folder, installed or not.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mmsr_core.demo import DemoSettings, run_demo
 

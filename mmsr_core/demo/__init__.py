@@ -5,6 +5,7 @@ Nothing of gradio is imported before `run_demo` (or `build_demo`) is called.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .settings import DemoSettings
@@ -24,8 +25,12 @@ def build_demo(settings: DemoSettings) -> tuple[Blocks, Engine]:
     return build_page(settings)
 
 
-def run_demo(settings: DemoSettings) -> None:
+def run_demo(settings: DemoSettings, announce: Callable[[str], None] = lambda url: None) -> None:
     """Starts the server and stays until it is interrupted.
+
+    Args:
+        settings: see `DemoSettings`.
+        announce: told the address, once it answers.
 
     Raises:
         InputError: gradio is not installed, the port is taken, or a setting is out of range.
@@ -33,4 +38,4 @@ def run_demo(settings: DemoSettings) -> None:
     """
     from .server import serve
 
-    serve(settings)
+    serve(settings, announce)

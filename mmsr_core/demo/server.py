@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -43,15 +47,12 @@ def require_gradio() -> None:
         )
 
 
-def launch(settings: DemoSettings, *, block: bool = True) -> tuple[Blocks, Engine]:
-    """Starts the server.
-
-    Args:
-        settings: see `DemoSettings`.
-        block: stay until interrupted and clean up; else return at once.
+def launch(settings: DemoSettings) -> tuple[Blocks, Engine]:
+    """Starts the server in the background; `Blocks.close` and `Engine.close` end it.
 
     Raises:
         InputError: gradio is missing, or the port is taken.
+        WeightsError: The weights are missing or damaged.
     """
     require_gradio()
     from starlette.middleware import Middleware
@@ -63,10 +64,8 @@ def launch(settings: DemoSettings, *, block: bool = True) -> tuple[Blocks, Engin
     page, engine = build_page(settings)  # Loads the weights: what is wrong with them is said now.
     middleware = [Middleware(ClosedRoutes)]
     if settings.is_local:  # Against pages elsewhere that point their own name at this computer.
-        names = ["127.0.0.1", "localhost", "::1", "[::1]"]
+        names = ["127.0.0.1", "localhost", "["]  # "[" is what is compared of "[::1]:7860".
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=names))
-    if settings.warm_up:
-        warm_up(engine)
     try:
         page.launch(
             server_name=settings.host,
@@ -90,8 +89,6 @@ def launch(settings: DemoSettings, *, block: bool = True) -> tuple[Blocks, Engin
             css=CSS,
             app_kwargs={"middleware": middleware, "docs_url": None, "redoc_url": None},
         )
-        if block:
-            page.block_thread()
     except OSError as error:
         engine.close()
         raise InputError(
@@ -101,15 +98,30 @@ def launch(settings: DemoSettings, *, block: bool = True) -> tuple[Blocks, Engin
     except BaseException:
         engine.close()
         raise
-    if block:
-        page.close()
-        engine.close()
+    if settings.warm_up:
+        warm_up(engine)
     return page, engine
 
 
-def serve(settings: DemoSettings) -> None:
-    """Starts the server and stays until it is interrupted."""
-    launch(settings)
+def serve(settings: DemoSettings, announce: Callable[[str], None]) -> None:
+    """Starts the server and stays until it is interrupted or asked to end (SIGTERM).
+
+    Args:
+        settings: see `DemoSettings`.
+        announce: told the address.
+
+    Raises:
+        InputError: see `launch`.
+    """
+    page, engine = launch(settings)
+    try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        announce(page.local_url)
+        page.block_thread()
+    finally:
+        page.close(verbose=False)
+        engine.close()
 
 
 class ClosedRoutes:

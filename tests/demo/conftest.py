@@ -55,7 +55,7 @@ def demo_server(demo_settings):
 
     names = ("GRADIO_TEMP_DIR", "GRADIO_EXAMPLES_CACHE", "GRADIO_ANALYTICS_ENABLED")
     before = {name: os.environ.get(name) for name in names}
-    page, engine = launch(demo_settings, block=False)
+    page, engine = launch(demo_settings)
     yield page.local_url.rstrip("/"), engine
     page.close(verbose=False)
     engine.close()

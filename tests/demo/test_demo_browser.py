@@ -147,15 +147,23 @@ def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, scr
     page.wait_for_selector("#restore-status .mm-run img")  # A preview: well in the middle.
     assert engine._one_job.locked()
     screenshot(page, "running_desk")
-    kept = len(engine.results)
+    # A second person sees that the first one is being served.
+    other = open_page(DESK)
+    upload(other, demo_picture(40, 48, "second.png"))
+    other.click("#restore-start")
+    other.wait_for_selector(".mm-queue >> text=queue")
+    screenshot(other, "queue_desk")
     page.click("#restore-stop")
     page.wait_for_selector("text=Stopped", timeout=60_000)
     page.wait_for_selector("#restore-start")
+    other.wait_for_selector("#restore-slider img")  # Its turn has come.
+    made = [kept.after.name for kept in engine.results._results.values()]
+    assert "second_restored.png" in made
+    assert "slow_restored.png" not in made
     deadline = time.monotonic() + 60
     while engine._one_job.locked() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not engine._one_job.locked()
-    assert len(engine.results) == kept
     # The page works on: the next picture is restored.
     page.get_by_label("×1", exact=True).first.check(force=True)
     page.click("#restore-start")

@@ -1,5 +1,6 @@
 """`mmsr demo` says in one line what keeps it from starting."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -62,3 +63,25 @@ def test_the_package_imports_without_gradio_or_torch():
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM on Windows")
+def test_it_says_where_it_is_and_leaves_nothing_behind(demo_model, tmp_path):
+    pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
+    words = ["demo", "--no-browser", "--port", "0", "--model", str(demo_model), "--device", "cpu"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen(
+        [sys.executable, "-m", "mmsr_core", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    try:
+        line = started.stdout.readline()
+        assert line.startswith("MMSR is at http://127.0.0.1:"), started.stderr.read()
+        assert list(tmp_path.glob("mmsr-demo-*"))
+        started.terminate()
+        _, errors = started.communicate(timeout=120)
+    finally:
+        started.kill()
+    assert started.returncode == 0
+    assert "Traceback" not in errors
+    assert not list(tmp_path.glob("mmsr-demo-*"))
