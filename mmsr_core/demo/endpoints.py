@@ -149,7 +149,7 @@ def _estimate(desk: Desk) -> None:
         path = Path(needed(picture, desk.workspace).path)
         found = desk.engine.estimate(path, parse_scale(scale), tell)
         depth = None if found.depth_file is None else str(found.depth_file)
-        return found.numbers(), str(found.map_file), depth
+        return found.numbers(), str(found.draw_map()), depth
 
     run = _answering(desk, work)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..degradation import KernelField
-from ..image import save_image
+from ..image import read_size, resize_bicubic, save_image
 from ..visualize import depth_map, heat, kernel_map
 from . import words
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_SITES = 128 * 128
 """Kernels kept of a picture: 30 codes in float16 each, 1 MB."""
 _MAP_SIDE = 256
+_THUMBNAIL_SIDE = 384
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class Inspection:
     """Every n-th kernel of the picture."""
     width_px: Tensor
     """`(h',w')` blur width, px of the result."""
-    map_file: Path
-    """Kernel map with ellipses and colour bar."""
-    map_size: tuple[int, int]
-    """Height and width of the map without its bar."""
+    thumbnail: Tensor
+    """`(1,3,h'',w'')` float16 in 0..1: the picture, small, to be seen under the map."""
+    folder: Path
+    """Where its pictures are."""
     depth_file: Path | None
     scale: int
     noise_std: float
@@ -46,6 +47,19 @@ class Inspection:
     """`before` and `after`; empty when nothing was restored."""
     prompt_mask: Tensor | None = None
     """`(h'',w'')` where the prompt acted, 0..1."""
+
+    def draw_map(self) -> Path:
+        """The kernel map with ellipses and colour bar, drawn when first asked for (about 1 s)."""
+        target = self.folder / "kernel_map.png"
+        if not target.is_file():
+            self.folder.mkdir(exist_ok=True)
+            save_image(target, kernel_map(self.field, self.thumbnail)[None])
+        return target
+
+    def map_size(self) -> tuple[int, int]:
+        """Height and width of the drawn map without its bar."""
+        height, _ = read_size(self.draw_map())
+        return height, round(self.field.width * height / self.field.height)
 
     def summary_place(self) -> str:
         """Where the picture is softest; empty when the blur is even."""
@@ -126,12 +140,12 @@ def inspect_run(
     consistency_db: Mapping[str, float] | None = None,
     prompt_mask: Tensor | None = None,
 ) -> Inspection:
-    """Keep what matters of a run on one picture; the maps are written to `folder`.
+    """Keep what matters of a run on one picture; its pictures are written to `folder`.
 
     Args:
         lr: `(1,3,h,w)`, 0..1.
         estimate: what was measured on it.
-        folder: for the pictures of the maps.
+        folder: for its pictures.
         weight_steps: router weights `(1,1,H/4,W/4)` of every step.
         consistency_db: `before` and `after`, dB.
         prompt_mask: `(1,1,H/4,W/4)` in 0..1.
@@ -145,19 +159,17 @@ def inspect_run(
         field = KernelField(data, whole.scale, None, checked=True)
     else:
         field = KernelField(data, whole.scale, whole.basis.to("cpu"), checked=True)
-    picture = kernel_map(field, lr)
-    map_file = folder / "kernel_map.png"
-    save_image(map_file, picture[None])
     depth_file = None
     if estimate.inverse_depth is not None:
         depth_file = folder / "depth.png"
         save_image(depth_file, depth_map(estimate.inverse_depth[:1])[None])
-    height = picture.shape[1]
+    shrink = min(1.0, _THUMBNAIL_SIDE / max(lr.shape[-2:]))
+    size = (max(1, round(lr.shape[-2] * shrink)), max(1, round(lr.shape[-1] * shrink)))
     return Inspection(
         field=field,
         width_px=words.blur_width(field.moments().blur_sigma_px)[0],
-        map_file=map_file,
-        map_size=(height, round(field.width * height / field.height)),
+        thumbnail=resize_bicubic(lr[:1].detach().float().cpu(), size).half(),
+        folder=folder,
         depth_file=depth_file,
         scale=whole.scale,
         noise_std=float(estimate.noise_std[0]),

@@ -77,7 +77,7 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
         return {
             seen: found,
             words: panels.findings(found.headline(), found.sentences()),
-            blur: gr.update(value=str(found.map_file), visible=True),
+            blur: gr.update(value=str(found.draw_map()), visible=True),
             kernel: _CLICK,
             depth: gr.update(
                 value=None if found.depth_file is None else str(found.depth_file),
@@ -109,7 +109,7 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
         if found is None or not isinstance(event.index, (list, tuple)):
             return _CLICK
         x, y = (float(value) for value in event.index[:2])
-        height, width = found.map_size
+        height, width = found.map_size()
         if x >= width:  # The colour bar.
             return _CLICK
         picture, text = found.kernel_at(x / width, y / height)

@@ -75,11 +75,11 @@ def test_a_place_of_the_map_has_its_own_kernel(tmp_path):
 
 def test_the_map_without_its_bar_has_the_picture_s_shape(tmp_path):
     seen = inspect_run(picture(20, 30), estimate(two_sided(20, 30)), tmp_path)
-    height, width = seen.map_size
+    height, width = seen.map_size()
     assert width / height == pytest.approx(30 / 20, rel=0.01)
     from PIL import Image
 
-    with Image.open(seen.map_file) as image:
+    with Image.open(seen.draw_map()) as image:
         assert image.height == height
         assert image.width > width  # The colour bar.
 

@@ -95,8 +95,9 @@ def test_the_readme_s_client_example_runs(demo_server, monkeypatch, capsys):
     assert "http://127.0.0.1:7860" in code
     monkeypatch.chdir(root)
     code = code.replace("http://127.0.0.1:7860", demo_server[0])
-    code = code.replace(demo_server[0] + '")', demo_server[0] + '", httpx_kwargs=PATIENT)')
-    exec(code, {"PATIENT": dict(PATIENT)})  # noqa: S102 - the README's own lines.
+    code = code.replace(demo_server[0] + '")', demo_server[0] + '", **OPTIONS)')
+    options = {"httpx_kwargs": dict(PATIENT), "analytics_enabled": False}
+    exec(code, {"OPTIONS": options})  # noqa: S102 - the README's own lines.
     assert "Your picture is" in capsys.readouterr().out
 
 
