@@ -5,9 +5,11 @@ import io
 import json
 import os
 import re
+import struct
 import sys
 import time
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -244,10 +246,12 @@ def test_what_is_no_picture_is_refused(client, tmp_path):
 
 def test_too_many_pixels_are_refused_from_the_header(client, tmp_path):
     path = tmp_path / "huge.png"
-    Image.new("L", (20_000, 20_000)).save(path)  # 400 megapixels in 50 kB.
-    started = time.process_time()
+    Image.new("L", (20, 20)).save(path)
+    raw = bytearray(path.read_bytes())
+    raw[16:24] = struct.pack(">II", 20_000, 20_000)  # The header promises 400 megapixels.
+    raw[29:33] = struct.pack(">I", zlib.crc32(raw[12:29]))
+    path.write_bytes(raw)
     assert "400 megapixels" in refusal(client, "/restore", file(path))
-    assert time.process_time() - started < 5
     path = tmp_path / "large.png"
     Image.new("RGB", (300, MAX_PIXELS // 300 + 1)).save(path)
     assert "are read" in refusal(client, "/estimate", file(path))
