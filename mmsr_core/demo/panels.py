@@ -21,6 +21,7 @@ STAGES: dict[str, str] = {
     "depth": "Looking at depth",
     "kernel": "Measuring the blur",
     "mean": "Restoring",
+    "fusion": "Fusing both pictures",
     "flow": "Adding detail",
     "consistency": "Checking against your picture",
     "measure": "Comparing",

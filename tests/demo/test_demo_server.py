@@ -133,6 +133,21 @@ def test_transparency_and_16_bits_are_kept(client, tmp_path):
     assert np.isclose(float(result.alpha[..., 8:].min()), 1)
 
 
+def test_evidence_changes_the_picture_and_strength_0_leaves_it_out(client, demo_picture):
+    def made(**options):
+        path, _ = client.predict(
+            file(demo_picture(16, 20, "evidence.png")), scale="2", steps=1, detail=1,
+            api_name="/restore", **options,
+        )  # fmt: skip
+        with Image.open(path) as image:
+            return image.tobytes()
+
+    plain = made()
+    assert made(prompt="a brick wall") != plain
+    assert made(depth=file(demo_picture(32, 40, "depth.png", 2.0))) != plain
+    assert made(prompt="a brick wall", strengths={"prompt": 0}) == plain
+
+
 def test_estimate_measures_without_restoring(client, demo_picture):
     numbers, kernel_map, depth = client.predict(
         file(demo_picture()), scale="4", api_name="/estimate"
