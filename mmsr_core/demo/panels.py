@@ -29,11 +29,11 @@ STAGES: dict[str, str] = {
 }
 """Stage of the pipeline to words."""
 MODALITY_WORDS: dict[str, str] = {
-    "lr": "The picture itself",
-    "kernel": "Measured blur",
+    "lr": "The picture",
+    "kernel": "Its blur",
     "depth": "Depth",
-    "prompt": "Words and reference pictures",
-    "guide": "Guide picture",
+    "prompt": "Words",
+    "guide": "Guide",
 }
 """Modality to words."""
 

@@ -207,13 +207,14 @@ def _advanced(can: Abilities) -> dict[str, Any]:
     with gr.Row():
         made["depth"] = take_unread(
             gr.Image(
-                label="Depth picture, near = bright (optional)", type="filepath", image_mode=None,
+                label="Depth: near is bright", type="filepath", image_mode=None,
+                placeholder="Optional picture",
                 sources=["upload", "clipboard"], height=150, buttons=[],
             )
         )  # fmt: skip
         made["guide"] = take_unread(
             gr.Image(
-                label="Guide: a second sensor's picture (optional)", type="filepath",
+                label="Guide: a second sensor", type="filepath", placeholder="Optional picture",
                 image_mode=None, sources=["upload", "clipboard"], height=150, buttons=[],
                 visible=can.guide,
             )
