@@ -117,7 +117,7 @@ def serve(settings: DemoSettings, announce: Callable[[str], None]) -> None:
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-        announce(page.local_url)
+        announce(str(page.local_url))
         page.block_thread()
     finally:
         page.close(verbose=False)
