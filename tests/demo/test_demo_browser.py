@@ -151,7 +151,9 @@ def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, scr
     other = open_page(DESK)
     upload(other, demo_picture(40, 48, "second.png"))
     other.click("#restore-start")
-    other.wait_for_selector(".mm-queue >> text=queue")
+    waits = other.wait_for_selector(".mm-queue >> text=queue")
+    frame = waits.evaluate("e => e.closest('.wrap').getBoundingClientRect().height")
+    assert waits.bounding_box()["height"] <= frame + 1  # Not cut off.
     screenshot(other, "queue_desk")
     page.click("#restore-stop")
     page.wait_for_selector("text=Stopped", timeout=60_000)
