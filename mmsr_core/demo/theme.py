@@ -39,6 +39,8 @@ def make_theme() -> Base:
         block_label_border_width="0px",
         block_title_text_weight="600",
         block_background_fill_dark="#151b23",
+        background_fill_primary_dark="#151b23",
+        background_fill_secondary_dark="#10161e",
         border_color_primary_dark="#2a323d",
         input_background_fill_dark="#10161e",
         button_primary_background_fill="*primary_700",
@@ -141,7 +143,7 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-findings dl { grid-template-columns: 1fr; gap: 0; }
   .mm-findings dd { margin-bottom: 8px; }
   .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
-  footer .divider { display: none; }
+  footer .divider, footer > .divider { display: none; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
 }
 """
