@@ -15,7 +15,7 @@ from importlib import import_module
 
 from .. import __version__
 from ..errors import MMSRError
-from . import degrade, estimate, info, upscale
+from . import degrade, demo, estimate, info, upscale
 from .arguments import Parser, UsageError
 from .common import quiet_libraries, say_error
 
@@ -70,6 +70,7 @@ def _parser(words: Sequence[str]) -> Parser:
     for module in (upscale, estimate, degrade):
         module.add_parser(commands)
     _add_bench(commands, words)
+    demo.add_parser(commands)
     info.add_parser(commands)
     return parser
 

@@ -1,0 +1,60 @@
+"""Make the demo's example pictures: rendered scenes, damaged in three ways. None is a photo.
+
+`python -m demo.make_examples` from the repository root writes to `mmsr_core/demo/examples`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmsr_core.degradation import add_gaussian_noise, degrade, gaussian_kernels, jpeg
+from mmsr_core.depth import normalise_depth
+from mmsr_core.image import save_image
+from training.scenes import RenderedScene, render_scene
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "mmsr_core" / "demo" / "examples"
+SCALE, HEIGHT, WIDTH = 4, 480, 640
+
+
+def main() -> None:
+    """Write the pictures."""
+    OUT.mkdir(exist_ok=True)
+    shutil.copyfile(ROOT / "assets" / "example_lr.png", OUT / "out_of_focus.png")
+    h, w = HEIGHT // SCALE, WIDTH // SCALE
+    across = torch.linspace(0, 1, w).view(1, 1, w).expand(1, h, w)
+    even = torch.ones(1, h, w)
+
+    room = render_scene(21, 2 * HEIGHT, 2 * WIDTH, None, "room")
+    shaken = _damaged(room, 3.0 * even, 1.0 * even, 0.6 * even, noise=1.5)
+    save_image(OUT / "shaken.png", shaken)
+
+    garden = render_scene(31, 2 * HEIGHT, 2 * WIDTH, None, "outdoor")
+    sigma = 0.9 + 1.9 * across
+    soft = _damaged(garden, sigma, sigma, 0 * even, noise=1.0)
+    save_image(OUT / "soft_and_compressed.png", jpeg(soft, 55.0).clamp(0, 1))
+
+    # A second sensor: what a depth camera would see of the room, sharp where the colour is not.
+    inverse = torch.from_numpy(room.inverse_depth)[None, None]
+    depth = F.interpolate(inverse, size=(HEIGHT // 2, WIDTH // 2), mode="area")
+    save_image(OUT / "second_sensor.png", normalise_depth(depth).expand(1, 3, -1, -1))
+
+
+def _damaged(
+    scene: RenderedScene, along: Tensor, across: Tensor, angle: Tensor, noise: float
+) -> Tensor:
+    """`(1,3,h,w)`: blurred by Gaussians of these axes `(1,h,w)` in HR px, shrunk, noisy (8 bit)."""
+    hr = F.interpolate(
+        torch.from_numpy(scene.image)[None], size=(HEIGHT, WIDTH), mode="bicubic", antialias=True
+    ).clamp(0, 1)
+    lr = degrade(hr, gaussian_kernels(along, across, angle, SCALE), SCALE)
+    return add_gaussian_noise(lr, noise / 255, torch.Generator().manual_seed(0)).clamp(0, 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Files of the demo: what a browser may name, and where results are kept."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from ..errors import InputError
+
+_UNSAFE = re.compile(r"[^\w .()+-]+")
+_MAX_STEM = 60
+
+
+class Workspace:
+    """A private folder for uploads and results; gradio's cache lies in it and nothing else.
+
+    It is created with access for this user alone and removed by `close`.
+    """
+
+    def __init__(self) -> None:
+        """Creates the folder in the system's place for temporary files."""
+        self.root = Path(tempfile.mkdtemp(prefix="mmsr-demo-")).resolve()
+        self._results = self.root / "results"
+        self._results.mkdir()
+        self._closed = threading.Event()
+
+    def uploaded(self, path: str | Path) -> Path:
+        """The file behind a path that came from the browser.
+
+        Raises:
+            InputError: It is not a file inside this workspace.
+        """
+        try:
+            found = Path(path).resolve()
+            if found.is_relative_to(self.root) and found.is_file():
+                return found
+        except (OSError, ValueError):
+            pass
+        raise InputError("Only files that were uploaded here are read. Upload the file again.")
+
+    def new_folder(self) -> Path:
+        """An empty folder for the files of one result."""
+        folder = self._results / uuid.uuid4().hex
+        folder.mkdir()
+        return folder
+
+    def sweep_every(self, seconds: float, keep_s: float) -> None:
+        """Removes results older than `keep_s` now and then, until `close`.
+
+        gradio does the same for uploads and for what it has shown.
+        """
+
+        def sweep() -> None:
+            while not self._closed.wait(seconds):
+                remove_older(self._results, keep_s, time.time())
+
+        threading.Thread(target=sweep, name="mmsr-sweep", daemon=True).start()
+
+    def close(self) -> None:
+        """Removes everything."""
+        self._closed.set()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def safe_stem(name: str | None, fallback: str = "picture") -> str:
+    """A file name's stem without anything that a file system or an archive could misread."""
+    last = str(name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    stem = last.rsplit(".", 1)[0] if "." in last.lstrip(".") else last
+    stem = _UNSAFE.sub("_", stem).strip(" ._")[:_MAX_STEM].strip(" ._")
+    return stem or fallback
+
+
+def remove_older(folder: Path, seconds: float, now: float) -> int:
+    """Removes files below `folder` that were not changed for `seconds`; returns how many.
+
+    Args:
+        folder: where to look.
+        seconds: the age.
+        now: the present time, as `time.time()` gives it.
+    """
+    removed = 0
+    for path in sorted(folder.rglob("*"), reverse=True):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                if path.stat().st_mtime < now - seconds and not any(path.iterdir()):
+                    path.rmdir()
+            elif path.lstat().st_mtime < now - seconds:
+                path.unlink()
+                removed += 1
+        except OSError:  # In use, or gone already.
+            continue
+    return removed

@@ -1,0 +1,110 @@
+"""What the demo is asked to do, and what it answers. Plain data, no gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .inspection import Inspection
+from .sizes import SizePlan
+
+
+@dataclass(frozen=True)
+class RestoreJob:
+    """One picture to restore."""
+
+    picture: Path
+    name: str = "picture"
+    """For the file name of the result."""
+    scale: int | None = None
+    """1..16; None lets the size decide."""
+    steps: int = 4
+    detail: float = 0.6
+    seed: int = 0
+    consistency: str = "ibp"
+    prompt: str = ""
+    references: tuple[Path, ...] = ()
+    """Pictures that show what is meant, for the prompt."""
+    depth: Path | None = None
+    guide: Path | None = None
+    guide_mode: str = "guide"
+    strengths: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored picture on disk, with what was measured."""
+
+    after: Path
+    """PNG with the report in its metadata."""
+    before: Path
+    """The enlarged input, of the same size."""
+    plan: SizePlan
+    report: dict[str, Any]
+    inspection: Inspection
+
+
+@dataclass(frozen=True)
+class CompareJob:
+    """A good picture, and how it was or is to be damaged."""
+
+    good: Path
+    damaged: Path | None = None
+    """The damaged picture itself; else `good` is damaged with the numbers below."""
+    scale: int = 4
+    blur_px: float = 1.6
+    """Standard deviation of the blur at the left edge, px of the good picture."""
+    blur_end_px: float = 1.6
+    """At the right edge."""
+    noise_255: float = 2.0
+    jpeg_quality: int = 100
+    """100 for none."""
+    steps: int = 4
+    detail: float = 0.6
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Score:
+    """How close a picture is to the truth."""
+
+    name: str
+    psnr_db: float
+    """Y channel, 8 bit, a border of `scale` pixels left out."""
+    ssim: float | None
+    """Likewise; None where the picture is too small."""
+    lpips: float | None
+    """LPIPS-Alex; None without its parameters or where the picture is too small."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The truth beside two answers."""
+
+    truth: Path
+    damaged: Path
+    bicubic: Path
+    restored: Path
+    scores: tuple[Score, ...]
+    note: str
+    """What is missing and why; empty if nothing."""
+
+
+@dataclass(frozen=True)
+class BatchLine:
+    """What became of one picture of a batch."""
+
+    name: str
+    result: str
+    """Name in the ZIP; empty when it failed."""
+    message: str
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """A finished batch."""
+
+    archive: Path
+    lines: tuple[BatchLine, ...]

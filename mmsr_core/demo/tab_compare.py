@@ -1,0 +1,122 @@
+"""The fourth tab: bicubic and this against a good picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from . import panels
+from .compare import compare
+from .desk import ENGINE_QUEUE, Desk, wire_stop
+from .guard import as_path, explain, needed, take_unread
+from .jobs import CompareJob, Comparison
+from .settings import PRESETS
+
+
+def build_compare(desk: Desk) -> None:
+    """Builds the tab inside the present Blocks context."""
+    with gr.Row(equal_height=False, elem_classes="mm-columns"):
+        with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
+            good = take_unread(
+                gr.Image(
+                    label="A good picture", type="filepath", image_mode=None, height=240,
+                    sources=["upload", "clipboard"], elem_id="compare-good", buttons=[],
+                    placeholder="Drop a sharp picture here\nIt is damaged, restored and compared",
+                )
+            )  # fmt: skip
+            with gr.Accordion("How it is damaged", open=True):
+                made = _damage_controls()
+            with gr.Accordion("I have the damaged picture, too", open=False):
+                damaged = take_unread(
+                    gr.Image(
+                        label="Damaged picture: 1/2, 1/3, 1/4 … of the size", type="filepath",
+                        image_mode=None, sources=["upload", "clipboard"], height=180, buttons=[],
+                    )
+                )  # fmt: skip
+            preset = gr.Radio(
+                list(PRESETS), value="Faithful", label="How to restore",
+                info="Faithful has the best PSNR, Detailed the best LPIPS.",
+                elem_classes="mm-segments",
+            )  # fmt: skip
+            with gr.Row(elem_classes="mm-actions"):
+                start = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-start")
+                stop = gr.Button("Stop", variant="stop", size="lg", visible=False)
+        with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
+            queue = gr.HTML(elem_classes="mm-queue")
+            status = gr.HTML(elem_id="compare-status")
+            table = gr.HTML(
+                panels.empty("The comparison appears here", "Bicubic enlarging beside this."),
+                elem_id="compare-table",
+            )
+            slider = gr.ImageSlider(
+                label="Bicubic and MMSR", type="filepath", visible=False, interactive=False,
+                max_height=560, elem_id="compare-slider", buttons=["fullscreen"],
+            )  # fmt: skip
+            gallery = gr.Gallery(
+                label="Damaged, bicubic, MMSR, good", visible=False, columns=2, height="auto",
+                object_fit="contain", interactive=False, buttons=["fullscreen", "download"],
+            )  # fmt: skip
+
+    idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
+
+    def show(result: Comparison) -> dict[Any, Any]:
+        captions = (
+            (result.damaged, "Damaged"), (result.bicubic, "Bicubic"),
+            (result.restored, "MMSR"), (result.truth, "Good"),
+        )  # fmt: skip
+        return {
+            table: panels.score_table(result),
+            slider: gr.update(value=(str(result.bicubic), str(result.restored)), visible=True),
+            gallery: gr.update(value=[(str(p), text) for p, text in captions], visible=True),
+        }
+
+    def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        try:
+            upload = needed(values[good], desk.workspace, "a good picture")
+            steps, detail = PRESETS[values[preset]]
+            job = CompareJob(
+                Path(upload.path), as_path(values[damaged], desk.workspace),
+                scale=int(str(values[made["scale"]]).lstrip("×")),
+                blur_px=float(values[made["blur"]]),
+                blur_end_px=float(values[made["blur_end"]]),
+                noise_255=float(values[made["noise"]]), jpeg_quality=int(values[made["jpeg"]]),
+                steps=steps, detail=detail,
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 - shown in place, in words.
+            yield {status: panels.notice(explain(error), "bad")}
+            return
+        yield {start: gr.update(visible=False), stop: gr.update(visible=True)}
+        yield from desk.answer(
+            lambda tell: compare(desk.engine, job, tell), request, status, idle, show
+        )
+
+    ran = start.click(
+        run,
+        inputs={good, damaged, preset, *made.values()},
+        outputs=[queue, status, table, slider, gallery, start, stop],
+        concurrency_id=ENGINE_QUEUE,
+        concurrency_limit=1,
+        show_progress="minimal",
+        show_progress_on=queue,
+        api_visibility="private",
+    )
+    wire_stop(desk, stop, start, [ran])
+
+
+def _damage_controls() -> dict[str, Any]:
+    scale = gr.Radio(
+        ["×2", "×3", "×4", "×8"], value="×4", label="Shrink by",
+        info="And enlarge again by as much.", elem_classes="mm-segments",
+    )  # fmt: skip
+    with gr.Row():
+        blur = gr.Slider(0.1, 4.5, 1.2, step=0.1, label="Blur left", info="px of the good picture")
+        blur_end = gr.Slider(
+            0.1, 4.5, 2.4, step=0.1, label="Blur right", info="It changes evenly between them."
+        )
+    with gr.Row():
+        noise = gr.Slider(0, 25, 2, step=0.5, label="Noise", info="Of 255 levels.")
+        jpeg = gr.Slider(10, 100, 100, step=1, label="JPEG quality", info="100: none.")
+    return {"scale": scale, "blur": blur, "blur_end": blur_end, "noise": noise, "jpeg": jpeg}

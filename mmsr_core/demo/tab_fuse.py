@@ -1,0 +1,140 @@
+"""The third tab: two sensors in, one picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from . import panels
+from .desk import ENGINE_QUEUE, Desk, wire_stop
+from .guard import explain, needed, take_unread
+from .jobs import Restoration, RestoreJob
+from .settings import SCALES, parse_scale
+from .tab_restore import EXAMPLES
+
+FUSE_EXAMPLE = ("shaken.png", "second_sensor.png")
+MODES = (("Guide: sharpen the first with the second", "guide"), ("Fuse: show both", "fuse"))
+
+
+def build_fuse(desk: Desk) -> None:
+    """Builds the tab inside the present Blocks context."""
+    if not desk.engine.abilities.guide:
+        gr.HTML(
+            panels.notice("The loaded weights have no fusion network, so nothing can be fused.")
+        )
+    with gr.Row(equal_height=False, elem_classes="mm-columns"):
+        with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
+            first = _picture("First picture: the one to be restored", "fuse-first")
+            second = _picture("Second picture of the same view: infrared, depth, …", "fuse-second")
+            mode = gr.Radio(
+                list(MODES), value="fuse", label="How",
+                info="Both pictures must show the same view; their sizes may differ.",
+            )  # fmt: skip
+            with gr.Row(elem_classes="mm-actions"):
+                start = gr.Button("Fuse", variant="primary", size="lg", elem_id="fuse-start")
+                stop = gr.Button("Stop", variant="stop", size="lg", visible=False)
+            with gr.Accordion("Advanced", open=False):
+                scale = gr.Radio(
+                    list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
+                    info="From the size of the first picture.",
+                )  # fmt: skip
+                strength = gr.Slider(
+                    0, 2, 1, step=0.05, label="Strength of the second picture",
+                    info="0 leaves it out.",
+                )  # fmt: skip
+                steps = gr.Slider(
+                    0, 16, 4, step=1, label="Steps",
+                    info="0: the most faithful. 4 is usually enough.",
+                )  # fmt: skip
+            example = gr.Button("Try a rendered room and its depth camera", size="sm")
+        with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
+            queue = gr.HTML(elem_classes="mm-queue")
+            status = gr.HTML(elem_id="fuse-status")
+            hint = gr.HTML(
+                panels.empty(
+                    "The fused picture appears here",
+                    "Two cameras that look at the same view: one picture with what both saw.",
+                )
+            )
+            slider = gr.ImageSlider(
+                label="First picture and result", type="filepath", visible=False,
+                interactive=False, max_height=640, elem_id="fuse-slider", buttons=["fullscreen"],
+            )  # fmt: skip
+            with gr.Row(elem_classes="mm-actions"):
+                download = gr.DownloadButton("Download PNG", visible=False, size="md")
+            report = gr.HTML()
+
+    idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
+
+    def show(made: Restoration) -> dict[Any, Any]:
+        share = made.report.get("modality_weights", {}).get("guide")
+        note = "" if share is None else f"The second picture had {share:.0%} of the weight."
+        return {
+            hint: gr.update(visible=False),
+            slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
+            download: gr.update(value=str(made.after), visible=True),
+            report: panels.findings(made.inspection.headline(), made.inspection.sentences(), note),
+        }
+
+    def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        try:
+            job = fuse_job(
+                desk, values[first], values[second], values[mode], values[scale],
+                values[strength], values[steps],
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 - shown in place, in words.
+            yield {status: panels.notice(explain(error), "bad")}
+            return
+        yield {start: gr.update(visible=False), stop: gr.update(visible=True), report: ""}
+        yield from desk.answer(
+            lambda tell: desk.engine.restore(job, tell), request, status, idle, show
+        )
+
+    ran = start.click(
+        run,
+        inputs={first, second, mode, scale, strength, steps},
+        outputs=[queue, status, hint, slider, download, report, start, stop],
+        concurrency_id=ENGINE_QUEUE,
+        concurrency_limit=1,
+        show_progress="minimal",
+        show_progress_on=queue,
+        api_visibility="private",
+    )
+    wire_stop(desk, stop, start, [ran])
+    example.click(
+        lambda: [desk.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE],
+        outputs=[first, second],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def fuse_job(
+    desk: Desk, first: Any, second: Any, mode: str, scale: str, strength: float, steps: float
+) -> RestoreJob:
+    """The values of the controls as a job.
+
+    Raises:
+        InputError: A picture is missing, or a value cannot be used.
+    """
+    one = needed(first, desk.workspace, "the first picture")
+    other = needed(second, desk.workspace, "the second picture")
+    job = RestoreJob(
+        Path(one.path), one.name, parse_scale(scale), steps=int(steps), detail=1.0,
+        guide=Path(other.path), guide_mode=mode,
+    )  # fmt: skip
+    return job if strength == 1 else replace(job, strengths={"guide": float(strength)})
+
+
+def _picture(label: str, name: str) -> Any:
+    return take_unread(
+        gr.Image(
+            label=label, type="filepath", image_mode=None, height=220, elem_id=name,
+            sources=["upload", "clipboard"], buttons=[],
+        )
+    )  # fmt: skip

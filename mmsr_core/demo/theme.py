@@ -1,0 +1,149 @@
+"""The look of the page. Fonts come with gradio; nothing is fetched from elsewhere."""
+
+from __future__ import annotations
+
+from gradio.themes import Base, LocalFont
+from gradio.themes.utils import colors, sizes
+
+TITLE = "MMSR"
+
+
+def make_theme() -> Base:
+    """Calm and neutral, one accent."""
+    # Regular and Bold: the SemiBold that gradio ships has a part of the letters only.
+    font = [LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"]
+    mono = ["ui-monospace", "monospace"]
+    return Base(
+        primary_hue=colors.teal,
+        secondary_hue=colors.teal,
+        neutral_hue=colors.slate,
+        radius_size=sizes.radius_lg,
+        spacing_size=sizes.spacing_md,
+        text_size=sizes.text_md,
+        font=font,
+        font_mono=mono,
+    ).set(
+        body_background_fill="*neutral_50",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        block_label_text_color="*neutral_600",
+        block_title_text_color="*neutral_800",
+        color_accent="*primary_700",
+        body_background_fill_dark="#0d1117",
+        block_border_width="1px",
+        block_shadow="none",
+        block_shadow_dark="none",
+        block_label_background_fill="*background_fill_primary",
+        block_label_border_width="0px",
+        block_title_text_weight="600",
+        block_background_fill_dark="#151b23",
+        background_fill_primary_dark="#151b23",
+        background_fill_secondary_dark="#10161e",
+        border_color_primary_dark="#2a323d",
+        input_background_fill_dark="#10161e",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="white",
+        button_large_radius="12px",
+        button_large_text_weight="600",
+        slider_color="*primary_600",
+    )
+
+
+CSS = """
+.gradio-container { max-width: 100% !important; }
+.gradio-container > main, .gradio-container .main { max-width: 1180px !important; width: 100%;
+  margin: 0 auto !important; padding: 16px 24px 32px !important; }
+.gradio-container .wrap > main.contain, main.contain { padding: 0 !important; }
+.gradio-container .main > .wrap { padding: 0 !important; }
+.html-container { padding: 0 !important; }
+.block.hide-container:has(.html-container > .prose:empty):not(.mm-queue) { display: none; }
+.mm-queue { min-height: 26px; }
+.mm-queue:has(> .wrap.hide), .mm-queue:has(> .wrap.generating) { display: none; }
+.mm-queue > .wrap { inset: 0 !important; padding: 0 !important; background: transparent; }
+.mm-queue .meta-text { left: 0; right: auto; font-family: var(--font); font-size: .9rem;
+  color: var(--body-text-color-subdued); }
+.mm-fit img { width: 100% !important; height: 100% !important; object-fit: contain; }
+button.stop { background: transparent !important; color: #dc2626 !important;
+  border: 1px solid color-mix(in srgb, #dc2626 55%, transparent) !important; }
+.dark button.stop { color: #f87171 !important; }
+.mm-weights { gap: 12px !important; }
+.tab-container button.selected { color: var(--primary-700) !important; }
+.dark .tab-container button.selected { color: var(--primary-400) !important; }
+.mm-head { display: flex; align-items: baseline; gap: 14px; flex-wrap: wrap; margin: 2px 0 6px; }
+.mm-head h1 { font-size: 1.5rem; font-weight: 700; letter-spacing: -.02em; margin: 0; }
+.mm-head p { margin: 0; color: var(--body-text-color-subdued); font-size: 1rem; }
+.mm-small { color: var(--body-text-color-subdued); font-size: .86rem; line-height: 1.5;
+  margin: 6px 0; }
+.mm-columns { gap: 24px !important; align-items: flex-start; }
+.mm-side, .mm-main { gap: 14px !important; }
+.mm-actions { gap: 12px !important; }
+.mm-segments .wrap { gap: 8px !important; }
+.mm-segments label { flex: 1 1 auto; justify-content: center; text-align: center; min-width: 56px; }
+.mm-segments label input { position: absolute; opacity: 0; pointer-events: none; }
+.mm-segments label span { margin: 0 !important; }
+.mm-segments label:focus-within { outline: 2px solid var(--primary-500); outline-offset: 2px; }
+.mm-segments label.selected { background: var(--primary-700); color: white;
+  border-color: var(--primary-700); }
+.mm-notice { padding: 10px 14px; border-radius: 10px; font-size: .9rem; line-height: 1.45;
+  background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
+.mm-notice.mm-bad { background: color-mix(in srgb, #dc2626 10%, transparent);
+  border-color: color-mix(in srgb, #dc2626 45%, transparent); }
+.mm-empty { min-height: 300px; display: flex; flex-direction: column; align-items: center;
+  justify-content: center; text-align: center; gap: 4px; padding: 24px; border-radius: 14px;
+  border: 1px dashed var(--border-color-primary); color: var(--body-text-color-subdued); }
+.mm-empty b { color: var(--body-text-color); font-weight: 600; }
+.mm-empty p { margin: 0; max-width: 34em; }
+.mm-run { padding: 14px; border-radius: 14px; border: 1px solid var(--border-color-primary);
+  background: var(--block-background-fill); }
+.mm-run-row { display: flex; justify-content: space-between; gap: 12px; font-size: .95rem; }
+.mm-run-row span { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums;
+  white-space: nowrap; }
+.mm-bar { height: 6px; border-radius: 3px; background: var(--border-color-primary);
+  margin-top: 10px; overflow: hidden; }
+.mm-bar i { display: block; height: 100%; border-radius: 3px; background: var(--primary-600);
+  transition: width .3s ease; }
+.mm-run img { display: block; width: 100%; max-height: 480px; object-fit: contain; margin-top: 14px;
+  border-radius: 8px; }
+.mm-findings { padding: 16px 18px; border-radius: 14px; background: var(--block-background-fill);
+  border: 1px solid var(--border-color-primary); }
+.mm-findings h3 { margin: 0 0 10px; font-size: 1.1rem; font-weight: 600; }
+.mm-findings dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 18px; margin: 0;
+  line-height: 1.5; font-size: .95rem; }
+.mm-findings dt { color: var(--body-text-color-subdued); }
+.mm-findings dd { margin: 0; }
+.mm-kernel { display: flex; gap: 18px; align-items: center; margin: 0; padding: 14px;
+  border-radius: 14px; border: 1px solid var(--border-color-primary); }
+.mm-kernel img { width: 168px; height: 168px; border-radius: 8px; image-rendering: pixelated; }
+.mm-kernel figcaption { display: flex; flex-direction: column; gap: 6px; line-height: 1.45; }
+.mm-kernel small { color: var(--body-text-color-subdued); }
+.mm-maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 16px; }
+.mm-maps figure { margin: 0; }
+.mm-maps img { width: 100%; border-radius: 10px; display: block; }
+.mm-maps figcaption { display: flex; flex-direction: column; font-size: .9rem; margin-top: 6px; }
+.mm-maps span { color: var(--body-text-color-subdued); }
+.mm-scores { overflow-x: auto; }
+.mm-scores table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.mm-scores th, .mm-scores td { text-align: left; padding: 9px 12px;
+  border-bottom: 1px solid var(--border-color-primary); }
+.mm-scores thead th { color: var(--body-text-color-subdued); font-weight: 500; font-size: .88rem; }
+.mm-best { font-weight: 700; color: var(--primary-700); }
+.dark .mm-best { color: var(--primary-400); }
+td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc2626; width: 1.5em; }
+.mm-batch td { word-break: break-word; }
+@media (max-width: 640px) {
+  .gradio-container > main, .gradio-container .main { padding: 8px 14px 24px !important; }
+  .mm-head { gap: 2px 10px; }
+  .mm-empty { min-height: 120px; }
+  .mm-findings dl { grid-template-columns: 1fr; gap: 0; }
+  .mm-findings dd { margin-bottom: 8px; }
+  .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
+  footer .divider, footer > .divider { display: none; }
+  .mm-kernel { flex-direction: column; align-items: flex-start; }
+}
+"""

@@ -1,0 +1,225 @@
+"""The page in a real browser: what a person does in the first minute, on a desk and on a phone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="driving a browser needs playwright: pip install playwright"
+)
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+)  # fmt: skip
+PATIENCE_MS = 240_000
+DESK, PHONE = (1280, 860), (390, 844)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the PATH")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser, demo_server):
+    """Opens the page at a size; what it asked of other hosts and its errors are kept on it."""
+    contexts = []
+
+    def make(size, dark=False):
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            has_touch=size == PHONE,
+        )
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.foreign, page.faults = [], []
+        home = (demo_server[0], "data:", "blob:")
+        page.on("request", lambda r: None if r.url.startswith(home) else page.foreign.append(r.url))
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.goto(demo_server[0])
+        page.wait_for_selector("#restore-start")
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def screenshot(tmp_path):
+    """Keeps a picture of the page in MMSR_SCREENSHOTS, or in the test's own folder."""
+    folder = Path(os.environ.get("MMSR_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(page, name):
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        with Image.open(folder / f"{name}.png") as image:
+            return image.size
+
+    return take
+
+
+def upload(page, path, where="#restore-picture"):
+    page.locator(f"{where} input[type=file]").first.set_input_files(path)
+    page.wait_for_selector(f"{where} img")
+
+
+def too_wide(page):
+    """How many px the page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, screenshot):
+    page = open_page(DESK)
+    # The first screen shows a place to drop, one big button and nothing that must be read.
+    assert page.locator("#restore-start").bounding_box()["y"] < DESK[1]
+    assert not page.get_by_label("Seed").first.is_visible()
+    upload(page, demo_picture(40, 48, "person.png"))
+    page.wait_for_selector("text=48×40 → 192×160")
+    page.click("#restore-start")
+    slider = page.wait_for_selector("#restore-slider img")
+    screenshot(page, "restored_desk")
+
+    def clipped():
+        return page.evaluate(
+            "[...document.querySelectorAll('#restore-slider *')].map(e => "
+            "getComputedStyle(e).clipPath + e.style.cssText + (e.getAttribute('style') || ''))"
+            ".join()"
+        )
+
+    before, box = clipped(), slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 5, middle, steps=5)
+    page.mouse.up()
+    assert clipped() != before
+    with page.expect_download() as download:
+        page.click("#restore-download")
+    with Image.open(download.value.path()) as image:
+        assert image.size == (192, 160)
+        assert "mmsr_report" in image.info
+
+    page.click("#restore-more")  # What was wrong?
+    shown = page.wait_for_selector("#inspect-map img")
+    assert "Noise" in page.inner_text("#inspect-words")
+    box = shown.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#inspect-kernel img")
+    figures = page.locator("#inspect-weights figure")
+    assert figures.count() >= 3
+    last = figures.first.locator("img").get_attribute("src")
+    step = page.locator("#inspect-step input[type=number]")
+    step.fill("1")
+    step.press("Enter")
+    page.wait_for_function(
+        "old => document.querySelector('#inspect-weights img').src !== old", arg=last
+    )
+    screenshot(page, "inspected_desk")
+    assert page.foreign == []
+    assert page.faults == []
+
+
+def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, screenshot):
+    engine = demo_server[1]
+    page = open_page(DESK)
+    upload(page, demo_picture(200, 240, "slow.png"))
+    page.click("#restore-advanced button")
+    page.get_by_label("×8", exact=True).first.check(force=True)
+    page.wait_for_selector("text=240×200 → 1920×1600")
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-status .mm-run img")  # A preview: well in the middle.
+    assert engine._one_job.locked()
+    screenshot(page, "running_desk")
+    # A second person sees that the first one is being served.
+    other = open_page(DESK)
+    upload(other, demo_picture(40, 48, "second.png"))
+    other.click("#restore-start")
+    waits = other.wait_for_selector(".mm-queue >> text=queue")
+    frame = waits.evaluate("e => e.closest('.wrap').getBoundingClientRect().height")
+    assert waits.bounding_box()["height"] <= frame + 1  # Not cut off.
+    screenshot(other, "queue_desk")
+    page.click("#restore-stop")
+    page.wait_for_selector("text=Stopped", timeout=60_000)
+    page.wait_for_selector("#restore-start")
+    other.wait_for_selector("#restore-slider img")  # Its turn has come.
+    made = [kept.after.name for kept in engine.results._results.values()]
+    assert "second_restored.png" in made
+    assert "slow_restored.png" not in made
+    deadline = time.monotonic() + 60
+    while engine._one_job.locked() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not engine._one_job.locked()
+    assert page.faults == []
+    # The server works on: the next picture is restored.
+    page.reload()
+    page.wait_for_selector("#restore-start")
+    upload(page, demo_picture(20, 24, "after.png"))
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-slider img")
+
+
+def test_the_page_fits_a_phone_and_a_dark_room(open_page, demo_picture, screenshot):
+    page = open_page(PHONE, dark=True)
+    assert too_wide(page) <= 0
+    assert "dark" in page.evaluate("document.body.className")
+    upload(page, demo_picture(40, 48, "person.png"))
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-slider img")
+    assert too_wide(page) <= 0
+    assert screenshot(page, "restored_phone")[0] == PHONE[0]
+    page.click("#restore-more")
+    page.wait_for_selector("#inspect-map img")
+    assert too_wide(page) <= 0
+    screenshot(page, "inspected_phone")
+    assert page.foreign == []
+    assert page.faults == []
+
+
+def test_an_example_is_one_click_away(open_page):
+    page = open_page(DESK)
+    page.locator("#restore-examples button").first.click()
+    page.wait_for_selector("#restore-slider img")
+    assert page.faults == []
+
+
+def test_what_is_no_picture_is_explained_in_place(open_page, demo_picture, tmp_path):
+    page = open_page(DESK)
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-status >> text=Choose a picture first")
+    path = tmp_path / "text.png"
+    path.write_text("hello")
+    page.locator("#restore-picture input[type=file]").first.set_input_files(path)
+    page.wait_for_selector("text=not a picture")
+    assert page.faults == []
+
+
+def test_every_control_has_a_name(open_page):
+    page = open_page(DESK)
+    page.click("#restore-advanced button")
+    page.wait_for_timeout(300)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('input, textarea, select, button')]
+        .filter(e => e.offsetParent && e.type !== 'file')
+        .filter(e => !(e.labels && e.labels.length) && !e.closest('label') && !e.title
+            && !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')
+            && !e.innerText.trim() && !e.querySelector('img[alt]'))
+        .map(e => e.outerHTML.slice(0, 160))"""
+    )
+    assert nameless == []

@@ -1,0 +1,101 @@
+"""What the Compare and What-was-wrong tabs compute: damage, places of a map, kept kernels."""
+
+import pytest
+import torch
+
+from mmsr_core.degradation import (
+    KernelField,
+    constant_kernel_field,
+    degrade,
+    gaussian_kernels,
+    isotropic_gaussian,
+)
+from mmsr_core.demo.compare import damage_picture, load_lpips, metrics_folder
+from mmsr_core.demo.inspection import MAX_SITES, inspect_run
+from mmsr_core.pipeline import DegradationEstimate
+
+
+def picture(h, w, seed=0):
+    return torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(seed))
+
+
+def test_even_damage_is_the_degradation_of_the_library():
+    good = picture(64, 600)  # Wider than one strip: strips must not show.
+    made = damage_picture(good, 4, 1.4, 1.4, 0, 100, 0)
+    field = constant_kernel_field(isotropic_gaussian(1.4, 4), 16, 150, 4)
+    expected = (degrade(good, field.dense(), 4).clamp(0, 1) * 255).round() / 255
+    assert float((made - expected).abs().max()) <= 1 / 255 + 1e-6
+    assert float((made - expected).abs().mean()) < 1e-4
+
+
+def test_growing_damage_grows_to_the_right():
+    good = picture(64, 256)
+    made = damage_picture(good, 2, 0.3, 4.0, 0, 100, 0)
+    left, right = made[..., :32].var(), made[..., -32:].var()
+    assert float(left) > 4 * float(right)
+    mirrored = damage_picture(good.flip(-1), 2, 4.0, 0.3, 0, 100, 0).flip(-1)
+    assert torch.allclose(made, mirrored, atol=1.5 / 255)
+
+
+def test_noise_is_seeded_and_jpeg_changes_the_picture():
+    good = picture(32, 32)
+    one, same, other = (damage_picture(good, 2, 1, 1, 5, 100, s) for s in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert not torch.equal(one, damage_picture(good, 2, 1, 1, 5, 40, 1))
+
+
+def estimate(field, depth=None):
+    return DegradationEstimate(field, depth, torch.tensor([0.01]), torch.tensor([80.0]))
+
+
+def two_sided(h, w, scale=4):
+    """Sharp on the left, wide and lying on the right."""
+    sigma = torch.ones(1, h, w)
+    sigma[..., w // 2 :] = 3.0
+    kernels = gaussian_kernels(sigma, torch.ones(1, h, w), torch.zeros(1, h, w), scale)
+    return KernelField.from_dense(kernels, scale)
+
+
+def test_a_place_of_the_map_has_its_own_kernel(tmp_path):
+    seen = inspect_run(picture(20, 30), estimate(two_sided(20, 30)), tmp_path)
+    _, left = seen.kernel_at(0.1, 0.5)
+    _, right = seen.kernel_at(0.9, 0.5)
+    assert left.startswith("Round, 1.0 px")
+    assert right.startswith("Smeared left to right")
+    image, _ = seen.kernel_at(0.9, 0.5, zoom=3)
+    assert image.shape == (3, 63, 63)
+    assert seen.summary_place() == "towards the right edge"
+    # Every place of the map, edges included, names a kernel that is kept.
+    for x in (-0.1, 0.0, 0.999, 1.0, 2.0):
+        row, column = seen.site_at(x, x)
+        assert 0 <= row < 20
+        assert 0 <= column < 30
+
+
+def test_the_map_without_its_bar_has_the_picture_s_shape(tmp_path):
+    seen = inspect_run(picture(20, 30), estimate(two_sided(20, 30)), tmp_path)
+    height, width = seen.map_size()
+    assert width / height == pytest.approx(30 / 20, rel=0.01)
+    from PIL import Image
+
+    with Image.open(seen.draw_map()) as image:
+        assert image.height == height
+        assert image.width > width  # The colour bar.
+
+
+def test_large_fields_are_thinned_and_keep_their_words(tmp_path):
+    small = inspect_run(picture(40, 60), estimate(two_sided(40, 60)), tmp_path)
+    large = inspect_run(picture(160, 240), estimate(two_sided(160, 240)), tmp_path)
+    assert large.field.height * large.field.width <= MAX_SITES
+    assert large.sentences() == small.sentences()
+
+
+def test_lpips_is_found_where_it_is_said_to_be(monkeypatch, tmp_path):
+    monkeypatch.delenv("MMSR_SHARED", raising=False)
+    monkeypatch.delenv("MMSR_METRICS", raising=False)
+    assert metrics_folder() is None
+    assert load_lpips() is None
+    monkeypatch.setenv("MMSR_METRICS", str(tmp_path))
+    assert metrics_folder() == tmp_path
+    assert load_lpips() is None  # The folder is empty.

@@ -1,0 +1,430 @@
+"""A real server, called as programs call it: every endpoint, hostile input, many at once."""
+
+import gc
+import io
+import json
+import os
+import re
+import struct
+import sys
+import time
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
+
+import httpx
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from tests.demo.conftest import MAX_PIXELS, MAX_UPLOAD_MB
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+PATIENT = {"timeout": 300}
+
+
+@pytest.fixture(scope="module")
+def client(demo_server, tmp_path_factory):
+    made = Client(
+        demo_server[0], verbose=False, httpx_kwargs=dict(PATIENT),
+        download_files=tmp_path_factory.mktemp("downloads"), analytics_enabled=False,
+    )  # fmt: skip
+    yield made
+    made.close()
+
+
+def file(path):
+    return handle_file(str(path))
+
+
+def refusal(client, name, *values, **named):
+    """The message of a call that must be refused; it says nothing about the server."""
+    with pytest.raises(AppError) as caught:
+        client.predict(*values, api_name=name, **named)
+    text = str(caught.value)
+    assert "Traceback" not in text
+    assert "mmsr-demo-" not in text
+    assert "/site-packages/" not in text
+    return text
+
+
+def test_the_endpoints_keep_their_names_and_order(client):
+    found = client.view_api(return_format="dict")["named_endpoints"]
+    names = {
+        name: [p["parameter_name"] for p in info["parameters"]] for name, info in found.items()
+    }
+    assert names == {
+        "/restore": [
+            "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
+            "guide_mode", "strengths",
+        ],
+        "/estimate": ["picture", "scale"],
+        "/fuse": ["first", "second", "mode", "scale", "strength", "steps"],
+        "/compare": [
+            "good", "damaged", "scale", "blur_px", "blur_end_px", "noise_255", "jpeg_quality",
+            "preset",
+        ],
+        "/batch": ["files", "preset", "scale"],
+    }  # fmt: skip
+    assert not client.view_api(return_format="dict")["unnamed_endpoints"]
+
+
+def test_restore_gives_a_png_that_carries_its_report(client, demo_picture):
+    path, report = client.predict(
+        file(demo_picture(20, 24)), scale="2", steps=1, api_name="/restore"
+    )
+    assert Path(path).name == "holiday_restored.png"
+    with Image.open(path) as image:
+        assert image.size == (48, 40)
+        written = json.loads(image.info["mmsr_report"])
+        chosen = json.loads(image.info["mmsr"])
+    assert chosen["scale"] == 2
+    assert chosen["steps"] == 1
+    assert {k: report[k] for k in written} == written
+    assert report["measured"]["words"]["noise"]
+    assert report["consistency_db"]["after"] > 0
+
+
+def test_the_readme_s_client_example_runs(demo_server, monkeypatch, capsys):
+    root = Path(__file__).resolve().parents[2]
+    text = (root / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"<!-- demo-client -->\n```python\n(.*?)```", text, re.DOTALL)[1]
+    assert "http://127.0.0.1:7860" in code
+    monkeypatch.chdir(root)
+    code = code.replace("http://127.0.0.1:7860", demo_server[0])
+    code = code.replace(demo_server[0] + '")', demo_server[0] + '", **OPTIONS)')
+    options = {"httpx_kwargs": dict(PATIENT), "analytics_enabled": False}
+    exec(code, {"OPTIONS": options})  # noqa: S102 - the README's own lines.
+    assert "Your picture is" in capsys.readouterr().out
+
+
+def test_the_same_call_again_is_answered_from_the_last_results(client, demo_server, demo_picture):
+    engine = demo_server[1]
+    call = {"scale": "2", "steps": 1, "seed": 77, "api_name": "/restore"}
+    first = client.predict(file(demo_picture(16, 16, "again.png")), **call)
+    kept = len(engine.results)
+    second = client.predict(file(demo_picture(16, 16, "again.png")), **call)
+    assert len(engine.results) == kept
+    assert first[1] == second[1]  # Times included: nothing was computed again.
+    assert Path(first[0]).read_bytes() == Path(second[0]).read_bytes()
+
+
+def test_transparency_and_16_bits_are_kept(client, tmp_path):
+    import numpy as np
+    import torch
+
+    from mmsr_core.image import load_image, save_image
+
+    path = tmp_path / "deep.png"
+    ramp = torch.linspace(0.2, 0.8, 24).expand(1, 3, 16, 24).contiguous()
+    alpha = torch.ones(1, 1, 16, 24)
+    alpha[..., :8] = 0
+    save_image(path, ramp, alpha, bit_depth=16)
+    made, _ = client.predict(file(path), scale="1", steps=0, api_name="/restore")
+    result = load_image(made)
+    assert result.bit_depth == 16
+    assert result.alpha is not None
+    assert float(result.alpha[..., :8].max()) == 0
+    assert np.isclose(float(result.alpha[..., 8:].min()), 1)
+
+
+def test_evidence_changes_the_picture_and_strength_0_leaves_it_out(client, demo_picture):
+    def made(**options):
+        path, _ = client.predict(
+            file(demo_picture(16, 20, "evidence.png")), scale="2", steps=1, detail=1,
+            api_name="/restore", **options,
+        )  # fmt: skip
+        with Image.open(path) as image:
+            return image.tobytes()
+
+    plain = made()
+    assert made(prompt="a brick wall") != plain
+    assert made(depth=file(demo_picture(32, 40, "depth.png", 2.0))) != plain
+    assert made(prompt="a brick wall", strengths={"prompt": 0}) == plain
+
+
+def test_estimate_measures_without_restoring(client, demo_picture):
+    numbers, kernel_map, depth = client.predict(
+        file(demo_picture()), scale="4", api_name="/estimate"
+    )
+    assert numbers["scale"] == 4
+    assert numbers["blur_px"]["sharpest_region"] <= numbers["blur_px"]["softest_region"]
+    assert set(numbers["words"]) >= {"sharpness", "noise", "compression"}
+    assert "faithfulness" not in numbers["words"]
+    with Image.open(kernel_map) as image:
+        assert max(image.size) >= 768
+    with Image.open(depth) as image:
+        assert image.size == (24, 20)
+
+
+def test_fuse_takes_two_pictures_or_says_why_not(client, demo_server, demo_picture):
+    pair = (file(demo_picture(20, 24)), file(demo_picture(40, 48, "thermal.png", 1.0)))
+    if not demo_server[1].abilities.guide:
+        assert "fusion network" in refusal(client, "/fuse", *pair, scale="2", steps=1)
+        return
+    path, report = client.predict(*pair, scale="2", steps=1, api_name="/fuse")
+    with Image.open(path) as image:
+        assert image.size == (48, 40)
+    assert report["scale"] == 2
+
+
+def test_compare_measures_both_pictures(client, demo_picture):
+    good = file(demo_picture(64, 72, "good.png"))
+    table, restored, bicubic, damaged = client.predict(
+        good, scale=2, blur_px=0.8, blur_end_px=1.6, preset="Faithful", api_name="/compare"
+    )
+    assert [row["name"] for row in table["scores"]] == ["Bicubic", "MMSR"]
+    assert all(5 < row["psnr_db"] < 80 for row in table["scores"])
+    assert all(-1 <= row["ssim"] <= 1 for row in table["scores"])
+    sizes = [Image.open(path).size for path in (restored, bicubic, damaged)]
+    assert sizes == [(72, 64), (72, 64), (36, 32)]
+    # The bicubic score is what the files say.
+    from mmsr_core.image import load_image
+    from mmsr_core.metrics import psnr
+
+    truth = load_image(demo_picture(64, 72, "good.png")).rgb
+    again = float(psnr(load_image(bicubic).rgb, truth, crop=2))
+    assert again == pytest.approx(table["scores"][0]["psnr_db"], abs=1e-6)
+    # The same pair given as files has the same scores.
+    pair, *_ = client.predict(good, file(damaged), preset="Faithful", api_name="/compare")
+    assert pair["scores"][0]["psnr_db"] == pytest.approx(again, abs=1e-6)
+
+
+def test_compare_says_why_lpips_is_missing(client, demo_picture, monkeypatch):
+    monkeypatch.delenv("MMSR_SHARED", raising=False)
+    monkeypatch.setenv("MMSR_METRICS", "/nowhere")
+    good = file(demo_picture(64, 64, "good64.png"))
+    table, *_ = client.predict(good, scale=2, preset="Faithful", api_name="/compare")
+    assert all(row["lpips"] is None for row in table["scores"])
+    assert "MMSR_METRICS" in table["note"]
+
+
+def test_compare_refuses_pictures_that_do_not_fit(client, demo_picture):
+    text = refusal(
+        client,
+        "/compare",
+        file(demo_picture(64, 72, "good.png")),
+        file(demo_picture(20, 30, "b.png")),
+    )
+    assert "whole number of" in text
+
+
+def test_batch_goes_on_past_a_bad_file(client, demo_picture, tmp_path):
+    bad = tmp_path / "broken.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    inner = tmp_path / "more.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.write(demo_picture(), "folder/holiday.png")
+        archive.writestr("../../evil.png", b"x")
+    archive_path, lines = client.predict(
+        [file(demo_picture()), file(bad), file(inner)], preset="Faithful", scale="2",
+        api_name="/batch",
+    )  # fmt: skip
+    assert [bool(line["result"]) for line in lines] == [True, False, True, False]
+    assert re.search("damaged|not a picture", lines[1]["message"])
+    assert "outside" in lines[3]["message"]
+    with zipfile.ZipFile(archive_path) as archive:
+        names = archive.namelist()
+        assert names == ["holiday_restored.png", "holiday_2_restored.png", "report.json"]
+        with Image.open(io.BytesIO(archive.read(names[1]))) as image:
+            assert image.size == (48, 40)
+        assert set(json.loads(archive.read("report.json"))["failed"]) == {
+            "broken.png", "../../evil.png",
+        }  # fmt: skip
+
+
+def test_a_batch_without_a_picture_is_refused(client, tmp_path):
+    path = tmp_path / "text.png"
+    path.write_text("no picture")
+    assert "None of the 1 files" in refusal(client, "/batch", [file(path)])
+    assert "Choose pictures" in refusal(client, "/batch", [])
+
+
+def test_what_is_no_picture_is_refused(client, tmp_path):
+    for name, content in {
+        "text.png": b"hello",
+        "empty.jpg": b"",
+        "vector.svg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+        "page.html": b"<html></html>",
+        "cut.png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
+    }.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        text = refusal(client, "/restore", file(path))
+        assert re.search(r"not a picture|empty|damaged", text), text
+
+
+def test_too_many_pixels_are_refused_from_the_header(client, tmp_path):
+    path = tmp_path / "huge.png"
+    Image.new("L", (20, 20)).save(path)
+    raw = bytearray(path.read_bytes())
+    raw[16:24] = struct.pack(">II", 20_000, 20_000)  # The header promises 400 megapixels.
+    raw[29:33] = struct.pack(">I", zlib.crc32(raw[12:29]))
+    path.write_bytes(raw)
+    assert "400 megapixels" in refusal(client, "/restore", file(path))
+    path = tmp_path / "large.png"
+    Image.new("RGB", (300, MAX_PIXELS // 300 + 1)).save(path)
+    assert "are read" in refusal(client, "/estimate", file(path))
+
+
+def test_oversized_files_are_refused(demo_server):
+    address = demo_server[0]
+    content = os.urandom((MAX_UPLOAD_MB << 20) + 1)
+    answer = httpx.post(
+        f"{address}/gradio_api/upload", files={"files": ("big.png", content)}, **PATIENT
+    )
+    assert answer.status_code == 413
+    assert not list(Path(demo_server[1].workspace.root).rglob("big.png"))
+
+
+def test_numbers_out_of_range_are_refused(client, demo_picture):
+    picture = file(demo_picture())
+    for options in (
+        {"scale": "40"}, {"scale": "big"}, {"steps": 65}, {"steps": -1}, {"detail": 9},
+        {"strengths": {"depth": 7}}, {"strengths": {"taste": 1}}, {"strengths": [1]},
+        {"guide_mode": "mix"},
+    ):  # fmt: skip
+        assert refusal(client, "/restore", picture, **options)
+
+
+def test_a_missing_picture_is_asked_for(client):
+    assert "first" in refusal(client, "/restore", None)
+
+
+def join(address, endpoint, data):
+    """Calls an endpoint with raw data, as a hostile page would; returns the stream's last event."""
+    with httpx.Client(**PATIENT) as session:
+        answer = session.post(f"{address}/gradio_api/call/{endpoint}", json={"data": data})
+        if answer.status_code != 200:
+            return answer.text
+        event = answer.json()["event_id"]
+        return session.get(f"{address}/gradio_api/call/{endpoint}/{event}").text
+
+
+@pytest.mark.parametrize("meta", [{"_type": "gradio.FileData"}, None])
+def test_server_paths_are_not_read(demo_server, demo_picture, meta):
+    address, engine = demo_server
+    outside = demo_picture(name="outside.png")
+    climbing = engine.workspace.root / ".." / os.path.relpath(outside, engine.workspace.root.parent)
+    kept = len(engine.results)
+    for path in (str(outside), str(climbing), "/etc/passwd", f"file://{outside}"):
+        given = {"path": path, "orig_name": "a.png"} | ({"meta": meta} if meta else {})
+        said = join(address, "estimate", [given, "2"])
+        assert "complete" not in said
+        assert "root:" not in said
+    assert len(engine.results) == kept
+
+
+def test_links_are_not_fetched(demo_server, demo_picture):
+    address = demo_server[0]
+    given = {"path": f"{address}/theme.css", "meta": {"_type": "gradio.FileData"}}
+    said = join(address, "estimate", [given, "2"])
+    assert "complete" not in said
+    url = {"path": "x", "url": "data:image/png;base64,AAAA", "meta": {"_type": "gradio.FileData"}}
+    assert "complete" not in join(address, "estimate", [url, "2"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "file=/etc/passwd",
+        "file=../../../../etc/passwd",
+        "file=%2e%2e/%2e%2e/etc/passwd",
+        f"file={Path(__file__).resolve()}",
+        "file=pyproject.toml",
+        "file=https://example.org/a.png",
+        "proxy=https://example.org/a.png",
+        "vibe-code/",
+        "run-history/buckets",
+        "deep_link?session_hash=x",
+    ],
+)
+def test_nothing_outside_the_cache_is_served(demo_server, path):
+    answer = httpx.get(f"{demo_server[0]}/gradio_api/{path}", **PATIENT)
+    assert answer.status_code in (400, 403, 404, 405)
+    assert "root:" not in answer.text
+
+
+def test_other_names_for_this_computer_are_refused(demo_server):
+    """A page elsewhere that points its own name at 127.0.0.1 (DNS rebinding)."""
+    answer = httpx.get(f"{demo_server[0]}/config", headers={"Host": "evil.example"}, **PATIENT)
+    assert answer.status_code == 400
+    assert httpx.get(f"{demo_server[0]}/config", **PATIENT).status_code == 200
+
+
+def test_the_page_names_no_other_host_in_what_it_loads(demo_server):
+    text = httpx.get(demo_server[0], **PATIENT).text
+    loaded = re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(https?://[^"]+)"', text)
+    assert loaded == []
+    css = httpx.get(f"{demo_server[0]}/theme.css", **PATIENT).text
+    assert not re.findall(r"url\(['\"]?https?://", css)
+
+
+def resident_mb():
+    if sys.platform != "linux":
+        pytest.skip("resident memory is read from /proc")
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_ten_at_once_are_all_answered_and_memory_returns(demo_server, demo_picture):
+    address, engine = demo_server
+
+    def ask(number):
+        picture = file(demo_picture(24, 24, f"many{number}.png", number))
+        one = Client(address, verbose=False, httpx_kwargs=dict(PATIENT), analytics_enabled=False)
+        try:
+            path, report = one.predict(
+                picture, scale="4", steps=1, seed=number, api_name="/restore"
+            )
+            return Path(path).read_bytes(), report["seed"]
+        finally:
+            one.close()
+
+    def ten(first):
+        with ThreadPoolExecutor(10) as pool:  # Ten people, each with a session.
+            return list(pool.map(ask, range(first, first + 10)))
+
+    ten(0)  # What is allocated once: buffers, threads, the kept results.
+    gc.collect()
+    before = resident_mb()
+    answers = ten(10)
+    assert [seed for _, seed in answers] == [[n] for n in range(10, 20)]
+    assert len({content for content, _ in answers}) == 10
+    gc.collect()
+    assert resident_mb() - before < 40
+    assert len(engine.results) <= 8
+    assert not engine._one_job.locked()
+    assert not engine.somebody_waits
+
+
+def test_a_client_that_leaves_ends_its_run(demo_server, demo_picture):
+    address, engine = demo_server
+    leaving = Client(address, verbose=False, httpx_kwargs=dict(PATIENT), analytics_enabled=False)
+    job = leaving.submit(
+        file(demo_picture(200, 240, "long.png")), scale="8", steps=64, api_name="/restore"
+    )
+    deadline = time.monotonic() + 200
+    while not engine._one_job.locked() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert engine._one_job.locked()
+    job.cancel()
+    leaving.close()
+    while engine._one_job.locked() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not engine._one_job.locked()
+
+
+def test_old_results_are_forgotten_when_their_files_are_gone(client, demo_server, demo_picture):
+    engine = demo_server[1]
+    call = {"scale": "2", "steps": 0, "seed": 5, "api_name": "/restore"}
+    client.predict(file(demo_picture(16, 20, "gone.png")), **call)
+    for kept in engine.results._results.values():
+        kept.after.unlink()
+    path, _ = client.predict(file(demo_picture(16, 20, "gone.png")), **call)
+    assert Path(path).is_file()

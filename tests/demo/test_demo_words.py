@@ -1,0 +1,149 @@
+"""The demo's sentences: they follow the numbers, and a mirrored picture mirrors the words."""
+
+import math
+
+import pytest
+import torch
+
+from mmsr_core.demo import words
+from mmsr_core.errors import ShapeError
+
+MIRROR = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+
+
+def mirrored(text, across):
+    swapped = ("left", "right") if across else ("top", "bottom")
+    return " ".join(MIRROR[w] if w in swapped else w for w in text.split())
+
+
+def ramp(angle, low=1.0, high=2.4, size=24):
+    y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
+    t = math.cos(angle) * x + math.sin(angle) * y
+    t = (t - t.min()) / (t.max() - t.min())
+    return low + (high - low) * t
+
+
+def test_soft_towards_an_edge():
+    text = words.blur_words(ramp(0), 4)
+    assert text.startswith("Soft towards the right edge: about 2.")
+    assert "sharpest part 1." in text
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.7, 1.6, 2.4, 3.3, 4.0, 4.8, 5.6])
+def test_mirrored_pictures_have_mirrored_places(angle):
+    width = ramp(angle)
+    place = words.summarise_blur(width, 4).place
+    assert place
+    assert words.summarise_blur(width.flip(1), 4).place == mirrored(place, across=True)
+    assert words.summarise_blur(width.flip(0), 4).place == mirrored(place, across=False)
+
+
+def test_middle_and_edges_are_opposites():
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 30), torch.linspace(-1, 1, 30), indexing="ij")
+    bump = torch.exp(-4 * (x * x + y * y))
+    assert words.summarise_blur(1 + bump, 4).place == "in the middle"
+    assert words.summarise_blur(2 - bump, 4).place == "around the edges"
+
+
+def test_even_blur_names_no_place():
+    generator = torch.Generator().manual_seed(0)
+    width = 2 + 0.05 * torch.rand(16, 20, generator=generator)
+    assert words.summarise_blur(width, 4).place == ""
+    assert "everywhere" in words.blur_words(width, 4)
+
+
+def test_levels_rise_with_the_blur_and_do_not_depend_on_the_scale():
+    names = [name for _, name in words._LEVELS]
+    order = [
+        names.index(words.summarise_blur(torch.full((9, 9), s), 4).level)
+        for s in torch.linspace(0.5, 4, 12).tolist()
+    ]
+    assert order == sorted(order)
+    assert order[0] == 0
+    assert order[-1] == len(names) - 1
+    for scale in (1, 2, 8):
+        same = words.summarise_blur(torch.full((9, 9), 0.5 * scale), scale).level
+        assert same == words.summarise_blur(torch.full((9, 9), 2.0), 4).level
+
+
+def test_the_measured_range_is_in_the_sentence():
+    for width in (torch.full((5, 5), 1.7), ramp(2.0, 0.9, 3.0)):
+        blur = words.summarise_blur(width, 4)
+        assert blur.narrowest_px <= blur.mean_px <= blur.widest_px
+        shown = blur.widest_px if blur.place else blur.mean_px
+        assert f"{shown:.1f} px" in words.blur_words(width, 4)
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(ShapeError):
+        words.summarise_blur(torch.ones(1, 4, 4), 4)
+    with pytest.raises(ShapeError):
+        words.blur_width(torch.ones(1, 3, 4, 4))
+
+
+def test_width_is_the_geometric_mean():
+    sigma = torch.tensor([4.0, 1.0]).view(1, 2, 1, 1)
+    assert float(words.blur_width(sigma)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("turn", range(-8, 9))
+def test_axes_have_no_sign(turn):
+    angle = turn * math.pi / 8 + 0.01
+    assert words.direction_words(angle) == words.direction_words(angle + math.pi)
+    assert words.direction_words(angle) == words.direction_words(angle - math.pi)
+
+
+def test_directions():
+    assert words.direction_words(0) == "left to right"
+    assert words.direction_words(math.pi / 2) == "up and down"
+    # y points down: 45 degrees leads to the bottom right.
+    assert words.direction_words(math.pi / 4) == "from the top left to the bottom right"
+    assert words.direction_words(-math.pi / 4) == "from the bottom left to the top right"
+
+
+def test_shapes():
+    assert words.shape_words(2.0, 1.9, 0.3).startswith("Round, 1.9 px")
+    assert words.shape_words(3.0, 1.0, 0.0).startswith("Smeared left to right: 3.0 px along")
+    assert words.shape_words(1.5, 1.0, 0.0).startswith("Slightly smeared")
+
+
+def test_smear_needs_one_direction():
+    sigma = torch.stack([torch.full((8, 8), 3.0), torch.full((8, 8), 1.0)])
+    one_way = torch.full((8, 8), math.pi / 2 - 0.02)
+    one_way[:, ::2] -= math.pi - 0.04  # The same axis, seen from its other end.
+    assert words.smear_words(sigma, one_way).startswith("Smeared up and down")
+    spread = torch.linspace(0, math.pi, 64).view(8, 8)
+    assert words.smear_words(sigma, spread) == ""
+    assert words.smear_words(torch.full((2, 8, 8), 2.0), one_way) == ""
+
+
+def test_noise_and_jpeg_words_are_ordered():
+    noise = [words.noise_words(v / 255).split(":")[0] for v in (0.1, 2, 5, 20)]
+    assert noise == ["No visible noise", "A little noise", "Noisy", "Very noisy"]
+    assert "about 5.0 of 255" in words.noise_words(5 / 255)
+    jpeg = [words.jpeg_words(q).split(":")[0] for q in (20, 50, 80, 92)]
+    assert jpeg == [
+        "Heavily compressed", "Clearly compressed", "Compressed", "Lightly compressed",
+    ]  # fmt: skip
+    assert words.jpeg_words(100) == "No traces of JPEG found."
+
+
+def test_consistency_gives_decibels_and_levels():
+    text = words.consistency_words(30.0, 20 * math.log10(255))  # An error of exactly one level.
+    assert "1.0 of 255 levels" in text
+    assert "agrees" in text
+    assert "30.0 dB" in text
+    assert "differs" in words.consistency_words(20.0, 30.0)
+
+
+def test_headline_lists_what_is_wrong():
+    assert words.headline("sharp", 0.0, 100) == "Your picture is in good shape."
+    assert words.headline("soft", 5 / 255, 50) == "Your picture is soft, noisy and compressed."
+    assert words.headline("very soft", 0.0, 100) == "Your picture is very soft."
+
+
+def test_times_grow():
+    assert words.time_words(3) == "a few seconds"
+    assert words.time_words(22) == "about 20 s"
+    assert words.time_words(61) == "about 1 minute"
+    assert words.time_words(200) == "about 3 minutes"
