@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 def _shrink(args: argparse.Namespace, hr: Tensor, size: tuple[int, int]) -> Tensor:
     """`(1,3,H,W)` to `(1,3,*size)` by the blur that was asked for."""
     from ..degradation import constant_kernel_field, isotropic_gaussian
-    from ..degradation.operator import gather_sites, pad_window
+    from ..diffusion import degrade_canvas
     from ..image import resize_bicubic
 
     if args.kernel is not None:
@@ -118,9 +118,4 @@ def _shrink(args: argparse.Namespace, hr: Tensor, size: tuple[int, int]) -> Tens
         field = constant_kernel_field(kernel, *size, args.scale)
     else:
         return resize_bicubic(hr, size)
-    lr = hr.new_empty((1, 3, *size))
-    for rows, columns, kernels in field.windows():  # A window at a time: kernels are large.
-        span = (rows.start, rows.stop, columns.start, columns.stop)
-        window = pad_window(hr, *span, args.scale)
-        lr[..., rows, columns] = gather_sites(window, kernels, args.scale)
-    return lr
+    return degrade_canvas(hr, field)
