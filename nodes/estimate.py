@@ -8,9 +8,10 @@ from torch import Tensor
 from . import inputs
 from .convert import depth_from_image, pick, split_image
 from .payloads import DegradationBatch, ModelHandle
+from .previews import show
 from .runtime import HostProgress, acquire, host_names
 from .sockets import DegradationSocket
-from .views import degradation_text, kernel_maps
+from .views import degradation_text, kernel_maps, kernel_views
 
 
 class EstimateDegradationNode(io.ComfyNode):
@@ -63,7 +64,7 @@ class EstimateDegradationNode(io.ComfyNode):
         """Measure each picture of the batch."""
         picture = split_image(image)
         inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
-        pipeline = acquire(model)
+        pipeline = acquire(model, picture.size)
         progress = HostProgress(picture.batch)
         items = []
         with host_names():
@@ -80,4 +81,6 @@ class EstimateDegradationNode(io.ComfyNode):
                     )
                 )
         batch = DegradationBatch(tuple(items))
-        return io.NodeOutput(batch, kernel_maps(batch, picture), degradation_text(batch))
+        drawn = kernel_maps(batch, picture)
+        ui = show(kernel_views(batch, picture))
+        return io.NodeOutput(batch, drawn, degradation_text(batch), ui=ui)

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from comfy_api.latest import io
 
-from .sockets import DegradationSocket, ModelSocket
+from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
 CATEGORY = "MMSR"
 MAX_SEED = 2**32 - 1
+MAX_NOISE = 100.0
+SEED_MODES = ("one each", "same for all")
 
 
 def model_input(optional: bool = False, tooltip: str | None = None) -> io.Input:
@@ -122,6 +124,67 @@ def tile_input() -> io.Input:
             "speed and memory, never the picture. The smallest is 16."
         ),
     )
+
+
+def seed_mode_input() -> io.Input:
+    """How a batch uses the seed."""
+    return io.Combo.Input(
+        "seed_mode",
+        options=list(SEED_MODES),
+        default=SEED_MODES[0],
+        optional=True,
+        tooltip=(
+            "For batches. one each: picture n uses seed + n. same for all: every picture gets the "
+            "same noise, which keeps the frames of a video steady."
+        ),
+    )
+
+
+def prompt_input() -> io.Input:
+    """A prompt."""
+    return PromptSocket.Input(
+        "prompt",
+        optional=True,
+        tooltip="What is in the picture, from the Prompt node. Leave it open for none.",
+    )
+
+
+def guide_input(optional: bool = True, words: str = "") -> io.Input:
+    """A registered picture of a second sensor."""
+    return io.Image.Input(
+        "guide",
+        optional=optional,
+        tooltip=words
+        or (
+            "The same scene seen by a second sensor (infrared, flash): it must lie exactly over "
+            "the image. Grey or colour, any size."
+        ),
+    )
+
+
+def noise_input(name: str, default: float, tooltip: str, optional: bool = False) -> io.Input:
+    """Noise as artists count it, in 8-bit steps."""
+    return io.Float.Input(
+        name,
+        default=default,
+        min=0.0,
+        max=MAX_NOISE,
+        step=0.5,
+        optional=optional,
+        tooltip=tooltip,
+    )
+
+
+def jpeg_input(default: int, tooltip: str, optional: bool = False) -> io.Input:
+    """JPEG quality."""
+    return io.Int.Input(
+        "jpeg_quality", default=default, min=1, max=100, step=1, optional=optional, tooltip=tooltip
+    )
+
+
+def item_seed(seed: int, index: int, mode: str) -> int:
+    """The seed of picture `index` of a batch."""
+    return seed if mode == SEED_MODES[1] else (seed + index) % (MAX_SEED + 1)
 
 
 def check_choice(value: str | None, choices: Sequence[str]) -> bool | str:

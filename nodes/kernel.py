@@ -8,9 +8,10 @@ from torch import Tensor
 from . import inputs
 from .convert import depth_from_image, pick, split_image
 from .payloads import DegradationBatch, ModelHandle
+from .previews import show
 from .runtime import HostProgress, acquire, host_names
 from .sockets import DegradationSocket
-from .views import kernel_maps
+from .views import kernel_maps, kernel_views
 
 
 class KernelRefineNode(io.ComfyNode):
@@ -100,7 +101,7 @@ class KernelRefineNode(io.ComfyNode):
         """Refine each picture of the batch."""
         picture = split_image(image)
         inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
-        pipeline = acquire(model)
+        pipeline = acquire(model, picture.size, scale)
         progress = HostProgress(picture.batch)
         items = []
         with host_names():
@@ -122,4 +123,6 @@ class KernelRefineNode(io.ComfyNode):
                     )
                 )
         batch = DegradationBatch(tuple(items))
-        return io.NodeOutput(batch, kernel_maps(batch, picture))
+        drawn = kernel_maps(batch, picture)
+        ui = show(kernel_views(batch, picture))
+        return io.NodeOutput(batch, drawn, ui=ui)
