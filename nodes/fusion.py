@@ -104,7 +104,8 @@ class ModalityFusionNode(io.ComfyNode):
         picture = split_image(image)
         inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
         second = None if guide is None else split_image(guide, "guide").rgb
-        given = {"prompt": prompt is not None, "guide": second is not None}
+        said = prompt is not None and prompt.embedding is not None
+        given = {"prompt": said, "guide": second is not None}
         names = [*MODALITIES, *(name for name in ADDED if given[name])]
         strengths = {name: choices.get(f"{name}_strength", 1.0) for name in names}
         masks = {
@@ -121,7 +122,7 @@ class ModalityFusionNode(io.ComfyNode):
                 own_depth = pick(inverse_depth, index, picture.batch, "depth")
                 if own_depth is not None:
                     estimate = replace(estimate, inverse_depth=own_depth)
-                evidence: dict[str, Tensor] = {}
+                evidence: dict[str, Tensor | None] = {}
                 if prompt is not None:
                     evidence["prompt"] = prompt.pick(index, picture.batch)
                 if second is not None:

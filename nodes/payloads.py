@@ -49,10 +49,13 @@ class ConditioningBatch:
 class PromptBatch:
     """Prompt embeddings `(1 or B, width)` in the pack's own space (`MMSR_PROMPT`)."""
 
-    embedding: Tensor
+    embedding: Tensor | None
+    """None when nothing was said, which has no effect."""
 
-    def pick(self, index: int, batch: int) -> Tensor:
+    def pick(self, index: int, batch: int) -> Tensor | None:
         """The embedding `(1, width)` for picture `index` of `batch`."""
+        if self.embedding is None:
+            return None
         rows = tuple(self.embedding.split(1))
         return _pick(rows, index, batch, "prompt")
 

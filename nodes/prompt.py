@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..mmsr_core.errors import InputError
 from . import inputs
-from .convert import split_image
 from .payloads import ModelHandle, PromptBatch
 from .runtime import acquire
 from .sockets import PromptSocket
@@ -55,18 +54,13 @@ class PromptNode(io.ComfyNode):
                         "much the whole prompt steers is set in Fuse Modalities."
                     ),
                 ),
-                io.Image.Input(
-                    "image",
-                    optional=True,
-                    tooltip=(
-                        "A picture of the same kind of thing, as a prompt. Needs a model that has "
-                        "an image encoder."
-                    ),
-                ),
                 io.ClipVisionOutput.Input(
                     "clip_vision_output",
                     optional=True,
-                    tooltip="From CLIP Vision Encode with a CLIP ViT-B/32 model (512 numbers).",
+                    tooltip=(
+                        "A picture of the same kind of thing as a prompt: from CLIP Vision Encode "
+                        "with a CLIP ViT-B/32 model (512 numbers)."
+                    ),
                 ),
                 io.Conditioning.Input(
                     "conditioning",
@@ -90,29 +84,20 @@ class PromptNode(io.ComfyNode):
         model: ModelHandle,
         text: str,
         weight: float,
-        image: Tensor | None = None,
         clip_vision_output: Any = None,
         conditioning: Any = None,
     ) -> io.NodeOutput:
         """Mix everything that was given into one embedding."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         parts: list[tuple[Tensor, float]] = []
-        pictures = [] if image is None else list(split_image(image).rgb.split(1))
-        pipeline = acquire(model)
         if lines and weight > 0:
-            parts.append((pipeline.encode_prompt(lines), weight))
-        if pictures:
-            parts.append((pipeline.encode_prompt((), images=pictures), 1.0))
+            parts.append((acquire(model).encode_prompt(lines), weight))
         if clip_vision_output is not None:
             parts.append((vision_embedding(clip_vision_output), 1.0))
         if conditioning is not None:
             parts.append((text_embedding(conditioning), 1.0))
-        if not parts:
-            raise InputError(
-                "text: the prompt is empty. Write what is in the picture, connect a picture, or "
-                "disconnect this node."
-            )
-        return io.NodeOutput(PromptBatch(mix(parts)))
+        return io.NodeOutput(PromptBatch(mix(parts) if parts else None))
+
 
 
 def mix(parts: list[tuple[Tensor, float]]) -> Tensor:
