@@ -52,6 +52,18 @@ function grow(node) {
   node.setDirtyCanvas?.(true, true);
 }
 
+/** Takes the run's live preview off a node that now shows the result itself. */
+function dropLivePreview(node) {
+  const previews = app.nodePreviewImages ?? {};
+  for (const key of [String(node.id), `${node.graph?.id}:${node.id}`]) delete previews[key];
+  node.imgs = undefined;
+  const at = node.widgets?.findIndex((widget) => widget.name === "$$canvas-image-preview") ?? -1;
+  if (at >= 0) {
+    node.widgets[at].onRemove?.();
+    node.widgets.splice(at, 1);
+  }
+}
+
 function addPanel(node) {
   const panel = new Panel({
     url: (file) => api.apiURL(viewPath(file)),
@@ -75,6 +87,7 @@ function addPanel(node) {
     const file = output?.mmsr?.[0];
     if (!file) return;
     remember(sessionStorage, node, file);
+    dropLivePreview(node);
     showFile(node, file);
   };
   const removed = node.onRemoved;

@@ -37,7 +37,8 @@ export function fitInto(width, height, boxWidth, boxHeight) {
 
 /** Every how many places an ellipse is drawn, so that they stay `apart` px from each other. */
 export function strideFor(count, length, apart = 26) {
-  return Math.max(1, Math.ceil((apart * count) / Math.max(length, 1)));
+  const stride = Math.ceil((apart * count) / Math.max(length, 1));
+  return Math.min(Math.max(1, stride), Math.max(1, count)); // a tiny picture shows one at least
 }
 
 /** Middle of place i inside `rect`. */

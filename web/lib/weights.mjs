@@ -34,9 +34,9 @@ export function reportRows(report) {
     ["agreement", `${number(consistency.after, 1)} dB (bicubic ${number(consistency.before, 1)})`],
     ["blur", `${number(blur.min, 1)} – ${number(blur.max, 1)} px`],
     ["noise", `${number(report.noise_std * 255, 1)} / 255`],
-    ["jpeg", report.jpeg_quality > 97 ? "–" : String(Math.round(report.jpeg_quality))],
-    ["size", `${report.input_size?.join("×")} → ${report.output_size?.join("×")}`],
-    ["time", `${number(report.total_seconds, 1)} s, ${report.device}, ${report.dtype}`],
+    ["jpeg", report.jpeg_quality > 97 ? "–" : number(report.jpeg_quality, 0)],
+    ["size", `${size(report.input_size)} → ${size(report.output_size)}`],
+    ["time", `${number(report.total_seconds, 1)} s, ${report.device ?? "–"}, ${report.dtype ?? "–"}`],
     ["memory", memory(report.peak_memory_mb)],
   ];
   return rows.concat((report.notes ?? []).map((note) => ["note", note]));
@@ -47,6 +47,8 @@ export function memory(megabytes) {
   if (!(megabytes > 0)) return "–";
   return megabytes >= 1000 ? `${number(megabytes / 1000, 2)} GB` : `${number(megabytes, 0)} MB`;
 }
+
+const size = (pair) => (Array.isArray(pair) ? pair.join("×") : "–");
 
 function number(value, digits) {
   return Number.isFinite(value) ? value.toFixed(digits) : "–";
