@@ -158,8 +158,7 @@ class DegradeNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, shape: str | None = None, layout: str | None = None) -> bool | str:
         """Check the choices."""
-        checked = inputs.check_choice(shape, SHAPES)
-        return checked if checked is not True else inputs.check_choice(layout, LAYOUTS)
+        return inputs.check_choices((shape, SHAPES), (layout, LAYOUTS))
 
     @classmethod
     def execute(

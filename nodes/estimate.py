@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
-from .convert import depth_from_image, pick, split_image
+from .convert import pick, split_image
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show
 from .runtime import HostProgress, acquire, host_names
@@ -34,6 +34,7 @@ class EstimateDegradationNode(io.ComfyNode):
                 inputs.scale_input(),
                 inputs.depth_input(),
                 inputs.tile_input(),
+                inputs.depth_polarity_input(),
             ],
             outputs=[
                 DegradationSocket.Output(
@@ -53,6 +54,11 @@ class EstimateDegradationNode(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, depth_polarity: str | None = None) -> bool | str:
+        """Check the choice."""
+        return inputs.check_choice(depth_polarity, inputs.POLARITIES)
+
+    @classmethod
     def execute(
         cls,
         model: ModelHandle,
@@ -60,10 +66,11 @@ class EstimateDegradationNode(io.ComfyNode):
         scale: int,
         depth: Tensor | None = None,
         tile: int = 0,
+        depth_polarity: str = inputs.POLARITIES[0],
     ) -> io.NodeOutput:
         """Measure each picture of the batch."""
         picture = split_image(image)
-        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
+        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
         pipeline = acquire(model, picture.size)
         progress = HostProgress(picture.batch)
         items = []

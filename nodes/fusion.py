@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
-from .convert import depth_from_image, mask_to_map, pick, split_image
+from .convert import mask_to_map, pick, split_image
 from .payloads import ConditioningBatch, DegradationBatch, ModelHandle, PromptBatch
 from .runtime import acquire, check_interrupted, host_names
 from .sockets import ConditioningSocket
@@ -79,6 +79,7 @@ class ModalityFusionNode(io.ComfyNode):
                 # After the others: saved workflows hold the widgets' values by position.
                 *(_strength(name, words, optional=True) for name, words in ADDED.items()),
                 *(_mask(name, words) for name, words in ADDED.items()),
+                inputs.depth_polarity_input(),
             ],
             outputs=[
                 ConditioningSocket.Output(
@@ -90,6 +91,11 @@ class ModalityFusionNode(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, depth_polarity: str | None = None) -> bool | str:
+        """Check the choice."""
+        return inputs.check_choice(depth_polarity, inputs.POLARITIES)
+
+    @classmethod
     def execute(
         cls,
         model: ModelHandle,
@@ -98,11 +104,12 @@ class ModalityFusionNode(io.ComfyNode):
         depth: Tensor | None = None,
         prompt: PromptBatch | None = None,
         guide: Tensor | None = None,
+        depth_polarity: str = inputs.POLARITIES[0],
         **choices: Any,
     ) -> io.NodeOutput:
         """Fuse each picture of the batch; `choices` holds the strengths and the masks."""
         picture = split_image(image)
-        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
+        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
         second = None if guide is None else split_image(guide, "guide").rgb
         said = prompt is not None and prompt.embedding is not None
         given = {"prompt": said, "guide": second is not None}

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from comfy_api.latest import io
+from torch import Tensor
 
+from .convert import depth_from_image
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
 CATEGORY = "MMSR"
 MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
 SEED_MODES = ("one each", "same for all")
+POLARITIES = ("near is bright", "near is dark")
 
 
 def model_input(optional: bool = False, tooltip: str | None = None) -> io.Input:
@@ -52,8 +55,22 @@ def depth_input() -> io.Input:
         "depth",
         optional=True,
         tooltip=(
-            "Depth picture from this pack's Depth node or from any other depth node: near is "
-            "bright, far is dark. Any size. Leave it open to use the model's own depth network."
+            "Depth picture from this pack's Depth node or from any other depth node. Any size. "
+            "Leave it open to use the model's own depth network."
+        ),
+    )
+
+
+def depth_polarity_input() -> io.Input:
+    """Which way round a depth picture is."""
+    return io.Combo.Input(
+        "depth_polarity",
+        options=list(POLARITIES),
+        default=POLARITIES[0],
+        optional=True,
+        tooltip=(
+            "Which way round the connected depth picture is. Most depth nodes draw what is near "
+            "bright; metric depth often has it dark."
         ),
     )
 
@@ -182,6 +199,13 @@ def jpeg_input(default: int, tooltip: str, optional: bool = False) -> io.Input:
     )
 
 
+def connected_depth(depth: Tensor | None, size: tuple[int, int], polarity: str) -> Tensor | None:
+    """Inverse depth `(B,1,h,w)` from the depth input, None where nothing is connected."""
+    if depth is None:
+        return None
+    return depth_from_image(depth, size, near_is_dark=polarity == POLARITIES[1])
+
+
 def item_seed(seed: int, index: int, mode: str) -> int:
     """The seed of picture `index` of a batch."""
     return seed if mode == SEED_MODES[1] else (seed + index) % (MAX_SEED + 1)
@@ -196,6 +220,15 @@ def check_choice(value: str | None, choices: Sequence[str]) -> bool | str:
     if value is None or value in choices:
         return True
     return f"{value!r} is not one of: {', '.join(choices) or 'nothing (no files found)'}"
+
+
+def check_choices(*checks: tuple[str | None, Sequence[str]]) -> bool | str:
+    """The first complaint of several `check_choice`."""
+    for value, choices in checks:
+        checked = check_choice(value, choices)
+        if checked is not True:
+            return checked
+    return True
 
 
 def tile_size(value: int) -> int | None:

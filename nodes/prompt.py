@@ -99,7 +99,6 @@ class PromptNode(io.ComfyNode):
         return io.NodeOutput(PromptBatch(mix(parts) if parts else None))
 
 
-
 def mix(parts: list[tuple[Tensor, float]]) -> Tensor:
     """The weighted mean of directions: embeddings `(1 or B, width)`, each scaled to length 1."""
     total = sum(

@@ -76,8 +76,7 @@ class SRSamplerNode(io.ComfyNode):
         cls, consistency: str | None = None, seed_mode: str | None = None
     ) -> bool | str:
         """Check the choices."""
-        checked = inputs.check_choice(consistency, CONSISTENCY)
-        return checked if checked is not True else inputs.check_choice(seed_mode, inputs.SEED_MODES)
+        return inputs.check_choices((consistency, CONSISTENCY), (seed_mode, inputs.SEED_MODES))
 
     @classmethod
     def execute(

@@ -68,8 +68,7 @@ class FuseSensorsNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, mode: str | None = None, seed_mode: str | None = None) -> bool | str:
         """Check the choices."""
-        checked = inputs.check_choice(mode, MODES)
-        return checked if checked is not True else inputs.check_choice(seed_mode, inputs.SEED_MODES)
+        return inputs.check_choices((mode, MODES), (seed_mode, inputs.SEED_MODES))
 
     @classmethod
     def execute(

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
-from .convert import depth_from_image, pick, split_image
+from .convert import pick, split_image
 from .payloads import ModelHandle, PromptBatch
 from .results import report_output, restored
 from .runtime import HostProgress, acquire, host_names
@@ -37,6 +37,7 @@ class UpscaleNode(io.ComfyNode):
                 inputs.depth_input(),
                 inputs.prompt_input(),
                 inputs.seed_mode_input(),
+                inputs.depth_polarity_input(),
             ],
             outputs=[
                 io.Image.Output("image_out", display_name="image", tooltip="The restored picture."),
@@ -45,9 +46,13 @@ class UpscaleNode(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, seed_mode: str | None = None) -> bool | str:
-        """Check the choice."""
-        return inputs.check_choice(seed_mode, inputs.SEED_MODES)
+    def validate_inputs(
+        cls, seed_mode: str | None = None, depth_polarity: str | None = None
+    ) -> bool | str:
+        """Check the choices."""
+        return inputs.check_choices(
+            (seed_mode, inputs.SEED_MODES), (depth_polarity, inputs.POLARITIES)
+        )
 
     @classmethod
     def execute(
@@ -62,10 +67,11 @@ class UpscaleNode(io.ComfyNode):
         depth: Tensor | None = None,
         prompt: PromptBatch | None = None,
         seed_mode: str = inputs.SEED_MODES[0],
+        depth_polarity: str = inputs.POLARITIES[0],
     ) -> io.NodeOutput:
         """Restore each picture of the batch with its own seed."""
         picture = split_image(image)
-        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
+        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
         pipeline = acquire(model, picture.size, scale)
         progress = HostProgress(picture.batch)
         results = []

@@ -1,6 +1,7 @@
 """Make the pictures that the ComfyUI workflows load: a visible/infrared pair and three frames.
 
-All are rendered, so that they can be shipped. `python -m training.make_workflow_examples --out assets`
+All are rendered, so that they can be shipped:
+`python -m training.make_workflow_examples --out assets`
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from mmsr_core.degradation import add_damage, blur_field, degrade_by_field, layout_map
@@ -43,7 +45,7 @@ def render_pair(seed: int, height: int, width: int) -> tuple[FloatArray, FloatAr
     return night.astype(np.float32), infrared
 
 
-def _small(hr: torch.Tensor, low_px: float, high_px: float, noise: float, seed: int) -> torch.Tensor:
+def _small(hr: Tensor, low_px: float, high_px: float, noise: float, seed: int) -> Tensor:
     size = (hr.shape[-2] // SCALE, hr.shape[-1] // SCALE)
     sigma = low_px + (high_px - low_px) * layout_map("left to right", *size)
     lr = degrade_by_field(hr, blur_field(sigma, SCALE))

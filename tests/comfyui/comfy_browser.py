@@ -98,7 +98,8 @@ class Page:
                 const y0 = Math.min(...nodes.map(n => n.pos[1])) - 80;
                 const x1 = Math.max(...nodes.map(n => n.pos[0] + n.size[0])) + 40;
                 const y1 = Math.max(...nodes.map(n => n.pos[1] + n.size[1])) + 40;
-                const w = c.canvas.clientWidth || innerWidth, h = c.canvas.clientHeight || innerHeight;
+                const w = c.canvas.clientWidth || innerWidth;
+                const h = c.canvas.clientHeight || innerHeight;
                 const s = Math.min((w - 90) / (x1 - x0), (h - 60) / (y1 - y0), 1);
                 c.ds.scale = s;
                 c.ds.offset[0] = -x0 + 80 / s;
