@@ -76,7 +76,7 @@ class DepthNode(io.ComfyNode):
             for index in range(picture.batch):
                 depth = estimate(picture.rgb[index : index + 1])
                 maps.append(fit_map(depth.detach().float().cpu(), picture.size))
-                progress.done(index + 1, maps[-1][0])
+                progress.done(index + 1)
         return io.NodeOutput(image_from_map(torch.cat(maps)))
 
 

@@ -158,11 +158,10 @@ class StepProgress:
         check_interrupted()
         self._bar = comfy.utils.ProgressBar(items)
 
-    def done(self, count: int, picture: Tensor) -> None:
-        """Report `count` finished pictures and show the last one, `(1,H,W)` or `(3,H,W)`."""
+    def done(self, count: int) -> None:
+        """Report `count` finished pictures."""
         check_interrupted()
-        preview = ("JPEG", _to_pil(picture.expand(3, -1, -1)), PREVIEW_SIDE)
-        self._bar.update_absolute(count, None, preview)
+        self._bar.update_absolute(count)
 
 
 def check_interrupted() -> None:

@@ -2,7 +2,7 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { Panel } from "./lib/panel.mjs";
+import { MIN_HEIGHT, Panel } from "./lib/panel.mjs";
 import { recall, remember, viewPath } from "./lib/store.mjs";
 import { dictionary } from "./lib/words.mjs";
 
@@ -18,7 +18,7 @@ const NODES = new Set([
   "MMSR_FaithfulnessCheck",
 ]);
 const EMPTY_HEIGHT = 40;
-const FILLED_HEIGHT = 300;
+const FILLED_HEIGHT = MIN_HEIGHT + 20; // and the host's margins
 const NODE_WIDTH = 340;
 const panels = new WeakMap();
 

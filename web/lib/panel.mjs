@@ -6,6 +6,9 @@ import { KernelView } from "./kernel_view.mjs";
 import { reportRows } from "./weights.mjs";
 import { WeightsView } from "./weights_view.mjs";
 
+/** Height of a panel with something in it, px. */
+export const MIN_HEIGHT = 280;
+
 class ReportView {
   constructor(view, url, word) {
     const rows = reportRows(view.report).map(([key, value]) =>
@@ -55,6 +58,7 @@ export class Panel {
     this.shown = null;
     const text = make("div", { class: "mmsr-empty" }, this.options.word(key));
     this.element.replaceChildren(text);
+    this.element.style.minHeight = "";
   }
 
   /** Shows views, keeping the tab and the place in the batch. */
@@ -63,6 +67,7 @@ export class Panel {
     this.views = views;
     this.index = Math.min(this.index, views.length - 1);
     this.element.replaceChildren(this.bar, this.body);
+    this.element.style.minHeight = `${MIN_HEIGHT}px`; // Vue nodes size themselves by their contents
     this.render();
     this.options.resized?.();
     return this.shown?.ready;
