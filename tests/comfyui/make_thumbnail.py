@@ -40,14 +40,25 @@ def make(server: ComfyServer, path: Path) -> Image.Image:
     prompt = json.loads(path.read_text(encoding="utf-8"))
     loaded = [n["inputs"]["image"] for n in prompt.values() if n["class_type"] == "LoadImage"]
     sources = [Image.open(ROOT / "assets" / name) for name in loaded]
-    status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "thumbnail"})
-    run = server.wait(reply["prompt_id"], timeout=1800) if status == 200 else None
-    if run is None or run.status != "success":
-        print(f"{path.name}: did not run; its inputs are shown")  # noqa: T201
+    saving = [k for k, n in prompt.items() if n["class_type"] == "SaveImage"][-1]
+    outputs = attempt(server, prompt)
+    if saving not in outputs:
+        print(f"{path.name}: did not run as it is; shown without what is missing")  # noqa: T201
+        for node in prompt.values():
+            node["inputs"].pop("prompt", None)
+        outputs = attempt(server, prompt)
+    shown = outputs.get(saving) or next((o for o in outputs.values() if "images" in o), None)
+    if shown is None:
         return before_after(sources[0], sources[-1])
-    node = [k for k, n in prompt.items() if n["class_type"] == "SaveImage"][-1]
-    item = run.outputs[node]["images"][0]
-    return before_after(sources[0], Image.open(io.BytesIO(server.picture(item))))
+    return before_after(sources[0], Image.open(io.BytesIO(server.picture(shown["images"][0]))))
+
+
+def attempt(server: ComfyServer, prompt: dict) -> dict:
+    """The outputs of a prompt, as far as it can be run."""
+    _, reply = server.post("/prompt", {"prompt": prompt, "client_id": "thumbnail"})
+    if "prompt_id" not in reply:
+        return {}
+    return server.wait(reply["prompt_id"], timeout=1800).outputs
 
 
 def main() -> None:
