@@ -46,6 +46,7 @@ class DegradeNode(io.ComfyNode):
             node_id="MMSR_Degrade",
             display_name="Degrade (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("blur", "noise", "jpeg", "downscale"),
             description=(
                 "Makes a soft, small, noisy picture from a good one, with a blur that may vary "
                 "over the picture, and hands out the true blur. For tests and comparisons."

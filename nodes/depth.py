@@ -29,6 +29,7 @@ class DepthNode(io.ComfyNode):
             node_id="MMSR_DepthNode",
             display_name="Depth (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("depth anything", "inverse depth"),
             description=(
                 "Estimates how near each part of the picture is: near is bright, far is dark. "
                 "Depth tells the blur measurement what is out of focus."

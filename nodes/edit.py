@@ -26,6 +26,7 @@ class EditKernelFieldNode(io.ComfyNode):
             node_id="MMSR_EditKernelField",
             display_name="Edit Kernel Field (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("blur", "kernel", "sharpen"),
             description=(
                 "Changes the measured blur by hand: wider or narrower, pulled towards one blur of "
                 "your choice, everywhere or only where you paint. Restoring with a wider blur "

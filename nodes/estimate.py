@@ -24,6 +24,7 @@ class EstimateDegradationNode(io.ComfyNode):
             node_id="MMSR_EstimateDegradation",
             display_name="Estimate Degradation (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("blur", "kernel", "noise", "measure"),
             description=(
                 "Measures the blur at every place of the picture, its noise and its JPEG damage, "
                 "and draws the blur. Nothing is restored yet."

@@ -28,6 +28,7 @@ class FaithfulnessCheckNode(io.ComfyNode):
             node_id="MMSR_FaithfulnessCheck",
             display_name="Faithfulness Check (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("psnr", "consistency", "compare"),
             description=(
                 "Blurs and shrinks a result with the measured blur and compares it with the "
                 "picture it came from: does it still say what the input said? Works on the result "

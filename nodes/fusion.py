@@ -58,6 +58,7 @@ class ModalityFusionNode(io.ComfyNode):
             node_id="MMSR_ModalityFusionNode",
             display_name="Fuse Modalities (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("conditioning", "mask", "weights"),
             description=(
                 "Brings the picture, its measured blur, its depth, a prompt and a second sensor's "
                 "picture together, each with a strength and an optional mask, as conditioning for "

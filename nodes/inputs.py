@@ -6,6 +6,8 @@ Each is a fresh object per node: the host fills in fields.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -18,6 +20,12 @@ MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
 SEED_MODES = ("one each", "same for all")
 POLARITIES = ("near is bright", "near is dark")
+
+
+def aliases(*words: str) -> dict[str, Any]:
+    """Other words to find a node by, as schema fields where the host has such a field."""
+    known = any(field.name == "search_aliases" for field in fields(io.Schema))
+    return {"search_aliases": list(words)} if known else {}
 
 
 def model_input(optional: bool = False, tooltip: str | None = None) -> io.Input:

@@ -24,6 +24,7 @@ class KernelRefineNode(io.ComfyNode):
             node_id="MMSR_KernelRefineNode",
             display_name="Refine Kernels (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("blur", "svkr", "deblur"),
             description=(
                 "Sharpens the blur measurement: restores the picture with the blur found so far, "
                 "looks at the depth of the sharper picture, and measures again."

@@ -46,6 +46,7 @@ class SaveKernelFieldNode(io.ComfyNode):
             node_id="MMSR_SaveKernelField",
             display_name="Save Kernel Field (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("blur", "kernel", "file"),
             description=(
                 "Writes the blur of each picture to a file in the output folder. Load Kernel "
                 "Field and the command line read it."
@@ -92,6 +93,7 @@ class LoadKernelFieldNode(io.ComfyNode):
             node_id="MMSR_LoadKernelField",
             display_name="Load Kernel Field (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("blur", "kernel", "file"),
             description=(
                 "Reads a blur from a file: one saved before, measured by the command line, or "
                 "calibrated. It fits pictures of exactly its own size."

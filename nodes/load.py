@@ -12,7 +12,7 @@ from comfy_api.latest import io
 
 from ..mmsr_core.errors import InputError
 from ..mmsr_core.weights import available_weights, missing_parts
-from .inputs import CATEGORY, check_choice
+from .inputs import CATEGORY, aliases, check_choice
 from .runtime import DEVICES, DTYPES, choose_device, choose_dtype, manage_pipeline
 from .sockets import ModelSocket
 
@@ -69,6 +69,7 @@ class LoadModelNode(io.ComfyNode):
             node_id="MMSR_LoadModel",
             display_name="Load MMSR Model",
             category=CATEGORY,
+            **aliases("checkpoint", "weights"),
             description=(
                 "Loads a restoration model. The pack ships with one; put others, as diffusers "
                 "folders, under models/mmsr."

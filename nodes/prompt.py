@@ -24,6 +24,7 @@ class PromptNode(io.ComfyNode):
             node_id="MMSR_Prompt",
             display_name="Prompt (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("text", "clip", "words"),
             description=(
                 "Says what is in the picture, in words, so that the restoration knows what it "
                 "looks at. What is left empty has no effect."

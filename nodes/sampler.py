@@ -25,6 +25,7 @@ class SRSamplerNode(io.ComfyNode):
             node_id="MMSR_SRSamplerNode",
             display_name="SR Sampler (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("super resolution", "restore", "diffusion"),
             description=(
                 "Draws the sharp picture in a few steps, keeps it in agreement with the input, "
                 "and reports how well it agrees."

@@ -24,6 +24,7 @@ class FuseSensorsNode(io.ComfyNode):
             node_id="MMSR_FuseSensors",
             display_name="Fuse Two Sensors (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("infrared", "thermal", "image fusion"),
             description=(
                 "Joins a visible picture and the same scene seen by a second sensor, such as "
                 "infrared, into one larger picture that shows what either of them sees."

@@ -22,6 +22,7 @@ class UpscaleNode(io.ComfyNode):
             node_id="MMSR_Upscale",
             display_name="Upscale (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("super resolution", "restore", "deblur", "enhance", "enlarge"),
             description=(
                 "Measures what is wrong with the picture, restores and enlarges it, and reports "
                 "how well the result agrees with the input. Alpha is kept."

@@ -24,6 +24,7 @@ class WeightMapNode(io.ComfyNode):
             node_id="MMSR_WeightMap",
             display_name="Weight Map (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("mask", "attention"),
             description=(
                 "Where one source of evidence steered the last sampling step, as a mask of the "
                 "result's size: for instance to refine elsewhere only."
