@@ -9,6 +9,7 @@ from torch import Tensor
 
 from . import inputs
 from .embeddings import mix, text_embedding, vision_embedding
+from .load import find_projection
 from .payloads import ModelHandle, PromptBatch
 from .runtime import acquire
 from .sockets import PromptSocket
@@ -90,7 +91,7 @@ class PromptNode(io.ComfyNode):
         if lines and weight > 0:
             parts.append((acquire(model).encode_prompt(lines), weight))
         if clip_vision_output is not None:
-            parts.append((vision_embedding(clip_vision_output), 1.0))
+            parts.append((vision_embedding(clip_vision_output, find_projection), 1.0))
         if conditioning is not None:
-            parts.append((text_embedding(conditioning), 1.0))
+            parts.append((text_embedding(conditioning, find_projection), 1.0))
         return io.NodeOutput(PromptBatch(mix(parts) if parts else None))

@@ -56,3 +56,15 @@ def test_conditioning_is_read_and_averaged(embeddings, input_error):
     broken[0, 0] = float("nan")
     with pytest.raises(input_error, match="not numbers"):
         embeddings.text_embedding([[tokens, {"pooled_output": broken}]])
+
+
+def test_other_widths_go_through_a_projection_for_them(embeddings, convert):
+    prompts = importlib.import_module(
+        convert.__name__.replace("nodes.convert", "mmsr_core.prompts")
+    )
+    source, target = rows(64, 5, 24), rows(64, 6)
+    projection = prompts.fit_projection(source, target)
+    given = SimpleNamespace(image_embeds=rows(2, 7, 24))
+    made = embeddings.vision_embedding(given, {24: projection}.get)
+    assert made.shape == (2, 512)
+    torch.testing.assert_close(made, projection(given.image_embeds))

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colourisePixels, modalityColour, viridis } from "../../web/lib/colours.mjs";
+import { colourisePixels, modalityColour, stretchPixels, viridis } from "../../web/lib/colours.mjs";
 import { tabsOf } from "../../web/lib/panel.mjs";
 import { keyOf, recall, remember, viewPath } from "../../web/lib/store.mjs";
 import { bars, memory, namesIn, reportRows } from "../../web/lib/weights.mjs";
@@ -106,4 +106,13 @@ test("colours run from dark to bright and stay in range", () => {
   const pixels = Uint8ClampedArray.from([0, 0, 0, 255, 255, 255, 255, 128]);
   assert.deepEqual([...colourisePixels(pixels)], [0x44, 1, 0x54, 255, 0xfd, 0xe7, 0x25, 128]);
   assert.notEqual(modalityColour("lr"), modalityColour("depth"));
+});
+
+test("maps are stretched to the range they have, and a flat one stays flat", () => {
+  const pixels = Uint8ClampedArray.from([51, 0, 0, 255, 102, 0, 0, 255, 77, 0, 0, 255]);
+  assert.deepEqual(stretchPixels(pixels), { low: 0.2, high: 0.4 });
+  assert.deepEqual([pixels[0], pixels[4], pixels[8]], [0, 255, 130]);
+  const flat = Uint8ClampedArray.from([9, 9, 9, 255]);
+  stretchPixels(flat);
+  assert.equal(flat[0], 128);
 });

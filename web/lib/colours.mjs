@@ -30,6 +30,20 @@ export const MODALITY_COLOURS = {
 /** Colour of a modality, known or not. */
 export const modalityColour = (name) => MODALITY_COLOURS[name] ?? "#888888";
 
+/** Stretches the grey values in RGBA pixels to 0..255, in place; the range they had, in 0..1. */
+export function stretchPixels(pixels) {
+  let low = 255;
+  let high = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    low = Math.min(low, pixels[i]);
+    high = Math.max(high, pixels[i]);
+  }
+  for (let i = 0; i < pixels.length; i += 4) {
+    pixels[i] = high > low ? Math.round((255 * (pixels[i] - low)) / (high - low)) : 128;
+  }
+  return { low: low / 255, high: high / 255 };
+}
+
 /** Replaces the grey values in RGBA pixels by viridis, in place. */
 export function colourisePixels(pixels) {
   const table = Array.from({ length: 256 }, (_, i) => viridis(i / 255));

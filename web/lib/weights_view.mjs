@@ -1,6 +1,6 @@
 // Modality weights: a stacked bar per step, and the map of one modality over the result.
 
-import { colourisePixels, modalityColour } from "./colours.mjs";
+import { colourisePixels, modalityColour, stretchPixels } from "./colours.mjs";
 import { keepEvents, loadPicture, make, Surface } from "./dom.mjs";
 import { fitInto } from "./kernels.mjs";
 import { bars, namesIn, sorted } from "./weights.mjs";
@@ -83,8 +83,16 @@ export class WeightsView {
     if (this.after) context.drawImage(this.after, ...box);
     if (!this.map) return;
     context.globalAlpha = 0.75;
-    context.drawImage(this.map, ...box);
+    context.drawImage(this.map.canvas, ...box);
     context.globalAlpha = 1;
+    const text = `${percent(this.map.range.low)} – ${percent(this.map.range.high)}`;
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "bottom";
+    context.lineWidth = 3;
+    context.strokeStyle = "rgba(0,0,0,0.7)";
+    context.strokeText(text, rect.x + 6, rect.y + rect.height - 5);
+    context.fillStyle = "#fff";
+    context.fillText(text, rect.x + 6, rect.y + rect.height - 5);
   }
 
   dispose() {
@@ -92,13 +100,17 @@ export class WeightsView {
   }
 }
 
+const percent = (share) => `${Math.round(100 * share)} %`;
+
+/** A map in colours, stretched to the range it has, and that range. */
 function coloured(picture) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(picture, 0, 0);
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+  const range = stretchPixels(pixels.data);
   colourisePixels(pixels.data);
   context.putImageData(pixels, 0, 0);
-  return canvas;
+  return { canvas, range };
 }
