@@ -88,6 +88,7 @@ function addPanel(node) {
     if (!file) return;
     remember(sessionStorage, node, file);
     dropLivePreview(node);
+    setTimeout(() => dropLivePreview(node), 500); // one that was still being decoded
     showFile(node, file);
   };
   const removed = node.onRemoved;
