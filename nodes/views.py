@@ -94,9 +94,10 @@ def kernel_views(estimates: DegradationBatch, picture: Picture | None) -> list[d
         field = estimate.kernel_field
         rows, cols = _places(field.height, VIEW_ROWS), _places(field.width, VIEW_COLUMNS)
         kernels = _kernels_at(field, rows, cols)
-        moments = field.moments()
-        grid = (slice(None), rows[:, None], cols[None, :])
-        sigma = moments.blur_sigma_px[0].cpu()[grid]
+        # Only the places shown: a whole large field takes seconds to decode.
+        shown = type(field)(kernels.T.reshape(1, -1, len(rows), len(cols)), field.scale, None)
+        moments = shown.moments()
+        sigma = moments.blur_sigma_px[0]
         peaks = kernels.amax(dim=1)
         views.append(
             {
@@ -108,7 +109,7 @@ def kernel_views(estimates: DegradationBatch, picture: Picture | None) -> list[d
                 "cols": len(cols),
                 "major": _numbers(sigma[0]),
                 "minor": _numbers(sigma[1]),
-                "angle": _numbers(moments.angle_rad[0].cpu()[grid[1:]]),
+                "angle": _numbers(moments.angle_rad[0]),
                 "peak": _numbers(peaks, 5),
                 "atlas": _atlas(kernels / peaks[:, None].clamp_min(1e-8), len(rows), len(cols)),
                 "picture": None if picture is None else shrink(picture.rgb[index], VIEW_SIDE),

@@ -172,8 +172,11 @@ def test_vue_nodes_show_the_views_where_the_frontend_can(frontend, browser):
     page = opened(browser, frontend, vue=True)
     page.load(quick(graph("mmsr_upscale")))
     # Early Vue nodes show no DOM widget at all, the host's own Markdown note included.
-    page.page.wait_for_timeout(1500)
-    if page.page.locator(".mmsr-panel").count() == 0:
+    for _ in range(40):
+        page.page.wait_for_timeout(500)
+        if page.page.locator(".mmsr-panel").count():
+            break
+    else:
         pytest.skip("this frontend's Vue nodes show no DOM widgets")
     page.run()
     page.wait_for_views(1)
