@@ -159,7 +159,7 @@ class DegradeNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, shape: str | None = None, layout: str | None = None) -> bool | str:
         """Check the choices."""
-        return inputs.check_choices((shape, SHAPES), (layout, LAYOUTS))
+        return inputs.check_choices(shape=(shape, SHAPES), layout=(layout, LAYOUTS))
 
     @classmethod
     def execute(

@@ -230,12 +230,15 @@ def check_choice(value: str | None, choices: Sequence[str]) -> bool | str:
     return f"{value!r} is not one of: {', '.join(choices) or 'nothing (no files found)'}"
 
 
-def check_choices(*checks: tuple[str | None, Sequence[str]]) -> bool | str:
-    """The first complaint of several `check_choice`."""
-    for value, choices in checks:
+def check_choices(**given: tuple[str | None, Sequence[str]]) -> bool | str:
+    """The first complaint of several `check_choice`, by the input's name.
+
+    The host shows it at each input named in `validate_inputs`: so the message says which one it is.
+    """
+    for name, (value, choices) in given.items():
         checked = check_choice(value, choices)
         if checked is not True:
-            return checked
+            return f"{name}: {checked}"
     return True
 
 

@@ -77,7 +77,9 @@ class SRSamplerNode(io.ComfyNode):
         cls, consistency: str | None = None, seed_mode: str | None = None
     ) -> bool | str:
         """Check the choices."""
-        return inputs.check_choices((consistency, CONSISTENCY), (seed_mode, inputs.SEED_MODES))
+        return inputs.check_choices(
+            consistency=(consistency, CONSISTENCY), seed_mode=(seed_mode, inputs.SEED_MODES)
+        )
 
     @classmethod
     def execute(

@@ -69,7 +69,7 @@ class FuseSensorsNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, mode: str | None = None, seed_mode: str | None = None) -> bool | str:
         """Check the choices."""
-        return inputs.check_choices((mode, MODES), (seed_mode, inputs.SEED_MODES))
+        return inputs.check_choices(mode=(mode, MODES), seed_mode=(seed_mode, inputs.SEED_MODES))
 
     @classmethod
     def execute(

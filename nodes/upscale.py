@@ -52,7 +52,8 @@ class UpscaleNode(io.ComfyNode):
     ) -> bool | str:
         """Check the choices."""
         return inputs.check_choices(
-            (seed_mode, inputs.SEED_MODES), (depth_polarity, inputs.POLARITIES)
+            seed_mode=(seed_mode, inputs.SEED_MODES),
+            depth_polarity=(depth_polarity, inputs.POLARITIES),
         )
 
     @classmethod
