@@ -41,16 +41,16 @@ class Page:
 
     def open(self) -> None:
         """Load the frontend and wait until it has the nodes."""
-        self.page.goto(self.url, wait_until="domcontentloaded", timeout=120_000)
+        self.page.goto(self.url, wait_until="domcontentloaded", timeout=300_000)
         self.ready()
 
     def ready(self) -> None:
         """Wait until the application is there and its nodes are registered."""
         self.page.wait_for_function(
             "() => window.app?.graph && window.LiteGraph?.registered_node_types?.MMSR_Upscale",
-            timeout=120_000,
+            timeout=300_000,
         )
-        self.page.wait_for_function("() => window.app.extensionManager", timeout=60_000)
+        self.page.wait_for_function("() => window.app.extensionManager", timeout=300_000)
 
     def load(self, graph: dict) -> None:
         """Load a workflow in the graph form."""
@@ -78,7 +78,7 @@ class Page:
         """Queue the workflow as the button does."""
         self.page.evaluate("async () => { await app.queuePrompt(0, 1); }")
 
-    def wait_for_views(self, count: int, timeout: float = 300) -> None:
+    def wait_for_views(self, count: int, timeout: float = 900) -> None:
         """Wait until that many panels on nodes show a result."""
         self.page.wait_for_function(
             "(n) => document.querySelectorAll('.mmsr-panel .mmsr-body').length >= n",

@@ -116,7 +116,7 @@ def test_workflows_run_and_show_their_views(frontend, browser, name):
     assert [len(a or []) for a in after] == [len(b or []) for b in before]
     # Undo and reload make the nodes anew: the views come back.
     page.page.evaluate("async () => { await app.loadGraphData(app.graph.serialize()); }")
-    page.wait_for_views(RUNNABLE[name], timeout=30)
+    page.wait_for_views(RUNNABLE[name], timeout=120)
     assert page.errors == []
     page.page.close()
 
