@@ -56,7 +56,9 @@ class Page:
         """Load a workflow in the graph form."""
         self.page.evaluate("async (g) => { await window.app.loadGraphData(g); }", graph)
         self.page.wait_for_function(
-            "(count) => window.app.graph.nodes.length === count", arg=len(graph["nodes"])
+            "(count) => window.app.graph.nodes.length === count",
+            arg=len(graph["nodes"]),
+            timeout=120_000,
         )
 
     def unknown_types(self) -> list[str]:
