@@ -107,13 +107,13 @@ def test_every_workflow_loads_and_converts(frontend, browser, vue):
 def test_workflows_run_and_show_their_views(frontend, browser, name):
     page = opened(browser, frontend, vue=False, light=name == "mmsr_faithfulness")
     page.load(quick(graph(name)))
-    before = [node["widgets_values"] for node in page.saved()["nodes"]]
+    before = [len(node.get("widgets_values") or []) for node in page.saved()["nodes"]]
     page.run()
     page.wait_for_views(RUNNABLE[name])
     shoot(page, f"{name}_ran")
     # Nothing of what is shown is saved: values neither shift nor grow.
-    after = [node["widgets_values"] for node in page.saved()["nodes"]]
-    assert [len(a or []) for a in after] == [len(b or []) for b in before]
+    after = [len(node.get("widgets_values") or []) for node in page.saved()["nodes"]]
+    assert after == before
     # Undo and reload make the nodes anew: the views come back.
     page.page.evaluate("async () => { await app.loadGraphData(app.graph.serialize()); }")
     page.wait_for_views(RUNNABLE[name], timeout=120)
