@@ -180,7 +180,8 @@ class DegradeNode(io.ComfyNode):
         degradation: DegradationBatch | None = None,
     ) -> io.NodeOutput:
         """Damage each picture of the batch, each with its own noise."""
-        from ..mmsr_core.degradation import add_damage, blur_field, degrade_by_field
+        from ..mmsr_core.degradation import add_damage, blur_field
+        from ..mmsr_core.diffusion import degrade_canvas
         from ..mmsr_core.pipeline import DegradationEstimate
 
         whole = split_image(image)
@@ -204,7 +205,7 @@ class DegradeNode(io.ComfyNode):
                 share = pick(amount, index, whole.batch, "depth" if depth is not None else "mask")
                 sigma = blur_from_px + (blur_to_px - blur_from_px) * share[:, 0]
                 field = blur_field(sigma, scale, shape, math.radians(angle))  # type: ignore[arg-type]
-            lr = degrade_by_field(one, field)
+            lr = degrade_canvas(one, field, tick=check_interrupted)
             own_seed = inputs.item_seed(seed, index, inputs.SEED_MODES[0])
             small.append(add_damage(lr, noise / 255, jpeg_quality, own_seed))
             items.append(

@@ -17,10 +17,10 @@ from mmsr_core.degradation import (
     KernelField,
     add_damage,
     blur_field,
-    degrade_by_field,
     edit_field,
     layout_map,
 )
+from mmsr_core.diffusion import degrade_canvas
 from mmsr_core.image import load_image, resize_bicubic
 from mmsr_core.pipeline import load_pipeline
 from mmsr_core.visualize import kernel_map
@@ -100,12 +100,12 @@ def main() -> None:
     _save(out, "prompt", words)
     _save(out, "sensors", _tile(seen, "visible"), _tile(heat_seen, "infrared"))
     true_field = blur_field(0.9 + 1.7 * layout_map("left to right", 120, 160), 4)
-    small = add_damage(degrade_by_field(hr, true_field), 4 / 255, 70)
+    small = add_damage(degrade_canvas(hr, true_field), 4 / 255, 70)
     _save(
         out, "degrade", _tile(hr, "sharp"), _tile(small, "degraded"),
         _tile(_map(true_field, small), "true blur"),
     )  # fmt: skip
-    again = degrade_by_field(after, field).clamp(0, 1)
+    again = degrade_canvas(after, field).clamp(0, 1)
     difference = (0.5 + 8 * (lr - again)).clamp(0, 1)
     _save(
         out, "faithfulness", before, _tile(again, "result, degraded again"),

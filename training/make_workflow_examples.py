@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.degradation import add_damage, blur_field, degrade_by_field, layout_map
+from mmsr_core.degradation import add_damage, blur_field, layout_map
+from mmsr_core.diffusion import degrade_canvas
 from mmsr_core.image import load_image, save_image
 
 from .scene_layouts import random_layout
@@ -48,7 +49,7 @@ def render_pair(seed: int, height: int, width: int) -> tuple[FloatArray, FloatAr
 def _small(hr: Tensor, low_px: float, high_px: float, noise: float, seed: int) -> Tensor:
     size = (hr.shape[-2] // SCALE, hr.shape[-1] // SCALE)
     sigma = low_px + (high_px - low_px) * layout_map("left to right", *size)
-    lr = degrade_by_field(hr, blur_field(sigma, SCALE))
+    lr = degrade_canvas(hr, blur_field(sigma, SCALE))
     return add_damage(lr, noise / 255, seed=seed)
 
 

@@ -23,7 +23,6 @@ from .layouts import (
     BLUR_SHAPES,
     add_damage,
     blur_field,
-    degrade_by_field,
     layout_map,
 )
 from .noise import add_gaussian_noise, add_poisson_noise
@@ -54,7 +53,6 @@ __all__ = [
     "check_scale",
     "constant_kernel_field",
     "degrade",
-    "degrade_by_field",
     "degrade_second_order",
     "disk_kernels",
     "edit_field",

@@ -14,7 +14,6 @@ from .field import KernelField
 from .jpeg import jpeg
 from .kernels import KERNEL_TAPS, check_scale, disk_kernels, gaussian_kernels, motion_kernels
 from .noise import add_gaussian_noise
-from .operator import gather_sites, pad_window
 
 BlurShape = Literal["gaussian", "defocus", "motion"]
 BLUR_SHAPES: tuple[BlurShape, ...] = ("gaussian", "defocus", "motion")
@@ -78,30 +77,6 @@ def blur_field(
             made = motion_kernels(math.sqrt(12) * sigma, turn, scale)
         out[:, :, top : top + _STRIP] = made.half()
     return KernelField(out, scale, None, checked=True)
-
-
-def degrade_by_field(hr: Tensor, field: KernelField) -> Tensor:
-    """Blur and shrink by a field, window by window, so that codes never become dense as a whole.
-
-    Args:
-        hr: `(B,C,h*scale,w*scale)`, any range.
-        field: kernels for `h x w` sites; one picture's serve the whole batch.
-
-    Returns:
-        `(B,C,h,w)`.
-
-    Raises:
-        ShapeError: the sizes do not fit.
-    """
-    size = (field.height * field.scale, field.width * field.scale)
-    if hr.ndim != 4 or tuple(hr.shape[-2:]) != size or field.batch not in (1, hr.shape[0]):
-        raise ShapeError("hr", f"({field.batch},C,{size[0]},{size[1]})", tuple(hr.shape))
-    lr = hr.new_empty((*hr.shape[:2], field.height, field.width))
-    for rows, cols, kernels in field.windows():
-        height, width = rows.stop - rows.start, cols.stop - cols.start
-        padded = pad_window(hr, rows.start, height, cols.start, width, field.scale)
-        lr[..., rows, cols] = gather_sites(padded, kernels.to(hr), field.scale)
-    return lr
 
 
 def add_damage(

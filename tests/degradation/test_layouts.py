@@ -8,8 +8,6 @@ from mmsr_core.degradation import (
     BLUR_SHAPES,
     add_damage,
     blur_field,
-    degrade,
-    degrade_by_field,
     layout_map,
 )
 from mmsr_core.errors import InputError, ShapeError
@@ -45,16 +43,6 @@ def test_the_width_of_each_family_is_what_was_asked_for(shape, scale):
     torch.testing.assert_close(moments.blur_sigma_px[:, 0], wanted, rtol=0.05, atol=0)
     if shape == "motion":
         assert torch.sin(moments.angle_rad - 0.4).abs().max() < 0.02
-
-
-def test_degrading_by_windows_is_degrading(monkeypatch):
-    hr = torch.rand(2, 3, 40, 24, generator=torch.Generator().manual_seed(0))
-    field = blur_field(torch.linspace(0.8, 3, 60).reshape(1, 10, 6), 4)
-    whole = degrade(hr, field.dense().expand(2, -1, -1, -1), 4)
-    monkeypatch.setattr("mmsr_core.degradation.field._WINDOW", 4)
-    torch.testing.assert_close(degrade_by_field(hr, field), whole, rtol=0, atol=1e-6)
-    with pytest.raises(ShapeError, match="hr"):
-        degrade_by_field(hr[..., :-1], field)
 
 
 def test_damage_is_seeded_and_as_strong_as_asked():
