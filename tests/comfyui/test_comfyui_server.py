@@ -315,7 +315,15 @@ def test_cancel_half_way_stops_within_a_moment(server, model_name, record_testsu
 def test_nothing_was_printed_but_the_hosts_own_lines(server):
     """Runs after the others: no warning and no traceback beyond the errors provoked above."""
     after = server.log[len(server.start_log) :]
-    provoked = ("was made for 2 pictures", "none is connected")
+    provoked = (
+        "was made for 2 pictures",
+        "none is connected",
+        # by test_comfyui_nodes.py, which uses the same server
+        "was trained without prompts",
+        "no depth picture is connected",
+        "but the degradation is for 20x15",
+        "nothing was sampled",
+    )
     for line in after.splitlines():
         if line.startswith("!!! Exception"):
             assert any(text in line for text in provoked), line
