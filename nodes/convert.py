@@ -91,14 +91,16 @@ def fit_map(values: Tensor, size: tuple[int, int]) -> Tensor:
     ).clamp(0.0, 1.0)
 
 
-def depth_from_image(image: Tensor, size: tuple[int, int], name: str = "depth") -> Tensor:
-    """Read any depth node's IMAGE as inverse depth `(B,1,h,w)` in 0..1, near is bright.
+def depth_from_image(
+    image: Tensor, size: tuple[int, int], name: str = "depth", near_is_dark: bool = False
+) -> Tensor:
+    """Read any depth node's IMAGE as inverse depth `(B,1,h,w)` in 0..1, near = 1.
 
     The range of each picture is stretched; a flat one says nothing and becomes 0.5 everywhere.
     """
     from ..mmsr_core.depth import depth_from_picture
 
-    return depth_from_picture(split_image(image, name).rgb, size)
+    return depth_from_picture(split_image(image, name).rgb, size, invert=near_is_dark)
 
 
 def image_from_map(values: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from . import inputs
 from .convert import fit_map, image_from_map, split_image
 from .load import available_depth_models
 from .payloads import ModelHandle
-from .runtime import ManagedNetworks, StepProgress, acquire, choose_device, host_names
+from .runtime import ManagedNetworks, StepProgress, acquire, choose_device, host_names, room_for
 from .sockets import ModelSocket
 
 BUILT_IN = "built-in"
@@ -29,6 +29,7 @@ class DepthNode(io.ComfyNode):
             node_id="MMSR_DepthNode",
             display_name="Depth (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("depth anything", "inverse depth"),
             description=(
                 "Estimates how near each part of the picture is: near is bright, far is dark. "
                 "Depth tells the blur measurement what is out of focus."
@@ -69,25 +70,27 @@ class DepthNode(io.ComfyNode):
     ) -> io.NodeOutput:
         """Estimate each picture of the batch."""
         picture = split_image(image)
-        estimate = _estimator(depth_model, model)
+        estimate = _estimator(depth_model, model, picture.size)
         progress = StepProgress(picture.batch)
         maps = []
         with host_names():
             for index in range(picture.batch):
                 depth = estimate(picture.rgb[index : index + 1])
                 maps.append(fit_map(depth.detach().float().cpu(), picture.size))
-                progress.done(index + 1, maps[-1][0])
+                progress.done(index + 1)
         return io.NodeOutput(image_from_map(torch.cat(maps)))
 
 
-def _estimator(depth_model: str, model: ModelHandle | None) -> Callable[[Tensor], Tensor]:
+def _estimator(
+    depth_model: str, model: ModelHandle | None, size: tuple[int, int]
+) -> Callable[[Tensor], Tensor]:
     if depth_model == BUILT_IN:
         if model is None:
             raise InputError(
                 "model: the built-in depth network is part of the restoration model, and none "
                 "is connected. Connect Load MMSR Model, or choose another depth_model."
             )
-        return acquire(model).estimate_depth
+        return acquire(model, size).estimate_depth
     folder = available_depth_models().get(depth_model)
     if folder is None:
         raise InputError(
@@ -104,7 +107,7 @@ def _estimator(depth_model: str, model: ModelHandle | None) -> Callable[[Tensor]
         )
 
     def estimate(image: Tensor) -> Tensor:
-        networks.bring()
+        networks.bring(room_for(size))
         return backend(image)
 
     return estimate

@@ -6,11 +6,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
-from .convert import depth_from_image, pick, split_image
+from .convert import pick, split_image
 from .payloads import DegradationBatch, ModelHandle
+from .previews import show
 from .runtime import HostProgress, acquire, host_names
 from .sockets import DegradationSocket
-from .views import degradation_text, kernel_maps
+from .views import degradation_text, kernel_maps, kernel_views
 
 
 class EstimateDegradationNode(io.ComfyNode):
@@ -23,6 +24,7 @@ class EstimateDegradationNode(io.ComfyNode):
             node_id="MMSR_EstimateDegradation",
             display_name="Estimate Degradation (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("blur", "kernel", "noise", "measure"),
             description=(
                 "Measures the blur at every place of the picture, its noise and its JPEG damage, "
                 "and draws the blur. Nothing is restored yet."
@@ -33,6 +35,7 @@ class EstimateDegradationNode(io.ComfyNode):
                 inputs.scale_input(),
                 inputs.depth_input(),
                 inputs.tile_input(),
+                inputs.depth_polarity_input(),
             ],
             outputs=[
                 DegradationSocket.Output(
@@ -52,6 +55,11 @@ class EstimateDegradationNode(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, depth_polarity: str | None = None) -> bool | str:
+        """Check the choice."""
+        return inputs.check_choice(depth_polarity, inputs.POLARITIES)
+
+    @classmethod
     def execute(
         cls,
         model: ModelHandle,
@@ -59,11 +67,12 @@ class EstimateDegradationNode(io.ComfyNode):
         scale: int,
         depth: Tensor | None = None,
         tile: int = 0,
+        depth_polarity: str = inputs.POLARITIES[0],
     ) -> io.NodeOutput:
         """Measure each picture of the batch."""
         picture = split_image(image)
-        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
-        pipeline = acquire(model)
+        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
+        pipeline = acquire(model, picture.size)
         progress = HostProgress(picture.batch)
         items = []
         with host_names():
@@ -80,4 +89,6 @@ class EstimateDegradationNode(io.ComfyNode):
                     )
                 )
         batch = DegradationBatch(tuple(items))
-        return io.NodeOutput(batch, kernel_maps(batch, picture), degradation_text(batch))
+        drawn = kernel_maps(batch, picture)
+        ui = show(kernel_views(batch, picture))
+        return io.NodeOutput(batch, drawn, degradation_text(batch), ui=ui)

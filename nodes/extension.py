@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .degrade import DegradeNode
 from .depth import DepthNode
+from .edit import EditKernelFieldNode
 from .estimate import EstimateDegradationNode
+from .faithfulness import FaithfulnessCheckNode
 from .fusion import ModalityFusionNode
 from .kernel import KernelRefineNode
+from .kernel_files import LoadKernelFieldNode, SaveKernelFieldNode
 from .load import LoadModelNode, register_model_folders
+from .prompt import PromptNode
 from .sampler import SRSamplerNode
+from .sensors import FuseSensorsNode
 from .upscale import UpscaleNode
+from .weight_map import WeightMapNode
 
 NODES: list[type[io.ComfyNode]] = [
     LoadModelNode,
@@ -20,6 +27,14 @@ NODES: list[type[io.ComfyNode]] = [
     KernelRefineNode,
     ModalityFusionNode,
     SRSamplerNode,
+    EditKernelFieldNode,
+    SaveKernelFieldNode,
+    LoadKernelFieldNode,
+    PromptNode,
+    FuseSensorsNode,
+    WeightMapNode,
+    DegradeNode,
+    FaithfulnessCheckNode,
 ]
 
 

@@ -9,8 +9,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
-from .convert import depth_from_image, mask_to_map, pick, split_image
-from .payloads import ConditioningBatch, DegradationBatch, ModelHandle
+from .convert import mask_to_map, pick, split_image
+from .payloads import ConditioningBatch, DegradationBatch, ModelHandle, PromptBatch
 from .runtime import acquire, check_interrupted, host_names
 from .sockets import ConditioningSocket
 
@@ -21,10 +21,17 @@ MODALITIES = {
 }
 """Names in the pipeline, and what to call them in a tooltip."""
 
+ADDED = {
+    "prompt": "the prompt",
+    "guide": "the second sensor's picture",
+}
+"""The same, for evidence that is there only when connected."""
 
-def _strength(name: str, words: str) -> io.Input:
+
+def _strength(name: str, words: str, optional: bool = False) -> io.Input:
     return io.Float.Input(
         f"{name}_strength",
+        optional=optional,
         default=1.0,
         min=0.0,
         max=2.0,
@@ -51,9 +58,11 @@ class ModalityFusionNode(io.ComfyNode):
             node_id="MMSR_ModalityFusionNode",
             display_name="Fuse Modalities (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("conditioning", "mask", "weights"),
             description=(
-                "Brings the picture, its measured blur and its depth together, each with a "
-                "strength and an optional mask, as conditioning for the SR sampler."
+                "Brings the picture, its measured blur, its depth, a prompt and a second sensor's "
+                "picture together, each with a strength and an optional mask, as conditioning for "
+                "the SR sampler."
             ),
             inputs=[
                 inputs.model_input(),
@@ -66,6 +75,12 @@ class ModalityFusionNode(io.ComfyNode):
                 *(_strength(name, words) for name, words in MODALITIES.items()),
                 inputs.depth_input(),
                 *(_mask(name, words) for name, words in MODALITIES.items()),
+                inputs.prompt_input(),
+                inputs.guide_input(),
+                # After the others: saved workflows hold the widgets' values by position.
+                *(_strength(name, words, optional=True) for name, words in ADDED.items()),
+                *(_mask(name, words) for name, words in ADDED.items()),
+                inputs.depth_polarity_input(),
             ],
             outputs=[
                 ConditioningSocket.Output(
@@ -77,24 +92,36 @@ class ModalityFusionNode(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, depth_polarity: str | None = None) -> bool | str:
+        """Check the choice."""
+        return inputs.check_choice(depth_polarity, inputs.POLARITIES)
+
+    @classmethod
     def execute(
         cls,
         model: ModelHandle,
         image: Tensor,
         degradation: DegradationBatch,
         depth: Tensor | None = None,
+        prompt: PromptBatch | None = None,
+        guide: Tensor | None = None,
+        depth_polarity: str = inputs.POLARITIES[0],
         **choices: Any,
     ) -> io.NodeOutput:
         """Fuse each picture of the batch; `choices` holds the strengths and the masks."""
         picture = split_image(image)
-        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
-        strengths = {name: choices.get(f"{name}_strength", 1.0) for name in MODALITIES}
+        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
+        second = None if guide is None else split_image(guide, "guide").rgb
+        said = prompt is not None and prompt.embedding is not None
+        given = {"prompt": said, "guide": second is not None}
+        names = [*MODALITIES, *(name for name in ADDED if given[name])]
+        strengths = {name: choices.get(f"{name}_strength", 1.0) for name in names}
         masks = {
             name: mask_to_map(mask, picture.size, f"{name}_mask")
-            for name in MODALITIES
+            for name in names
             if (mask := choices.get(f"{name}_mask")) is not None
         }
-        pipeline = acquire(model)
+        pipeline = acquire(model, picture.size)
         items = []
         with host_names():
             for index in range(picture.batch):
@@ -103,6 +130,11 @@ class ModalityFusionNode(io.ComfyNode):
                 own_depth = pick(inverse_depth, index, picture.batch, "depth")
                 if own_depth is not None:
                     estimate = replace(estimate, inverse_depth=own_depth)
+                evidence: dict[str, Tensor | None] = {}
+                if prompt is not None:
+                    evidence["prompt"] = prompt.pick(index, picture.batch)
+                if second is not None:
+                    evidence["guide"] = pick(second, index, picture.batch, "guide")
                 items.append(
                     pipeline.fuse_modalities(
                         picture.rgb[index : index + 1],
@@ -112,6 +144,7 @@ class ModalityFusionNode(io.ComfyNode):
                             name: pick(mask, index, picture.batch, f"{name}_mask")
                             for name, mask in masks.items()
                         },
+                        **evidence,
                     )
                 )
         return io.NodeOutput(ConditioningBatch(tuple(items), picture.alpha))

@@ -6,13 +6,26 @@ Each is a fresh object per node: the host fills in fields.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
-from .sockets import DegradationSocket, ModelSocket
+from .convert import depth_from_image
+from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
 CATEGORY = "MMSR"
 MAX_SEED = 2**32 - 1
+MAX_NOISE = 100.0
+SEED_MODES = ("one each", "same for all")
+POLARITIES = ("near is bright", "near is dark")
+
+
+def aliases(*words: str) -> dict[str, Any]:
+    """Other words to find a node by, as schema fields where the host has such a field."""
+    known = any(field.name == "search_aliases" for field in fields(io.Schema))
+    return {"search_aliases": list(words)} if known else {}
 
 
 def model_input(optional: bool = False, tooltip: str | None = None) -> io.Input:
@@ -50,8 +63,22 @@ def depth_input() -> io.Input:
         "depth",
         optional=True,
         tooltip=(
-            "Depth picture from this pack's Depth node or from any other depth node: near is "
-            "bright, far is dark. Any size. Leave it open to use the model's own depth network."
+            "Depth picture from this pack's Depth node or from any other depth node. Any size. "
+            "Leave it open to use the model's own depth network."
+        ),
+    )
+
+
+def depth_polarity_input() -> io.Input:
+    """Which way round a depth picture is."""
+    return io.Combo.Input(
+        "depth_polarity",
+        options=list(POLARITIES),
+        default=POLARITIES[0],
+        optional=True,
+        tooltip=(
+            "Which way round the connected depth picture is. Most depth nodes draw what is near "
+            "bright; metric depth often has it dark."
         ),
     )
 
@@ -124,6 +151,74 @@ def tile_input() -> io.Input:
     )
 
 
+def seed_mode_input() -> io.Input:
+    """How a batch uses the seed."""
+    return io.Combo.Input(
+        "seed_mode",
+        options=list(SEED_MODES),
+        default=SEED_MODES[0],
+        optional=True,
+        tooltip=(
+            "For batches. one each: picture n uses seed + n. same for all: every picture gets the "
+            "same noise, which keeps the frames of a video steady."
+        ),
+    )
+
+
+def prompt_input() -> io.Input:
+    """A prompt."""
+    return PromptSocket.Input(
+        "prompt",
+        optional=True,
+        tooltip="What is in the picture, from the Prompt node. Leave it open for none.",
+    )
+
+
+def guide_input(optional: bool = True, words: str = "") -> io.Input:
+    """A registered picture of a second sensor."""
+    return io.Image.Input(
+        "guide",
+        optional=optional,
+        tooltip=words
+        or (
+            "The same scene seen by a second sensor (infrared, flash): it must lie exactly over "
+            "the image. Grey or colour, any size."
+        ),
+    )
+
+
+def noise_input(name: str, default: float, tooltip: str, optional: bool = False) -> io.Input:
+    """Noise as artists count it, in 8-bit steps."""
+    return io.Float.Input(
+        name,
+        default=default,
+        min=0.0,
+        max=MAX_NOISE,
+        step=0.5,
+        optional=optional,
+        tooltip=tooltip,
+    )
+
+
+def jpeg_input(default: int, tooltip: str, optional: bool = False) -> io.Input:
+    """JPEG quality."""
+    return io.Int.Input(
+        "jpeg_quality", default=default, min=1, max=100, step=1, optional=optional, tooltip=tooltip
+    )
+
+
+def connected_depth(depth: Tensor | None, size: tuple[int, int], polarity: str) -> Tensor | None:
+    """Inverse depth `(B,1,h,w)` from the depth input, None where nothing is connected."""
+    if depth is None:
+        return None
+    return depth_from_image(depth, size, near_is_dark=polarity == POLARITIES[1])
+
+
+def item_seed(seed: int, index: int, mode: str) -> int:
+    """The seed of picture `index` of a batch."""
+    return seed if mode == SEED_MODES[1] else (seed + index) % (MAX_SEED + 1)
+
+
 def check_choice(value: str | None, choices: Sequence[str]) -> bool | str:
     """For `validate_inputs`: some releases of the host do not check the choices of V3 nodes.
 
@@ -133,6 +228,18 @@ def check_choice(value: str | None, choices: Sequence[str]) -> bool | str:
     if value is None or value in choices:
         return True
     return f"{value!r} is not one of: {', '.join(choices) or 'nothing (no files found)'}"
+
+
+def check_choices(**given: tuple[str | None, Sequence[str]]) -> bool | str:
+    """The first complaint of several `check_choice`, by the input's name.
+
+    The host shows it at each input named in `validate_inputs`: so the message says which one it is.
+    """
+    for name, (value, choices) in given.items():
+        checked = check_choice(value, choices)
+        if checked is not True:
+            return f"{name}: {checked}"
+    return True
 
 
 def tile_size(value: int) -> int | None:

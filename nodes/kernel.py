@@ -6,11 +6,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
-from .convert import depth_from_image, pick, split_image
+from .convert import pick, split_image
 from .payloads import DegradationBatch, ModelHandle
+from .previews import show
 from .runtime import HostProgress, acquire, host_names
 from .sockets import DegradationSocket
-from .views import kernel_maps
+from .views import kernel_maps, kernel_views
 
 
 class KernelRefineNode(io.ComfyNode):
@@ -23,6 +24,7 @@ class KernelRefineNode(io.ComfyNode):
             node_id="MMSR_KernelRefineNode",
             display_name="Refine Kernels (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("blur", "svkr", "deblur"),
             description=(
                 "Sharpens the blur measurement: restores the picture with the blur found so far, "
                 "looks at the depth of the sharper picture, and measures again."
@@ -69,6 +71,7 @@ class KernelRefineNode(io.ComfyNode):
                     ),
                 ),
                 inputs.tile_input(),
+                inputs.depth_polarity_input(),
             ],
             outputs=[
                 DegradationSocket.Output(
@@ -85,6 +88,11 @@ class KernelRefineNode(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, depth_polarity: str | None = None) -> bool | str:
+        """Check the choice."""
+        return inputs.check_choice(depth_polarity, inputs.POLARITIES)
+
+    @classmethod
     def execute(
         cls,
         model: ModelHandle,
@@ -96,11 +104,12 @@ class KernelRefineNode(io.ComfyNode):
         depth: Tensor | None = None,
         keep_depth: bool = False,
         tile: int = 0,
+        depth_polarity: str = inputs.POLARITIES[0],
     ) -> io.NodeOutput:
         """Refine each picture of the batch."""
         picture = split_image(image)
-        inverse_depth = None if depth is None else depth_from_image(depth, picture.size)
-        pipeline = acquire(model)
+        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
+        pipeline = acquire(model, picture.size, scale)
         progress = HostProgress(picture.batch)
         items = []
         with host_names():
@@ -122,4 +131,6 @@ class KernelRefineNode(io.ComfyNode):
                     )
                 )
         batch = DegradationBatch(tuple(items))
-        return io.NodeOutput(batch, kernel_maps(batch, picture))
+        drawn = kernel_maps(batch, picture)
+        ui = show(kernel_views(batch, picture))
+        return io.NodeOutput(batch, drawn, ui=ui)

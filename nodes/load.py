@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import folder_paths
 import torch
@@ -12,17 +13,21 @@ from comfy_api.latest import io
 
 from ..mmsr_core.errors import InputError
 from ..mmsr_core.weights import available_weights, missing_parts
-from .inputs import CATEGORY, check_choice
+from .inputs import CATEGORY, aliases, check_choice
 from .runtime import DEVICES, DTYPES, choose_device, choose_dtype, manage_pipeline
 from .sockets import ModelSocket
 
+if TYPE_CHECKING:
+    from ..mmsr_core.prompts import PromptProjection
+
 MODEL_FOLDER = "mmsr"
 DEPTH_FOLDER = "mmsr_depth"
+PROJECTION_FOLDER = "mmsr_projections"
 
 
 def register_model_folders() -> None:
-    """Tell the host about `models/mmsr` and `models/mmsr_depth` (nothing is created)."""
-    for folder in (MODEL_FOLDER, DEPTH_FOLDER):
+    """Tell the host about this pack's folders below `models` (nothing is created)."""
+    for folder in (MODEL_FOLDER, DEPTH_FOLDER, PROJECTION_FOLDER):
         folder_paths.add_model_folder_path(folder, os.path.join(folder_paths.models_dir, folder))
 
 
@@ -49,6 +54,18 @@ def available_depth_models() -> dict[str, Path]:
     return _subfolders(DEPTH_FOLDER, lambda path: (path / "config.json").is_file())
 
 
+def find_projection(width: int) -> PromptProjection | None:
+    """The first projection for embeddings of `width` in `models/mmsr_projections`."""
+    from ..mmsr_core.prompts import load_projection
+
+    for root in map(Path, folder_paths.get_folder_paths(PROJECTION_FOLDER)):
+        for path in sorted(root.glob("*.safetensors")) if root.is_dir() else ():
+            projection = load_projection(path)
+            if projection.weight.shape[1] == width:
+                return projection
+    return None
+
+
 def _stamp(folder: Path) -> list[tuple[str, int, int]]:
     stamp = []
     for path in sorted(folder.rglob("*")):
@@ -69,6 +86,7 @@ class LoadModelNode(io.ComfyNode):
             node_id="MMSR_LoadModel",
             display_name="Load MMSR Model",
             category=CATEGORY,
+            **aliases("checkpoint", "weights"),
             description=(
                 "Loads a restoration model. The pack ships with one; put others, as diffusers "
                 "folders, under models/mmsr."

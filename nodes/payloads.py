@@ -45,6 +45,31 @@ class ConditioningBatch:
     alpha: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class PromptBatch:
+    """Prompt embeddings `(1 or B, width)` in the pack's own space (`MMSR_PROMPT`)."""
+
+    embedding: Tensor | None
+    """None when nothing was said, which has no effect."""
+
+    def pick(self, index: int, batch: int) -> Tensor | None:
+        """The embedding `(1, width)` for picture `index` of `batch`."""
+        if self.embedding is None:
+            return None
+        rows = tuple(self.embedding.split(1))
+        return _pick(rows, index, batch, "prompt")
+
+
+@dataclass(frozen=True)
+class WeightsBatch:
+    """Weight maps of the last sampling step, one set per picture (`MMSR_WEIGHTS`)."""
+
+    items: tuple[dict[str, Tensor], ...]
+    """Modality to `(1,1,h,w)`, 0..1; empty where nothing was sampled."""
+    size: tuple[int, int]
+    """Height and width of the results."""
+
+
 def _pick(items: Sequence[T], index: int, batch: int, name: str) -> T:
     if len(items) not in (1, batch):
         raise InputError(

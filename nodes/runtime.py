@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 PREVIEW_SIDE = 256
 PREVIEW_INTERVAL_SECONDS = 0.3
-WORKING_MEMORY_BYTES = 1 << 30
-"""Room asked of the host beside the weights. Very large pictures take more (x4 to 6000x4000: 2.6 GB
-in all on a CPU); there the tile halves when memory runs out."""
+TILE_BYTES = 1 << 29
+"""Room for the activations of one tile of the automatic size."""
+CANVASES = 6
+"""Float32 pictures of the result's size that a run holds at a time, at most."""
 
 DEVICES = ("auto", "cpu")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
-_HOST_NAMES = {"lr": "image", "inverse_depth": "depth", "kernel": "degradation"}
+_HOST_NAMES = {"lr": "image", "inverse_depth": "depth", "kernel": "degradation", "hr": "image"}
 
 
 class _Networks(nn.Module):
@@ -64,11 +65,11 @@ class ManagedNetworks:
             offload_device=device if device.type == "cpu" else host.unet_offload_device(),
         )
 
-    def bring(self) -> None:
-        """Have the host make room, and bring the weights to the compute device."""
+    def bring(self, room_bytes: int) -> None:
+        """Have the host make room beside the weights, and bring those to the compute device."""
         # The host runs nodes in inference mode; weights moved there could not be used outside it.
         with torch.inference_mode(False):
-            host.load_models_gpu([self._patcher], memory_required=WORKING_MEMORY_BYTES)
+            host.load_models_gpu([self._patcher], memory_required=room_bytes)
             # With the host's dynamic memory, modules that are not built from its own layers may
             # have been left where they were.
             self._module.to(self.device)
@@ -98,9 +99,18 @@ def manage_pipeline(name: str, pipeline: MMSREngine, device: torch.device) -> Mo
     return ModelHandle(name, pipeline, ManagedNetworks(networks, device))
 
 
-def acquire(model: ModelHandle) -> MMSREngine:
-    """The pipeline, ready to run on its device."""
-    model.networks.bring()
+def room_for(size: tuple[int, int], scale: int = 1) -> int:
+    """Bytes a run takes beside the weights, for an input of `size` (height, width).
+
+    Tiles bound the activations; the canvases of the result are what grows. An estimate for the
+    host's memory manager: where it is too low, the tile halves.
+    """
+    return TILE_BYTES + CANVASES * 3 * 4 * size[0] * size[1] * scale * scale
+
+
+def acquire(model: ModelHandle, size: tuple[int, int] = (1, 1), scale: int = 1) -> MMSREngine:
+    """The pipeline, ready to run on its device on a picture of `size` (height, width)."""
+    model.networks.bring(room_for(size, scale))
     return model.pipeline
 
 
@@ -148,11 +158,10 @@ class StepProgress:
         check_interrupted()
         self._bar = comfy.utils.ProgressBar(items)
 
-    def done(self, count: int, picture: Tensor) -> None:
-        """Report `count` finished pictures and show the last one, `(1,H,W)` or `(3,H,W)`."""
+    def done(self, count: int) -> None:
+        """Report `count` finished pictures."""
         check_interrupted()
-        preview = ("JPEG", _to_pil(picture.expand(3, -1, -1)), PREVIEW_SIDE)
-        self._bar.update_absolute(count, None, preview)
+        self._bar.update_absolute(count)
 
 
 def check_interrupted() -> None:

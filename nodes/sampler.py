@@ -6,11 +6,11 @@ import torch
 from comfy_api.latest import io
 
 from . import inputs
-from .convert import join_image
-from .payloads import ConditioningBatch, ModelHandle
+from .convert import Picture
+from .payloads import ConditioningBatch, ModelHandle, WeightsBatch
+from .results import report_output, restored
 from .runtime import HostProgress, acquire, host_names
-from .sockets import ConditioningSocket
-from .views import report_text
+from .sockets import ConditioningSocket, WeightsSocket
 
 CONSISTENCY = ("ibp", "cg", "off")
 
@@ -25,6 +25,7 @@ class SRSamplerNode(io.ComfyNode):
             node_id="MMSR_SRSamplerNode",
             display_name="SR Sampler (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("super resolution", "restore", "diffusion"),
             description=(
                 "Draws the sharp picture in a few steps, keeps it in agreement with the input, "
                 "and reports how well it agrees."
@@ -47,21 +48,38 @@ class SRSamplerNode(io.ComfyNode):
                     ),
                 ),
                 inputs.tile_input(),
+                io.Boolean.Input(
+                    "mean_only",
+                    default=False,
+                    optional=True,
+                    label_on="mean only",
+                    label_off="sample",
+                    tooltip=(
+                        "mean only: leave out the sampling, whatever steps says, for the most "
+                        "faithful and smoothest result."
+                    ),
+                ),
+                inputs.seed_mode_input(),
             ],
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="The restored picture."),
-                io.String.Output(
-                    "report",
-                    display_name="report",
-                    tooltip="Agreement with the input, blur, noise, time and memory, in words.",
+                report_output(),
+                WeightsSocket.Output(
+                    "weights",
+                    display_name="weights",
+                    tooltip="Where each source of evidence steered the last step. For Weight Map.",
                 ),
             ],
         )
 
     @classmethod
-    def validate_inputs(cls, consistency: str | None = None) -> bool | str:
-        """Check the choice."""
-        return inputs.check_choice(consistency, CONSISTENCY)
+    def validate_inputs(
+        cls, consistency: str | None = None, seed_mode: str | None = None
+    ) -> bool | str:
+        """Check the choices."""
+        return inputs.check_choices(
+            consistency=(consistency, CONSISTENCY), seed_mode=(seed_mode, inputs.SEED_MODES)
+        )
 
     @classmethod
     def execute(
@@ -73,23 +91,29 @@ class SRSamplerNode(io.ComfyNode):
         detail: float,
         consistency: str,
         tile: int = 0,
+        mean_only: bool = False,
+        seed_mode: str = inputs.SEED_MODES[0],
     ) -> io.NodeOutput:
         """Sample each picture of the batch with its own seed."""
-        pipeline = acquire(model)
-        progress = HostProgress(len(conditioning.items))
-        pictures, reports = [], []
+        items = conditioning.items
+        first = items[0]
+        pipeline = acquire(model, (first.lr.shape[-2], first.lr.shape[-1]), first.scale)
+        progress = HostProgress(len(items))
+        results = []
         with host_names():
-            for index, item in enumerate(conditioning.items):
-                result = pipeline.sample(
-                    item,
-                    steps=steps,
-                    detail=detail,
-                    seed=(seed + index) % (inputs.MAX_SEED + 1),
-                    consistency=consistency,
-                    tile=inputs.tile_size(tile),
-                    progress=progress.item(index),
+            for index, item in enumerate(items):
+                results.append(
+                    pipeline.sample(
+                        item,
+                        steps=0 if mean_only else steps,
+                        detail=detail,
+                        seed=inputs.item_seed(seed, index, seed_mode),
+                        consistency=consistency,
+                        tile=inputs.tile_size(tile),
+                        progress=progress.item(index),
+                    )
                 )
-                pictures.append(result.images)
-                reports.append(result.report)
-        image = join_image(torch.cat(pictures), conditioning.alpha)
-        return io.NodeOutput(image, report_text(reports))
+        picture = Picture(torch.cat([item.lr for item in items]).cpu(), conditioning.alpha)
+        size = (results[0].images.shape[-2], results[0].images.shape[-1])
+        weights = WeightsBatch(tuple(dict(result.weight_maps) for result in results), size)
+        return restored(picture, results, weights)

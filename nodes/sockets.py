@@ -12,3 +12,9 @@ DegradationSocket = io.Custom("MMSR_DEGRADATION")
 
 ConditioningSocket = io.Custom("MMSR_CONDITIONING")
 """Carries `payloads.ConditioningBatch`."""
+
+PromptSocket = io.Custom("MMSR_PROMPT")
+"""Carries `payloads.PromptBatch`."""
+
+WeightsSocket = io.Custom("MMSR_WEIGHTS")
+"""Carries `payloads.WeightsBatch`."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
-from .convert import join_image, split_image
-from .payloads import ModelHandle
+from .convert import pick, split_image
+from .payloads import ModelHandle, PromptBatch
+from .results import report_output, restored
 from .runtime import HostProgress, acquire, host_names
-from .views import report_text
 
 
 class UpscaleNode(io.ComfyNode):
@@ -23,6 +22,7 @@ class UpscaleNode(io.ComfyNode):
             node_id="MMSR_Upscale",
             display_name="Upscale (MMSR)",
             category=inputs.CATEGORY,
+            **inputs.aliases("super resolution", "restore", "deblur", "enhance", "enlarge"),
             description=(
                 "Measures what is wrong with the picture, restores and enlarges it, and reports "
                 "how well the result agrees with the input. Alpha is kept."
@@ -35,15 +35,25 @@ class UpscaleNode(io.ComfyNode):
                 inputs.seed_input(),
                 inputs.detail_input(),
                 inputs.tile_input(),
+                inputs.depth_input(),
+                inputs.prompt_input(),
+                inputs.seed_mode_input(),
+                inputs.depth_polarity_input(),
             ],
             outputs=[
                 io.Image.Output("image_out", display_name="image", tooltip="The restored picture."),
-                io.String.Output(
-                    "report",
-                    display_name="report",
-                    tooltip="Agreement with the input, blur, noise, time and memory, in words.",
-                ),
+                report_output(),
             ],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls, seed_mode: str | None = None, depth_polarity: str | None = None
+    ) -> bool | str:
+        """Check the choices."""
+        return inputs.check_choices(
+            seed_mode=(seed_mode, inputs.SEED_MODES),
+            depth_polarity=(depth_polarity, inputs.POLARITIES),
         )
 
     @classmethod
@@ -56,23 +66,32 @@ class UpscaleNode(io.ComfyNode):
         seed: int,
         detail: float,
         tile: int = 0,
+        depth: Tensor | None = None,
+        prompt: PromptBatch | None = None,
+        seed_mode: str = inputs.SEED_MODES[0],
+        depth_polarity: str = inputs.POLARITIES[0],
     ) -> io.NodeOutput:
         """Restore each picture of the batch with its own seed."""
         picture = split_image(image)
-        pipeline = acquire(model)
+        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
+        pipeline = acquire(model, picture.size, scale)
         progress = HostProgress(picture.batch)
-        pictures, reports = [], []
+        results = []
         with host_names():
             for index in range(picture.batch):
-                result = pipeline(
-                    picture.rgb[index : index + 1],
-                    scale=scale,
-                    steps=steps,
-                    seed=(seed + index) % (inputs.MAX_SEED + 1),
-                    detail=detail,
-                    tile=inputs.tile_size(tile),
-                    progress=progress.item(index),
+                evidence = {"inverse_depth": pick(inverse_depth, index, picture.batch, "depth")}
+                if prompt is not None:
+                    evidence["prompt"] = prompt.pick(index, picture.batch)
+                results.append(
+                    pipeline(
+                        picture.rgb[index : index + 1],
+                        scale=scale,
+                        steps=steps,
+                        seed=inputs.item_seed(seed, index, seed_mode),
+                        detail=detail,
+                        tile=inputs.tile_size(tile),
+                        progress=progress.item(index),
+                        **evidence,
+                    )
                 )
-                pictures.append(result.images)
-                reports.append(result.report)
-        return io.NodeOutput(join_image(torch.cat(pictures), picture.alpha), report_text(reports))
+        return restored(picture, results)

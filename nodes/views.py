@@ -1,19 +1,38 @@
-"""Pictures and lines of text made from results, for the nodes' outputs."""
+"""Pictures, numbers and lines of text made from results. No host import.
+
+What the frontend shows on a node is a list of plain dicts, one per picture (`KernelView`,
+`CompareView` in `web/lib`); the pictures in them are tensors here and become files in `previews`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 
-from .convert import join_image
+from .convert import Picture, join_image
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
-    from ..mmsr_core.pipeline import RestorationReport
-    from .convert import Picture
+    from ..mmsr_core.degradation import KernelField
+    from ..mmsr_core.pipeline import (
+        DegradationEstimate,
+        RestorationOutput,
+        RestorationReport,
+    )
     from .payloads import DegradationBatch
+
+MAX_VIEWS = 8
+"""Pictures of a batch that are shown on the node."""
+VIEW_COLUMNS, VIEW_ROWS = 32, 32
+"""Places, at most, whose kernels the frontend gets."""
+VIEW_SIDE = 2048
+"""Longest side of a picture on the node."""
+MAP_SIDE = 512
 
 
 def kernel_maps(estimates: DegradationBatch, picture: Picture) -> Tensor:
@@ -27,30 +46,172 @@ def kernel_maps(estimates: DegradationBatch, picture: Picture) -> Tensor:
     return join_image(torch.stack([one.reshape(one.shape[-3:]) for one in drawn]))
 
 
+def plain_kernel_maps(estimates: DegradationBatch) -> Tensor:
+    """The blur without a picture under it, as one IMAGE batch; the fields have one size."""
+    from ..mmsr_core.visualize import kernel_map
+
+    drawn = [kernel_map(one.kernel_field) for one in estimates.items]
+    return join_image(torch.stack(drawn))
+
+
 def degradation_text(estimates: DegradationBatch) -> str:
     """Noise, JPEG quality and blur of each picture in plain words."""
-    lines = []
-    for index, estimate in enumerate(estimates.items):
-        # One width per place, as in the restoration report: the geometric mean of the two axes.
-        blur = estimate.kernel_field.moments().blur_sigma_px.prod(dim=1).sqrt()
-        noise = float(estimate.noise_std.reshape(-1)[0])
-        quality = float(estimate.jpeg_quality.reshape(-1)[0])
-        jpeg = "no JPEG damage" if quality >= 99.5 else f"JPEG quality about {quality:.0f}"
-        lines.append(
-            f"{_heading(index, len(estimates.items))}"
-            f"blur: mean {float(blur.mean()):.2f} px, from {float(blur.min()):.2f} to "
-            f"{float(blur.max()):.2f} px (standard deviation, in pixels of the result)\n"
-            f"noise: {noise * 255:.1f} of 255\n"
-            f"compression: {jpeg}"
-        )
-    return "\n\n".join(lines)
+    count = len(estimates.items)
+    return "\n\n".join(
+        _heading(index, count) + estimate_text(estimate)
+        for index, estimate in enumerate(estimates.items)
+    )
 
 
-def report_text(reports: list[RestorationReport]) -> str:
+def estimate_text(estimate: DegradationEstimate) -> str:
+    """Noise, JPEG quality and blur of one picture."""
+    # One width per place, as in the restoration report: the geometric mean of the two axes.
+    blur = estimate.kernel_field.moments().blur_sigma_px.prod(dim=1).sqrt()
+    noise = float(estimate.noise_std.reshape(-1)[0])
+    quality = float(estimate.jpeg_quality.reshape(-1)[0])
+    jpeg = "no JPEG damage" if quality >= 99.5 else f"JPEG quality about {quality:.0f}"
+    return (
+        f"blur: mean {float(blur.mean()):.2f} px, from {float(blur.min()):.2f} to "
+        f"{float(blur.max()):.2f} px (standard deviation, in pixels of the result)\n"
+        f"noise: {noise * 255:.1f} of 255\n"
+        f"compression: {jpeg}"
+    )
+
+
+def report_text(reports: Sequence[RestorationReport]) -> str:
     """The reports of a batch, one under the other."""
     return "\n\n".join(
         f"{_heading(index, len(reports))}{report.summary()}" for index, report in enumerate(reports)
     )
+
+
+def kernel_views(estimates: DegradationBatch, picture: Picture | None) -> list[dict[str, Any]]:
+    """What the kernel view needs, for each picture: ellipses, kernels, and the picture itself."""
+    count = len(estimates.items) if picture is None else picture.batch
+    views = []
+    for index in range(min(count, MAX_VIEWS)):
+        estimate = estimates.pick(index, count)
+        field = estimate.kernel_field
+        rows, cols = _places(field.height, VIEW_ROWS), _places(field.width, VIEW_COLUMNS)
+        kernels = _kernels_at(field, rows, cols)
+        # Only the places shown: a whole large field takes seconds to decode.
+        shown = type(field)(kernels.T.reshape(1, -1, len(rows), len(cols)), field.scale, None)
+        moments = shown.moments()
+        sigma = moments.blur_sigma_px[0]
+        peaks = kernels.amax(dim=1)
+        views.append(
+            {
+                "view": "kernels",
+                "width": field.width,
+                "height": field.height,
+                "scale": field.scale,
+                "rows": len(rows),
+                "cols": len(cols),
+                "major": _numbers(sigma[0]),
+                "minor": _numbers(sigma[1]),
+                "angle": _numbers(moments.angle_rad[0]),
+                "peak": _numbers(peaks, 5),
+                "atlas": _atlas(kernels / peaks[:, None].clamp_min(1e-8), len(rows), len(cols)),
+                "picture": None if picture is None else shrink(picture.rgb[index], VIEW_SIDE),
+                "text": estimate_text(estimate),
+            }
+        )
+    return views
+
+
+def restoration_views(
+    picture: Picture, results: Sequence[RestorationOutput]
+) -> list[dict[str, Any]]:
+    """Before and after, modality weights and report, for each picture."""
+    from ..mmsr_core.image import resize_bicubic
+
+    views = []
+    for index, result in enumerate(results[:MAX_VIEWS]):
+        after = shrink(result.images[0], VIEW_SIDE)
+        before = picture.rgb[index if picture.batch > 1 else 0]
+        size = (after.shape[-2], after.shape[-1])
+        steps = getattr(result.report, "modality_weights_by_step", None)
+        last = result.report.modality_weights
+        views.append(
+            {
+                "view": "compare",
+                "labels": ["input", "restored"],
+                "width": result.images.shape[-1],
+                "height": result.images.shape[-2],
+                "before": resize_bicubic(before[None], size)[0],
+                "after": after,
+                "steps": list(steps) if steps else [last] if last else [],
+                "maps": {k: shrink(v[0], MAP_SIDE) for k, v in _maps(result).items()},
+                "report": result.report.to_dict(),
+                "text": result.report.summary(),
+            }
+        )
+    return views
+
+
+def compare_view(before: Tensor, after: Tensor, labels: Sequence[str], text: str) -> dict[str, Any]:
+    """Two pictures `(3,H,W)` of the same size, to be slid over each other."""
+    return {
+        "view": "compare",
+        "labels": list(labels),
+        "width": after.shape[-1],
+        "height": after.shape[-2],
+        "before": shrink(before, VIEW_SIDE),
+        "after": shrink(after, VIEW_SIDE),
+        "steps": [],
+        "maps": {},
+        "report": None,
+        "text": text,
+    }
+
+
+def shrink(planes: Tensor, side: int) -> Tensor:
+    """`(C,H,W)` with its longer side at most `side`; smaller ones are left alone."""
+    height, width = planes.shape[-2:]
+    longest = max(height, width)
+    if longest <= side:
+        return planes
+    size = (max(1, round(height * side / longest)), max(1, round(width * side / longest)))
+    small = F.interpolate(planes[None].float(), size=size, mode="bilinear", antialias=True)
+    return small[0]
+
+
+def _maps(result: RestorationOutput) -> dict[str, Tensor]:
+    maps = dict(result.weight_maps)
+    attention = getattr(result, "prompt_mask", None)
+    if attention is not None:
+        maps["prompt attention"] = attention.float().cpu()
+    return maps
+
+
+def _places(length: int, most: int) -> Tensor:
+    """Indices of at most `most` sites, each in the middle of its share."""
+    count = min(length, most)
+    return ((torch.arange(count) + 0.5) * length / count).floor().long().clamp(max=length - 1)
+
+
+def _kernels_at(field: KernelField, rows: Tensor, cols: Tensor) -> Tensor:
+    """Dense kernels `(rows * cols, 441)` at chosen sites only."""
+    lines = []
+    for row in rows.tolist():
+        one = field.dense(slice(row, row + 1)) if field.width <= 4096 else None
+        if one is None:
+            parts = [field.dense(slice(row, row + 1), slice(c, c + 1)) for c in cols.tolist()]
+            lines.append(torch.cat(parts, dim=-1)[0, :, 0])
+        else:
+            lines.append(one[0, :, 0, cols.to(one.device)])
+    return torch.cat([line.float().cpu().T for line in lines])
+
+
+def _atlas(kernels: Tensor, rows: int, cols: int) -> Tensor:
+    """`(N,441)` in 0..1 to one picture `(1,rows*21,cols*21)`, a kernel per place."""
+    side = round(kernels.shape[1] ** 0.5)
+    square = kernels.reshape(rows, cols, side, side).permute(0, 2, 1, 3)
+    return square.reshape(1, rows * side, cols * side)
+
+
+def _numbers(values: Tensor, digits: int = 3) -> list[float]:
+    return [round(value, digits) for value in values.flatten().tolist()]
 
 
 def _heading(index: int, count: int) -> str:

@@ -1,6 +1,7 @@
 """The degradation: kernels, kernel fields, the operator and its adjoint, noise, JPEG, synthesis."""
 
 from .basis import KernelBasis
+from .edit import KernelEdit, edit_field, scale_kernels
 from .field import KernelField, KernelMoments, constant_kernel_field
 from .jpeg import jpeg
 from .kernels import (
@@ -17,38 +18,53 @@ from .kernels import (
     resize_kernel,
     window_offsets_px,
 )
+from .layouts import (
+    BLUR_LAYOUTS,
+    BLUR_SHAPES,
+    add_damage,
+    blur_field,
+    layout_map,
+)
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
 from .second_order import SecondOrder, SecondOrderConfig, degrade_second_order
 from .synthesis import Synthesis, SynthesisConfig, sample_kernels, sigma_range_px, synthesise
 
 __all__ = [
+    "BLUR_LAYOUTS",
+    "BLUR_SHAPES",
     "KERNEL_RADIUS",
     "KERNEL_SIZE",
     "KERNEL_TAPS",
     "KernelBasis",
+    "KernelEdit",
     "KernelField",
     "KernelMoments",
     "SecondOrder",
     "SecondOrderConfig",
     "Synthesis",
     "SynthesisConfig",
+    "add_damage",
     "add_gaussian_noise",
     "add_poisson_noise",
     "adjoint",
+    "blur_field",
     "centre_shift_px",
     "check_scale",
     "constant_kernel_field",
     "degrade",
     "degrade_second_order",
     "disk_kernels",
+    "edit_field",
     "gaussian_kernels",
     "isotropic_gaussian",
     "jpeg",
+    "layout_map",
     "motion_kernels",
     "normalise_kernels",
     "resize_kernel",
     "sample_kernels",
+    "scale_kernels",
     "sigma_range_px",
     "synthesise",
     "window_offsets_px",

@@ -18,7 +18,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK_NAME = "some-other_name.v2"  # the pack must not depend on the name of its folder
-SHIPPED = ("__init__.py", "pyproject.toml", "mmsr_core", "nodes", "web", "weights", "workflows")
+SHIPPED = (
+    "__init__.py", "pyproject.toml", "mmsr_core", "nodes", "web", "weights", "workflows", "locales",
+)  # fmt: skip
 
 
 def copy_pack(base: Path) -> Path:
@@ -33,6 +35,13 @@ def copy_pack(base: Path) -> Path:
         elif source.is_file():
             shutil.copy(source, target / name)
     return target
+
+
+def copy_examples(folder: Path) -> None:
+    """Copy the pictures that the workflows load into ComfyUI's input folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in (ROOT / "assets").glob("example_*.png"):
+        shutil.copy(picture, folder / picture.name)
 
 
 def _free_port() -> int:
@@ -67,6 +76,7 @@ class ComfyServer:
     base: Path
     python: str = field(default_factory=lambda: os.environ.get("COMFYUI_PYTHON", sys.executable))
     port: int = field(default_factory=_free_port)
+    frontend: Path | None = None
     process: subprocess.Popen | None = None
     start_log: str = ""
     start_seconds: float = 0.0
@@ -89,6 +99,8 @@ class ComfyServer:
             "--base-directory", str(self.base), "--database-url",
             f"sqlite:///{self.base / 'comfy.db'}",
         ]  # fmt: skip
+        if self.frontend is not None:
+            command += ["--front-end-root", str(self.frontend)]
         environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         environment.pop("PYTHONPATH", None)
         with open(self.base / "log.txt", "w", encoding="utf-8") as log:

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from comfy_server import ROOT, ComfyServer, copy_pack
+from comfy_server import ROOT, ComfyServer, copy_examples, copy_pack
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +50,8 @@ def write_inputs(folder: Path) -> None:
     """The pictures the tests load: the one that ships, and small ones of awkward sizes."""
     from PIL import Image
 
-    shipped = ROOT / "assets" / "example_lr.png"
-    picture = Image.open(shipped).convert("RGB")
-    picture.save(folder / "example_lr.png")
+    copy_examples(folder)
+    picture = Image.open(ROOT / "assets" / "example_lr.png").convert("RGB")
     picture.crop((20, 20, 44, 40)).save(folder / "small_24x20.png")
     picture.crop((20, 20, 28, 28)).save(folder / "tiny_8x8.png")
     picture.crop((20, 20, 21, 21)).save(folder / "one_1x1.png")

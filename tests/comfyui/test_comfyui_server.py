@@ -17,7 +17,6 @@ from PIL import Image
 pytestmark = pytest.mark.comfy
 
 API_FORM = ROOT / "workflows" / "api" / "mmsr_ssr_full_api.json"
-GRAPH_FORM = ROOT / "workflows" / "mmsr_ssr_full.json"
 
 
 def workflow() -> dict:
@@ -57,7 +56,7 @@ def test_the_pack_imports_without_a_line_in_the_log(server, plain_log, record_te
 
 def test_every_input_and_output_explains_itself(server):
     ours = {k: v for k, v in server.get("/object_info").items() if k.startswith("MMSR_")}
-    assert len(ours) >= 7
+    assert len(ours) >= 15
     for name, info in ours.items():
         assert info["category"].startswith("MMSR"), name
         assert info["description"], name
@@ -65,6 +64,7 @@ def test_every_input_and_output_explains_itself(server):
         assert all(info["output_tooltips"]), name
         for group in ("required", "optional"):
             for key, (kind, options) in info["input"].get(group, {}).items():
+                assert isinstance(options, dict), f"{name}.{key}"
                 assert len(options.get("tooltip", "")) > 10, f"{name}.{key}"
                 if kind in ("INT", "FLOAT"):
                     for field in ("default", "min", "max", "step"):
@@ -84,11 +84,12 @@ def test_the_template_browser_lists_the_graphs_only(server):
     assert sorted(shown) == sorted(p.stem for p in (ROOT / "workflows").glob("*.json"))
 
 
-def test_graph_and_api_form_of_the_workflow_are_the_same(server):
-    graph = json.loads(GRAPH_FORM.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", [p.stem for p in sorted((ROOT / "workflows").glob("*.json"))])
+def test_graph_and_api_form_of_the_workflows_are_the_same(server, name):
+    graph = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
     converted = graphs.to_api(graph, server.get("/object_info"))
-    expected = {key: {k: n[k] for k in ("class_type", "inputs")} for key, n in workflow().items()}
-    assert converted == expected
+    api = json.loads((ROOT / "workflows/api" / f"{name}_api.json").read_text(encoding="utf-8"))
+    assert converted == {key: {k: n[k] for k in ("class_type", "inputs")} for key, n in api.items()}
 
 
 def test_the_workflow_runs_and_the_picture_comes_back(server):
@@ -122,6 +123,7 @@ def test_a_changed_seed_runs_only_the_sampler_again(server, model_name):
     assert "10" not in cached
     same = server.run(prompt)
     assert "10" in same.message("execution_cached")["nodes"]
+    assert same.outputs["10"]["mmsr"] == run.outputs["10"]["mmsr"], "the view is cached as well"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,9 @@ def test_wrong_values_are_refused_before_anything_runs(server, node, name, value
     status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
     assert status == 400
     errors = reply["node_errors"][node]["errors"]
-    assert [e["extra_info"]["input_name"] for e in errors] == [name]
+    named = [e["extra_info"]["input_name"] for e in errors]
+    # The host repeats a node's own complaint at every choice of the node: it must name its input.
+    assert named == [name] or all(f"{name}: " in e["details"] for e in errors)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +315,15 @@ def test_cancel_half_way_stops_within_a_moment(server, model_name, record_testsu
 def test_nothing_was_printed_but_the_hosts_own_lines(server):
     """Runs after the others: no warning and no traceback beyond the errors provoked above."""
     after = server.log[len(server.start_log) :]
-    provoked = ("was made for 2 pictures", "none is connected")
+    provoked = (
+        "was made for 2 pictures",
+        "none is connected",
+        # by test_comfyui_nodes.py, which uses the same server
+        "was trained without prompts",
+        "no depth picture is connected",
+        "but the degradation is for 20x15",
+        "nothing was sampled",
+    )
     for line in after.splitlines():
         if line.startswith("!!! Exception"):
             assert any(text in line for text in provoked), line

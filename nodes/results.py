@@ -1,0 +1,32 @@
+"""What every node that restores hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from comfy_api.latest import io
+
+from .convert import Picture, join_image
+from .previews import show
+from .views import report_text, restoration_views
+
+if TYPE_CHECKING:
+    from ..mmsr_core.pipeline import RestorationOutput
+
+
+def restored(picture: Picture, results: Sequence[RestorationOutput], *more: Any) -> io.NodeOutput:
+    """The pictures with their alpha, the report in words, `more` outputs, and the view."""
+    image = join_image(torch.cat([result.images for result in results]), picture.alpha)
+    text = report_text([result.report for result in results])
+    return io.NodeOutput(image, text, *more, ui=show(restoration_views(picture, results)))
+
+
+def report_output() -> io.Output:
+    """The output that goes with the text."""
+    return io.String.Output(
+        "report",
+        display_name="report",
+        tooltip="Agreement with the input, blur, noise, time and memory, in words.",
+    )

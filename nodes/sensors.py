@@ -1,0 +1,110 @@
+"""Fuse two sensors into one enlarged picture."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from . import inputs
+from .convert import pick, split_image
+from .payloads import ModelHandle
+from .results import report_output, restored
+from .runtime import HostProgress, acquire, host_names
+
+MODES = ("fuse", "guide")
+
+
+class FuseSensorsNode(io.ComfyNode):
+    """Fusion and super-resolution of two registered pictures in one sampling run."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="MMSR_FuseSensors",
+            display_name="Fuse Two Sensors (MMSR)",
+            category=inputs.CATEGORY,
+            **inputs.aliases("infrared", "thermal", "image fusion"),
+            description=(
+                "Joins a visible picture and the same scene seen by a second sensor, such as "
+                "infrared, into one larger picture that shows what either of them sees."
+            ),
+            inputs=[
+                inputs.model_input(),
+                inputs.image_input("The visible picture. Its colours and its alpha are kept."),
+                inputs.guide_input(optional=False),
+                inputs.scale_input(),
+                inputs.steps_input(),
+                inputs.seed_input(),
+                inputs.detail_input(),
+                io.Combo.Input(
+                    "mode",
+                    options=list(MODES),
+                    default=MODES[0],
+                    tooltip=(
+                        "fuse: one picture with what both sensors see. guide: the visible picture "
+                        "restored, with the structure of the second sensor as a help."
+                    ),
+                ),
+                io.Float.Input(
+                    "guide_strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
+                    tooltip=(
+                        "How much the second sensor counts. 0 leaves it out, 1 is normal, 2 is "
+                        "double."
+                    ),
+                ),
+                inputs.tile_input(),
+                inputs.seed_mode_input(),
+            ],
+            outputs=[
+                io.Image.Output("image_out", display_name="image", tooltip="The fused picture."),
+                report_output(),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, mode: str | None = None, seed_mode: str | None = None) -> bool | str:
+        """Check the choices."""
+        return inputs.check_choices(mode=(mode, MODES), seed_mode=(seed_mode, inputs.SEED_MODES))
+
+    @classmethod
+    def execute(
+        cls,
+        model: ModelHandle,
+        image: Tensor,
+        guide: Tensor,
+        scale: int,
+        steps: int,
+        seed: int,
+        detail: float,
+        mode: str,
+        guide_strength: float,
+        tile: int = 0,
+        seed_mode: str = inputs.SEED_MODES[0],
+    ) -> io.NodeOutput:
+        """Fuse each pair of the batch."""
+        picture, second = split_image(image), split_image(guide, "guide").rgb
+        pipeline = acquire(model, picture.size, scale)
+        progress = HostProgress(picture.batch)
+        results = []
+        with host_names():
+            for index in range(picture.batch):
+                results.append(
+                    pipeline(
+                        picture.rgb[index : index + 1],
+                        scale=scale,
+                        steps=steps,
+                        seed=inputs.item_seed(seed, index, seed_mode),
+                        detail=detail,
+                        guide=pick(second, index, picture.batch, "guide"),
+                        guide_mode=mode,
+                        strengths={"guide": guide_strength},
+                        tile=inputs.tile_size(tile),
+                        progress=progress.item(index),
+                    )
+                )
+        return restored(picture, results)

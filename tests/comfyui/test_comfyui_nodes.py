@@ -1,0 +1,299 @@
+"""The nodes beyond the plain restoration, and every workflow, in a real ComfyUI server."""
+
+import io
+import json
+
+import comfy_graphs as graphs
+import numpy as np
+import pytest
+from comfy_server import ROOT
+from PIL import Image
+
+pytestmark = pytest.mark.comfy
+
+WORKFLOWS = sorted(p.stem for p in (ROOT / "workflows").glob("*.json"))
+NOT_YET = {
+    "have no prompt encoder": "the shipped weights have no prompt encoder yet",
+    "was trained without prompts": "the shipped weights were trained without prompts",
+    "has no fusion network": "the shipped weights have no fusion network yet",
+}
+
+
+def api(name: str) -> dict:
+    path = ROOT / "workflows" / "api" / f"{name}_api.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def pictures(server, run, node: str) -> list[Image.Image]:
+    assert run.status == "success", run.messages
+    return [Image.open(io.BytesIO(server.picture(p))) for p in run.outputs[node]["images"]]
+
+
+def views(server, run, node: str) -> list[dict]:
+    assert run.status == "success", run.messages
+    (file,) = run.outputs[node]["mmsr"]
+    return json.loads(server.picture(file))["views"]
+
+
+def smaller(prompt: dict) -> dict:
+    """The same workflow on small pictures with one step."""
+    for node in prompt.values():
+        given = node["inputs"]
+        if node["class_type"] == "LoadImage":
+            given["image"] = "small_24x20.png"
+        if node["class_type"] == "MMSR_Degrade":
+            given["scale"] = 2
+        if node["class_type"] in ("MMSR_Upscale", "MMSR_FuseSensors", "MMSR_SRSamplerNode"):
+            given["steps"] = 1
+            if "scale" in given:
+                given["scale"] = 2
+        if "iterations" in given:
+            given["iterations"] = 1
+    return prompt
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_workflow_runs(server, name):
+    prompt = smaller(api(name))
+    if name == "mmsr_sd_refine":
+        # Without a checkpoint: everything up to the hand-over, mask included.
+        prompt = {k: n for k, n in prompt.items() if int(k) <= 7}
+        prompt["8"] = {
+            "class_type": "SaveImage",
+            "inputs": {"images": ["5", 0], "filename_prefix": "t"},
+        }
+    run = server.run(prompt)
+    if run.status == "error":
+        reason = next((why for text, why in NOT_YET.items() if text in run.error), None)
+        if reason:
+            pytest.skip(f"{name}: {reason}")
+    saved = [k for k, n in prompt.items() if n["class_type"] == "SaveImage"]
+    for key in saved:
+        for picture in pictures(server, run, key):
+            assert min(picture.size) >= 10
+            assert np.asarray(picture.convert("RGB")).std() > 1
+    for key, node in prompt.items():
+        if "mmsr" in run.outputs.get(key, {}):
+            assert views(server, run, key), node["class_type"]
+
+
+def test_a_refinement_hand_over_gets_a_mask_that_varies(server):
+    prompt = {k: n for k, n in smaller(api("mmsr_sd_refine")).items() if int(k) <= 7}
+    prompt["20"] = {"class_type": "MaskToImage", "inputs": {"mask": ["6", 0]}}
+    prompt["21"] = {"class_type": "PreviewImage", "inputs": {"images": ["20", 0]}}
+    run = server.run(prompt)
+    (mask,) = pictures(server, run, "21")
+    assert mask.size == (96, 80)
+    values = np.asarray(mask.convert("L"))
+    assert values.min() == 0
+    assert values.max() == 255
+
+
+def degraded(scale: int = 4, **settings: object) -> dict:
+    """Load, degrade, show: node 2 is the Degrade node."""
+    return {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "example_frame_1.png"}},
+        "2": {
+            "class_type": "MMSR_Degrade",
+            "inputs": {
+                "image": ["1", 0], "scale": scale, "shape": "gaussian", "layout": "even",
+                "blur_from_px": 1.5, "blur_to_px": 2.5, "angle": 0.0, "noise": 0.0,
+                "jpeg_quality": 100, "seed": 1,
+            } | settings,
+        },
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+    }  # fmt: skip
+
+
+def test_the_truth_degrades_back_exactly_and_a_wrong_blur_does_not(server):
+    prompt = degraded(layout="left to right")
+    prompt["4"] = {
+        "class_type": "MMSR_FaithfulnessCheck",
+        "inputs": {
+            "image": ["2", 3], "original": ["2", 0], "degradation": ["2", 1], "gain": 8.0,
+            "ground_truth": ["2", 3],
+        },
+    }  # fmt: skip
+    prompt["5"] = {"class_type": "PreviewAny", "inputs": {"source": ["4", 1]}}
+    prompt["6"] = {"class_type": "PreviewImage", "inputs": {"images": ["4", 0]}}
+    prompt["7"] = {
+        "class_type": "MMSR_EditKernelField",
+        "inputs": {
+            "degradation": ["2", 1], "blur_scale": 1.5, "blend": 0.0, "blur_sigma_px": 2.0,
+            "ratio": 1.0, "angle": 0.0,
+        },
+    }  # fmt: skip
+    prompt["8"] = {
+        "class_type": "MMSR_FaithfulnessCheck",
+        "inputs": {
+            "image": ["2", 3], "original": ["2", 0], "degradation": ["7", 0], "gain": 8.0
+        },
+    }  # fmt: skip
+    prompt["9"] = {"class_type": "PreviewAny", "inputs": {"source": ["8", 1]}}
+    run = server.run(prompt)
+    assert run.status == "success", run.messages
+    assert float(run.outputs["5"]["text"][0]) > 80
+    assert float(run.outputs["9"]["text"][0]) < 50
+    (difference,) = pictures(server, run, "6")
+    assert np.ptp(np.asarray(difference.convert("RGB"))) <= 3
+    (view,) = views(server, run, "2")
+    assert (view["width"], view["height"]) == (20, 15)
+    assert view["major"][-1] > view["major"][0] + 0.5
+    (check,) = views(server, run, "4")
+    assert "PSNR" in check["text"]
+
+
+def test_degrading_follows_depth_and_masks(server):
+    near = degraded(layout="follow depth", depth=["1", 0])
+    assert pictures(server, server.run(near), "3")[0].size == (20, 15)
+    without = server.run(degraded(layout="follow depth"))
+    assert without.status == "error"
+    assert "depth: layout is follow depth, but no depth picture is connected" in without.error
+    masked = degraded(layout="follow mask", mask=["4", 0])
+    masked["4"] = {
+        "class_type": "SolidMask", "inputs": {"value": 1.0, "width": 9, "height": 9},
+    }  # fmt: skip
+    (view,) = views(server, server.run(masked), "2")
+    assert min(view["major"]) > 2.2
+
+
+def test_a_batch_of_three_gets_three_noises(server):
+    prompt = degraded(noise=8.0)
+    graphs.batched(prompt, "1", ["2"], count=3)
+    made = [np.asarray(p) for p in pictures(server, server.run(prompt), "3")]
+    assert len(made) == 3
+    assert not np.array_equal(made[0], made[1])
+    assert not np.array_equal(made[1], made[2])
+
+
+def test_video_frames_share_their_noise(server, model_name):
+    prompt = graphs.upscale(model_name, "small_24x20.png", seed=7, seed_mode="same for all")
+    graphs.batched(prompt, "2", ["3"], count=3)
+    frames = [np.asarray(p) for p in pictures(server, server.run(prompt), "4")]
+    assert len(frames) == 3
+    assert np.array_equal(frames[0], frames[1])
+    assert np.array_equal(frames[0], frames[2])
+
+
+def estimate(picture: str) -> dict:
+    """Load a model and a picture, measure: node 3."""
+    return {
+        "1": {"class_type": "MMSR_LoadModel", "inputs": {"model_name": "small"}},
+        "2": {"class_type": "LoadImage", "inputs": {"image": picture}},
+        "3": {
+            "class_type": "MMSR_EstimateDegradation",
+            "inputs": {"model": ["1", 0], "image": ["2", 0], "scale": 2},
+        },
+    }
+
+
+def test_a_saved_field_is_found_and_is_the_same(server):
+    prompt = estimate("small_24x20.png")
+    prompt["4"] = {
+        "class_type": "MMSR_SaveKernelField",
+        "inputs": {"degradation": ["3", 0], "filename_prefix": "mmsr_kernels/saved"},
+    }
+    run = server.run(prompt)
+    assert run.status == "success", run.messages
+    info = server.get("/object_info/MMSR_LoadKernelField")["MMSR_LoadKernelField"]
+    kind, options = info["input"]["required"]["file"]
+    names = kind if isinstance(kind, list) else options["options"]
+    (name,) = [n for n in names if "saved" in n]
+    load = {
+        "1": {
+            "class_type": "MMSR_LoadKernelField",
+            "inputs": {"file": name, "noise": 2.0, "jpeg_quality": 90},
+        },
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 1]}},
+    }
+    again = server.run(load)
+    (loaded,), (measured,) = views(server, again, "1"), views(server, run, "3")
+    assert loaded["major"] == pytest.approx(measured["major"], abs=0.02)
+    assert "noise: 2.0 of 255" in loaded["text"]
+
+
+@pytest.mark.parametrize("name", ["output/../../secret.safetensors", "/etc/passwd", ""])
+def test_kernel_files_come_from_their_folders_only(server, name):
+    load = {
+        "1": {
+            "class_type": "MMSR_LoadKernelField",
+            "inputs": {"file": name, "noise": 2.0, "jpeg_quality": 90},
+        },
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 1]}},
+    }
+    status, reply = server.post("/prompt", {"prompt": load, "client_id": "bad"})
+    assert status == 400
+    assert "file" in json.dumps(reply["node_errors"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("blur_scale", 9.0), ("blend", -0.1), ("blur_sigma_px", 0.0), ("ratio", 0.0), ("angle", 999)],
+)
+def test_wrong_edits_are_refused_before_anything_runs(server, name, value):
+    prompt = degraded()
+    prompt["4"] = {
+        "class_type": "MMSR_EditKernelField",
+        "inputs": {
+            "degradation": ["2", 1], "blur_scale": 1.0, "blend": 0.0, "blur_sigma_px": 2.0,
+            "ratio": 1.0, "angle": 0.0,
+        } | {name: value},
+    }  # fmt: skip
+    prompt["5"] = {"class_type": "PreviewImage", "inputs": {"images": ["4", 1]}}
+    del prompt["3"]
+    status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
+    assert status == 400
+    errors = reply["node_errors"]["4"]["errors"]
+    assert [e["extra_info"]["input_name"] for e in errors] == [name]
+
+
+def test_what_does_not_fit_is_named(server):
+    prompt = degraded()
+    prompt["4"] = {
+        "class_type": "MMSR_FaithfulnessCheck",
+        "inputs": {
+            "image": ["1", 0], "original": ["1", 0], "degradation": ["2", 1], "gain": 8.0
+        },
+    }  # fmt: skip
+    prompt["5"] = {"class_type": "PreviewAny", "inputs": {"source": ["4", 2]}}
+    run = server.run(prompt)
+    assert run.status == "error"
+    assert "original: has 80x60 pixels, but the degradation is for 20x15" in run.error
+
+
+def test_no_weights_without_sampling_and_the_message_says_what_to_do(server):
+    prompt = {k: n for k, n in smaller(api("mmsr_sd_refine")).items() if int(k) <= 7}
+    prompt["5"]["inputs"]["mean_only"] = True
+    run = server.run(prompt)
+    assert run.status == "error"
+    assert "Set steps of the SR Sampler above 0" in run.error
+
+
+def test_an_empty_prompt_changes_nothing(server, model_name):
+    prompt = graphs.upscale(model_name, "small_24x20.png", seed=3)
+    (plain,) = pictures(server, server.run(prompt), "4")
+    prompt["6"] = {
+        "class_type": "MMSR_Prompt",
+        "inputs": {"model": ["1", 0], "text": "  \n", "weight": 1.0},
+    }
+    prompt["3"]["inputs"]["prompt"] = ["6", 0]
+    (said,) = pictures(server, server.run(prompt), "4")
+    assert np.array_equal(np.asarray(plain), np.asarray(said))
+
+
+def test_depth_of_either_polarity(server):
+    prompt = estimate("small_24x20.png")
+    prompt["3"]["inputs"]["depth"] = ["2", 0]
+    prompt["5"] = {"class_type": "PreviewImage", "inputs": {"images": ["3", 1]}}
+    (bright,) = views(server, server.run(prompt), "3")
+    prompt["3"]["inputs"]["depth_polarity"] = "near is dark"
+    (dark,) = views(server, server.run(prompt), "3")
+    prompt["6"] = {"class_type": "ImageInvert", "inputs": {"image": ["2", 0]}}
+    prompt["3"]["inputs"] |= {"depth": ["6", 0], "depth_polarity": "near is bright"}
+    (inverted,) = views(server, server.run(prompt), "3")
+    assert dark["major"] != bright["major"]
+    assert dark["major"] == pytest.approx(inverted["major"], abs=2e-3)
+    prompt["3"]["inputs"]["depth_polarity"] = "sideways"
+    status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
+    assert status == 200 or "depth_polarity" in json.dumps(reply["node_errors"])
+    assert "3" in reply["node_errors"]

@@ -1,0 +1,259 @@
+"""The workflows that ship: `name: (note, {id: (type, position, size, inputs, title)})`."""
+
+from __future__ import annotations
+
+_COPY = (
+    "Pictures: copy the files of this pack's `assets` folder into ComfyUI's `input` folder, or "
+    "choose your own in **Load Image**."
+)
+_SMALL, _PICTURE = (300, 130), (300, 330)
+_PANEL = (380, 560)
+
+
+def _load(at: tuple[int, int], image: str, title: str | None = None) -> tuple:
+    return ("LoadImage", at, _PICTURE, {"image": image}, title)
+
+
+_MODEL = ("MMSR_LoadModel", (40, 120), _SMALL, {})
+
+WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
+    "mmsr_upscale": (
+        "# MMSR: upscale in one node\n\n"
+        "**Upscale** measures blur, noise and JPEG damage, restores and enlarges. Drag the line on "
+        "the node to compare; the tabs show what steered the result and how well it agrees with "
+        "the input.\n\n`steps` 0 is the most faithful, 4 adds natural detail.\n\n" + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_lr.png"),
+            "3": (
+                "MMSR_Upscale", (400, 120), (440, 700),
+                {"model": ("1", 0), "image": ("2", 0)},
+            ),
+            "4": (
+                "SaveImage", (900, 120), (480, 420),
+                {"images": ("3", 0), "filename_prefix": "mmsr/upscaled"},
+            ),
+            "5": ("PreviewAny", (900, 600), (480, 160), {"source": ("3", 1)}),
+        },
+    ),
+    "mmsr_ssr_full": (
+        "# MMSR: every stage of the restoration\n\n"
+        "1. **Depth** estimates what is near and what is far. Any other depth node will do.\n"
+        "2. **Estimate Degradation** measures blur, noise and JPEG damage, and shows the blur. "
+        "Click a place to see its kernel. You can stop here and look.\n"
+        "3. **Refine Kernels** measures the blur again on sharper and sharper pictures.\n"
+        "4. **Fuse Modalities** sets how much each source of evidence steers, and where (masks).\n"
+        "5. **SR Sampler** draws the result and reports how well it agrees with the input. `steps` "
+        "0 is the most faithful, 4 adds natural detail.\n\n" + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_lr.png"),
+            "3": ("MMSR_DepthNode", (400, 120), (300, 100), {"image": ("2", 0), "model": ("1", 0)}),
+            "4": ("PreviewImage", (400, 310), (300, 330), {"images": ("3", 0)}),
+            "5": (
+                "MMSR_EstimateDegradation", (760, 120), _PANEL,
+                {"model": ("1", 0), "image": ("2", 0), "depth": ("3", 0)},
+            ),
+            "6": ("PreviewAny", (760, 740), (380, 160), {"source": ("5", 2)}),
+            "7": (
+                "MMSR_KernelRefineNode", (1200, 120), _PANEL,
+                {"model": ("1", 0), "image": ("2", 0), "degradation": ("5", 0), "depth": ("3", 0)},
+            ),
+            "8": ("PreviewImage", (1200, 740), (380, 330), {"images": ("7", 1)}),
+            "9": (
+                "MMSR_ModalityFusionNode", (1640, 120), (320, 400),
+                {"model": ("1", 0), "image": ("2", 0), "degradation": ("7", 0), "depth": ("3", 0)},
+            ),
+            "10": (
+                "MMSR_SRSamplerNode", (2020, 120), (440, 700),
+                {"model": ("1", 0), "conditioning": ("9", 0)},
+            ),
+            "11": (
+                "SaveImage", (2520, 120), (480, 420),
+                {"images": ("10", 0), "filename_prefix": "mmsr/restored"},
+            ),
+            "12": ("PreviewAny", (2520, 600), (480, 160), {"source": ("10", 1)}),
+        },
+    ),
+    "mmsr_prompt": (
+        "# MMSR: guided by words\n\n"
+        "**Prompt** says what is in the picture, a thing per line. **Fuse Modalities** sets how "
+        "much it steers (`prompt_strength`) and, with a mask, where. The tab *Weights* of the "
+        "sampler shows what it did.\n\n"
+        "Needs a model with a prompt encoder. A prompt from a picture: connect CLIP Vision Encode "
+        "with a CLIP ViT-B/32 model.\n\n" + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_lr.png"),
+            "3": (
+                "MMSR_Prompt", (400, 120), (340, 220),
+                {"model": ("1", 0), "text": "a street\na building"},
+            ),
+            "4": (
+                "MMSR_EstimateDegradation", (400, 400), _PANEL,
+                {"model": ("1", 0), "image": ("2", 0)},
+            ),
+            "5": (
+                "MMSR_ModalityFusionNode", (840, 120), (320, 400),
+                {
+                    "model": ("1", 0), "image": ("2", 0), "degradation": ("4", 0),
+                    "prompt": ("3", 0),
+                },
+            ),
+            "6": (
+                "MMSR_SRSamplerNode", (1220, 120), (440, 700),
+                {"model": ("1", 0), "conditioning": ("5", 0)},
+            ),
+            "7": (
+                "SaveImage", (1720, 120), (480, 420),
+                {"images": ("6", 0), "filename_prefix": "mmsr/prompted"},
+            ),
+        },
+    ),
+    "mmsr_fuse_sensors": (
+        "# MMSR: infrared and visible in one picture\n\n"
+        "**Fuse Two Sensors** joins a visible picture and an infrared one of the same scene into "
+        "one larger picture. The two must lie exactly over each other; they may differ in "
+        "size.\n\nNeeds a model with a fusion network. The pair is rendered.\n\n" + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_visible.png", "Visible"),
+            "3": _load((40, 700), "example_infrared.png", "Infrared"),
+            "4": (
+                "MMSR_FuseSensors", (400, 120), (440, 760),
+                {"model": ("1", 0), "image": ("2", 0), "guide": ("3", 0)},
+            ),
+            "5": (
+                "SaveImage", (900, 120), (480, 420),
+                {"images": ("4", 0), "filename_prefix": "mmsr/fused"},
+            ),
+        },
+    ),
+    "mmsr_faithfulness": (
+        "# MMSR: does the result say what the input said?\n\n"
+        "**Degrade** damages a sharp picture in a known way. **Upscale** restores it without being "
+        "told how. **Faithfulness Check** degrades the result again with the true blur, compares "
+        "it with the input, and with the ground truth.\n\nPut any other upscaler between *Degrade* "
+        "and *Faithfulness Check* to compare.\n\n" + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_hr.png", "Sharp picture"),
+            "3": ("MMSR_Degrade", (400, 120), (380, 760), {"image": ("2", 0)}),
+            "4": (
+                "MMSR_Upscale", (840, 120), (440, 700),
+                {"model": ("1", 0), "image": ("3", 0)},
+            ),
+            "5": (
+                "MMSR_FaithfulnessCheck", (1340, 120), (440, 560),
+                {
+                    "image": ("4", 0), "original": ("3", 0), "degradation": ("3", 1),
+                    "ground_truth": ("3", 3),
+                },
+            ),
+            "6": (
+                "SaveImage", (1840, 120), (480, 420),
+                {"images": ("5", 0), "filename_prefix": "mmsr/difference"}, "Save difference",
+            ),
+            "7": ("PreviewAny", (1840, 600), (480, 160), {"source": ("5", 2)}),
+            "8": (
+                "SaveImage", (1340, 760), (440, 420),
+                {"images": ("4", 0), "filename_prefix": "mmsr/study"}, "Save result",
+            ),
+        },
+    ),
+    "mmsr_video_frames": (
+        "# MMSR: frames of a video\n\n"
+        "A batch of frames goes through one **Upscale** node with `seed_mode` *same for all*: "
+        "every frame gets the same noise, so that the detail stands still. Cancel works between "
+        "tiles, not only between frames.\n\nFor a real video use *Load Video* and *Get Video "
+        "Components* instead of the three pictures.\n\n" + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_frame_1.png", "Frame 1"),
+            "3": _load((40, 700), "example_frame_2.png", "Frame 2"),
+            "4": _load((40, 1090), "example_frame_3.png", "Frame 3"),
+            "5": ("ImageBatch", (400, 310), (220, 60), {"image1": ("2", 0), "image2": ("3", 0)}),
+            "6": ("ImageBatch", (400, 430), (220, 60), {"image1": ("5", 0), "image2": ("4", 0)}),
+            "7": (
+                "MMSR_Upscale", (680, 120), (440, 700),
+                {
+                    "model": ("1", 0), "image": ("6", 0), "steps": 2,
+                    "seed_mode": "same for all",
+                },
+            ),
+            "8": ("CreateVideo", (1180, 120), (260, 80), {"images": ("7", 0), "fps": 8.0}),
+            "9": (
+                "SaveVideo", (1180, 280), (440, 420),
+                {"video": ("8", 0), "filename_prefix": "mmsr/video"},
+            ),
+            "10": (
+                "SaveImage", (1680, 120), (480, 420),
+                {"images": ("7", 0), "filename_prefix": "mmsr/frames"},
+            ),
+        },
+    ),
+    "mmsr_sd_refine": (
+        "# MMSR, then a Stable Diffusion pass where the evidence is weak\n\n"
+        "MMSR restores first. **Weight Map** turns its trust in the measured blur into a mask: "
+        "white where it was used least. There, and only there, a checkpoint of your own repaints "
+        "lightly (`denoise` 0.3), with core nodes only. **Faithfulness Check** says what that "
+        "cost in agreement with the input.\n\n"
+        "Choose a checkpoint in *Load Checkpoint* (SD 1.5 suits this size). " + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_lr.png"),
+            "3": (
+                "MMSR_EstimateDegradation", (400, 120), _PANEL,
+                {"model": ("1", 0), "image": ("2", 0)},
+            ),
+            "4": (
+                "MMSR_ModalityFusionNode", (840, 120), (320, 400),
+                {"model": ("1", 0), "image": ("2", 0), "degradation": ("3", 0)},
+            ),
+            "5": (
+                "MMSR_SRSamplerNode", (1220, 120), (440, 700),
+                {"model": ("1", 0), "conditioning": ("4", 0)},
+            ),
+            "6": (
+                "MMSR_WeightMap", (1720, 120), (300, 130),
+                {"weights": ("5", 2), "modality": "kernel", "invert": True},
+            ),
+            "7": ("PreviewImage", (1720, 310), (300, 300), {"images": ("6", 1)}),
+            "8": (
+                "CheckpointLoaderSimple", (1720, 680), (320, 100),
+                {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
+            ),
+            "9": (
+                "CLIPTextEncode", (2080, 120), (320, 120),
+                {"clip": ("8", 1), "text": "a detailed photograph of a street"}, "Positive",
+            ),
+            "10": (
+                "CLIPTextEncode", (2080, 290), (320, 120),
+                {"clip": ("8", 1), "text": "blurry, jpeg artefacts"}, "Negative",
+            ),
+            "11": ("VAEEncode", (2080, 460), (240, 60), {"pixels": ("5", 0), "vae": ("8", 2)}),
+            "12": (
+                "SetLatentNoiseMask", (2080, 570), (240, 60),
+                {"samples": ("11", 0), "mask": ("6", 0)},
+            ),
+            "13": (
+                "KSampler", (2440, 120), (300, 480),
+                {
+                    "model": ("8", 0), "positive": ("9", 0), "negative": ("10", 0),
+                    "latent_image": ("12", 0), "steps": 20, "cfg": 5.0,
+                    "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 0.3,
+                },
+            ),
+            "14": ("VAEDecode", (2440, 660), (240, 60), {"samples": ("13", 0), "vae": ("8", 2)}),
+            "15": (
+                "SaveImage", (2800, 120), (480, 420),
+                {"images": ("14", 0), "filename_prefix": "mmsr/refined"},
+            ),
+            "16": (
+                "MMSR_FaithfulnessCheck", (2800, 600), (440, 560),
+                {"image": ("14", 0), "original": ("2", 0), "degradation": ("3", 0)},
+            ),
+            "17": ("PreviewAny", (3300, 600), (380, 160), {"source": ("16", 2)}),
+        },
+    ),
+}  # fmt: skip

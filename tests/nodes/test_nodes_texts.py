@@ -1,0 +1,68 @@
+"""Help pages and translations, checked for completeness without a host."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCALES = sorted(path.name for path in (ROOT / "locales").iterdir())
+DOCS = ROOT / "web" / "docs"
+
+
+def node_ids() -> set[str]:
+    found = set()
+    for path in (ROOT / "nodes").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.keyword) and call.arg == "node_id":
+                found.add(ast.literal_eval(call.value))
+    return found
+
+
+def definitions(locale: str) -> dict:
+    text = (ROOT / "locales" / locale / "nodeDefs.json").read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+def shape(value: object) -> object:
+    """The keys of a translation, and whether there are words."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return isinstance(value, str) and bool(value.strip())
+
+
+def test_the_three_languages_are_there():
+    assert LOCALES == ["en", "ja", "zh"]
+    assert set(definitions("en")) == node_ids()
+
+
+@pytest.mark.parametrize("locale", [name for name in LOCALES if name != "en"])
+def test_every_language_says_everything(locale):
+    english, other = definitions("en"), definitions(locale)
+    assert shape(other) == shape(english)
+    for node, entry in english.items():
+        for part in ("inputs", "outputs"):
+            for key, words in entry[part].items():
+                own = other[node][part][key]["tooltip"]
+                assert own != words["tooltip"], f"{locale}: {node}.{key} is not translated"
+                script = r"[\u3040-\u30ff\u4e00-\u9fff]" if locale == "ja" else r"[\u4e00-\u9fff]"
+                assert re.search(script, own), f"{locale}: {node}.{key}"
+
+
+@pytest.mark.parametrize("node", sorted(node_ids()))
+def test_every_node_has_a_help_page_with_a_picture(node):
+    page = (DOCS / f"{node}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {definitions('en')[node]['display_name']}\n")
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)
+    assert pictures
+    for picture in pictures:
+        assert (DOCS / picture).stat().st_size <= 40_000, picture
+
+
+def test_pictures_of_the_help_stay_small_and_are_used():
+    files = sorted((DOCS / "img").iterdir())
+    assert sum(path.stat().st_size for path in files) < 600_000
+    pages = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
+    assert [path.name for path in files if f"img/{path.name}" not in pages] == []

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { colourisePixels, modalityColour, stretchPixels, viridis } from "../../web/lib/colours.mjs";
+import { tabsOf } from "../../web/lib/panel.mjs";
+import { keyOf, recall, remember, viewPath } from "../../web/lib/store.mjs";
+import { bars, memory, namesIn, reportRows } from "../../web/lib/weights.mjs";
+import { dictionary, LANGUAGES, wordsOf } from "../../web/lib/words.mjs";
+
+class Memory {
+  #data = new Map();
+  get length() { return this.#data.size; }
+  key(i) { return [...this.#data.keys()][i] ?? null; }
+  getItem(key) { return this.#data.get(key) ?? null; }
+  setItem(key, value) { this.#data.set(key, String(value)); }
+  removeItem(key) { this.#data.delete(key); }
+}
+
+const node = (id, graph = "g") => ({ id, comfyClass: "MMSR_Upscale", graph: { id: graph } });
+const file = { filename: "a b&c.json", subfolder: "mmsr", type: "temp" };
+
+test("a remade node finds its result, another one does not", () => {
+  const storage = new Memory();
+  remember(storage, node(3), file);
+  assert.deepEqual(recall(storage, node("3")), file); // ids are strings in newer frontends
+  assert.equal(recall(storage, node(4)), null);
+  assert.equal(recall(storage, node(3, "other")), null);
+  assert.equal(keyOf({ id: -1, graph: { id: "g" } }), null);
+  assert.equal(keyOf({ id: 1 }), null);
+});
+
+test("what is stored stays bounded, and rubbish is no result", () => {
+  const storage = new Memory();
+  storage.setItem("someone else", "x");
+  for (let i = 0; i < 300; i++) remember(storage, node(i), file);
+  assert.ok(storage.length <= 202);
+  assert.equal(storage.getItem("someone else"), "x");
+  assert.deepEqual(recall(storage, node(299)), file);
+  storage.setItem(keyOf(node(5)), "{broken");
+  assert.equal(recall(storage, node(5)), null);
+});
+
+test("a storage that refuses does not break the node", () => {
+  const full = { length: 0, key: () => null, setItem: () => { throw new Error("full"); } };
+  remember(full, node(1), file);
+  assert.equal(recall({ getItem: () => { throw new Error("no"); } }, node(1)), null);
+});
+
+test("addresses are escaped", () => {
+  assert.equal(viewPath(file), "/view?filename=a+b%26c.json&subfolder=mmsr&type=temp");
+});
+
+test("bars add up to one in a fixed order", () => {
+  const steps = [{ depth: 1, lr: 2, kernel: 1, prompt: 0 }, { zeta: 1, lr: -1 }, {}];
+  const made = bars(steps);
+  assert.deepEqual(made[0].map((s) => s.name), ["lr", "kernel", "depth"]);
+  for (const bar of made.slice(0, 2)) {
+    assert.ok(Math.abs(bar.reduce((sum, s) => sum + s.share, 0) - 1) < 1e-9);
+  }
+  assert.deepEqual(made[2], []);
+  assert.deepEqual(namesIn(steps), ["lr", "kernel", "depth", "prompt", "zeta"]);
+});
+
+test("the report becomes rows, whatever is missing", () => {
+  const report = {
+    input_size: [160, 120], output_size: [640, 480], consistency_db: { before: 30, after: 58.26 },
+    blur_sigma_px: { min: 1.24, max: 3.3 }, noise_std: 2 / 255, jpeg_quality: 80,
+    total_seconds: 1.234, device: "cpu", dtype: "float32", peak_memory_mb: 1834,
+    notes: ["tile halved to 128"],
+  };
+  const rows = Object.fromEntries(reportRows(report));
+  assert.equal(rows.agreement, "58.3 dB (bicubic 30.0)");
+  assert.equal(rows.noise, "2.0 / 255");
+  assert.equal(rows.jpeg, "80");
+  assert.equal(rows.memory, "1.83 GB");
+  assert.equal(rows.note, "tile halved to 128");
+  assert.deepEqual(reportRows(null), []);
+  assert.ok(reportRows({}).every(([, value]) => !String(value).includes("NaN")));
+  assert.equal(memory(0), "–");
+});
+
+test("tabs follow what there is to see", () => {
+  const names = (view) => tabsOf(view).map(([name]) => name);
+  assert.deepEqual(names({ view: "kernels" }), ["blur", "report"]);
+  assert.deepEqual(names({ view: "compare", report: {} }), ["compare", "weights", "report"]);
+  assert.deepEqual(names({ view: "compare", report: null }), ["compare", "report"]);
+  assert.deepEqual(names({ view: "of the future" }), []);
+});
+
+test("every language has every word", () => {
+  const keys = Object.keys(wordsOf("en")).sort();
+  for (const language of LANGUAGES) {
+    assert.deepEqual(Object.keys(wordsOf(language)).sort(), keys, language);
+    assert.ok(Object.values(wordsOf(language)).every((word) => word.trim()), language);
+  }
+  assert.equal(dictionary("ja-JP")("depth"), "深度");
+  assert.equal(dictionary("fr")("depth"), "depth");
+  assert.equal(dictionary(undefined)("no such word"), "no such word");
+});
+
+test("colours run from dark to bright and stay in range", () => {
+  assert.deepEqual(viridis(0), [0x44, 0x01, 0x54]);
+  assert.deepEqual(viridis(1), [0xfd, 0xe7, 0x25]);
+  assert.deepEqual(viridis(NaN), viridis(0));
+  assert.deepEqual(viridis(7), viridis(1));
+  const pixels = Uint8ClampedArray.from([0, 0, 0, 255, 255, 255, 255, 128]);
+  assert.deepEqual([...colourisePixels(pixels)], [0x44, 1, 0x54, 255, 0xfd, 0xe7, 0x25, 128]);
+  assert.notEqual(modalityColour("lr"), modalityColour("depth"));
+});
+
+test("maps are stretched to the range they have, and a flat one stays flat", () => {
+  const pixels = Uint8ClampedArray.from([51, 0, 0, 255, 102, 0, 0, 255, 77, 0, 0, 255]);
+  assert.deepEqual(stretchPixels(pixels), { low: 0.2, high: 0.4 });
+  assert.deepEqual([pixels[0], pixels[4], pixels[8]], [0, 255, 130]);
+  const flat = Uint8ClampedArray.from([9, 9, 9, 255]);
+  stretchPixels(flat);
+  assert.equal(flat[0], 128);
+});

@@ -1,0 +1,59 @@
+// The few words on the panels, in the languages of the node definitions. Pure.
+
+const WORDS = {
+  en: {
+    blur: "Blur", report: "Report", compare: "Compare", weights: "Weights",
+    empty: "Run the workflow to see the result here.",
+    gone: "The last result is gone. Run the workflow again.",
+    click: "Click a place to see its kernel.",
+    width: "blur width, px of the result",
+    noWeights: "Nothing was sampled: no weights at 0 steps.",
+    step: "step", map: "map", none: "none",
+    agreement: "agreement with the input", noise: "noise", jpeg: "JPEG quality", size: "size",
+    time: "time", memory: "peak memory", note: "note",
+    input: "input", restored: "restored", "result, degraded again": "result, degraded again",
+    hint: "Drag the line; wheel zooms, drag pans, double click resets.",
+    lr: "picture", kernel: "blur", depth: "depth", prompt: "prompt", guide: "second sensor",
+  },
+  zh: {
+    blur: "模糊", report: "报告", compare: "对比", weights: "权重",
+    empty: "运行工作流后在此显示结果。",
+    gone: "上次的结果已不存在，请重新运行工作流。",
+    click: "点击某处查看该处的模糊核。",
+    width: "模糊宽度（结果像素）",
+    noWeights: "未采样：0 步时没有权重。",
+    step: "步", map: "图", none: "无",
+    agreement: "与输入的一致性", noise: "噪声", jpeg: "JPEG 质量", size: "尺寸",
+    time: "时间", memory: "峰值内存", note: "备注",
+    input: "输入", restored: "复原", "result, degraded again": "结果再退化",
+    hint: "拖动分割线；滚轮缩放，拖动平移，双击还原。",
+    lr: "图像", kernel: "模糊", depth: "深度", prompt: "提示", guide: "第二传感器",
+  },
+  ja: {
+    blur: "ぼけ", report: "レポート", compare: "比較", weights: "重み",
+    empty: "ワークフローを実行すると結果がここに表示されます。",
+    gone: "前回の結果はもうありません。もう一度実行してください。",
+    click: "場所をクリックするとそのカーネルを表示します。",
+    width: "ぼけ幅（結果の px）",
+    noWeights: "サンプリングなし：0 ステップでは重みはありません。",
+    step: "ステップ", map: "マップ", none: "なし",
+    agreement: "入力との一致", noise: "ノイズ", jpeg: "JPEG 品質", size: "サイズ",
+    time: "時間", memory: "最大メモリ", note: "備考",
+    input: "入力", restored: "復元", "result, degraded again": "結果を再劣化",
+    hint: "線をドラッグ。ホイールで拡大、ドラッグで移動、ダブルクリックで戻す。",
+    lr: "画像", kernel: "ぼけ", depth: "深度", prompt: "プロンプト", guide: "第2センサー",
+  },
+};
+
+/** Languages there are words for. */
+export const LANGUAGES = Object.keys(WORDS);
+
+/** Every word of a language, for the test of completeness. */
+export const wordsOf = (language) => ({ ...WORDS[language] });
+
+/** A function from key to word; English where the language or the word is missing. */
+export function dictionary(locale) {
+  const language = String(locale ?? "en").slice(0, 2).toLowerCase();
+  const own = WORDS[language] ?? WORDS.en;
+  return (key) => own[key] ?? WORDS.en[key] ?? key;
+}
