@@ -154,12 +154,11 @@ def _train(
     batches = _patches(pictures, seed, batch, patch)
     started = time.monotonic()
     net.train()
-    for step in range(steps):
+    step = 0
+    while step < steps:
         if step == 5:  # the first steps set things up; then it is known what a step costs
             each = (time.monotonic() - started) / step
             steps = min(steps, max(10, int(seconds / each))) if seconds < 1e9 else steps
-        if step >= steps:
-            break
         share = step / steps
         rate = 2e-3 * (0.02 + 0.98 * 0.5 * (1 + torch.cos(torch.tensor(share * torch.pi)).item()))
         for group in optimizer.param_groups:
@@ -172,9 +171,10 @@ def _train(
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
+        step += 1
     set_prompt_progress(net, 1.0)
     net.eval()
-    return min(steps, step + 1) if steps else 0
+    return step
 
 
 def _patches(

@@ -147,9 +147,10 @@ def _load_model(source: str, local: bool) -> Any:
     from transformers import CLIPModel
 
     try:
-        model, info = CLIPModel.from_pretrained(
+        loaded: Any = CLIPModel.from_pretrained(
             source, use_safetensors=True, output_loading_info=True, local_files_only=local
         )
+        model, info = loaded
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise WeightsError(f"The CLIP model {source!r} cannot be loaded: {_line(error)}") from error
     if info["missing_keys"]:
@@ -179,7 +180,7 @@ def _load_tokenizer(source: str, vocabulary: int, local: bool) -> Any:
 
 def _read_settings(source: str, side: int, local: bool) -> PictureSettings:
     """From `preprocessor_config.json`; without one, CLIP's own at the model's picture size."""
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     try:
         path = cached_file(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -52,10 +52,14 @@ class TokenBatch:
 
     def to(self, device: torch.device) -> TokenBatch:
         """The same on another device."""
-        own = [
-            x.to(device) for x in (self.features, self.owner, self.counts, self.which, self.slots)
-        ]
-        return TokenBatch(*own, self.texts, self.width)
+        return replace(
+            self,
+            features=self.features.to(device),
+            owner=self.owner.to(device),
+            counts=self.counts.to(device),
+            which=self.which.to(device),
+            slots=self.slots.to(device),
+        )
 
 
 def words_of(text: str) -> list[str]:
