@@ -109,9 +109,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--iterations",
         type=whole_number(1, 16),
-        default=3,
+        default=2,
         metavar="T",
-        help="rounds of kernel refinement (default 3)",
+        help="rounds of kernel refinement (default 2)",
     )
     group.add_argument(
         "--gamma",

@@ -114,14 +114,24 @@ def serve(settings: DemoSettings, announce: Callable[[str], None]) -> None:
         InputError: see `launch`.
     """
     page, engine = launch(settings)
+    asked = threading.Event()
+
+    def end(number: int, frame: object) -> None:
+        asked.set()
+        sys.exit(0)
+
     try:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+            signal.signal(signal.SIGTERM, end)
         announce(str(page.local_url))
         page.block_thread()
     finally:
         page.close(verbose=False)
         engine.close()
+        if asked.is_set():  # all is put away; the libraries' threads could abort a slower end
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
 
 
 class ClosedRoutes:

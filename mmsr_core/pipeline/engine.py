@@ -138,7 +138,7 @@ class MMSREngine(EstimationEngine):
         seed: int | Sequence[int] = 0,
         kernel: KernelField | None = None,
         inverse_depth: Tensor | None = None,
-        iterations: int = 3,
+        iterations: int = 2,
         gamma: float = 0.9,
         strengths: Mapping[str, float] | None = None,
         masks: Mapping[str, Tensor] | None = None,
@@ -159,7 +159,8 @@ class MMSREngine(EstimationEngine):
             seed: see `sample`.
             kernel: a known kernel field; then only noise and JPEG are estimated.
             inverse_depth: a known depth `(B,1,h,w)`; then SVKR does not estimate it again.
-            iterations: SVKR's T.
+            iterations: SVKR's T. SSR has 3; the third changed nothing measurable and costs a fifth
+                of the run (benchmarks/results/kernel.md), so 2 here. `refine_kernel` keeps 3.
             gamma: SVKR's gamma.
             strengths: see `fuse_modalities`.
             masks: see `fuse_modalities`.

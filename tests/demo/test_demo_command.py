@@ -69,7 +69,9 @@ def test_the_package_imports_without_gradio_or_torch():
 def test_it_says_where_it_is_and_leaves_nothing_behind(demo_model, tmp_path):
     pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
     words = ["demo", "--no-browser", "--port", "0", "--model", str(demo_model), "--device", "cpu"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    # Not the folders of a server that runs in this process: the command would clear them.
+    own = {k: v for k, v in os.environ.items() if not k.startswith("GRADIO_")}
+    environment = {**own, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     started = subprocess.Popen(
         [sys.executable, "-m", "mmsr_core", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,

@@ -121,3 +121,16 @@ def test_weights_that_ship_take_prompts_and_guides(picture) -> None:
     out = engine(lr, prompt="a fox", guide=guide, guide_mode="fuse", **QUICK)
     assert torch.isfinite(out.images).all()
     assert {"prompt", "guide"} <= set(out.report.modality_weights)
+
+
+def test_a_run_without_them_asks_neither_network(pipe, picture, monkeypatch) -> None:
+    def refuse(*args, **kwargs):
+        raise AssertionError("this run has no guide and no prompt")
+
+    monkeypatch.setattr(pipe.fusion_net, "forward", refuse)
+    monkeypatch.setattr(pipe.prompt_encoder, "forward", refuse)
+    for module in pipe.mean_net.correlations:
+        monkeypatch.setattr(module, "respond", refuse)
+    for name in ("prompt", "guide"):
+        monkeypatch.setattr(pipe.denoiser.experts[name], "forward", refuse)
+    assert torch.isfinite(pipe(picture(8, 9), **QUICK).images).all()

@@ -155,13 +155,12 @@ def test_bad_input_is_refused(net) -> None:
         fuse_canvas(net, visible, guide[..., :16], clarity, 4, None, "fuse", run())
 
 
-def test_nothing_of_it_is_imported_without_a_guide() -> None:
+def test_nothing_of_it_is_imported_with_the_library() -> None:
     import subprocess
     import sys
 
     probe = (
         "import sys, mmsr_core.models, mmsr_core.metrics, mmsr_core.cli\n"
-        "from mmsr_core.pipeline import load_pipeline\n"
         "names = ('fusion_net', 'selective_scan', 'pipeline.guide', 'metrics.fusion')\n"
         "print([m for m in sys.modules if m.endswith(names)])"
     )
