@@ -28,6 +28,9 @@ ProgressCallback = Callable[[Progress], None]
 """Called often (at least once a tile). Whatever it raises ends the run at once and propagates:
 that is how a host cancels."""
 
+PROMPT_DIM = 512
+"""Width of a prompt embedding: that of CLIP ViT-B/32."""
+
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 """The two files of a saved network, named as diffusers names them."""

@@ -10,13 +10,12 @@ from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
 from ..network import Network, records_config
+from ..types import PROMPT_DIM
 from .blocks import grid_to_residual, pixels_to_grid, residual_to_grid, timestep_features
 from .mean_net import GLOBALS
 from .router import AdaptiveFusion, ModalityExpert, PromptExpert, Routing
 
 MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")
-EMBEDDING = 512
-"""Numbers of a prompt embedding: the width of CLIP ViT-B/32."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Denoiser(Network):
         channels = {"lr": 51, "kernel": kernel_codes, "depth": 1, "guide": 51}
         self.experts = nn.ModuleDict(
             {
-                m: PromptExpert(51, EMBEDDING, expert_width, 3)
+                m: PromptExpert(51, PROMPT_DIM, expert_width, 3)
                 if m == "prompt"
                 else ModalityExpert(channels[m], expert_width, 3)
                 for m in self.modalities

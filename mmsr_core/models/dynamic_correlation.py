@@ -21,9 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
+from ..types import PROMPT_DIM
 
-PROMPT_DIM = 512
-"""Width of CLIP ViT-B/32's embeddings."""
 FIRST_TEMPERATURE = 34.0
 TEMPERATURE_STEP = 3.0
 """What every tenth of the training takes from the temperature: 34, 31 .. 7."""

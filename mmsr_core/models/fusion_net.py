@@ -18,12 +18,12 @@ from torch.nn import functional as F
 
 from ..errors import ShapeError
 from ..network import Network, records_config
+from ..types import PROMPT_DIM
 from .blocks import GRID, FeatureTransform, grid_to_residual, pixels_to_grid
 from .selective_scan import WindowMamba
 
 GuideMode = Literal["guide", "fuse"]
 GUIDE_MODES: tuple[GuideMode, ...] = ("guide", "fuse")
-PROMPT_CHANNELS = 512
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -115,7 +115,7 @@ class FusionNet(Network):
         self.visible_by_guide = FeatureTransform(channels + condition_channels, channels)
         self.guide_by_visible = FeatureTransform(channels + condition_channels, channels)
         self.merge = nn.Conv2d(2 * channels + 3, channels, 3, padding=1)
-        self.embed_prompt = nn.Linear(PROMPT_CHANNELS, prompt_channels)
+        self.embed_prompt = nn.Linear(PROMPT_DIM, prompt_channels)
         self.body = nn.ModuleList(
             [
                 FusionBlock(channels, condition_channels, prompt_channels, heads, state, window)
@@ -239,5 +239,5 @@ class FusionNet(Network):
         grid = (b, 2, height // GRID, width // GRID)
         if clarity.shape != grid:
             raise ShapeError("clarity", str(grid), tuple(clarity.shape))
-        if prompt is not None and prompt.shape != (b, PROMPT_CHANNELS):
-            raise ShapeError("prompt", f"({b},{PROMPT_CHANNELS})", tuple(prompt.shape))
+        if prompt is not None and prompt.shape != (b, PROMPT_DIM):
+            raise ShapeError("prompt", f"({b},{PROMPT_DIM})", tuple(prompt.shape))

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .dynamic_correlation import PROMPT_DIM, DynamicCorrelationModule
+from ..types import PROMPT_DIM
+from .dynamic_correlation import DynamicCorrelationModule
 
 
 @dataclass

@@ -111,9 +111,9 @@ class MMSREngine(EstimationEngine):
             conditioning.masks,
             conditioning.evidence,
         )
-        sensed = sense_guide(self._networks, scene, run)
+        sensed = sense_guide(self.networks, scene, run)
         times = self.sampling_times(steps) if steps else [1.0]
-        made = restore(self._networks, scene, sensed, times, detail, seeds, consistency, run)
+        made = restore(self.networks, scene, sensed, times, detail, seeds, consistency, run)
         settings = Settings(steps, seeds, detail, self.model_label)
         report = build_report(scene, made, estimate, settings, run, time.perf_counter() - started)
         images = made.images.cpu().contiguous()

@@ -198,10 +198,11 @@ class EstimationEngine:
         depth = checks.check_depth(inverse_depth, lr)
         field = None if initial is None else checks.check_kernel(initial.kernel_field, lr, scale)
         field = None if field is None else adopt(field, self._basis, run.device)
-        return refine(self._networks, lr, scale, depth, field, iterations, gamma, fixed_depth, run)
+        return refine(self.networks, lr, scale, depth, field, iterations, gamma, fixed_depth, run)
 
     @property
-    def _networks(self) -> Networks:
+    def networks(self) -> Networks:
+        """What the stages are given."""
         return Networks(
             self.depth_estimator,
             self.kernel_estimator,

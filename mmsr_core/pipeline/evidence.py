@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
-from ..models.denoiser import EMBEDDING
 from ..models.fusion_net import GUIDE_MODES
+from ..types import PROMPT_DIM
 from . import checks
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def check_evidence(engine: EstimationEngine, evidence: Evidence, lr: Tensor) -> 
 
 
 def _check_embedding(prompt: Tensor, lr: Tensor) -> Tensor:
-    fits = prompt.ndim == 2 and prompt.shape[1] == EMBEDDING
+    fits = prompt.ndim == 2 and prompt.shape[1] == PROMPT_DIM
     if not fits or prompt.shape[0] not in (1, lr.shape[0]):
-        raise ShapeError("prompt", f"(1 or {lr.shape[0]},{EMBEDDING})", tuple(prompt.shape))
+        raise ShapeError("prompt", f"(1 or {lr.shape[0]},{PROMPT_DIM})", tuple(prompt.shape))
     if not torch.isfinite(prompt).all():
         raise InputError("prompt holds NaN or infinite values.")
     return prompt.float().expand(lr.shape[0], -1)

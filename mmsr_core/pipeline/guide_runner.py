@@ -11,16 +11,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..errors import WeightsError
 from ..models.fusion_net import FusionNet, GuideMode, luminance
-from ..network import load_network
-from ..weights import find_weights
 from .engine import MMSREngine
-from .guide import clarity_map, fuse_canvas
+from .guide import fuse_canvas
 from .loading import load_pipeline
-from .networks import Networks
 from .run import Run
-from .scene import make_scene
-from .stages import estimate_kernels, restore_mean
+from .second_sensor import restore_source
 
 
 @dataclass(frozen=True)
@@ -46,22 +43,6 @@ class Source:
         return replace(self, picture=torch.zeros_like(self.picture))
 
 
-@torch.no_grad()
-def restore_source(nets: Networks, lr: Tensor, scale: int, run: Run) -> Source:
-    """Estimate a source's own kernels, noise and JPEG damage, and restore it with the mean net.
-
-    Args:
-        nets: the networks.
-        lr: `(B,3,h,w)` in 0..1 on the run's device; an infrared picture as three equal channels.
-        scale: SR factor.
-        run: where and in which tiles.
-    """
-    stage = estimate_kernels(nets, lr, scale, None, run)
-    scene = make_scene(nets.basis, lr, scale, stage.field, None, stage, {}, {})
-    picture = scene.picture(restore_mean(nets.mean_net, scene, run)).clamp(0, 1)
-    return Source(picture, clarity_map(scene.field, stage.noise_std, stage.jpeg_quality))
-
-
 class SecondSensor:
     """An engine's networks and a fusion net."""
 
@@ -70,20 +51,16 @@ class SecondSensor:
         self.engine = engine
         self.net = net
         self.device = net.device
-        self.nets = Networks(
-            engine.depth_estimator,
-            engine.kernel_estimator,
-            engine.mean_net,
-            engine.denoiser,
-            engine.kernel_estimator.basis,
-        )
 
     def _run(self) -> Run:
         return Run(self.device, self.engine.compute_dtype, None, None, 1)
 
+    @torch.no_grad()
     def restore(self, lr: Tensor, scale: int) -> Source:
         """`restore_source` for `(B,3,h,w)` in 0..1."""
-        return restore_source(self.nets, lr.to(self.device), scale, self._run())
+        made = restore_source(self.engine.networks, lr.to(self.device), scale, self._run())
+        height, width = (side * scale for side in lr.shape[-2:])
+        return Source(made.canvas[..., :height, :width].clamp(0, 1), made.clarity)
 
     def as_given(self, picture: Tensor) -> Source:
         """A guide `(B,1 or 3,H,W)` at full resolution, taken as it is."""
@@ -124,5 +101,6 @@ def load_second_sensor(
         InputError: unknown device or dtype.
     """
     engine = load_pipeline(model, device, dtype)
-    net = load_network(find_weights(model) / "fusion_net", FusionNet)
-    return SecondSensor(engine, net.to(engine.device))
+    if engine.fusion_net is None:
+        raise WeightsError(f"The weights {str(model)!r} have no fusion_net.")
+    return SecondSensor(engine, engine.fusion_net)

@@ -36,14 +36,26 @@ def sense_guide(nets: Networks, scene: Scene, run: Run) -> Sensed | None:
     height, width = scene.lr.shape[-2:]
     guide = prepare_guide(scene.guide.to(scene.lr), (height, width), scene.scale)
     if guide.at_low_resolution:
-        with run.stage("kernel"):
-            stage = estimate_kernels(nets, guide.picture, scene.scale, None, run)
-        own = make_scene(nets.basis, guide.picture, scene.scale, stage.field, None, stage, {}, {})
-        clarity = clarity_map(own.field, stage.noise_std, stage.jpeg_quality)
-        with run.stage("mean"):
-            return Sensed(restore_mean(nets.mean_net, own, run), clarity)
+        return restore_source(nets, guide.picture, scene.scale, run)
     bottom, right = (c - s for c, s in zip(scene.canvas_size, scene.size, strict=True))
     return Sensed(F.pad(guide.picture, (0, right, 0, bottom), mode="replicate"), None)
+
+
+def restore_source(nets: Networks, lr: Tensor, scale: int, run: Run) -> Sensed:
+    """Estimate a source's own kernels, noise and JPEG damage, and restore it with the mean net.
+
+    Args:
+        nets: the networks.
+        lr: `(B,3,h,w)` in 0..1 on the run's device; an infrared picture as three equal channels.
+        scale: SR factor.
+        run: where and in which tiles.
+    """
+    with run.stage("kernel"):
+        stage = estimate_kernels(nets, lr, scale, None, run)
+    own = make_scene(nets.basis, lr, scale, stage.field, None, stage, {}, {})
+    clarity = clarity_map(own.field, stage.noise_std, stage.jpeg_quality)
+    with run.stage("mean"):
+        return Sensed(restore_mean(nets.mean_net, own, run), clarity)
 
 
 def fuse_mean(nets: Networks, scene: Scene, sensed: Sensed, mean: Tensor, run: Run) -> Tensor:

@@ -216,8 +216,8 @@ class FlowStage:
 
         halo, stride = net.receptive_radius, net.total_stride
         run.runner.run(height // GRID, width // GRID, halo, stride, process, run.advance)
-        small = _at_most(self._picture(weights), STEP_MAP_SIDE)
-        self.steps.append(self._named(small))
+        small = _at_most(self._cropped(weights), STEP_MAP_SIDE)
+        self.steps.append(self._named(small.cpu()))
         return out
 
     def _modality(self, name: str, tile: Tile, rows: Span, cols: Span) -> Tensor:
@@ -238,8 +238,8 @@ class FlowStage:
         """What the router did, on the CPU."""
         if self.weights is None:
             return FlowMaps()
-        last = self._named(self._picture(self.weights))
-        mask = None if self.prompt_mask is None else self._picture(self.prompt_mask)
+        last = self._named(self._cropped(self.weights).cpu())
+        mask = None if self.prompt_mask is None else self._cropped(self.prompt_mask).cpu()
         return FlowMaps(last, tuple(self.steps), mask)
 
     def _named(self, weights: Tensor) -> dict[str, Tensor]:
@@ -247,9 +247,9 @@ class FlowStage:
         places = {name: i for i, name in enumerate(self.net.modalities)}
         return {name: weights[:, places[name] : places[name] + 1] for name in self.used}
 
-    def _picture(self, grid_map: Tensor) -> Tensor:
+    def _cropped(self, grid_map: Tensor) -> Tensor:
         height, width = (-(-v // GRID) for v in self.scene.size)
-        return grid_map[..., :height, :width].float().cpu()
+        return grid_map[..., :height, :width].float()
 
 
 def _at_most(maps: Tensor, side: int) -> Tensor:

@@ -1,8 +1,8 @@
 """Prompts: text and pictures to embeddings in CLIP ViT-B/32's space."""
 
+from ..types import PROMPT_DIM
 from .clip import DEFAULT_CLIP, ClipPromptEncoder, load_clip
 from .mixing import (
-    PROMPT_DIM,
     PromptProjection,
     fit_projection,
     load_projection,

@@ -11,9 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError, WeightsError
-
-PROMPT_DIM = 512
-"""Width of CLIP ViT-B/32's embeddings, which the networks expect."""
+from ..types import PROMPT_DIM
 
 
 def mix_prompts(
