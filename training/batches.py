@@ -13,6 +13,8 @@ from mmsr_core.degradation import (
     KernelBasis,
     KernelField,
     SynthesisConfig,
+    degrade_second_order,
+    isotropic_gaussian,
     normalise_kernels,
     sample_kernels,
     synthesise,
@@ -33,12 +35,14 @@ class Batch:
     lr: Tensor
     """`(B,3,h,w)`."""
     kernels: Tensor
-    """`(B,441,h,w)`, the truth."""
+    """`(B,441,h,w)`, the truth; without `kernels_known` a Gaussian of half an LR px."""
     noise_std: Tensor
     jpeg_quality: Tensor
     depth: Tensor | None
     """`(B,1,h,w)` inverse depth at the LR sites, as an estimator would give it; None: left out."""
     scale: int
+    kernels_known: bool = True
+    """False after second-order degradation, which no single kernel describes."""
     prompt: Tensor | None = None
     """`(B,512)` embeddings of the photographs' captions; NaN for those without one."""
 
@@ -51,8 +55,12 @@ def degraded(
     scale_shares: tuple[float, ...] = (0.76, 0.08, 0.06, 0.06, 0.04),
     depth_dropout: float = 0.25,
     max_sites: int = 96,
+    second_order_share: float = 0.0,
 ) -> Iterator[Batch]:
     """Degrade `pairs` of (hr, depth) at random; the scale is drawn for each batch.
+
+    `second_order_share` of the batches get the real-world mix of `degrade_second_order` instead of
+    one kernel field, noise and JPEG.
 
     Depth drives part of the kernel fields; what the networks get is a damaged copy of it, since an
     estimator's depth is never the one that made the blur. A batch has at most `max_sites` LR px a
@@ -69,9 +77,19 @@ def degraded(
         if not torch.isnan(depth).any():
             size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
             at_lr = F.interpolate(depth.to(device), size=size, mode="bilinear", align_corners=False)
-        made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
         drop = float(torch.rand(1, generator=generator, device=device)) < depth_dropout
         shown = None if at_lr is None or drop else _imperfect(at_lr, generator)
+        mixed = float(torch.rand(1, generator=generator, device=device)) < second_order_share
+        if mixed:
+            real = degrade_second_order(hr, scale, generator)
+            size = real.lr.shape[-2:]
+            flat = isotropic_gaussian(0.5 * scale, scale).to(device)
+            kernels = flat.view(1, -1, 1, 1).expand(len(hr), -1, *size)
+            yield Batch(
+                hr, real.lr, kernels, real.noise_std, real.jpeg_quality, shown, scale, False
+            )
+            continue
+        made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
         yield Batch(hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale)
 
 
@@ -129,7 +147,7 @@ class Preparer:
         b = batch.hr.shape[0]
         noise_std, quality = batch.noise_std, batch.jpeg_quality
         kernels = batch.kernels
-        wrong = self._rand(b) >= self.true_share
+        wrong = self._rand(b) >= (self.true_share if batch.kernels_known else 0.0)
         if self.estimator is not None:
             estimate = self.estimator(batch.lr, batch.scale, batch.depth)
             kernels = torch.where(wrong.view(-1, 1, 1, 1), estimate.kernels, kernels)

@@ -30,6 +30,9 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--clean-share", type=float, default=0.45, help="without noise and JPEG")
     parser.add_argument("--x4-share", type=float, default=0.76, help="of scale 4; the rest: 1 to 8")
+    parser.add_argument(
+        "--second-order-share", type=float, default=0.0, help="batches with real-world damage"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the default")
@@ -70,7 +73,15 @@ def degraded_batches(
 
     pairs = patches(photos, args.batch, args.patch, args.seed, on_choice=remember)
     config = SynthesisConfig(clean_share=args.clean_share)
-    made = degraded(pairs, device, args.seed, config, shares, max_sites=max_sites)
+    made = degraded(
+        pairs,
+        device,
+        args.seed,
+        config,
+        shares,
+        max_sites=max_sites,
+        second_order_share=args.second_order_share,
+    )
     if prompts is None:
         yield from made
         return

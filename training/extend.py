@@ -1,10 +1,13 @@
-"""Give a trained denoiser more modalities without changing what it does with the old ones."""
+"""Give trained networks more parts without changing what they do with the old ones."""
 
 from __future__ import annotations
 
 import torch
 
-from mmsr_core.models import MODALITIES, Denoiser
+from mmsr_core.models import MODALITIES, Denoiser, KernelEstimator
+
+CONTEXT = (5, 9, 17)
+"""Window sides of DKENet's pooling."""
 
 
 def extend_denoiser(old: Denoiser, modalities: tuple[str, ...] = MODALITIES) -> Denoiser:
@@ -24,5 +27,16 @@ def extend_denoiser(old: Denoiser, modalities: tuple[str, ...] = MODALITIES) -> 
                 state[name][rows] = value
             else:
                 state[name].copy_(value)
+    new.load_state_dict(state)
+    return new
+
+
+def extend_estimator(old: KernelEstimator, context: tuple[int, ...] = CONTEXT) -> KernelEstimator:
+    """`old` with pooling of the evidence, which starts without effect."""
+    if old.config.context:
+        return old
+    new = KernelEstimator(**{**old.config, "context": tuple(context)})
+    state = new.state_dict()
+    state.update(old.state_dict())
     new.load_state_dict(state)
     return new

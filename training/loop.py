@@ -1,4 +1,4 @@
-"""One training loop for every network: accelerate, bf16, EMA, checkpoints that resume.
+"""One training loop for every network: accelerate, bf16, Muon, EMA, checkpoints that resume.
 
 On several processes the first one keeps the clock, the log, the checkpoints and the validation;
 what it decides is sent to all (`parallel.Group`), so no process waits for one that has stopped.
@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from .ema import Ema
+from .optimizer import MuonAdamW
 from .parallel import Group, several_processes, state
 
 
@@ -90,8 +91,8 @@ def train(
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed + accelerator.process_index)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
+    optimizer = MuonAdamW(
+        model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay
     )
     group.share_weights(model)
     ema = Ema(model, config.ema_decay)

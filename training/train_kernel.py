@@ -1,4 +1,4 @@
-"""Train DKENet: L1 on the kernels and their moments + LR reconstruction + noise and JPEG.
+"""Train DKENet: L1 and MSE on the kernels, their moments, LR reconstruction, noise and JPEG.
 
 `python -m training.train_kernel --data DIR --depth-file FILE --out runs/kernel --minutes 30`
 """
@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from mmsr_core.degradation import degrade, window_offsets_px
+from mmsr_core.errors import InputError
 from mmsr_core.models import KernelEstimator
 
 from .batches import Batch, fit_basis
 from .common import add_loop_arguments, degraded_batches, held_out_batches, loop_config, setup
 from .data import load_photos, split
+from .extend import CONTEXT, extend_estimator
 from .loop import train
 from .parallel import is_main
 
@@ -39,25 +41,32 @@ def true_spread(batch: Batch) -> Tensor:
 def main() -> None:
     """Command line of the kernel stage."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add_loop_arguments(parser, batch=16, lr=1e-3)
+    add_loop_arguments(parser, batch=8, lr=1e-3)
+    parser.set_defaults(patch=288)
     parser.add_argument("--init", help="kernel_estimator folder to start from")
     args = parser.parse_args()
     device = setup(args)
 
     if args.init:
-        model = KernelEstimator.from_pretrained(args.init)
+        model = extend_estimator(KernelEstimator.from_pretrained(args.init))
     else:
-        model = KernelEstimator()
+        model = KernelEstimator(context=CONTEXT)
         model.set_basis(fit_basis(model.config.basis_rank))
     model = model.to(device).to(memory_format=torch.channels_last)
     training, validation = split(load_photos(args.data, args.depth_file))
-    batches = degraded_batches(args, training, device, max_sites=64)
-    fixed = held_out_batches(validation, device)
+    batches = degraded_batches(args, training, device, max_sites=72)
+    fixed = held_out_batches(validation, device, count=2, size=288)
 
     def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(batch, Batch)
+        if not batch.kernels_known:
+            raise InputError(
+                "The kernel stage needs true kernels: leave --second-order-share at 0."
+            )
         estimate = net(batch.lr, batch.scale, batch.depth)
-        kernel = (estimate.kernels - batch.kernels).abs().sum(1).mean()
+        error = estimate.kernels - batch.kernels
+        kernel = error.abs().sum(1).mean()
+        energy = (error.square().sum((1, 2, 3)) / batch.kernels.square().sum((1, 2, 3))).mean()
         clean = degrade(batch.hr, batch.kernels, batch.scale)
         again = degrade(batch.hr, estimate.kernels, batch.scale)
         reconstruction = (again - clean).abs().mean() * 40
@@ -66,11 +75,15 @@ def main() -> None:
         noise = (estimate.log_noise - target).abs().mean()
         damage = (100 - batch.jpeg_quality).view(-1, 1, 1, 1) / 100
         jpeg = (estimate.jpeg_damage - damage).abs().mean()
-        loss = kernel + 0.1 * reconstruction + 0.05 * spread + 0.1 * noise + 0.3 * jpeg
+        loss = kernel + energy + 0.1 * reconstruction + 0.05 * spread + 0.1 * noise + 0.3 * jpeg
         parts = {
-            "kernel": kernel, "recon": reconstruction, "spread": spread, "noise": noise, "jpeg":
-            jpeg
-        }  # fmt: skip
+            "kernel": kernel,
+            "energy": energy,
+            "recon": reconstruction,
+            "spread": spread,
+            "noise": noise,
+            "jpeg": jpeg,
+        }
         return loss, {k: float(v.detach()) for k, v in parts.items()}
 
     def validate(net: nn.Module) -> dict[str, float]:

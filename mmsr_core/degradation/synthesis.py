@@ -23,6 +23,8 @@ from .operator import degrade
 
 FAMILIES = ("gaussian", "disk", "motion", "resize")
 LAYOUTS = ("constant", "smooth", "ramp", "depth")
+KNOTS_APART_PX = (80.0, 260.0)
+"""HR px between the knots of a smooth field, log-uniform."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,15 @@ def _ramp(height: int, width: int, generator: torch.Generator) -> Tensor:
     return (ramp - ramp.min()) / (ramp.max() - ramp.min()).clamp_min(1e-6)
 
 
-def _unit_maps(layout: str, h: int, w: int, depth: Tensor | None, g: torch.Generator) -> Tensor:
+def _unit_maps(
+    layout: str, size: tuple[int, int], scale: int, depth: Tensor | None, g: torch.Generator
+) -> Tensor:
     """`(3,h,w)` in 0..1: how wide along the axis, how wide across it, which angle."""
+    h, w = size
     if layout == "smooth":
-        grid = (2, 2, 2, 3, 4)[int(_rand(g, 1) * 5)]  # a patch sees a small part of a picture
+        # A patch sees a small part of a picture: so few knots that they are far apart.
+        apart = KNOTS_APART_PX[0] * (KNOTS_APART_PX[1] / KNOTS_APART_PX[0]) ** float(_rand(g, 1))
+        grid = max(2, 1 + round(max(h, w) * scale / apart))
         return smooth_map(3, h, w, g, min(grid, h, w))
     ends = _rand(g, 3, 2)
     if layout == "ramp":
@@ -157,7 +164,7 @@ def sample_kernels(
             sigma = float(_rand(generator, 1)) * 0.5 * scale
             out[i] = resize_kernel(scale, a, sigma, device).view(-1, 1, 1)
             continue
-        along, across, turn = _unit_maps(layout, height, width, own_depth, generator)
+        along, across, turn = _unit_maps(layout, (height, width), scale, own_depth, generator)
         if family == "gaussian" and layout == "constant" and float(_rand(generator, 1)) < 0.4:
             across = along  # isotropic
         su, sv = low + (high - low) * along, low + (high - low) * across

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ..degradation.basis import KernelBasis
 from ..degradation.kernels import KERNEL_SIZE, KERNEL_TAPS, window_offsets_px
-from ..errors import ShapeError
+from ..errors import InputError, ShapeError
 from ..network import Network, records_config
 from .blocks import ChannelNorm, FeatureTransform, MutualAffineConv
 
@@ -124,6 +124,38 @@ class DepthAwareBlock(nn.Module):
         return x + 0.5 * self.second(F.relu(self.first(y)))
 
 
+class EvidencePooling(nn.Module):
+    """Averages of what the neighbourhood says, by how sure each place is of it.
+
+    Normalised averages (Knutsson and Westin 1993) over windows of several sizes: an edge is heard
+    across a flat sky. Starts without effect.
+    """
+
+    def __init__(self, channels: int, windows: tuple[int, ...], values: int = 32) -> None:
+        """Args: channels in and out, odd window sides in cells, channels that are averaged."""
+        super().__init__()
+        if any(side % 2 == 0 for side in windows):
+            raise InputError(f"Window sides must be odd, but are {windows}.")
+        self.windows = windows
+        self.norm = ChannelNorm()
+        self.values = nn.Conv2d(channels, values, 1)
+        self.certainty = nn.Conv2d(channels, values, 1)
+        self.merge = nn.Conv2d(values * len(windows), channels, 1)
+        nn.init.zeros_(self.merge.weight)
+        nn.init.zeros_(self.merge.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B,C,h,w)` to `(B,C,h,w)`."""
+        y = self.norm(x)
+        certainty = F.softplus(self.certainty(y).float()) + 1e-3
+        both = torch.cat((self.values(y).float() * certainty, certainty), 1)
+        heard = []
+        for side in self.windows:
+            said, sure = F.avg_pool2d(both, side, 1, side // 2).chunk(2, 1)
+            heard.append(said / sure)
+        return x + self.merge(torch.cat(heard, 1).to(x.dtype))
+
+
 class KernelEstimator(Network):
     """DKENet with noise and JPEG heads."""
 
@@ -140,8 +172,18 @@ class KernelEstimator(Network):
         depth_widths: tuple[int, int, int] = (12, 16, 16),
         head_width: int = 96,
         basis_rank: int = 40,
+        context: tuple[int, ...] = (),
     ) -> None:
-        """Args: channels per level of both branches, of the head, and the rank of the basis."""
+        """Build the net.
+
+        Args:
+            widths: channels per level of the picture branch.
+            depth_widths: channels per level of the depth branch.
+            head_width: channels of the head.
+            basis_rank: rank of the basis.
+            context: window sides of `EvidencePooling` at the coarsest level, in cells of 4 LR px;
+                empty: none.
+        """
         super().__init__()
         w0, w1, w2 = widths
         d0, d1, d2 = depth_widths
@@ -154,6 +196,7 @@ class KernelEstimator(Network):
         self.enter1 = DepthAwareBlock(w1, d1)
         self.down2 = nn.Conv2d(w1, w2, 2, 2)
         self.middle = DepthAwareBlock(w2, d2)
+        self.context = EvidencePooling(w2, tuple(context)) if context else None
         self.up1 = nn.ConvTranspose2d(w2, w1, 2, 2)
         self.leave1 = DepthAwareBlock(w1, d1)
         self.up0 = nn.ConvTranspose2d(w1, w0, 2, 2)
@@ -176,7 +219,8 @@ class KernelEstimator(Network):
     def receptive_radius(self) -> int:
         """How far, in LR px, an output looks at most: the halo that makes tiles exact."""
         # (convs at each level) x (its stride), plus the phase of the two stride-2 steps each way
-        return _EVIDENCE_RADIUS + 1 + 2 + (2 + 1) * 2 + (2 + 1) * 4 + 2 * 2 + 2
+        pooling = max(self.config.context, default=0) // 2 * 4
+        return _EVIDENCE_RADIUS + 1 + 2 + (2 + 1) * 2 + (2 + 1) * 4 + 2 * 2 + 2 + pooling
 
     @property
     def basis(self) -> KernelBasis:
@@ -210,6 +254,7 @@ class KernelEstimator(Network):
         e0 = self.enter0(x, d0)
         e1 = self.enter1(self.down1(e0), d1)
         m = self.middle(self.down2(e1), d2)
+        m = m if self.context is None else self.context(m)
         l1 = self.leave1(e1 + self.up1(m), d1)
         features = self.leave0(e0 + self.up0(l1), d0)
         kernels = torch.softmax(self.head(features).float(), 1)

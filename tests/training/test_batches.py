@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmsr_core.degradation import KernelField, SynthesisConfig
+from mmsr_core.degradation import KernelField, SynthesisConfig, sample_kernels
 from mmsr_core.diffusion import back_project, degrade_canvas
 from tests.helpers import tiny_basis, tiny_models
 from training.batches import Batch, Preparer, degraded, to_grid
@@ -137,3 +137,36 @@ def test_held_out_photographs_are_not_trained_on(photos) -> None:
     assert len(names[1]) == 1
     assert not names[0] & names[1]
     assert names[0] | names[1] == {p.name for p in photos}
+
+
+def test_second_order_batches_claim_no_kernels(photos) -> None:
+    made = batches(photos, count=4, second_order_share=1.0)
+    assert not any(batch.kernels_known for batch in made)
+    for batch in made:
+        assert batch.lr.shape == (2, 3, 12, 12)
+        assert batch.kernels.shape == (2, 441, 12, 12)
+        assert float(batch.jpeg_quality.max()) < 100
+    assert all(batch.kernels_known for batch in batches(photos))
+    mixed = batches(photos, count=40, second_order_share=0.5)
+    assert 8 < sum(batch.kernels_known for batch in mixed) < 32
+
+
+def test_unknown_kernels_are_estimated_even_where_truth_is_asked_for(photos) -> None:
+    estimator = tiny_models()["kernel_estimator"]
+    batch = batches(photos, count=1, second_order_share=1.0, depth_dropout=1.0)[0]
+    generator = torch.Generator().manual_seed(0)
+    made = Preparer(estimator.basis, 6, estimator, generator, true_share=1.0)(batch)
+    with torch.no_grad():
+        kernels = estimator(batch.lr, 4).kernels
+    torch.testing.assert_close(made.codes, estimator.basis.encode(kernels, 6))
+
+
+def test_knots_of_smooth_fields_keep_their_distance() -> None:
+    """The field of a whole picture varies as slowly as that of a patch, not faster per pixel."""
+    turns = []
+    for size in (12, 48):
+        generator = torch.Generator().manual_seed(4)
+        kernels, _ = sample_kernels(24, size, size, 4, generator, CLEAN)
+        step = (kernels[..., 1:] - kernels[..., :-1]).abs().sum(1).mean()
+        turns.append(float(step))
+    assert turns[0] < 3 * turns[1]
