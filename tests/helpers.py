@@ -36,7 +36,11 @@ def tiny_models(seed: int = 0) -> dict[str, torch.nn.Module]:
     """One of each network, random weights."""
     torch.manual_seed(seed)
     estimator = KernelEstimator(
-        widths=(8, 8, 8), depth_widths=(4, 4, 4), head_width=16, basis_rank=12, context=(3,)
+        widths=(8, 8, 8),
+        depth_widths=(4, 4, 4),
+        head_width=16,
+        basis_rank=12,
+        statistics_windows=(1, 3),
     )
     models = {
         "depth_estimator": DepthNet(),

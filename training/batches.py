@@ -14,7 +14,6 @@ from mmsr_core.degradation import (
     KernelField,
     SynthesisConfig,
     degrade_second_order,
-    isotropic_gaussian,
     normalise_kernels,
     sample_kernels,
     synthesise,
@@ -22,6 +21,8 @@ from mmsr_core.degradation import (
 from mmsr_core.diffusion.consistency import back_project
 from mmsr_core.models import KernelEstimator, condition_globals, whole_picture_damage
 from mmsr_core.models.mean_net import BACK_PROJECTIONS
+
+from .explain import closest_gaussian
 
 SCALES = (4, 2, 3, 8, 1)
 
@@ -35,14 +36,12 @@ class Batch:
     lr: Tensor
     """`(B,3,h,w)`."""
     kernels: Tensor
-    """`(B,441,h,w)`, the truth; without `kernels_known` a Gaussian of half an LR px."""
+    """`(B,441,h,w)`, the truth; after second-order degradation the Gaussian that explains most."""
     noise_std: Tensor
     jpeg_quality: Tensor
     depth: Tensor | None
     """`(B,1,h,w)` inverse depth at the LR sites, as an estimator would give it; None: left out."""
     scale: int
-    kernels_known: bool = True
-    """False after second-order degradation, which no single kernel describes."""
     prompt: Tensor | None = None
     """`(B,512)` embeddings of the photographs' captions; NaN for those without one."""
 
@@ -82,12 +81,8 @@ def degraded(
         mixed = float(torch.rand(1, generator=generator, device=device)) < second_order_share
         if mixed:
             real = degrade_second_order(hr, scale, generator)
-            size = real.lr.shape[-2:]
-            flat = isotropic_gaussian(0.5 * scale, scale).to(device)
-            kernels = flat.view(1, -1, 1, 1).expand(len(hr), -1, *size)
-            yield Batch(
-                hr, real.lr, kernels, real.noise_std, real.jpeg_quality, shown, scale, False
-            )
+            kernels, residual = closest_gaussian(hr, real.lr, scale)
+            yield Batch(hr, real.lr, kernels, residual, real.jpeg_quality, shown, scale)
             continue
         made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
         yield Batch(hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale)
@@ -147,7 +142,7 @@ class Preparer:
         b = batch.hr.shape[0]
         noise_std, quality = batch.noise_std, batch.jpeg_quality
         kernels = batch.kernels
-        wrong = self._rand(b) >= (self.true_share if batch.kernels_known else 0.0)
+        wrong = self._rand(b) >= self.true_share
         if self.estimator is not None:
             estimate = self.estimator(batch.lr, batch.scale, batch.depth)
             kernels = torch.where(wrong.view(-1, 1, 1, 1), estimate.kernels, kernels)

@@ -6,8 +6,8 @@ import torch
 
 from mmsr_core.models import MODALITIES, Denoiser, KernelEstimator
 
-CONTEXT = (5, 9, 17)
-"""Window sides of DKENet's pooling."""
+STATISTICS = (3, 7, 15)
+"""Window sides of DKENet's statistics, in cells of 4 LR px."""
 
 
 def extend_denoiser(old: Denoiser, modalities: tuple[str, ...] = MODALITIES) -> Denoiser:
@@ -31,11 +31,13 @@ def extend_denoiser(old: Denoiser, modalities: tuple[str, ...] = MODALITIES) -> 
     return new
 
 
-def extend_estimator(old: KernelEstimator, context: tuple[int, ...] = CONTEXT) -> KernelEstimator:
-    """`old` with pooling of the evidence, which starts without effect."""
-    if old.config.context:
+def extend_estimator(
+    old: KernelEstimator, windows: tuple[int, ...] = STATISTICS
+) -> KernelEstimator:
+    """`old` with a branch for the picture's statistics, which starts without effect."""
+    if old.config.statistics_windows:
         return old
-    new = KernelEstimator(**{**old.config, "context": tuple(context)})
+    new = KernelEstimator(**{**old.config, "statistics_windows": tuple(windows)})
     state = new.state_dict()
     state.update(old.state_dict())
     new.load_state_dict(state)

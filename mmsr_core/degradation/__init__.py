@@ -3,7 +3,7 @@
 from .basis import KernelBasis
 from .edit import KernelEdit, edit_field, scale_kernels
 from .field import KernelField, KernelMoments, constant_kernel_field
-from .jpeg import jpeg
+from .jpeg import jpeg, jpeg_error_std
 from .kernels import (
     KERNEL_RADIUS,
     KERNEL_SIZE,
@@ -59,6 +59,7 @@ __all__ = [
     "gaussian_kernels",
     "isotropic_gaussian",
     "jpeg",
+    "jpeg_error_std",
     "layout_map",
     "motion_kernels",
     "normalise_kernels",

@@ -92,3 +92,16 @@ def jpeg(image: Tensor, quality: float | Tensor) -> Tensor:
     )
     rgb = _to_rgb(torch.cat((y[:, None], wide), 1))[..., :h, :w]
     return rgb.round().clamp(0, 255) / 255
+
+
+def jpeg_error_std(quality: Tensor) -> Tensor:
+    """Typical standard deviation of what JPEG changes in a photograph, 0..1 units.
+
+    `1.76 (100 - quality)^0.371` grey levels: a fit to the medians of 256 LR photographs, within
+    10 % at qualities 30 to 95; it falls to 0 from 97 to 100, where an estimate means no JPEG.
+
+    Args:
+        quality: 1..100, any shape.
+    """
+    loss = (100 - quality).clamp_min(0)
+    return 1.76 / 255 * loss.clamp_min(1e-6) ** 0.371 * (loss / 3).clamp(0, 1)

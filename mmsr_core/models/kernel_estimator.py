@@ -19,6 +19,7 @@ from ..degradation.kernels import KERNEL_SIZE, KERNEL_TAPS, window_offsets_px
 from ..errors import InputError, ShapeError
 from ..network import Network, records_config
 from .blocks import ChannelNorm, FeatureTransform, MutualAffineConv
+from .blur_statistics import blur_statistics, statistics_channels, statistics_radius
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class KernelEstimate:
     """`(B,1,h,w)`: natural logarithm of (noise std + 0.5/255), 0..1 units."""
     jpeg_damage: Tensor
     """`(B,1,h,w)`: (100 - JPEG quality) / 100."""
+
+
+def _estimate(kernels: Tensor, damage: Tensor) -> KernelEstimate:
+    """From kernels and the two outputs of the damage heads `(B,2,h,w)`."""
+    noise, jpeg_damage = damage.chunk(2, 1)
+    return KernelEstimate(kernels, noise - 4.5, jpeg_damage * 0.25)
 
 
 def whole_picture_damage(log_noise: Tensor, jpeg_damage: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,7 +93,7 @@ def _directional(grey: Tensor, step: int) -> Tensor:
 
 
 @torch.no_grad()
-def _start_smooth(last: nn.Module) -> None:
+def _start_smooth(last: nn.Module, amount: float) -> None:
     """Start the softmax from a Gaussian, and its features from smooth patterns over the window.
 
     Random logits would have to learn first that neighbouring taps belong together.
@@ -103,7 +110,12 @@ def _start_smooth(last: nn.Module) -> None:
     )[: last.in_channels]
     for index, (i, j) in enumerate(order):
         pattern = lines[i][:, None] * lines[j][None, :]
-        last.weight[:, index, 0, 0] = pattern.reshape(-1) * 1.5
+        last.weight[:, index, 0, 0] = pattern.reshape(-1) * amount
+
+
+def _to_sites(cells: Tensor) -> Tensor:
+    """From the cells to the LR sites, bilinearly."""
+    return F.interpolate(cells, scale_factor=4, mode="bilinear", align_corners=False)
 
 
 class DepthAwareBlock(nn.Module):
@@ -124,36 +136,45 @@ class DepthAwareBlock(nn.Module):
         return x + 0.5 * self.second(F.relu(self.first(y)))
 
 
-class EvidencePooling(nn.Module):
-    """Averages of what the neighbourhood says, by how sure each place is of it.
+class StatisticsBranch(nn.Module):
+    """`blur_statistics` of the picture, read by a small perceptron at every cell."""
 
-    Normalised averages (Knutsson and Westin 1993) over windows of several sizes: an edge is heard
-    across a flat sky. Starts without effect.
-    """
-
-    def __init__(self, channels: int, windows: tuple[int, ...], values: int = 32) -> None:
-        """Args: channels in and out, odd window sides in cells, channels that are averaged."""
+    def __init__(self, channels: int, windows: tuple[int, ...], hidden: int = 128) -> None:
+        """Args: channels out, odd window sides in cells of 4 LR px, hidden units."""
         super().__init__()
-        if any(side % 2 == 0 for side in windows):
-            raise InputError(f"Window sides must be odd, but are {windows}.")
+        if any(side % 2 == 0 for side in windows) or list(windows) != sorted(windows):
+            raise InputError(f"Window sides must be odd and rising, but are {windows}.")
         self.windows = windows
-        self.norm = ChannelNorm()
-        self.values = nn.Conv2d(channels, values, 1)
-        self.certainty = nn.Conv2d(channels, values, 1)
-        self.merge = nn.Conv2d(values * len(windows), channels, 1)
-        nn.init.zeros_(self.merge.weight)
-        nn.init.zeros_(self.merge.bias)  # type: ignore[arg-type]
+        self.read = nn.Sequential(
+            nn.Conv2d(statistics_channels(windows) + 1, hidden, 1),
+            nn.GELU(),
+            nn.Conv2d(hidden, hidden, 1),
+            nn.GELU(),
+        )
+        self.features = nn.Conv2d(hidden, channels, 1)
+        self.logits = nn.Conv2d(hidden, KERNEL_TAPS, 1)
+        self.damage = nn.Conv2d(hidden, 2, 1)
+        for last in (self.features, self.logits, self.damage):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B,C,h,w)` to `(B,C,h,w)`."""
-        y = self.norm(x)
-        certainty = F.softplus(self.certainty(y).float()) + 1e-3
-        both = torch.cat((self.values(y).float() * certainty, certainty), 1)
-        heard = []
-        for side in self.windows:
-            said, sure = F.avg_pool2d(both, side, 1, side // 2).chunk(2, 1)
-            heard.append(said / sure)
-        return x + self.merge(torch.cat(heard, 1).to(x.dtype))
+    def forward(self, lr: Tensor, scale: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Read the picture.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1, sides multiples of 4.
+            scale: SR factor: kernels are in HR px.
+
+        Returns:
+            At the cells: features `(B,C,h/4,w/4)`, what they add to the logits of the kernel's taps
+            `(B,441,h/4,w/4)`, and to noise and JPEG `(B,2,h/4,w/4)`.
+        """
+        # What matters are small differences of large logarithms: too fine for bfloat16.
+        with torch.autocast(lr.device.type, enabled=False):
+            statistics = blur_statistics(lr, self.windows)
+            level = torch.full_like(statistics[:, :1], math.log2(scale) - 2)
+            hidden = self.read(torch.cat((statistics, level), 1))
+            return self.features(hidden), self.logits(hidden), self.damage(hidden)
 
 
 class KernelEstimator(Network):
@@ -172,7 +193,7 @@ class KernelEstimator(Network):
         depth_widths: tuple[int, int, int] = (12, 16, 16),
         head_width: int = 96,
         basis_rank: int = 40,
-        context: tuple[int, ...] = (),
+        statistics_windows: tuple[int, ...] = (),
     ) -> None:
         """Build the net.
 
@@ -181,8 +202,8 @@ class KernelEstimator(Network):
             depth_widths: channels per level of the depth branch.
             head_width: channels of the head.
             basis_rank: rank of the basis.
-            context: window sides of `EvidencePooling` at the coarsest level, in cells of 4 LR px;
-                empty: none.
+            statistics_windows: window sides of `StatisticsBranch` in cells of 4 LR px; none
+                without any.
         """
         super().__init__()
         w0, w1, w2 = widths
@@ -195,8 +216,10 @@ class KernelEstimator(Network):
         self.down1 = nn.Conv2d(w0, w1, 2, 2)
         self.enter1 = DepthAwareBlock(w1, d1)
         self.down2 = nn.Conv2d(w1, w2, 2, 2)
+        self.statistics = (
+            StatisticsBranch(w2, tuple(statistics_windows)) if statistics_windows else None
+        )
         self.middle = DepthAwareBlock(w2, d2)
-        self.context = EvidencePooling(w2, tuple(context)) if context else None
         self.up1 = nn.ConvTranspose2d(w2, w1, 2, 2)
         self.leave1 = DepthAwareBlock(w1, d1)
         self.up0 = nn.ConvTranspose2d(w1, w0, 2, 2)
@@ -207,7 +230,7 @@ class KernelEstimator(Network):
             nn.ReLU(),
             nn.Conv2d(head_width, KERNEL_TAPS, 1),
         )
-        _start_smooth(self.head[3])
+        _start_smooth(self.head[3], 0.15 if statistics_windows else 1.5)
         self.damage = nn.Sequential(
             ChannelNorm(), nn.Conv2d(w0, 32, 1), nn.ReLU(), nn.Conv2d(32, 2, 1)
         )
@@ -219,8 +242,10 @@ class KernelEstimator(Network):
     def receptive_radius(self) -> int:
         """How far, in LR px, an output looks at most: the halo that makes tiles exact."""
         # (convs at each level) x (its stride), plus the phase of the two stride-2 steps each way
-        pooling = max(self.config.context, default=0) // 2 * 4
-        return _EVIDENCE_RADIUS + 1 + 2 + (2 + 1) * 2 + (2 + 1) * 4 + 2 * 2 + 2 + pooling
+        down = _EVIDENCE_RADIUS + 1 + 2 + 2 * 2 + 2
+        if self.statistics is not None:
+            down = max(down, statistics_radius(self.statistics.windows))
+        return down + (2 + 1) * 4 + 2 * 2 + 2
 
     @property
     def basis(self) -> KernelBasis:
@@ -232,6 +257,26 @@ class KernelEstimator(Network):
         self.basis_mean.copy_(basis.mean)
         self.basis_components.copy_(basis.components)
         self.basis_spread.copy_(basis.spread)
+
+    def at_cells(self, lr: Tensor, scale: int) -> KernelEstimate:
+        """What the statistics alone say, at cells of 4x4 LR px: quick to train, rough to use.
+
+        Args:
+            lr: as in `forward`.
+            scale: as there.
+
+        Returns:
+            Maps of `h/4 x w/4` cells.
+
+        Raises:
+            InputError: the net has no statistics.
+        """
+        if self.statistics is None:
+            raise InputError("This kernel estimator was made without statistics.")
+        _, logits, damage = self.statistics(lr, scale)
+        bias = self.head[3].bias
+        kernels = torch.softmax(logits.float() + bias.float().view(1, -1, 1, 1), 1)
+        return _estimate(kernels, damage.float())
 
     def forward(
         self, lr: Tensor, scale: int, inverse_depth: Tensor | None = None
@@ -253,10 +298,13 @@ class KernelEstimator(Network):
             d2 = F.relu(self.depth_down2(d1))
         e0 = self.enter0(x, d0)
         e1 = self.enter1(self.down1(e0), d1)
-        m = self.middle(self.down2(e1), d2)
-        m = m if self.context is None else self.context(m)
+        deep = self.down2(e1)
+        read = None if self.statistics is None else self.statistics(lr, scale)
+        m = self.middle(deep if read is None else deep + read[0], d2)
         l1 = self.leave1(e1 + self.up1(m), d1)
         features = self.leave0(e0 + self.up0(l1), d0)
-        kernels = torch.softmax(self.head(features).float(), 1)
-        noise, jpeg_damage = self.damage(features).float().chunk(2, 1)
-        return KernelEstimate(kernels, noise - 4.5, jpeg_damage * 0.25)
+        logits, damage = self.head(features).float(), self.damage(features).float()
+        if read is not None:
+            logits = logits + _to_sites(read[1])
+            damage = damage + _to_sites(read[2])
+        return _estimate(torch.softmax(logits, 1), damage)

@@ -142,7 +142,7 @@ def _project(
 ) -> Tensor:
     """Make the picture's part of a canvas agree with the input, in place."""
     picture = scene.picture(canvas)
-    lr, kernels, noise = scene.lr, scene.field, scene.noise_std
+    lr, kernels, noise = scene.lr, scene.field, scene.unexplained_std
     if method == "ibp":
         back_project(picture, lr, kernels, iterations, noise, sums=scene.sums, tick=tick)
     elif method == "cg":

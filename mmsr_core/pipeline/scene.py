@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..degradation import KernelBasis, KernelField
+from ..degradation import KernelBasis, KernelField, jpeg_error_std
 from ..diffusion import row_sums
 from ..models import MODALITIES
 from ..tiling import Tile, grid_window
@@ -68,6 +68,11 @@ class Scene:
         """(height, width) of the padded HR canvas."""
         height, width = self.size
         return height + -height % CANVAS_MULTIPLE, width + -width % CANVAS_MULTIPLE
+
+    @property
+    def unexplained_std(self) -> Tensor:
+        """Std `(B,)` of what blur does not explain in the input: noise and JPEG, 0..1 units."""
+        return torch.hypot(self.noise_std, jpeg_error_std(self.jpeg_quality))
 
     def picture(self, canvas: Tensor) -> Tensor:
         """The picture's part of a canvas."""

@@ -9,11 +9,19 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmsr_core.degradation import KernelField, SynthesisConfig, sample_kernels
+from mmsr_core.degradation import (
+    KernelField,
+    SynthesisConfig,
+    degrade,
+    isotropic_gaussian,
+    sample_kernels,
+)
+from mmsr_core.degradation.synthesis import sigma_range_px
 from mmsr_core.diffusion import back_project, degrade_canvas
 from tests.helpers import tiny_basis, tiny_models
 from training.batches import Batch, Preparer, degraded, to_grid
 from training.data import Photo, patches, split
+from training.explain import closest_gaussian
 
 CLEAN = SynthesisConfig(families=(1, 0, 0, 0), layouts=(0, 1, 0, 0), clean_share=1.0)
 CPU = torch.device("cpu")
@@ -139,26 +147,28 @@ def test_held_out_photographs_are_not_trained_on(photos) -> None:
     assert names[0] | names[1] == {p.name for p in photos}
 
 
-def test_second_order_batches_claim_no_kernels(photos) -> None:
-    made = batches(photos, count=4, second_order_share=1.0)
-    assert not any(batch.kernels_known for batch in made)
-    for batch in made:
+def test_second_order_batches_are_explained_by_one_gaussian(photos) -> None:
+    for batch in batches(photos, count=3, second_order_share=1.0):
         assert batch.lr.shape == (2, 3, 12, 12)
         assert batch.kernels.shape == (2, 441, 12, 12)
         assert float(batch.jpeg_quality.max()) < 100
-    assert all(batch.kernels_known for batch in batches(photos))
-    mixed = batches(photos, count=40, second_order_share=0.5)
-    assert 8 < sum(batch.kernels_known for batch in mixed) < 32
+        again = degrade(batch.hr, batch.kernels, 4)
+        rest = (again - batch.lr).square().mean((1, 2, 3)).sqrt()
+        torch.testing.assert_close(rest, batch.noise_std)
+    mixed = batches(photos, count=40, second_order_share=0.5, config=CLEAN)
+    assert 8 < sum(float(batch.jpeg_quality.max()) < 100 for batch in mixed) < 32
 
 
-def test_unknown_kernels_are_estimated_even_where_truth_is_asked_for(photos) -> None:
-    estimator = tiny_models()["kernel_estimator"]
-    batch = batches(photos, count=1, second_order_share=1.0, depth_dropout=1.0)[0]
-    generator = torch.Generator().manual_seed(0)
-    made = Preparer(estimator.basis, 6, estimator, generator, true_share=1.0)(batch)
-    with torch.no_grad():
-        kernels = estimator(batch.lr, 4).kernels
-    torch.testing.assert_close(made.codes, estimator.basis.encode(kernels, 6))
+def test_the_closest_gaussian_is_found(photos) -> None:
+    hr = next(patches(photos, 2, 48, 0))[0]
+    low, high = sigma_range_px(4)
+    for place in (0, 3, 6):
+        kernel = isotropic_gaussian(low * (high / low) ** (place / 6), 4)
+        lr = degrade(hr, kernel.view(1, -1, 1, 1).expand(2, -1, 12, 12), 4)
+        noisy = lr + 0.02 * torch.randn(lr.shape, generator=torch.Generator().manual_seed(place))
+        found, rest = closest_gaussian(hr, noisy, 4)
+        torch.testing.assert_close(found[0, :, 0, 0], kernel)
+        torch.testing.assert_close(rest, torch.full((2,), 0.02), rtol=0.1, atol=0)
 
 
 def test_knots_of_smooth_fields_keep_their_distance() -> None:
