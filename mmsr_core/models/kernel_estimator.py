@@ -139,7 +139,7 @@ class DepthAwareBlock(nn.Module):
 class StatisticsBranch(nn.Module):
     """`blur_statistics` of the picture, read by a small perceptron at every cell."""
 
-    def __init__(self, channels: int, windows: tuple[int, ...], hidden: int = 128) -> None:
+    def __init__(self, channels: int, windows: tuple[int, ...], hidden: int = 192) -> None:
         """Args: channels out, odd window sides in cells of 4 LR px, hidden units."""
         super().__init__()
         if any(side % 2 == 0 for side in windows) or list(windows) != sorted(windows):
@@ -158,22 +158,25 @@ class StatisticsBranch(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
-    def forward(self, lr: Tensor, scale: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Read the picture.
+    def inputs(self, lr: Tensor, scale: int) -> Tensor:
+        """What the perceptron reads, `(B,K,h/4,w/4)` float32, from `lr (B,3,h,w)` in 0..1."""
+        statistics = blur_statistics(lr, self.windows)
+        level = torch.full_like(statistics[:, :1], math.log2(scale) - 2)
+        return torch.cat((statistics, level), 1)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Read the statistics.
 
         Args:
-            lr: `(B,3,h,w)`, 0..1, sides multiples of 4.
-            scale: SR factor: kernels are in HR px.
+            inputs: `(B,K,h/4,w/4)`.
 
         Returns:
             At the cells: features `(B,C,h/4,w/4)`, what they add to the logits of the kernel's taps
             `(B,441,h/4,w/4)`, and to noise and JPEG `(B,2,h/4,w/4)`.
         """
         # What matters are small differences of large logarithms: too fine for bfloat16.
-        with torch.autocast(lr.device.type, enabled=False):
-            statistics = blur_statistics(lr, self.windows)
-            level = torch.full_like(statistics[:, :1], math.log2(scale) - 2)
-            hidden = self.read(torch.cat((statistics, level), 1))
+        with torch.autocast(inputs.device.type, enabled=False):
+            hidden = self.read(inputs)
             return self.features(hidden), self.logits(hidden), self.damage(hidden)
 
 
@@ -258,12 +261,11 @@ class KernelEstimator(Network):
         self.basis_components.copy_(basis.components)
         self.basis_spread.copy_(basis.spread)
 
-    def at_cells(self, lr: Tensor, scale: int) -> KernelEstimate:
+    def read_cells(self, inputs: Tensor) -> KernelEstimate:
         """What the statistics alone say, at cells of 4x4 LR px: quick to train, rough to use.
 
         Args:
-            lr: as in `forward`.
-            scale: as there.
+            inputs: `(B,K,h/4,w/4)` from `statistics.inputs`.
 
         Returns:
             Maps of `h/4 x w/4` cells.
@@ -273,7 +275,7 @@ class KernelEstimator(Network):
         """
         if self.statistics is None:
             raise InputError("This kernel estimator was made without statistics.")
-        _, logits, damage = self.statistics(lr, scale)
+        _, logits, damage = self.statistics(inputs)
         bias = self.head[3].bias
         kernels = torch.softmax(logits.float() + bias.float().view(1, -1, 1, 1), 1)
         return _estimate(kernels, damage.float())
@@ -299,7 +301,9 @@ class KernelEstimator(Network):
         e0 = self.enter0(x, d0)
         e1 = self.enter1(self.down1(e0), d1)
         deep = self.down2(e1)
-        read = None if self.statistics is None else self.statistics(lr, scale)
+        read = None
+        if self.statistics is not None:
+            read = self.statistics(self.statistics.inputs(lr, scale))
         m = self.middle(deep if read is None else deep + read[0], d2)
         l1 = self.leave1(e1 + self.up1(m), d1)
         features = self.leave0(e0 + self.up0(l1), d0)
