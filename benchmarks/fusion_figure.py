@@ -3,8 +3,8 @@
 `python -m benchmarks.fusion_figure --pairs infrared_visible.tar --out runs/fusion.png`
 
 Pictures of RoadScene carry research terms: look at the result, do not commit it. `--synthetic`
-renders a scene of this project instead, with a made-up thermal camera (warm objects by depth
-layer, no texture), which may be shown anywhere.
+renders streets of this project instead, every shape with a temperature of its own, which may be
+shown anywhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -21,22 +20,22 @@ from torch.nn import functional as F
 from mmsr_core.bench.fusion import baselines, degrade_source
 from mmsr_core.bench.fusion_sources import SensorPair, read_pairs
 from mmsr_core.pipeline.guide_runner import SecondSensor, load_second_sensor
-from training.scenes import render_scene
+from training.make_workflow_examples import render_pair
 
 GAP = 4
 SCENE_SEED = 9_100_000
 """A seed that training never renders."""
 
 
-def synthetic_pair(seed: int, height: int = 192, width: int = 256) -> SensorPair:
-    """A rendered scene in fading light, and what a thermal camera might see of it."""
-    scene = render_scene(seed, height, width, None)
-    image = torch.from_numpy(np.ascontiguousarray(scene.image)).float()[None].clamp(0, 1)
-    depth = torch.from_numpy(np.ascontiguousarray(scene.inverse_depth)).float()[None, None]
-    depth = (depth - depth.min()) / (depth.max() - depth.min()).clamp_min(1e-6)
-    warmth = 0.15 + 0.7 * (0.5 + 0.5 * torch.sin(17 * depth))
-    night = image * (0.25 + 0.75 * torch.linspace(1, 0, width).view(1, 1, 1, -1))
-    return SensorPair(f"scene {seed}", night, warmth)
+def rendered_pair(seed: int, height: int = 192, width: int = 256) -> SensorPair:
+    """A rendered street at night, and what a heat camera would see of it."""
+    night, heat = render_pair(seed, 2 * height, 2 * width)
+    pictures = [
+        F.interpolate(torch.from_numpy(p)[None], (height, width), mode="bicubic", antialias=True)
+        for p in (night, heat)
+    ]
+    visible, infrared = (p.clamp(0, 1) for p in pictures)
+    return SensorPair(f"scene {seed}", visible, infrared)
 
 
 def row(pair: SensorPair, protocol: str, sensor: SecondSensor, scale: int) -> Tensor:
@@ -68,7 +67,7 @@ def main() -> None:
     if args.pairs is None and not args.synthetic:
         parser.error("give --pairs, or --synthetic")
     if args.synthetic:
-        pairs = [synthetic_pair(SCENE_SEED + i) for i in range(args.count)]
+        pairs = [rendered_pair(SCENE_SEED + i) for i in range(args.count)]
     else:
         held_out = read_pairs(args.pairs, args.scale)
         pairs = held_out[:: max(1, len(held_out) // args.count)][: args.count]
