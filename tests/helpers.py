@@ -1,9 +1,10 @@
-"""Tiny real models for the tests: the shipped classes at small sizes, random weights."""
+"""Tiny real models (the shipped classes at small sizes, random weights), and a shared fixture."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from mmsr_core.degradation import KernelBasis, sample_kernels
@@ -11,6 +12,18 @@ from mmsr_core.depth import DepthNet
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
 from mmsr_core.models.fusion_net import FusionNet
 from mmsr_core.prompts import PromptTextEncoder
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny work: on a busy machine several threads would mostly wait for each other.
+
+    For every test below a `conftest.py` that imports it.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def tiny_basis(rank: int = 12) -> KernelBasis:
