@@ -38,6 +38,8 @@ def test_record_is_of_the_shipped_weights():
 
     folder = find_weights("small")
     recorded = json.loads(RECORD.read_text())["model"]["sha256"]
+    # The guard gives neither a prompt nor a guide, so what else is recorded does not matter.
+    recorded = {part: recorded.get(part) for part in COMPONENTS}
     own = {part: file_sha256(folder / part / WEIGHTS_FILE) for part in COMPONENTS}
     assert recorded == own, "weights changed: python -m benchmarks.record_guard"
 
