@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from mmsr_core.degradation import KernelBasis, sample_kernels
 from mmsr_core.depth import DepthNet
@@ -24,6 +25,20 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def smooth_picture(size: tuple[int, int], seed: int, cells: int = 12) -> torch.Tensor:
+    """`(1,3,*size)` in 0..1: random colours in `cells` x `cells` places, enlarged bicubically."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, cells, cells, generator=generator)
+    return torch.nn.functional.interpolate(coarse, size, mode="bicubic").clamp(0, 1)
+
+
+def save_picture(path: Path, picture: torch.Tensor, mode: str = "RGB") -> None:
+    """Write `(1,3,H,W)` in 0..1 as an 8-bit file of a Pillow mode; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = picture[0].mul(255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(array).convert(mode).save(path)
 
 
 def tiny_basis(rank: int = 12) -> KernelBasis:
