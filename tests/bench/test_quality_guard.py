@@ -8,12 +8,7 @@ from benchmarks.guard import TOLERANCE, detail_error, losses, measure, read_reco
 
 
 def test_quality_is_not_lost():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny pictures
-    try:
-        assert losses(measure(), read_record()) == []
-    finally:
-        torch.set_num_threads(before)
+    assert losses(measure(), read_record()) == []
 
 
 def test_a_loss_is_noticed():
