@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
+from mmsr_core.degradation import (
+    KernelEdit,
+    constant_kernel_field,
+    edit_field,
+    isotropic_gaussian,
+)
 from mmsr_core.pipeline import MMSRPipeline, load_pipeline
 from mmsr_core.weights import available_weights
 
@@ -130,6 +135,22 @@ def test_refinement_blends_into_an_initial_estimate(pipe, picture) -> None:
         )
         data = gamma * fresh.kernel_field.data + (1 - gamma) * old.kernel_field.data
         torch.testing.assert_close(made.kernel_field.data, data, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_refinement_goes_on_from_an_edited_field(pipe, picture, monkeypatch, compact) -> None:
+    """Below scale 4 an estimate has a code for each block of sites, an edited one for each site."""
+    monkeypatch.setattr("mmsr_core.degradation.edit._DENSE_SITES", 0 if compact else 1 << 18)
+    lr = picture(11, 13)
+    estimate = pipe.estimate_degradation(lr, 2)
+    edited = edit_field(estimate.kernel_field, KernelEdit(blur_scale=1.5))
+    assert (edited.basis is not None) == compact
+    given = replace(estimate, kernel_field=edited)
+    options = {"initial": given, "iterations": 1, "fixed_depth": True}
+    kept = pipe.refine_kernel(lr, 2, gamma=0.0, **options).kernel_field.moments().blur_sigma_px
+    wanted = edited.moments().blur_sigma_px
+    assert float((kept.mean() - wanted.mean()).abs()) < 0.1 * float(wanted.mean())
+    assert pipe.refine_kernel(lr, 2, **options).kernel_field.data.shape[-2:] == (6, 7)
 
 
 def test_one_call_is_its_stages(pipe, picture) -> None:
