@@ -18,6 +18,7 @@ from mmsr_core.degradation import (
     isotropic_gaussian,
 )
 from mmsr_core.pipeline import MMSRPipeline, load_pipeline
+from mmsr_core.pipeline.run import small_preview
 from mmsr_core.weights import available_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -197,6 +198,14 @@ def test_progress_rises_to_its_end(pipe, picture, name: str) -> None:
     assert events[-1][0] == events[-1][1]
     assert done.index(done[-1]) >= len(done) - 2  # the last tile and the end of its stage
     assert len({total for _, total in events}) == 1
+
+
+@pytest.mark.parametrize(("size", "small"), [((1, 1100), (1, 367)), ((1000, 700), (500, 350))])
+def test_previews_are_small_at_every_shape(size, small) -> None:
+    canvas = torch.full((2, 3, *size), 0.25)
+    preview = small_preview(canvas)
+    assert preview.shape == (3, *small)
+    torch.testing.assert_close(preview, torch.full_like(preview, 0.25))
 
 
 @pytest.mark.parametrize("after", [1, 3, 9])
