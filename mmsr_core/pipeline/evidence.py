@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,24 @@ class Evidence:
     """ "guide" restores the picture with the guide's structure, "fuse" makes one of both."""
 
 
-def guide_passes(evidence: Evidence) -> int:
-    """Canvas passes that a second sensor adds: its kernels, its mean, the fusion."""
-    return 0 if evidence.guide is None else 3
+def comes_at_low_resolution(guide: Tensor, low_size: Sequence[int], scale: int) -> bool:
+    """Whether a guide is an LR picture as the first one is, and is to be restored like it."""
+    return tuple(guide.shape[-2:]) == tuple(low_size) and scale > 1
+
+
+def guide_passes(
+    evidence: Evidence,
+    lr: Tensor,
+    scale: int,
+    strengths: Mapping[str, float],
+    masks: Mapping[str, Tensor],
+) -> int:
+    """Canvas passes that a second sensor adds: the fusion; at LR its kernels and its mean, too."""
+    mask = masks.get("guide")
+    acts = strengths["guide"] > 0 and (mask is None or bool((mask > 0).any()))
+    if evidence.guide is None or not acts:
+        return 0
+    return 3 if comes_at_low_resolution(evidence.guide, lr.shape[-2:], scale) else 1
 
 
 def encode_prompt(

@@ -165,6 +165,11 @@ class StopError(Exception):
     """What a host raises to cancel."""
 
 
+def double(lr: torch.Tensor) -> torch.Tensor:
+    """The picture at twice its size."""
+    return torch.nn.functional.interpolate(lr, scale_factor=2.0)
+
+
 RUNS = {
     "whole run": lambda p, lr, d, k, f: p(lr, steps=2, iterations=2, progress=f, tile=16),
     "mean only": lambda p, lr, d, k, f: p(lr, steps=0, iterations=1, progress=f),
@@ -172,6 +177,14 @@ RUNS = {
     "given depth": lambda p, lr, d, k, f: p(lr, inverse_depth=d, **QUICK, progress=f),
     "given kernel": lambda p, lr, d, k, f: p(lr, kernel=k, **QUICK, progress=f),
     "given both": lambda p, lr, d, k, f: p(lr, kernel=k, inverse_depth=d, **QUICK, progress=f),
+    "guide at LR": lambda p, lr, d, k, f: p(lr, guide=lr, **QUICK, progress=f),
+    "guide at HR": lambda p, lr, d, k, f: p(lr, guide=double(lr), **QUICK, progress=f),
+    "guide of strength 0": lambda p, lr, d, k, f: p(
+        lr, guide=lr, strengths={"guide": 0}, **QUICK, progress=f
+    ),
+    "guide masked away": lambda p, lr, d, k, f: p(
+        lr, guide=lr, masks={"guide": torch.zeros_like(d)}, **QUICK, progress=f
+    ),
     "estimate": lambda p, lr, d, k, f: p.estimate_degradation(lr, 4, d, progress=f),
     "refine": lambda p, lr, d, k, f: p.refine_kernel(lr, 4, iterations=2, progress=f),
     "refine from depth": lambda p, lr, d, k, f: p.refine_kernel(lr, 4, d, iterations=2, progress=f),
