@@ -85,8 +85,7 @@ def check_evidence(engine: EstimationEngine, evidence: Evidence, lr: Tensor) -> 
     if guide is None and evidence.guide_mode == "fuse":
         raise InputError("guide_mode 'fuse' needs a guide: the picture of the second sensor.")
     if prompt is not None and not isinstance(prompt, Tensor):
-        lines = [prompt] if isinstance(prompt, str) else list(prompt)
-        lines = [line for line in lines if line.strip()]  # an empty prompt is no prompt
+        lines = [line for line in _lines(prompt) if line.strip()]  # an empty prompt is no prompt
         prompt = engine.encode_prompt(lines) if lines else None
     if isinstance(prompt, Tensor):
         prompt = _check_embedding(prompt, lr)
@@ -99,6 +98,16 @@ def check_evidence(engine: EstimationEngine, evidence: Evidence, lr: Tensor) -> 
                 f"The model {engine.model_label!r} has no fusion network: it takes no guide."
             )
     return Evidence(prompt, guide, evidence.guide_mode)
+
+
+def _lines(prompt: object) -> list[str]:
+    lines = [prompt] if isinstance(prompt, str) else prompt
+    if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
+        raise InputError(
+            f"prompt must be text, a list of texts or an embedding (1,{PROMPT_DIM}), "
+            f"but is {prompt!r}."
+        )
+    return list(lines)
 
 
 def _check_embedding(prompt: Tensor, lr: Tensor) -> Tensor:
