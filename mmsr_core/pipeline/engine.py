@@ -198,7 +198,7 @@ class MMSREngine(EstimationEngine):
             lr, scale, inverse_depth, None, rounds, gamma, measured, tile, None, run
         )  # fmt: skip
         if kernel is not None:
-            estimate = replace(estimate, kernel_field=adopt(kernel, self._basis, run.device))
+            estimate = replace(estimate, kernel_field=kernel.to("cpu"))  # as the rest of it
 
         # 3. Weigh the evidence, restore.
         conditioning = self.fuse_modalities(

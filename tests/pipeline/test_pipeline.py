@@ -118,6 +118,16 @@ def test_a_given_kernel_and_depth_are_used_as_they_are(pipe, picture) -> None:
     assert float((blind.images - out.images).abs().max()) > 1e-3
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no second device")
+def test_an_estimate_holds_no_memory_of_the_device(tiny_folder, picture) -> None:
+    engine = load_pipeline(tiny_folder, "cuda", "float32")
+    field = constant_kernel_field(isotropic_gaussian(1.5, 4), 6, 7, 4)
+    for given in (None, field, field.to("cuda")):
+        estimate = engine(picture(6, 7), kernel=given, **QUICK).estimate
+        assert estimate.kernel_field.data.device.type == "cpu"
+        assert estimate.noise_std.device.type == "cpu"
+
+
 def test_result_agrees_with_the_input_better_than_bicubic(pipe, picture) -> None:
     lr = picture(12, 12)
     field = constant_kernel_field(isotropic_gaussian(1.5, 4), 12, 12, 4)
