@@ -27,6 +27,20 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+class WithoutFloat64(torch.Tensor):
+    """Stands for a tensor on MPS: it must come to the CPU before it can be float64."""
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("mps")
+
+    def cpu(self) -> torch.Tensor:
+        return self.as_subclass(torch.Tensor)
+
+    def double(self) -> torch.Tensor:
+        raise TypeError("MPS has no float64")
+
+
 def smooth_picture(size: tuple[int, int], seed: int, cells: int = 12) -> torch.Tensor:
     """`(1,3,*size)` in 0..1: random colours in `cells` x `cells` places, enlarged bicubically."""
     generator = torch.Generator().manual_seed(seed)

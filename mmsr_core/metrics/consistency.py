@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
+from .precision import as_float64
 
 if TYPE_CHECKING:
     from ..degradation import KernelField
@@ -38,5 +39,5 @@ def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
             expected = f"(B,3,{size[0]},{size[1]}) for a field of {h}x{w} sites at scale {scale}"
             raise ShapeError(name, expected, tuple(value.shape))
     degraded = degrade_canvas(sr.detach().float(), field.to(sr.device), _WINDOW)
-    difference = degraded.cpu().double() - lr.detach().cpu().double()  # MPS has no float64
-    return -10 * torch.log10(difference.square().mean((1, 2, 3)))
+    difference = as_float64(degraded) - as_float64(lr)
+    return -10 * torch.log10(difference.square().mean((1, 2, 3))).cpu()
