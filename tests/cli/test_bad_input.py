@@ -154,6 +154,26 @@ def test_outputs_that_would_replace_something(tmp_path, refused, picture):
     assert picture.read_bytes() == before
 
 
+def test_maps_that_would_replace_something(tmp_path, refused, picture):
+    from PIL import Image
+
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    depth = maps / "picture_depth.png"
+    Image.new("L", (24, 16), 9).save(depth)
+    before = depth.read_bytes()
+    words = ["upscale", picture, "-o", tmp_path / "o.png", "--maps", maps]
+    assert "picture_depth.png" in refused(*words, "--depth", depth)
+    assert depth.read_bytes() == before
+    for name, more in (("kernel_map", []), ("weight_guide_step2", ["--steps", 3])):
+        out = maps / f"picture_{name}.png"
+        assert out.name in refused("upscale", picture, "-o", out, "--maps", maps, *more)
+    other = picture.with_name("picture_weight.png")
+    other.write_bytes(picture.read_bytes())
+    words = ["upscale", picture, other, "-o", tmp_path / "out", "--maps", maps]
+    assert "picture_weight_depth.png" in refused(*words)
+
+
 def test_names_formats_and_sizes(tmp_path, refused, picture):
     assert "'.xyz'" in refused("upscale", picture, "-o", tmp_path / "o.xyz")
     assert "no ending" in refused("upscale", picture, "-o", tmp_path / "o")
