@@ -123,6 +123,24 @@ def test_a_batch_goes_on_past_a_bad_file(upscale, picture, tmp_path):
     assert "picture.png" in text
 
 
+def test_a_blank_prompt_is_none_and_so_is_its_weight(upscale, picture, tmp_path):
+    results = []
+    for name, words in {
+        "plain": ["--prompt", "a fox", "--prompt", "a car"],
+        "blank": ["--prompt", "a fox", "--prompt", " ", "--prompt", "a car"],
+    }.items():
+        weights = [w for i in range(words.count("--prompt")) for w in ("--prompt-weight", i + 1)]
+        if name == "plain":
+            weights = ["--prompt-weight", 1, "--prompt-weight", 3]
+        out = tmp_path / f"{name}.png"
+        code, _, err = upscale(picture, "-o", out, "--scale", 1, *words, *weights)
+        assert (code, err) == (0, [])
+        results.append(load_image(out).rgb)
+    assert torch.equal(*results)
+    words = ["--prompt", "", "--prompt-weight", 2]
+    assert upscale(picture, "-o", tmp_path / "none.png", "--scale", 1, *words)[0] == 0
+
+
 def test_several_files_go_to_a_folder(upscale, picture, tmp_path):
     other = tmp_path / "other.webp"
     Image.new("RGB", (6, 5), (50, 60, 70)).save(other, lossless=True)
