@@ -195,15 +195,9 @@ def load_model(args: argparse.Namespace) -> MMSREngine:
         WeightsError: The weights are missing or damaged.
         InputError: The device is not there.
     """
-    from diffusers.utils import logging as diffusers_logging
-
     from ..pipeline import load_pipeline
 
-    diffusers_logging.disable_progress_bar()
-    model = args.model
-    if os.path.isdir(model) and model not in ("small", "base"):
-        model = Path(model)
-    return load_pipeline(model, device=args.device, dtype=args.dtype)
+    return load_pipeline(args.model, device=args.device, dtype=args.dtype)
 
 
 @contextmanager

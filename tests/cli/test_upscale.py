@@ -173,6 +173,19 @@ def test_kernel_and_depth_are_used(upscale, picture, tmp_path, kernel_file):
     assert not torch.equal(results["plain"], results["kernel"])
 
 
+def test_a_run_imports_no_diffusers(model, picture, tmp_path):
+    words = ["upscale", picture, "-o", tmp_path / "o.png", "--model", model, "--steps", 0, *FAST]
+    probe = (
+        "import sys; from mmsr_core.cli import main; code = main(sys.argv[1:]);"
+        " found = {'diffusers', 'transformers'} & set(sys.modules);"
+        " sys.exit(code or (repr(found) if found else 0))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", probe, *map(str, words)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_estimate(mmsr, model, picture, tmp_path):
     out = tmp_path / "measured"
     code, text, err = mmsr("estimate", picture, "-o", out, "--model", model, *FAST)
