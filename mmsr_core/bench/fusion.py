@@ -71,6 +71,7 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
         if protocol not in FUSION_PROTOCOLS:
             known = ", ".join(FUSION_PROTOCOLS)
             raise InputError(f"--protocol must be one of {known}, but is {protocol!r}.")
+    sources.check_limit(options.limit)
     source = options.pairs or sources.shared_path("data", "infrared_visible.tar")
     if source is None:
         raise InputError(

@@ -122,3 +122,5 @@ def test_bad_input_is_refused(folder, model, tmp_path, capsys) -> None:
     arguments = ["bench", "fusion", "--pairs", tmp_path / "nothing.tar", "--out", tmp_path / "out"]
     assert main([str(a) for a in arguments]) == 2
     assert "nothing.tar" in capsys.readouterr().err
+    assert main([str(a) for a in [*arguments, "--limit", -1]]) == 2
+    assert "--limit" in capsys.readouterr().err
