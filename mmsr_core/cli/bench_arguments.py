@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .arguments import add_common
+
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -25,6 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_speed(kinds)
     _add_modalities(kinds)
     _add_fusion(kinds)
+    for kind in kinds.choices.values():
+        add_common(kind, quiet=False)
 
 
 def _add_quality(kinds: Subparsers) -> None:
