@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import WeightsError
@@ -14,7 +15,13 @@ COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
 OPTIONAL_COMPONENTS = ("prompt_encoder", "fusion_net")
 """Networks that a weights folder may have: without them there are no prompts, no second sensor."""
 SUMS_FILE = "checksums.json"
-_REQUIRED = [f"{part}/{name}" for part in COMPONENTS for name in (CONFIG_FILE, WEIGHTS_FILE)]
+
+
+def _files(parts: Iterable[str]) -> list[str]:
+    return [f"{part}/{name}" for part in parts for name in (CONFIG_FILE, WEIGHTS_FILE)]
+
+
+_REQUIRED = _files(COMPONENTS)
 
 
 def weights_roots() -> list[Path]:
@@ -105,9 +112,11 @@ def verify_folder(folder: Path) -> bool:
         raise WeightsError(
             f"{listing} must map file names to SHA-256 sums, but is a {_kind(sums)}."
         )
-    if unlisted := [name for name in _REQUIRED if name not in sums]:
+    if unlisted := [name for name in _present(folder) if name not in sums]:
         raise WeightsError(f"{listing} does not list {', '.join(unlisted)}. Download it again.")
     for name, expected in sums.items():
+        if not isinstance(expected, str):
+            raise WeightsError(f"{listing}: the sum of {name} must be text. Download it again.")
         path = folder / name
         if not path.is_file():
             raise WeightsError(f"{path} is listed in {SUMS_FILE}, but missing. Download it again.")
@@ -118,6 +127,11 @@ def verify_folder(folder: Path) -> bool:
                 "the file was altered or not downloaded whole. Download it again."
             )
     return True
+
+
+def _present(folder: Path) -> list[str]:
+    """Files of every network that would be loaded from a weights folder."""
+    return [*_REQUIRED, *_files(p for p in OPTIONAL_COMPONENTS if (folder / p).is_dir())]
 
 
 def _kind(value: object) -> str:

@@ -172,11 +172,9 @@ class LoadKernelFieldNode(io.ComfyNode):
             )
         field = KernelField.load(path)
         if degradation is None:
-            noise_std = torch.tensor([noise / 255])
-            quality, depth = torch.tensor([float(jpeg_quality)]), None
+            noise_std, quality = torch.tensor([noise / 255]), torch.tensor([float(jpeg_quality)])
+            batch = DegradationBatch((DegradationEstimate(field, None, noise_std, quality),))
         else:
-            other = degradation.pick(0, 1)
-            noise_std, quality, depth = other.noise_std, other.jpeg_quality, other.inverse_depth
-        estimate = DegradationEstimate(field, depth, noise_std, quality)
+            batch = degradation.with_field(field)
         picture = None if image is None else split_image(image)
-        return degradation_result(DegradationBatch((estimate,)), picture)
+        return degradation_result(batch, picture)

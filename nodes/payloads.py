@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ..mmsr_core.errors import InputError
@@ -11,6 +11,7 @@ from ..mmsr_core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..mmsr_core.degradation import KernelField
     from ..mmsr_core.pipeline import Conditioning, DegradationEstimate, MMSREngine
     from .runtime import ManagedNetworks
 
@@ -35,6 +36,10 @@ class DegradationBatch:
     def pick(self, index: int, batch: int) -> DegradationEstimate:
         """The estimate for picture `index` of `batch`."""
         return _pick(self.items, index, batch, "degradation")
+
+    def with_field(self, field: KernelField) -> DegradationBatch:
+        """The same noise, JPEG quality and depth of each picture, with one blur for all."""
+        return DegradationBatch(tuple(replace(item, kernel_field=field) for item in self.items))
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,58 @@
-"""Tiny real models for the tests: the shipped classes at small sizes, random weights."""
+"""Tiny real models (the shipped classes at small sizes, random weights), and a shared fixture."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
+from PIL import Image
 
 from mmsr_core.degradation import KernelBasis, sample_kernels
 from mmsr_core.depth import DepthNet
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
 from mmsr_core.models.fusion_net import FusionNet
 from mmsr_core.prompts import PromptTextEncoder
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny work: on a busy machine several threads would mostly wait for each other.
+
+    For every test below a `conftest.py` that imports it.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class WithoutFloat64(torch.Tensor):
+    """Stands for a tensor on MPS: it must come to the CPU before it can be float64."""
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("mps")
+
+    def cpu(self) -> torch.Tensor:
+        return self.as_subclass(torch.Tensor)
+
+    def double(self) -> torch.Tensor:
+        raise TypeError("MPS has no float64")
+
+
+def smooth_picture(size: tuple[int, int], seed: int, cells: int = 12) -> torch.Tensor:
+    """`(1,3,*size)` in 0..1: random colours in `cells` x `cells` places, enlarged bicubically."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, cells, cells, generator=generator)
+    return torch.nn.functional.interpolate(coarse, size, mode="bicubic").clamp(0, 1)
+
+
+def save_picture(path: Path, picture: torch.Tensor, mode: str = "RGB") -> None:
+    """Write `(1,3,H,W)` in 0..1 as an 8-bit file of a Pillow mode; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = picture[0].mul(255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(array).convert(mode).save(path)
 
 
 def tiny_basis(rank: int = 12) -> KernelBasis:

@@ -108,6 +108,19 @@ def test_listed_file_that_is_gone(folder: Path) -> None:
     assert "extra.safetensors" in refused(folder)
 
 
+def test_optional_network_that_is_not_listed(folder: Path) -> None:
+    sums = folder / "checksums.json"
+    listed = json.loads(sums.read_text())
+    sums.write_text(json.dumps({k: v for k, v in listed.items() if "fusion_net" not in k}))
+    assert "fusion_net/config.json" in refused(folder)
+
+
+def test_a_sum_that_is_no_text(folder: Path) -> None:
+    sums = folder / "checksums.json"
+    sums.write_text(json.dumps({**json.loads(sums.read_text()), "mean_net/config.json": 5}))
+    assert "mean_net/config.json" in refused(folder)
+
+
 @pytest.mark.parametrize("content", ["{", "[1]", "{}"])
 def test_malformed_list_of_hashes(folder: Path, content: str) -> None:
     (folder / "checksums.json").write_text(content)

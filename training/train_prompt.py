@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +33,6 @@ from .loop import train
 from .parallel import is_main
 
 
-@dataclass
-class PromptedBatch:
-    """A degraded batch and its prompts."""
-
-    batch: Batch
-    prompt: Tensor
-    """`(B,512)`."""
-    given: Tensor
-    """`(B,)`, 0 where there is no prompt."""
-
-
 def grow(shipped: MeanNet, prompt_every: int) -> MeanNet:
     """The same net with DCMs (fresh, unless it had them at the same places)."""
     config = {k: v for k, v in shipped.config.items() if not k.startswith("_")}
@@ -59,7 +48,7 @@ def prompted_batches(
     prompts: dict[str, Tensor],
     args: argparse.Namespace,
     device: torch.device,
-) -> Iterator[PromptedBatch]:
+) -> Iterator[Batch]:
     """Endless batches at scale 4; `--captioned-share` of the patches from captioned photos."""
     rng = np.random.default_rng(args.seed)
     captioned = [p for p in photos if p.name in prompts]
@@ -80,20 +69,17 @@ def prompted_batches(
             )
 
     config = SynthesisConfig(clean_share=args.clean_share)
+    none = torch.full((512,), float("nan"))
     for batch in degraded(pairs(), device, args.seed, config, (1, 0, 0, 0, 0)):
         known = [p.name in prompts and rng.random() >= args.prompt_dropout for p in chosen]
-        blank = torch.zeros(512)
-        yield PromptedBatch(
-            batch,
-            torch.stack([prompts.get(p.name, blank) for p in chosen]).to(device),
-            torch.tensor(known, dtype=torch.float32, device=device),
-        )
+        rows = [prompts[p.name] if k else none for p, k in zip(chosen, known, strict=True)]
+        yield replace(batch, prompt=torch.stack(rows).to(device))
 
 
 def held_out_batches(
     photos: list[Photo], prompts: dict[str, Tensor], device: torch.device, size: int = 192
-) -> list[PromptedBatch]:
-    """One central crop of each captioned photo, degraded alike in every run (as p2)."""
+) -> list[Batch]:
+    """One crop of each captioned photo, degraded alike in every run (as p2)."""
     config = SynthesisConfig(
         families=(1, 0, 0, 0), layouts=(0, 1, 0, 0), sigma_widen=1.0, clean_share=1.0
     )
@@ -104,12 +90,8 @@ def held_out_batches(
         hr = torch.stack([crop_patch(p, size, rng, (0.75, 0.75))[0] for p in part])
         nothing = torch.full((len(part), 1, size // 4, size // 4), float("nan"))
         made = degraded(iter([(hr, nothing)]), device, 99 + start, config, (1, 0, 0, 0, 0))
-        given = torch.ones(len(part), device=device)
-        found.append(
-            PromptedBatch(
-                next(made), torch.stack([prompts[p.name] for p in part]).to(device), given
-            )
-        )
+        rows = [prompts[p.name] for p in part]
+        found.append(replace(next(made), prompt=torch.stack(rows).to(device)))
     return found
 
 
@@ -146,29 +128,30 @@ def main() -> None:
     fixed = held_out_batches(validation, prompts, device)
 
     def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
-        if not isinstance(batch, PromptedBatch):
-            raise TypeError(f"expected a PromptedBatch, got {type(batch).__name__}")
+        if not isinstance(batch, Batch) or batch.prompt is None:
+            raise TypeError(f"expected a Batch with prompts, got {type(batch).__name__}")
         set_prompt_progress(net, share)
-        c = prepare(batch.batch)
+        c = prepare(batch)
+        given = (~batch.prompt.isnan().any(1)).float()
         out = net(
             c.base, c.back_projected, c.codes, c.global_conditions, c.depth, None,
-            batch.prompt, batch.given,
+            batch.prompt.nan_to_num(), given,
         )  # fmt: skip
-        l1 = (out - batch.batch.hr).abs().mean()
+        l1 = (out - batch.hr).abs().mean()
         return l1, {"l1": float(l1.detach())}
 
     @torch.no_grad()
     def validate(net: nn.Module) -> dict[str, float]:
         found: dict[str, list[float]] = {"own": [], "other": [], "none": []}
-        for item in fixed:
-            c = exact(item.batch)
+        for batch in fixed:
+            c = exact(batch)
             inputs = (c.base, c.back_projected, c.codes, c.global_conditions, c.depth, None)
-            for name, prompt in (
-                ("own", item.prompt), ("other", item.prompt.roll(1, 0)), ("none", None),
-            ):  # fmt: skip
+            own = batch.prompt
+            other = None if own is None else own.roll(1, 0)
+            for name, prompt in (("own", own), ("other", other), ("none", None)):
                 out = net(*inputs, prompt)
                 found[name] += [
-                    psnr_y(o[None], t[None]) for o, t in zip(out, item.batch.hr, strict=True)
+                    psnr_y(o[None], t[None]) for o, t in zip(out, batch.hr, strict=True)
                 ]
         values = {name: np.array(v) for name, v in found.items()}
         result = {f"psnr_{name}": float(v.mean()) for name, v in values.items()}

@@ -15,8 +15,6 @@ from ..errors import InputError
 from ..image import check_writable_folder
 from ..metrics import psnr, round_to_uint8
 from ..metrics.fusion import fusion_figures
-from ..types import WEIGHTS_FILE
-from ..weights import file_sha256, find_weights
 from . import sources
 from .bicubic import bicubic_results
 from .environment import describe_environment, provenance, write_json, write_text
@@ -73,6 +71,7 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
         if protocol not in FUSION_PROTOCOLS:
             known = ", ".join(FUSION_PROTOCOLS)
             raise InputError(f"--protocol must be one of {known}, but is {protocol!r}.")
+    sources.check_limit(options.limit)
     source = options.pairs or sources.shared_path("data", "infrared_visible.tar")
     if source is None:
         raise InputError(
@@ -95,9 +94,6 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
         "fusion": {},
         "guide": {},
     }
-
-    own = find_weights(options.model) / "fusion_net" / WEIGHTS_FILE
-    result["model"]["sha256"]["fusion_net"] = file_sha256(own)
 
     def keep() -> None:
         write_json(options.out / "fusion.json", result)

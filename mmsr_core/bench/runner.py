@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..weights import COMPONENTS, WEIGHTS_FILE, file_sha256, find_weights
+from ..weights import COMPONENTS, OPTIONAL_COMPONENTS, WEIGHTS_FILE, file_sha256, find_weights
 from .measure import Figures
 
 if TYPE_CHECKING:
@@ -52,9 +52,14 @@ def expand_methods(steps: list[int], kernels: list[str], depths: list[str]) -> l
 def describe_model(model: str, pipe: MMSREngine) -> dict[str, Any]:
     """Which weights were measured and how they ran, for the record."""
     folder = find_weights(model)
+    files = {
+        part: folder / part / WEIGHTS_FILE
+        for part in (*COMPONENTS, *OPTIONAL_COMPONENTS)
+        if part in COMPONENTS or (folder / part).is_dir()
+    }
     return {
         "name": Path(model).name,
-        "sha256": {part: file_sha256(folder / part / WEIGHTS_FILE) for part in COMPONENTS},
+        "sha256": {part: file_sha256(path) for part, path in files.items()},
         "dtype": str(pipe.compute_dtype).removeprefix("torch."),
         "device": str(pipe.device),
     }

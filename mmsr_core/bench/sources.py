@@ -53,10 +53,19 @@ def need_folder(value: str | Path | None, what: str, option: str) -> Path:
     return path
 
 
-def list_pictures(folder: Path, limit: int | None = None) -> list[Path]:
-    """Picture files of a folder (not of its subfolders) sorted by name; depth maps left out."""
+def check_limit(limit: int | None) -> None:
+    """`--limit`: how many pictures, at least one; None is all.
+
+    Raises:
+        InputError: less than one.
+    """
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, but is {limit}.")
+
+
+def list_pictures(folder: Path, limit: int | None = None) -> list[Path]:
+    """Picture files of a folder (not of its subfolders) sorted by name; depth maps left out."""
+    check_limit(limit)
     found = sorted(
         path
         for path in folder.iterdir()

@@ -94,9 +94,10 @@ def add_scale(parser: argparse.ArgumentParser, meaning: str) -> None:
     )
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Adds `--quiet` and `--debug`, which every command has."""
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
+def add_common(parser: argparse.ArgumentParser, quiet: bool = True) -> None:
+    """Adds `--debug`, which every command has, and `--quiet`, for those that do more than print."""
+    if quiet:
+        parser.add_argument("--quiet", action="store_true", help="print errors only")
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
 
 

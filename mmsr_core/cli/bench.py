@@ -26,13 +26,22 @@ def run(args: argparse.Namespace) -> int:
     return _RUNS[args.bench](args)
 
 
+_COMMON = ("out", "limit", "scale", "model", "device", "dtype", "seed")
+"""Arguments that most benchmarks have, by the names that their options have."""
+
+
+def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The common arguments as far as this benchmark has them, and the named ones."""
+    common = [name for name in _COMMON if name in args]
+    return {name: getattr(args, name) for name in (*common, *names)}
+
+
 def _quality_options(args: argparse.Namespace, **changes: Any) -> QualityOptions:
     from ..bench.options import QualityOptions
 
-    names = ("out", "data", "inputs", "params", "metrics", "peers", "depth_maps", "limit")
-    names += ("scale", "model", "device", "dtype", "seed")
-    values = {name: getattr(args, name) for name in names}
-    return QualityOptions(protocols=args.protocol, **(values | changes))
+    names = ("data", "inputs", "params", "metrics", "peers", "depth_maps")
+    given = _given(args, *(name for name in names if name in args))
+    return QualityOptions(protocols=args.protocol, **(given | changes))
 
 
 def _run_quality(args: argparse.Namespace) -> int:
@@ -68,41 +77,16 @@ def _run_ablation(args: argparse.Namespace) -> int:
 def _run_kernel(args: argparse.Namespace) -> int:
     from ..bench.kernel import KernelOptions, run_kernel
 
-    options = KernelOptions(
-        out=args.out,
-        pairs=args.pairs,
-        data=args.data,
-        params=args.params,
-        iterations=args.iterations,
-        depths=args.depth,
-        limit=args.limit,
-        scale=args.scale,
-        model=args.model,
-        device=args.device,
-        dtype=args.dtype,
-        seed=args.seed,
-    )
+    names = ("pairs", "data", "params", "iterations")
+    options = KernelOptions(depths=args.depth, **_given(args, *names))
     return _finish(args.out, run_kernel(options, print)["sets"].values())
 
 
 def _run_modalities(args: argparse.Namespace) -> int:
     from ..bench.modalities import ModalitiesOptions, run_modalities
 
-    options = ModalitiesOptions(
-        out=args.out,
-        data=args.data,
-        metrics=args.metrics,
-        prompts=args.prompts,
-        conditions=args.condition or [],
-        seeds=args.seeds,
-        steps=args.steps,
-        crop=args.crop,
-        limit=args.limit,
-        scale=args.scale,
-        model=args.model,
-        device=args.device,
-        dtype=args.dtype,
-    )
+    names = ("data", "metrics", "prompts", "seeds", "steps", "crop")
+    options = ModalitiesOptions(conditions=args.condition or [], **_given(args, *names))
     run_modalities(options, print)
     return _finish(args.out, [])
 
@@ -110,19 +94,13 @@ def _run_modalities(args: argparse.Namespace) -> int:
 def _run_speed(args: argparse.Namespace) -> int:
     from ..bench.speed import SpeedOptions, run_speed
 
+    given = _given(args, "steps", "repeats", "threads")
     options = SpeedOptions(
-        out=args.out,
         sizes=args.size,
-        scale=args.scale,
-        steps=args.steps,
-        repeats=args.repeats,
-        dtypes=args.dtype,
-        model=args.model,
-        device=args.device,
-        threads=args.threads,
+        dtypes=given.pop("dtype"),
         modes=args.mode,
         peers=not args.no_peers,
-        seed=args.seed,
+        **given,
     )
     run_speed(options, print)
     return _finish(args.out, [])
@@ -131,21 +109,8 @@ def _run_speed(args: argparse.Namespace) -> int:
 def _run_fusion(args: argparse.Namespace) -> int:
     from ..bench.fusion import FusionOptions, run_fusion
 
-    options = FusionOptions(
-        out=args.out,
-        pairs=args.pairs,
-        protocols=args.protocol,
-        all_pairs=args.all_pairs,
-        window=args.window,
-        guide_seeds=args.guide_seeds,
-        guide_window=args.guide_window,
-        limit=args.limit,
-        scale=args.scale,
-        model=args.model,
-        device=args.device,
-        dtype=args.dtype,
-        seed=args.seed,
-    )
+    names = ("pairs", "all_pairs", "window", "guide_seeds", "guide_window")
+    options = FusionOptions(protocols=args.protocol, **_given(args, *names))
     result = run_fusion(options, print)
     parts = [*result["fusion"].values(), *([result["guide"]] if result["guide"] else [])]
     return _finish(args.out, parts)

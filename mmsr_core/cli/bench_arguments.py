@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .arguments import add_common
+
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -25,6 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_speed(kinds)
     _add_modalities(kinds)
     _add_fusion(kinds)
+    for kind in kinds.choices.values():
+        add_common(kind, quiet=False)
 
 
 def _add_quality(kinds: Subparsers) -> None:
@@ -58,27 +62,30 @@ def _add_tradeoff(kinds: Subparsers) -> None:
 def _add_ablation(kinds: Subparsers) -> None:
     parser = kinds.add_parser("ablation", help="what each part of the method is worth")
     option = parser.add_argument
-    _add_pictures(parser)
+    _add_pictures(parser, ready=False)
     option("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of inputs and flow noise")
     option("--group", nargs="+", default=[], metavar="NAME", help="beginnings of names; all")
     option("--quick", action="store_true", help="first seed, first three pictures")
-    _add_common(parser, Path("runs/bench/ablation"))
+    _add_common(parser, Path("runs/bench/ablation"), seed=False)
 
 
-def _add_pictures(parser: argparse.ArgumentParser) -> None:
+def _add_pictures(parser: argparse.ArgumentParser, ready: bool = True) -> None:
+    """Pictures and how they are damaged; with `ready` also inputs and rows made before."""
     option = parser.add_argument
     option("--protocol", nargs="+", default=["p2"], choices=PROTOCOLS)
     option("--data", type=Path, metavar="FOLDER", help=f"full-size pictures ({_SHARED})")
-    option("--inputs", type=Path, metavar="FOLDER", help="ready inputs, or a folder per protocol")
-    option("--params", type=Path, metavar="FOLDER", help="NAME.npz with s1, s2, theta of p2, p2n")
     option("--metrics", type=Path, metavar="FOLDER", help=f"LPIPS and NIQE parameters ({_SHARED})")
-    option("--peers", type=Path, metavar="FILE.json", help="published rows to show in the table")
     option(
         "--depth-maps",
         type=Path,
         metavar="FOLDER",
         help="inverse depth (white = near) for p3, same names; default: seeded scene layouts",
     )
+    if not ready:
+        return
+    option("--inputs", type=Path, metavar="FOLDER", help="ready inputs, or a folder per protocol")
+    option("--params", type=Path, metavar="FOLDER", help="NAME.npz with s1, s2, theta of p2, p2n")
+    option("--peers", type=Path, metavar="FILE.json", help="published rows to show in the table")
 
 
 def _add_kernel(kinds: Subparsers) -> None:
@@ -129,7 +136,7 @@ def _add_modalities(kinds: Subparsers) -> None:
     option("--seeds", type=int, nargs="+", default=[0, 1, 2])
     option("--steps", type=int, default=4)
     option("--crop", type=int, default=256, help="side of the square from the middle, HR px")
-    _add_common(parser, Path("runs/bench/modalities"))
+    _add_common(parser, Path("runs/bench/modalities"), seed=False)
 
 
 def _add_fusion(kinds: Subparsers) -> None:
@@ -159,7 +166,9 @@ def _add_fusion(kinds: Subparsers) -> None:
     _add_common(parser, Path("runs/bench/fusion"))
 
 
-def _add_common(parser: argparse.ArgumentParser, out: Path, scale: bool = True) -> None:
+def _add_common(
+    parser: argparse.ArgumentParser, out: Path, scale: bool = True, seed: bool = True
+) -> None:
     option = parser.add_argument
     option("--limit", type=int, metavar="N", help="only the first N pictures")
     if scale:
@@ -167,5 +176,6 @@ def _add_common(parser: argparse.ArgumentParser, out: Path, scale: bool = True) 
     option("--model", default="small", help="model name or weights folder")
     option("--device", default="auto")
     option("--dtype", default="auto")
-    option("--seed", type=int, default=0, help="seed of synthesised inputs and of the flow")
+    if seed:
+        option("--seed", type=int, default=0, help="seed of synthesised inputs and of the flow")
     option("--out", type=Path, default=out, metavar="DIR", help="JSON and Markdown go here")

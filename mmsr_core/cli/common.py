@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ def quiet_libraries() -> None:
 def collect_inputs(paths: Sequence[Path]) -> tuple[list[Path], bool]:
     """Lists the picture files: files as given, folders as the pictures in them, sorted.
 
+    Hidden files of a folder are left out: `._a.jpg` is what macOS keeps beside `a.jpg`.
+
     Args:
         paths: Files and folders.
 
@@ -68,7 +71,8 @@ def collect_inputs(paths: Sequence[Path]) -> tuple[list[Path], bool]:
             names = sorted(path.iterdir())
         except OSError as error:
             raise ImageFileError(f"The folder {path} cannot be read: {error.strerror}.") from error
-        found = [p for p in names if p.suffix.lower() in INPUT_SUFFIXES and p.is_file()]
+        shown = [p for p in names if not p.name.startswith(".")]
+        found = [p for p in shown if p.suffix.lower() in INPUT_SUFFIXES and p.is_file()]
         if not found and len(paths) == 1:
             raise ImageFileError(f"The folder {path} has no picture files in it.")
         files += found or [path]  # in a batch an empty folder fails by itself, the rest goes on
@@ -103,14 +107,15 @@ def plan_outputs(inputs: Sequence[Path], out: Path, batch: bool, ends_open: bool
             raise UsageError(
                 f"Several pictures need a folder, but {out} looks like a picture file."
             )
-        stems = [path.stem for path in inputs]
+        # Many file systems, under Linux too, do not tell A.png from a.png.
+        stems = Counter(path.stem.casefold() for path in inputs)
         outputs = [
-            out / f"{path.stem if stems.count(path.stem) == 1 else path.name}.png"
+            out / f"{path.stem if stems[path.stem.casefold()] == 1 else path.name}.png"
             for path in inputs
         ]
     seen: dict[str, Path] = {}
     for source, target in zip(inputs, outputs, strict=True):
-        other = seen.setdefault(os.path.normcase(target), source)
+        other = seen.setdefault(str(target).casefold(), source)
         if other is not source:
             raise UsageError(f"{other} and {source} would both be written to {target}.")
     require_distinct(inputs, outputs, "the input")
@@ -195,15 +200,9 @@ def load_model(args: argparse.Namespace) -> MMSREngine:
         WeightsError: The weights are missing or damaged.
         InputError: The device is not there.
     """
-    from diffusers.utils import logging as diffusers_logging
-
     from ..pipeline import load_pipeline
 
-    diffusers_logging.disable_progress_bar()
-    model = args.model
-    if os.path.isdir(model) and model not in ("small", "base"):
-        model = Path(model)
-    return load_pipeline(model, device=args.device, dtype=args.dtype)
+    return load_pipeline(args.model, device=args.device, dtype=args.dtype)
 
 
 @contextmanager

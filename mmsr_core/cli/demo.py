@@ -83,5 +83,10 @@ def run(args: argparse.Namespace) -> int:
         max_upload_mb=args.max_upload_mb,
         open_browser=not args.no_browser,
     )
-    run_demo(settings, lambda url: print(f"MMSR is at {url} (Ctrl+C ends it).", flush=True))
+
+    def announce(url: str) -> None:
+        if not args.quiet:
+            print(f"MMSR is at {url} (Ctrl+C ends it).", flush=True)
+
+    run_demo(settings, announce)
     return 0

@@ -78,10 +78,13 @@ def load_prompt(args: argparse.Namespace, pipeline: MMSREngine) -> Tensor | None
     Raises:
         InputError, ImageFileError, WeightsError: a prompt that cannot be used.
     """
-    texts = [text for text in args.prompt if text.strip()]
+    said = [bool(text.strip()) for text in args.prompt]  # a blank one is none, and so its weight
+    texts = [text for text, kept in zip(args.prompt, said, strict=True) if kept]
     if not texts and not args.prompt_image:
         return None
-    weights = args.prompt_weight or None
+    given = [*said, *(True for _ in args.prompt_image)]
+    weights = [weight for weight, kept in zip(args.prompt_weight, given, strict=False) if kept]
+    weights = weights or None
     if args.clip is None:
         return pipeline.encode_prompt(texts, weights=weights)
     from ..image import load_image

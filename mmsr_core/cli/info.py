@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds the command to the parser."""
     parser = commands.add_parser("info", help="show versions, devices and weights")
     parser.set_defaults(run=run)
-    add_common(parser)
+    add_common(parser, quiet=False)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -34,6 +34,7 @@ from .common import (
     write_json,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
+from .maps import check_map_names, write_maps
 from .processes import Processes
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from ..degradation import KernelField
     from ..image import LoadedImage
-    from ..pipeline import MMSREngine, RestorationOutput
+    from ..pipeline import MMSREngine
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -106,6 +107,8 @@ class _Job:
 
     source: Path
     target: Path
+    stem: str
+    """How the names of its maps begin."""
     image: LoadedImage
     kernel: KernelField | None
     inverse_depth: Tensor | None
@@ -119,10 +122,11 @@ def run(args: argparse.Namespace) -> int:
     check_evidence_options(args, len(inputs))
     ends_open = args.output.endswith(("/", os.sep))
     outputs = plan_outputs(inputs, Path(args.output), batch, ends_open)
-    _check_side_outputs(args, inputs, outputs)
+    stems = [t.stem if batch else s.stem for s, t in zip(inputs, outputs, strict=True)]
+    _check_side_outputs(args, inputs, outputs, stems)
     processes.gather([])  # all have listed the same files before the first result is written
     args.device = processes.device(args.device)
-    jobs = processes.share(list(zip(inputs, outputs, strict=True)))
+    jobs = processes.share(list(zip(inputs, outputs, stems, strict=True)))
     results: list[_Result] = []
     for result in _run_jobs(args, jobs, batch):
         results.append(result)
@@ -150,14 +154,14 @@ class _Result:
 
 
 def _run_jobs(
-    args: argparse.Namespace, jobs: list[tuple[Path, Path]], batch: bool
+    args: argparse.Namespace, jobs: list[tuple[Path, Path, str]], batch: bool
 ) -> Iterator[_Result]:
     """Restores one picture after the other; in a batch a failure ends nothing."""
     pipeline: MMSREngine | None = None
     prompt: Tensor | None = None
-    for source, target in jobs:
+    for source, target, stem in jobs:
         try:
-            job = _prepare(args, source, target)
+            job = _prepare(args, source, target, stem)
         except MMSRError as error:
             if not batch:
                 raise
@@ -187,7 +191,9 @@ def _failure(source: Path, error: Exception) -> _Result:
     return _Result(source, 2 if known else 1, {"input": str(source), "error": text})
 
 
-def _check_side_outputs(args: argparse.Namespace, inputs: list[Path], outputs: list[Path]) -> None:
+def _check_side_outputs(
+    args: argparse.Namespace, inputs: list[Path], outputs: list[Path], stems: list[str]
+) -> None:
     """Everything about `--report` and `--maps` that can go wrong before the long run."""
     from ..image import check_writable_folder
 
@@ -201,11 +207,13 @@ def _check_side_outputs(args: argparse.Namespace, inputs: list[Path], outputs: l
         check_writable_folder(args.report.parent)
     if args.maps is not None:
         make_folder(args.maps)
+        report = [] if args.report is None else [args.report]
+        check_map_names(args.maps, args.steps, stems, [*inputs, *read, *outputs, *report])
     if args.depth is not None and len(inputs) > 1:
         raise UsageError("--depth fits one picture, but there are several inputs.")
 
 
-def _prepare(args: argparse.Namespace, source: Path, target: Path) -> _Job:
+def _prepare(args: argparse.Namespace, source: Path, target: Path, stem: str) -> _Job:
     """Reads and checks what belongs to one picture; nothing here takes long."""
     from ..image import check_can_hold, check_output_size, load_image, read_size
 
@@ -215,7 +223,7 @@ def _prepare(args: argparse.Namespace, source: Path, target: Path) -> _Job:
     check_can_hold(target, (height * args.scale, width * args.scale), image.alpha)
     kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, args.scale)
     depth = None if args.depth is None else load_depth(args.depth, image.size)
-    return _Job(source, target, image, kernel, depth, load_guide(args.guide))
+    return _Job(source, target, stem, image, kernel, depth, load_guide(args.guide))
 
 
 def _restore(
@@ -255,7 +263,7 @@ def _restore(
         bit_depth=16 if deep else 8,
     )
     if args.maps is not None:
-        _write_maps(args.maps, job, output)
+        write_maps(args.maps, job.stem, job.image.rgb, output)
     if not args.quiet:
         print(f"{job.source} -> {job.target}")
         for line in output.report.summary().splitlines():
@@ -272,25 +280,3 @@ def _metadata(args: argparse.Namespace) -> dict[str, str]:
     if args.guide is not None:
         settings["mode"] = args.mode
     return {"Software": f"mmsr {__version__}", "mmsr": json.dumps(settings)}
-
-
-def _write_maps(folder: Path, job: _Job, output: RestorationOutput) -> None:
-    from ..image import save_image
-    from ..visualize import depth_map, heat, kernel_map
-
-    stem = job.source.stem
-    field = output.estimate.kernel_field
-    save_image(folder / f"{stem}_kernel_map.png", kernel_map(field, job.image.rgb)[None])
-    if output.estimate.inverse_depth is not None:
-        depth = depth_map(output.estimate.inverse_depth)[None]
-        save_image(folder / f"{stem}_depth.png", depth, bit_depth=16)
-    for name, weights in output.weight_maps.items():
-        picture = heat(weights[0, 0].float(), 0.0, 1.0)[None]
-        save_image(folder / f"{stem}_weight_{name}.png", picture)
-    for step, maps in enumerate(output.weight_steps[:-1], 1):
-        for name, weights in maps.items():
-            picture = heat(weights[0, 0].float(), 0.0, 1.0)[None]
-            save_image(folder / f"{stem}_weight_{name}_step{step}.png", picture)
-    if output.prompt_mask is not None:
-        mask = heat(output.prompt_mask[0, 0].float(), 0.0, 1.0)[None]
-        save_image(folder / f"{stem}_prompt.png", mask)

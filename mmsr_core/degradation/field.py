@@ -251,7 +251,7 @@ class KernelField:
                 if "kernel_field" not in names:
                     found = ", ".join(names) or "nothing"
                     raise KernelFileError(f"{target} has no tensor 'kernel_field' (found {found}).")
-                kernels = handle.get_tensor("kernel_field")  # fp16 files stay fp16 in memory
+                kernels = handle.get_tensor("kernel_field")
         except (OSError, SafetensorError) as error:
             raise KernelFileError(f"{target} is not a readable kernel file: {error}.") from None
         try:
@@ -266,6 +266,8 @@ class KernelField:
             raise KernelFileError(
                 f"{target}: kernel_field must have shape ({KERNEL_TAPS},h,w), but has {shape}."
             )
+        if kernels.dtype != torch.float16:  # as small as the file, or float32: MPS has no float64
+            kernels = kernels.float()
         try:
             return cls.from_dense(kernels[None], scale)
         except InputError as error:

@@ -146,10 +146,12 @@ def resize_kernel(
 ) -> Tensor:
     """Antialiased bicubic downscaling, after an isotropic Gaussian blur, as one kernel.
 
+    Exact up to scale 5; a wider cubic is cut by the window.
+
     Args:
         scale: SR factor.
         a: the cubic's parameter: -0.5 (Pillow, torch with antialias) or -0.75 (OpenCV); `0` gives
-        the box filter (area).
+            the box filter (area).
         blur_sigma_px: standard deviation of a Gaussian applied before, HR px.
         device: where to put it.
 

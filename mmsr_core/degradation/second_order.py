@@ -130,7 +130,7 @@ def sinc_kernels(cutoff_rad: Tensor, radius_px: Tensor) -> Tensor:
     """
     x, y = _offsets()
     distance = torch.sqrt(x * x + y * y)
-    w = cutoff_rad.double().cpu().view(-1, 1, 1)  # MPS has neither float64 nor Bessel functions
+    w = cutoff_rad.cpu().double().view(-1, 1, 1)  # MPS has neither float64 nor Bessel functions
     safe = distance.clamp_min(1e-6)
     values = w * torch.special.bessel_j1(w * safe) / (2 * math.pi * safe)
     values = torch.where(distance > 0, values, w * w / (4 * math.pi))
@@ -163,7 +163,7 @@ def mixed_gaussians(
     x, y = _offsets()
 
     def column(value: Tensor) -> Tensor:
-        return value.double().cpu().view(-1, 1, 1)
+        return value.cpu().double().view(-1, 1, 1)
 
     cos, sin = torch.cos(column(theta_rad)), torch.sin(column(theta_rad))
     u, v = (cos * x + sin * y) / column(sigma_u_px), (cos * y - sin * x) / column(sigma_v_px)
@@ -179,7 +179,7 @@ def _offsets() -> tuple[Tensor, Tensor]:
 
 def _cut(values: Tensor, radius_px: Tensor) -> Tensor:
     x, y = _offsets()
-    reach = radius_px.double().cpu().view(-1, 1, 1)
+    reach = radius_px.cpu().double().view(-1, 1, 1)
     values = values * ((x.abs() <= reach) & (y.abs() <= reach))
     return (values / values.sum((1, 2), keepdim=True)).float()
 

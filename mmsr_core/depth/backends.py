@@ -88,7 +88,8 @@ def load_depth_backend(
 
     Args:
         name_or_folder: a folder with a saved model (of transformers, or the built-in network),
-            or the hub name of a model such as `depth-anything/Depth-Anything-V2-Small-hf`.
+            or the hub name of a model such as `depth-anything/Depth-Anything-V2-Small-hf`. Code
+            that comes with a model is never run.
         device: where it runs.
         metric: whether the model gives distance. Without it, known from the model's configuration.
         local_files_only: never use the network.
@@ -128,7 +129,9 @@ def _load_transformers(
     from transformers import AutoConfig, AutoModelForDepthEstimation
 
     try:
-        config: Any = AutoConfig.from_pretrained(source, local_files_only=local_files_only)
+        config: Any = AutoConfig.from_pretrained(
+            source, local_files_only=local_files_only, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"No depth model found at {source!r}: {_line(error)} Expected a folder with "
@@ -137,7 +140,7 @@ def _load_transformers(
     try:
         model, info = AutoModelForDepthEstimation.from_pretrained(
             source, config=config, use_safetensors=True, output_loading_info=True,
-            local_files_only=local_files_only,
+            local_files_only=local_files_only, trust_remote_code=False,
         )  # fmt: skip
     except _LOAD_ERRORS as error:
         raise WeightsError(

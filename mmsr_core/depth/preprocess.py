@@ -105,7 +105,9 @@ def read_preprocessor(source: str, config: Any, local_files_only: bool = False) 
     from transformers import AutoImageProcessor
 
     try:
-        processor = AutoImageProcessor.from_pretrained(source, local_files_only=local_files_only)
+        processor = AutoImageProcessor.from_pretrained(
+            source, local_files_only=local_files_only, trust_remote_code=False
+        )
     except (OSError, ValueError, ImportError, KeyError):
         pass  # No settings file, or a processor that needs a library which is not there.
     else:

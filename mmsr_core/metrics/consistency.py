@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
+from .precision import as_float64
 
 if TYPE_CHECKING:
     from ..degradation import KernelField
@@ -30,18 +31,13 @@ def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
     Returns:
         `(B,)` float64, dB; infinite when they agree exactly.
     """
-    from ..degradation.operator import gather_sites, pad_window
+    from ..diffusion import degrade_canvas
 
     h, w, scale = field.height, field.width, field.scale
     for name, value, size in (("lr", lr, (h, w)), ("sr", sr, (h * scale, w * scale))):
         if value.ndim != 4 or value.shape[1] != 3 or value.shape[-2:] != size:
             expected = f"(B,3,{size[0]},{size[1]}) for a field of {h}x{w} sites at scale {scale}"
             raise ShapeError(name, expected, tuple(value.shape))
-    squares = torch.zeros(lr.shape[0], dtype=torch.float64)
-    for rows, cols, kernels in field.windows(_WINDOW):
-        height, width = rows.stop - rows.start, cols.stop - cols.start
-        padded = pad_window(sr.detach(), rows.start, height, cols.start, width, scale)
-        degraded = gather_sites(padded, kernels.to(sr.device, sr.dtype), scale)
-        difference = degraded.double() - lr[..., rows, cols].detach().double()
-        squares += difference.square().flatten(1).sum(dim=1).cpu()
-    return -10 * torch.log10(squares / (3 * h * w))
+    degraded = degrade_canvas(sr.detach().float(), field.to(sr.device), _WINDOW)
+    difference = as_float64(degraded) - as_float64(lr)
+    return -10 * torch.log10(difference.square().mean((1, 2, 3))).cpu()

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
+from .precision import as_float64
 
 _LEVELS = 256
 _LUMA = (0.299, 0.587, 0.114)
@@ -23,7 +24,7 @@ def grey_levels(image: Tensor) -> Tensor:
     """8-bit grey levels as float64: `(B,1,H,W)` or `(B,3,H,W)` in 0..1 to `(B,1,H,W)`, 0..255."""
     if image.ndim != 4 or image.shape[1] not in (1, 3):
         raise ShapeError("image", "(B,1,H,W) or (B,3,H,W)", tuple(image.shape))
-    grey = image.detach().double()
+    grey = as_float64(image)
     if grey.shape[1] == 3:
         grey = (grey * grey.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     return grey.clamp(0, 1).mul(255).round()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
+from .precision import as_float64
 
 Channel = Literal["y", "rgb"]
 
@@ -121,7 +122,7 @@ def _prepare(
         )
     planes: list[Tensor] = []
     for value in (a, b):
-        plane = value.detach().double()
+        plane = as_float64(value)
         if rounded:
             plane = round_to_uint8(plane)
         if crop:

@@ -3,7 +3,7 @@
 from .denoiser import MODALITIES, Denoiser, DenoiserOutput
 from .dynamic_correlation import DynamicCorrelationModule, set_prompt_progress
 from .kernel_estimator import KernelEstimate, KernelEstimator, whole_picture_damage
-from .mean_net import MeanNet, MeanNetOutput, condition_globals
+from .mean_net import MeanNet, condition_globals
 from .prompt_insertion import PromptedModel, insert_dynamic_correlation
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "KernelEstimate",
     "KernelEstimator",
     "MeanNet",
-    "MeanNetOutput",
     "PromptedModel",
     "condition_globals",
     "insert_dynamic_correlation",

@@ -7,8 +7,6 @@ back-projected picture, two SART iterations with the degradation operator from t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -51,16 +49,6 @@ class ConditionedBlock(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """`x (B,C,h,w)`, `condition (B,Cc,h,w)`."""
         return x + 0.25 * self.second(F.relu(self.transform(self.first(x), condition)))
-
-
-@dataclass(frozen=True)
-class MeanNetOutput:
-    """The mean, and where the prompt was found."""
-
-    sample: Tensor
-    """`(B,3,H,W)`, not clamped."""
-    prompt_mask: Tensor | None
-    """`(B,1,H/4,W/4)` float32, 0..1: mean attention of the DCMs; None without prompt or DCMs."""
 
 
 class MeanNet(Network):
@@ -126,29 +114,6 @@ class MeanNet(Network):
         prompt: Tensor | None = None,
         prompt_amount: Tensor | None = None,
     ) -> Tensor:
-        """The mean alone; see `restore`."""
-        return self.restore(
-            base,
-            back_projected,
-            codes,
-            global_conditions,
-            inverse_depth,
-            depth_amount,
-            prompt,
-            prompt_amount,
-        ).sample
-
-    def restore(
-        self,
-        base: Tensor,
-        back_projected: Tensor,
-        codes: Tensor,
-        global_conditions: Tensor,
-        inverse_depth: Tensor | None = None,
-        depth_amount: Tensor | None = None,
-        prompt: Tensor | None = None,
-        prompt_amount: Tensor | None = None,
-    ) -> MeanNetOutput:
         """Estimate the mean.
 
         Args:
@@ -161,6 +126,9 @@ class MeanNet(Network):
             prompt: `(B or 1,512)` embedding in CLIP ViT-B/32's space; None is no prompt.
             prompt_amount: `(B,)` or `(B or 1,1,H/4 or 1,W/4 or 1)`, scales what the prompt adds;
                 0 is exactly None.
+
+        Returns:
+            `(B,3,H,W)`, not clamped.
         """
         if base.shape != back_projected.shape or base.shape[-1] % 4 or base.shape[-2] % 4:
             raise ShapeError("base", "that of back_projected, sides multiples of 4", base.shape)
@@ -169,14 +137,11 @@ class MeanNet(Network):
         x = torch.cat((pixels_to_grid(base), residual_to_grid(back_projected - base)), 1)
         x = first = self.inlet(x)
         dcms = self._dcms() if prompt is not None else []
-        masks: list[Tensor] = []
         for i, block in enumerate(self.body, 1):
             x = block(x, condition)
-            if prompt is not None and dcms and i % self.prompt_every == 0:
-                x, mask = dcms[i // self.prompt_every - 1].respond(x, prompt, prompt_amount)
-                masks.append(mask)
-        sample = base + grid_to_residual(self.outlet(x + first))
-        return MeanNetOutput(sample, torch.stack(masks).mean(0) if masks else None)
+            if dcms and i % self.prompt_every == 0:
+                x = dcms[i // self.prompt_every - 1](x, prompt, prompt_amount)
+        return base + grid_to_residual(self.outlet(x + first))
 
 
 def stack_conditions(

@@ -96,7 +96,10 @@ class MMSREngine(EstimationEngine):
         checks.check_sampling(steps, detail, consistency, tile)
         seeds = checks.check_seeds(seed, conditioning.lr.shape[0])
         started = time.perf_counter()
-        passes = sampling_passes(steps, detail) + guide_passes(conditioning.evidence)
+        given = conditioning
+        passes = sampling_passes(steps, detail) + guide_passes(
+            given.evidence, given.lr, given.scale, given.strengths, given.masks
+        )
         run = _run or self._run(tile, progress, passes)
         lr = conditioning.lr.to(run.device)
         estimate = conditioning.estimate
@@ -179,20 +182,23 @@ class MMSREngine(EstimationEngine):
         checks.check_depth(inverse_depth, lr)
         checks.check_seeds(seed, lr.shape[0])
         kernel = checks.check_kernel(kernel, lr, scale)
-        checks.check_modalities(dict(strengths or {}), dict(masks or {}), MODALITIES, lr)
+        full, placed = checks.check_modalities(
+            dict(strengths or {}), dict(masks or {}), MODALITIES, lr
+        )
         evidence = check_evidence(self, Evidence(prompt, guide, guide_mode), lr)
         started = time.perf_counter()
         measured = inverse_depth is not None
         rounds = 1 if measured or kernel is not None else iterations
         passes = svkr_passes(rounds, measured, False, measured) + sampling_passes(steps, detail)
-        run = self._run(tile, progress, passes + guide_passes(evidence))
+        passes += guide_passes(evidence, lr, scale, full, placed)
+        run = self._run(tile, progress, passes)
 
         # 2. Depth, kernels, noise, JPEG quality.
         estimate = self._refine(
             lr, scale, inverse_depth, None, rounds, gamma, measured, tile, None, run
         )  # fmt: skip
         if kernel is not None:
-            estimate = replace(estimate, kernel_field=adopt(kernel, self._basis, run.device))
+            estimate = replace(estimate, kernel_field=kernel.to("cpu"))  # as the rest of it
 
         # 3. Weigh the evidence, restore.
         conditioning = self.fuse_modalities(

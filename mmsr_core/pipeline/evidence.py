@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,24 @@ class Evidence:
     """ "guide" restores the picture with the guide's structure, "fuse" makes one of both."""
 
 
-def guide_passes(evidence: Evidence) -> int:
-    """Canvas passes that a second sensor adds: its kernels, its mean, the fusion."""
-    return 0 if evidence.guide is None else 3
+def comes_at_low_resolution(guide: Tensor, low_size: Sequence[int], scale: int) -> bool:
+    """Whether a guide is an LR picture as the first one is, and is to be restored like it."""
+    return tuple(guide.shape[-2:]) == tuple(low_size) and scale > 1
+
+
+def guide_passes(
+    evidence: Evidence,
+    lr: Tensor,
+    scale: int,
+    strengths: Mapping[str, float],
+    masks: Mapping[str, Tensor],
+) -> int:
+    """Canvas passes that a second sensor adds: the fusion; at LR its kernels and its mean, too."""
+    mask = masks.get("guide")
+    acts = strengths["guide"] > 0 and (mask is None or bool((mask > 0).any()))
+    if evidence.guide is None or not acts:
+        return 0
+    return 3 if comes_at_low_resolution(evidence.guide, lr.shape[-2:], scale) else 1
 
 
 def encode_prompt(
@@ -70,8 +85,7 @@ def check_evidence(engine: EstimationEngine, evidence: Evidence, lr: Tensor) -> 
     if guide is None and evidence.guide_mode == "fuse":
         raise InputError("guide_mode 'fuse' needs a guide: the picture of the second sensor.")
     if prompt is not None and not isinstance(prompt, Tensor):
-        lines = [prompt] if isinstance(prompt, str) else list(prompt)
-        lines = [line for line in lines if line.strip()]  # an empty prompt is no prompt
+        lines = [line for line in _lines(prompt) if line.strip()]  # an empty prompt is no prompt
         prompt = engine.encode_prompt(lines) if lines else None
     if isinstance(prompt, Tensor):
         prompt = _check_embedding(prompt, lr)
@@ -84,6 +98,16 @@ def check_evidence(engine: EstimationEngine, evidence: Evidence, lr: Tensor) -> 
                 f"The model {engine.model_label!r} has no fusion network: it takes no guide."
             )
     return Evidence(prompt, guide, evidence.guide_mode)
+
+
+def _lines(prompt: object) -> list[str]:
+    lines = [prompt] if isinstance(prompt, str) else prompt
+    if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
+        raise InputError(
+            f"prompt must be text, a list of texts or an embedding (1,{PROMPT_DIM}), "
+            f"but is {prompt!r}."
+        )
+    return list(lines)
 
 
 def _check_embedding(prompt: Tensor, lr: Tensor) -> Tensor:

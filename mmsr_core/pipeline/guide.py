@@ -18,6 +18,7 @@ from ..image import resize_bicubic
 from ..models.blocks import GRID
 from ..models.fusion_net import GUIDE_MODES, FusionNet, GuideMode, luminance
 from ..tiling import Tile, grid_window
+from .evidence import comes_at_low_resolution
 from .run import Run
 
 NOISE_HALVING_STD = 20 / 255
@@ -39,8 +40,8 @@ class PreparedGuide:
 def prepare_guide(guide: Tensor, low_size: tuple[int, int], scale: int) -> PreparedGuide:
     """Decide what a guide of any resolution is, and resample it where it fits neither size.
 
-    A guide as large as the LR picture is an LR picture too. Any other is resampled (bicubic,
-    antialiased) to the HR size and taken as it is.
+    A guide as large as the LR picture is an LR picture too, unless the scale is 1. Any other is
+    resampled (bicubic, antialiased) to the HR size and taken as it is.
 
     Args:
         guide: `(B,3,gh,gw)` or `(B,1,gh,gw)`, 0..1, showing the same field of view.
@@ -56,7 +57,7 @@ def prepare_guide(guide: Tensor, low_size: tuple[int, int], scale: int) -> Prepa
     if not torch.isfinite(guide).all():
         raise InputError("guide holds NaN or infinite values; it must be finite, in 0..1.")
     picture = guide.float().clamp(0, 1).expand(-1, 3, -1, -1)
-    if tuple(picture.shape[-2:]) == tuple(low_size) and scale > 1:
+    if comes_at_low_resolution(picture, low_size, scale):
         return PreparedGuide(picture, True)
     height, width = low_size
     return PreparedGuide(resize_bicubic(picture, (height * scale, width * scale)), False)

@@ -92,6 +92,7 @@ def _blend(fresh: KernelField, old: KernelField, gamma: float) -> KernelField:
     if fresh.basis is None:
         raise RuntimeError("DKENet's kernels come as codes.")
     data = old.codes(fresh.basis)
-    if fresh.block > 1 and old.basis is not fresh.basis:  # foreign kernels come for every site
-        data = F.avg_pool2d(data, fresh.block, ceil_mode=True)
+    given = old.block if old.basis is fresh.basis else 1  # foreign kernels come for every site
+    if fresh.block > given:  # an edited field has codes for every site, too
+        data = F.avg_pool2d(data, fresh.block // given, ceil_mode=True)
     return fresh.stored_as(torch.lerp(data.expand_as(fresh.data), fresh.data, gamma), fresh.basis)

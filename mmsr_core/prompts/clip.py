@@ -107,7 +107,7 @@ def load_clip(
 
     Args:
         name_or_folder: a folder written by `save_pretrained` (model and tokenizer), or a name on
-            the hub. Weights must be safetensors.
+            the hub. Weights must be safetensors; code that comes with a model is never run.
         device: where it runs.
         local_files_only: never use the network.
 
@@ -125,7 +125,9 @@ def load_clip(
             )
         local_files_only = True
     try:
-        config: Any = AutoConfig.from_pretrained(source, local_files_only=local_files_only)
+        config: Any = AutoConfig.from_pretrained(
+            source, local_files_only=local_files_only, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"No CLIP model found at {source!r}: {_line(error)} Expected a folder or the name of a "
@@ -165,7 +167,9 @@ def _load_tokenizer(source: str, vocabulary: int, local: bool) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            source, local_files_only=local, trust_remote_code=False
+        )
         size = len(tokenizer)
         # Without its files, transformers 5 makes an empty tokenizer and says nothing.
         if not vocabulary // 2 < size <= vocabulary:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +11,9 @@ from PIL import Image
 
 from mmsr_core.bench.bicubic import bicubic_results
 from mmsr_core.cli import main
+from tests.helpers import save_picture, smooth_picture
 
-HELPERS = Path(__file__).resolve().parents[1] / "helpers.py"
-PIPELINE = importlib.util.find_spec("mmsr_core.pipeline")
-
-
-@pytest.fixture(autouse=True)
-def _without_shared(monkeypatch):
-    monkeypatch.delenv("MMSR_SHARED", raising=False)
+pytestmark = pytest.mark.usefixtures("without_shared")
 
 
 @pytest.fixture(scope="module")
@@ -28,27 +21,9 @@ def pictures(tmp_path_factory):
     """Two 64x64 pictures with depth maps, and a file that is no picture."""
     folder = tmp_path_factory.mktemp("pictures")
     for seed, name in enumerate(("a", "b")):
-        generator = torch.Generator().manual_seed(seed)
-        coarse = torch.rand(1, 3, 12, 12, generator=generator)
-        picture = torch.nn.functional.interpolate(coarse, (64, 64), mode="bicubic").clamp(0, 1)
-        array = picture[0].mul(255).byte().permute(1, 2, 0).numpy()
-        Image.fromarray(array).save(folder / f"{name}.png")
+        save_picture(folder / f"{name}.png", smooth_picture((64, 64), seed))
         np.save(folder / f"{name}.depth.npy", np.linspace(0, 1, 4096).reshape(64, 64))
     (folder / "broken.png").write_text("not a picture")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    if PIPELINE is None or not HELPERS.exists():
-        pytest.skip("no pipeline to run")
-    spec = importlib.util.spec_from_file_location("mmsr_test_helpers", HELPERS)
-    assert spec is not None
-    assert spec.loader is not None
-    helpers = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(helpers)
-    folder = tmp_path_factory.mktemp("model")
-    helpers.tiny_pipeline_folder(folder)
     return folder
 
 
@@ -141,7 +116,8 @@ def test_quality_for_every_depth(pictures, model, tmp_path):
     assert part["notes"] == []
     record = json.loads((tmp_path / "quality.json").read_text())["model"]
     sums = json.loads((model / "checksums.json").read_text())
-    assert record["sha256"]["mean_net"] in sums.values()
+    weights = {name.split("/")[0]: s for name, s in sums.items() if name.endswith(".safetensors")}
+    assert record["sha256"] == weights  # the optional networks, too
     assert len(means) == 3
     assert len({mean["kernel_psnr"] for mean in means.values()}) == 3  # depth reaches DKENet
     assert len({mean["lr_db_used"] for mean in means.values()}) == 3
@@ -191,3 +167,18 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
         error = capsys.readouterr().err.strip()
         assert error
         assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "option"),
+    [
+        ("ablation", "--seed"),  # it has --seeds
+        ("ablation", "--inputs"),  # it makes them
+        ("ablation", "--params"),
+        ("ablation", "--peers"),
+        ("modalities", "--seed"),
+    ],
+)
+def test_options_without_effect_are_refused(benchmark, option, capsys):
+    assert main(["bench", benchmark, option, "1"]) == 2
+    assert f"unrecognized arguments: {option}" in capsys.readouterr().err

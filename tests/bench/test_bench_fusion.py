@@ -7,16 +7,12 @@ import tarfile
 
 import pytest
 import torch
-from PIL import Image
-from torch.nn import functional as F
 
 from mmsr_core.bench.fusion import baselines, degrade_source
 from mmsr_core.bench.fusion_sources import read_pairs
 from mmsr_core.cli import main
 from mmsr_core.errors import InputError
-from mmsr_core.models.fusion_net import FusionNet
-from mmsr_core.weights import write_sums
-from tests.helpers import liven, tiny_pipeline_folder
+from tests.helpers import save_picture, smooth_picture
 
 GUIDES = {
     "no guide",
@@ -28,30 +24,16 @@ GUIDES = {
 }
 
 
-def save(path, channels: int, seed: int, size=(66, 64)) -> None:
-    g = torch.Generator().manual_seed(seed)
-    fine = F.interpolate(torch.rand((1, 3, 12, 12), generator=g), size, mode="bicubic").clamp(0, 1)
-    array = fine[0].mul(255).byte().permute(1, 2, 0).numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).convert("RGB" if channels == 3 else "L").save(path)
+def save(path, mode: str, seed: int, size=(66, 64)) -> None:
+    save_picture(path, smooth_picture(size, seed), mode)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("pairs")
     for i in range(2):
-        save(path / "visible" / f"{i}.png", 3, i)
-        save(path / "infrared" / f"{i}.png", 1, i + 10)
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tiny_pipeline_folder(tmp_path_factory.mktemp("model"))
-    torch.manual_seed(0)
-    net = FusionNet(8, blocks=1, condition_channels=4, prompt_channels=4, heads=2, state=4)
-    liven(net).save_pretrained(str(path / "fusion_net"))
-    write_sums(path)
+        save(path / "visible" / f"{i}.png", "RGB", i)
+        save(path / "infrared" / f"{i}.png", "L", i + 10)
     return path
 
 
@@ -133,10 +115,12 @@ def test_bad_input_is_refused(folder, model, tmp_path, capsys) -> None:
         read_pairs(tmp_path / "broken.tar", 4)
     with pytest.raises(InputError, match="no pairs"):
         read_pairs(folder, 4)  # two pairs: no block is held out
-    save(tmp_path / "odd" / "visible" / "0.png", 3, 0)
-    save(tmp_path / "odd" / "infrared" / "0.png", 1, 0, (32, 32))
+    save(tmp_path / "odd" / "visible" / "0.png", "RGB", 0)
+    save(tmp_path / "odd" / "infrared" / "0.png", "L", 0, (32, 32))
     with pytest.raises(InputError, match="differ in size"):
         read_pairs(tmp_path / "odd", 4, everything=True)
     arguments = ["bench", "fusion", "--pairs", tmp_path / "nothing.tar", "--out", tmp_path / "out"]
     assert main([str(a) for a in arguments]) == 2
     assert "nothing.tar" in capsys.readouterr().err
+    assert main([str(a) for a in [*arguments, "--limit", -1]]) == 2
+    assert "--limit" in capsys.readouterr().err

@@ -6,7 +6,6 @@ import json
 
 import pytest
 import torch
-from PIL import Image
 from scipy.stats import spearmanr
 
 from mmsr_core.bench.conditions import CONDITIONS, make_condition
@@ -15,23 +14,12 @@ from mmsr_core.bench.switches import constant_temperature, uniform_router
 from mmsr_core.cli import main
 from mmsr_core.errors import InputError
 from mmsr_core.pipeline import load_pipeline
-from tests.helpers import tiny_pipeline_folder
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tiny_pipeline_folder(tmp_path_factory.mktemp("model") / "tiny")
-
-
-def smooth(side: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, side // 5, side // 5, generator=generator)
-    return torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic").clamp(0, 1)
+from tests.helpers import save_picture, smooth_picture
 
 
 @pytest.mark.parametrize("condition", [c.name for c in CONDITIONS])
 def test_conditions_are_seeded_and_consistent(condition: str) -> None:
-    hr = smooth(64, 0)
+    hr = smooth_picture((64, 64), 0)
     one, again = (make_condition(condition, hr, "a", 4, 3) for _ in range(2))
     other = make_condition(condition, hr, "b", 4, 3)
     assert one.lr.shape == (1, 3, 16, 16)
@@ -53,9 +41,9 @@ def test_rank_correlation_is_spearmans() -> None:
     assert torch.tensor(spearman(torch.ones(5), torch.arange(5.0))).isnan()
 
 
-def test_switches_act_and_leave_nothing_behind(folder) -> None:
-    engine = load_pipeline(folder, "cpu", "float32")
-    lr = smooth(12, 4)
+def test_switches_act_and_leave_nothing_behind(model) -> None:
+    engine = load_pipeline(model, "cpu", "float32")
+    lr = smooth_picture((12, 12), 4, cells=2)
     estimate = engine.refine_kernel(lr, 4, iterations=1)
     conditioning = engine.fuse_modalities(lr, estimate)
 
@@ -76,16 +64,14 @@ def test_switches_act_and_leave_nothing_behind(folder) -> None:
     assert torch.equal(sample().images, learned.images)
 
 
-def test_a_page_for_every_condition(folder, tmp_path, capsys, monkeypatch) -> None:
-    monkeypatch.delenv("MMSR_SHARED", raising=False)
+@pytest.mark.usefixtures("without_shared")
+def test_a_page_for_every_condition(model, tmp_path, capsys) -> None:
     pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    array = smooth(64, 1)[0].mul(255).byte().permute(1, 2, 0).numpy()
-    Image.fromarray(array).save(pictures / "a.png")
+    save_picture(pictures / "a.png", smooth_picture((64, 64), 1))
     prompts = tmp_path / "prompts.json"
     prompts.write_text("{}")
     arguments = ["bench", "modalities", "--data", pictures, "--out", tmp_path / "out"]
-    arguments += ["--model", folder, "--condition", "p2", "ring", "--seeds", 0, 1]
+    arguments += ["--model", model, "--condition", "p2", "ring", "--seeds", 0, 1]
     arguments += ["--steps", 1, "--crop", 64, "--prompts", prompts]
     assert main([str(a) for a in arguments]) == 0
     page = (tmp_path / "out" / "modalities.md").read_text()

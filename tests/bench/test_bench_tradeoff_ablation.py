@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,33 +14,16 @@ from mmsr_core.bench import ablation, tradeoff
 from mmsr_core.bench.switches import bicubic_anchor
 from mmsr_core.cli import main
 from mmsr_core.pipeline import load_pipeline
+from tests.helpers import save_picture, smooth_picture
 
-HELPERS = Path(__file__).resolve().parents[1] / "helpers.py"
-
-
-@pytest.fixture(autouse=True)
-def _without_shared(monkeypatch):
-    monkeypatch.delenv("MMSR_SHARED", raising=False)
+pytestmark = pytest.mark.usefixtures("without_shared")
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     for seed in range(2):
-        coarse = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(seed))
-        picture = torch.nn.functional.interpolate(coarse, (64, 64), mode="bicubic").clamp(0, 1)
-        array = picture[0].mul(255).byte().permute(1, 2, 0).numpy()
-        Image.fromarray(array).save(folder / f"p{seed}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("mmsr_test_helpers", HELPERS)
-    helpers = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(helpers)
-    folder = tmp_path_factory.mktemp("model")
-    helpers.tiny_pipeline_folder(folder)
+        save_picture(folder / f"p{seed}.png", smooth_picture((64, 64), seed))
     return folder
 
 

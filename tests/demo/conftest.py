@@ -6,22 +6,12 @@ import os
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from tests.helpers import tiny_pipeline_folder
+from tests.helpers import one_thread, tiny_pipeline_folder  # noqa: F401  (a fixture)
 
 MAX_UPLOAD_MB = 1
 MAX_PIXELS = 60_000
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny work: on a busy machine several threads would mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -209,3 +209,19 @@ def test_damaged_built_in_weights_are_refused(tmp_path):
 def test_wrong_shape_is_refused(backend):
     with pytest.raises(ShapeError):
         backend(torch.zeros(3, 8, 8))
+
+
+def test_code_that_comes_with_a_model_is_never_run(tmp_path, monkeypatch):
+    """Not even asked for: whoever sits at a server's console must not be able to say yes."""
+    entry = {"model_type": "own", "auto_map": {"AutoConfig": "own_code.OwnConfig"}}
+    (tmp_path / "config.json").write_text(json.dumps(entry))
+    (tmp_path / "own_code.py").write_text(
+        f"open({str(tmp_path / 'run')!r}, 'w').close()\n"
+        "from transformers import PretrainedConfig\n"
+        "class OwnConfig(PretrainedConfig):\n    model_type = 'own'\n"
+    )
+    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(WeightsError):
+        load_depth_backend(tmp_path)
+    assert not (tmp_path / "run").exists()

@@ -22,6 +22,7 @@ from mmsr_core.metrics.fusion import (
     sum_of_correlations,
     visual_information_fidelity,
 )
+from tests.helpers import WithoutFloat64
 
 SIDE = 64
 
@@ -32,6 +33,12 @@ def picture(seed: int, channels: int = 1, batch: int = 1) -> torch.Tensor:
     coarse = torch.rand((batch, channels, 8, 8), generator=g)
     smooth = F.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic").clamp(0, 1)
     return (0.85 * smooth + 0.15 * torch.rand(smooth.shape, generator=g)).clamp(0, 1)
+
+
+def test_a_device_without_float64() -> None:
+    colour = picture(1, 3)
+    there = colour.as_subclass(WithoutFloat64)
+    assert torch.equal(grey_levels(there), grey_levels(colour))
 
 
 def blurred(x: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ import torch
 
 from mmsr_core.errors import InputError, ShapeError
 from mmsr_core.metrics import psnr, rgb_to_y, round_to_uint8, ssim
+from tests.helpers import WithoutFloat64
 
 
 @pytest.fixture
@@ -87,6 +88,12 @@ def test_ssim_against_a_direct_window():
     c1, c2 = 0.0001, 0.0009
     expected = (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
     assert ssim(a, b, rounded=False).item() == pytest.approx(expected.item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_a_device_without_float64(pair, metric):
+    there = [picture.as_subclass(WithoutFloat64) for picture in pair]
+    assert torch.equal(metric(*there), metric(*pair))
 
 
 def test_bad_arguments(pair):

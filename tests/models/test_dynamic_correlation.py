@@ -210,12 +210,10 @@ def test_mean_net_with_prompts_tiles_exactly() -> None:
     base, back, codes, conditions = scene(rows, cols)
     prompt, amount = randn(1, 512), randn(1, 1, rows, cols, seed=3).sigmoid()
     with torch.no_grad():
-        whole = net.restore(base, back, codes, conditions, prompt=prompt, prompt_amount=amount)
+        whole = net(base, back, codes, conditions, prompt=prompt, prompt_amount=amount)
         plain = net(base, back, codes, conditions)
-    assert whole.prompt_mask is not None
-    assert whole.prompt_mask.shape == (1, 1, rows, cols)
-    assert float((whole.sample - plain).abs().max()) > 0.02
-    sample, mask = torch.empty_like(base), torch.empty(1, 1, rows, cols)
+    assert float((whole - plain).abs().max()) > 0.02
+    canvas = torch.empty_like(base)
     tiles = []
 
     def process(tile) -> None:
@@ -224,18 +222,15 @@ def test_mean_net_with_prompts_tiles_exactly() -> None:
         wide = (..., fine.rows.window, fine.cols.window)
         narrow = (..., tile.rows.window, tile.cols.window)
         with torch.no_grad():
-            own = net.restore(
+            own = net(
                 base[wide], back[wide], codes[narrow], conditions,
                 prompt=prompt, prompt_amount=amount[narrow],
             )  # fmt: skip
-        assert own.prompt_mask is not None
-        for canvas, made, at in ((sample, own.sample, fine), (mask, own.prompt_mask, tile)):
-            canvas[..., at.rows.core, at.cols.core] = made[..., at.rows.inner, at.cols.inner]
+        canvas[..., fine.rows.core, fine.cols.core] = own[..., fine.rows.inner, fine.cols.inner]
 
     TileRunner(16).run(rows, cols, net.receptive_radius, net.total_stride, process)
     assert len(tiles) == 8
-    torch.testing.assert_close(sample, whole.sample, atol=1e-5, rtol=0)
-    torch.testing.assert_close(mask, whole.prompt_mask, atol=1e-5, rtol=0)
+    torch.testing.assert_close(canvas, whole, atol=1e-5, rtol=0)
 
 
 def test_mean_net_looks_as_far_as_it_says() -> None:
@@ -252,13 +247,12 @@ def test_mean_net_looks_as_far_as_it_says() -> None:
 def test_mean_net_prompt_of_amount_zero_is_none() -> None:
     net, inputs, prompt = mean_net(2), scene(4, 6, batch=2), randn(2, 512)
     with torch.no_grad():
-        plain = net.restore(*inputs)
-        assert plain.prompt_mask is None
+        plain = net(*inputs)
         nothing = net(*inputs, prompt=prompt, prompt_amount=torch.zeros(2))
-        assert torch.equal(nothing, plain.sample)
+        assert torch.equal(nothing, plain)
         both = net(*inputs, prompt=prompt, prompt_amount=torch.tensor([0.0, 1.0]))
-        assert torch.equal(both[0], plain.sample[0])
-        assert not torch.equal(both[1], plain.sample[1])
+        assert torch.equal(both[0], plain[0])
+        assert not torch.equal(both[1], plain[1])
 
 
 def test_mean_net_without_modules_is_the_net_it_was() -> None:
@@ -266,9 +260,7 @@ def test_mean_net_without_modules_is_the_net_it_was() -> None:
     assert not any(name.startswith("correlations") for name in net.state_dict())
     inputs = scene(4, 6)
     with torch.no_grad():
-        out = net.restore(*inputs, prompt=randn(1, 512))
-        assert torch.equal(out.sample, net(*inputs))
-    assert out.prompt_mask is None
+        assert torch.equal(net(*inputs, prompt=randn(1, 512)), net(*inputs))
     assert net.receptive_radius == 8
     with pytest.raises(InputError, match="prompt_every"):
         MeanNet(8, 3, 6, 8, -1)

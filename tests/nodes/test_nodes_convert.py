@@ -134,3 +134,20 @@ def test_batches_of_estimates_are_picked_the_same_way(payloads, input_error):
     assert payloads.DegradationBatch(("a",)).pick(4, 5) == "a"
     with pytest.raises(input_error, match=r"^degradation: was made for 2 pictures"):
         batch.pick(0, 3)
+
+
+def test_one_blur_for_a_batch_of_measurements(payloads):
+    from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
+    from mmsr_core.pipeline import DegradationEstimate
+
+    fields = [constant_kernel_field(isotropic_gaussian(s, 2), 3, 4, 2) for s in (1.0, 2.0)]
+    measured = payloads.DegradationBatch(
+        tuple(
+            DegradationEstimate(fields[0], None, torch.tensor([n]), torch.tensor([90.0]))
+            for n in (0.01, 0.02)
+        )
+    )
+    made = measured.with_field(fields[1])
+    assert [float(item.noise_std) for item in made.items] == pytest.approx([0.01, 0.02])
+    assert all(item.kernel_field is fields[1] for item in made.items)
+    assert measured.items[0].kernel_field is fields[0]

@@ -7,16 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from mmsr_core.pipeline import MMSREngine, load_pipeline
-from tests.helpers import tiny_pipeline_folder
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny work: on a busy machine several threads would mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from tests.helpers import one_thread, tiny_pipeline_folder  # noqa: F401  (a fixture)
 
 
 @pytest.fixture(scope="session")

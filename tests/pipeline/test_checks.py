@@ -65,6 +65,9 @@ BAD = [
     ("depth", {"masks": {"depth": torch.ones(3, 1, 6, 5)}}),
     ("depth", {"masks": {"depth": torch.full((1, 1, 6, 5), NAN)}}),
     ("consistency", {"consistency": "magic"}),
+    ("prompt", {"prompt": 5}),
+    ("prompt", {"prompt": ["a fox", None]}),
+    ("prompt", {"prompt": b"a fox"}),
     ("tile", {"tile": 15}),
     ("tile", {"tile": 20.5}),
 ]

@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
+from mmsr_core.degradation import (
+    KernelEdit,
+    constant_kernel_field,
+    edit_field,
+    isotropic_gaussian,
+)
 from mmsr_core.pipeline import MMSRPipeline, load_pipeline
+from mmsr_core.pipeline.run import small_preview
 from mmsr_core.weights import available_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,6 +118,16 @@ def test_a_given_kernel_and_depth_are_used_as_they_are(pipe, picture) -> None:
     assert float((blind.images - out.images).abs().max()) > 1e-3
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no second device")
+def test_an_estimate_holds_no_memory_of_the_device(tiny_folder, picture) -> None:
+    engine = load_pipeline(tiny_folder, "cuda", "float32")
+    field = constant_kernel_field(isotropic_gaussian(1.5, 4), 6, 7, 4)
+    for given in (None, field, field.to("cuda")):
+        estimate = engine(picture(6, 7), kernel=given, **QUICK).estimate
+        assert estimate.kernel_field.data.device.type == "cpu"
+        assert estimate.noise_std.device.type == "cpu"
+
+
 def test_result_agrees_with_the_input_better_than_bicubic(pipe, picture) -> None:
     lr = picture(12, 12)
     field = constant_kernel_field(isotropic_gaussian(1.5, 4), 12, 12, 4)
@@ -132,6 +148,22 @@ def test_refinement_blends_into_an_initial_estimate(pipe, picture) -> None:
         torch.testing.assert_close(made.kernel_field.data, data, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("compact", [False, True])
+def test_refinement_goes_on_from_an_edited_field(pipe, picture, monkeypatch, compact) -> None:
+    """Below scale 4 an estimate has a code for each block of sites, an edited one for each site."""
+    monkeypatch.setattr("mmsr_core.degradation.edit._DENSE_SITES", 0 if compact else 1 << 18)
+    lr = picture(11, 13)
+    estimate = pipe.estimate_degradation(lr, 2)
+    edited = edit_field(estimate.kernel_field, KernelEdit(blur_scale=1.5))
+    assert (edited.basis is not None) == compact
+    given = replace(estimate, kernel_field=edited)
+    options = {"initial": given, "iterations": 1, "fixed_depth": True}
+    kept = pipe.refine_kernel(lr, 2, gamma=0.0, **options).kernel_field.moments().blur_sigma_px
+    wanted = edited.moments().blur_sigma_px
+    assert float((kept.mean() - wanted.mean()).abs()) < 0.1 * float(wanted.mean())
+    assert pipe.refine_kernel(lr, 2, **options).kernel_field.data.shape[-2:] == (6, 7)
+
+
 def test_one_call_is_its_stages(pipe, picture) -> None:
     lr = picture(9, 8)
     estimate = pipe.refine_kernel(lr, 4, iterations=2)
@@ -143,6 +175,11 @@ class StopError(Exception):
     """What a host raises to cancel."""
 
 
+def double(lr: torch.Tensor) -> torch.Tensor:
+    """The picture at twice its size."""
+    return torch.nn.functional.interpolate(lr, scale_factor=2.0)
+
+
 RUNS = {
     "whole run": lambda p, lr, d, k, f: p(lr, steps=2, iterations=2, progress=f, tile=16),
     "mean only": lambda p, lr, d, k, f: p(lr, steps=0, iterations=1, progress=f),
@@ -150,6 +187,14 @@ RUNS = {
     "given depth": lambda p, lr, d, k, f: p(lr, inverse_depth=d, **QUICK, progress=f),
     "given kernel": lambda p, lr, d, k, f: p(lr, kernel=k, **QUICK, progress=f),
     "given both": lambda p, lr, d, k, f: p(lr, kernel=k, inverse_depth=d, **QUICK, progress=f),
+    "guide at LR": lambda p, lr, d, k, f: p(lr, guide=lr, **QUICK, progress=f),
+    "guide at HR": lambda p, lr, d, k, f: p(lr, guide=double(lr), **QUICK, progress=f),
+    "guide of strength 0": lambda p, lr, d, k, f: p(
+        lr, guide=lr, strengths={"guide": 0}, **QUICK, progress=f
+    ),
+    "guide masked away": lambda p, lr, d, k, f: p(
+        lr, guide=lr, masks={"guide": torch.zeros_like(d)}, **QUICK, progress=f
+    ),
     "estimate": lambda p, lr, d, k, f: p.estimate_degradation(lr, 4, d, progress=f),
     "refine": lambda p, lr, d, k, f: p.refine_kernel(lr, 4, iterations=2, progress=f),
     "refine from depth": lambda p, lr, d, k, f: p.refine_kernel(lr, 4, d, iterations=2, progress=f),
@@ -176,6 +221,14 @@ def test_progress_rises_to_its_end(pipe, picture, name: str) -> None:
     assert events[-1][0] == events[-1][1]
     assert done.index(done[-1]) >= len(done) - 2  # the last tile and the end of its stage
     assert len({total for _, total in events}) == 1
+
+
+@pytest.mark.parametrize(("size", "small"), [((1, 1100), (1, 367)), ((1000, 700), (500, 350))])
+def test_previews_are_small_at_every_shape(size, small) -> None:
+    canvas = torch.full((2, 3, *size), 0.25)
+    preview = small_preview(canvas)
+    assert preview.shape == (3, *small)
+    torch.testing.assert_close(preview, torch.full_like(preview, 0.25))
 
 
 @pytest.mark.parametrize("after", [1, 3, 9])
