@@ -79,7 +79,8 @@ def main() -> None:
         print(fit_cells(model, cells, args.table_steps, seed=args.seed), flush=True)
         Path(args.out).mkdir(parents=True, exist_ok=True)
         model.save_pretrained(str(Path(args.out) / "from_table"))
-        print(validate(model), flush=True)
+        with torch.no_grad():
+            print(validate(model), flush=True)
     model = train(model, batches, loss_fn, loop_config(args), validate)
     if is_main():
         model.save_pretrained(str(Path(args.out) / "kernel_estimator"))
