@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from .ema import Ema
-from .optimizer import MuonAdamW
+from .optimizer import MuonAdamW, embeddings
 from .parallel import Group, several_processes, state
 
 
@@ -36,6 +36,8 @@ class LoopConfig:
     final_lr_share: float = 0.02
     warmup_steps: int = 50
     weight_decay: float = 1e-4
+    muon: bool = True
+    """Muon for the matrices; otherwise AdamW for everything."""
     betas: tuple[float, float] = (0.9, 0.99)
     grad_clip: float = 1.0
     ema_decay: float = 0.999
@@ -92,7 +94,11 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed + accelerator.process_index)
     optimizer = MuonAdamW(
-        model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay
+        model.parameters(),
+        config.lr,
+        config.betas,
+        weight_decay=config.weight_decay,
+        plain=embeddings(model) if config.muon else model.parameters(),
     )
     group.share_weights(model)
     ema = Ema(model, config.ema_decay)

@@ -40,6 +40,12 @@ def as_matrix(weight: Tensor) -> Tensor:
     return weight.reshape(weight.shape[0], -1)
 
 
+def embeddings(model: nn.Module) -> list[nn.Parameter]:
+    """Tables of a model: a row of theirs is looked up, not multiplied, so Muon has no say in it."""
+    tables = (m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag))
+    return [table.weight for table in tables]
+
+
 class MuonAdamW(torch.optim.Optimizer):
     """Both rules in one optimiser, so that its state is saved and resumed as one."""
 
@@ -51,6 +57,7 @@ class MuonAdamW(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 1e-4,
         eps: float = 1e-8,
+        plain: Iterable[nn.Parameter] = (),
     ) -> None:
         """Sort `params` by shape into Muon's and AdamW's.
 
@@ -61,9 +68,15 @@ class MuonAdamW(torch.optim.Optimizer):
             momentum: Muon's (Nesterov).
             weight_decay: decoupled, of both.
             eps: AdamW's.
+            plain: those of `params` that are AdamW's whatever their shape; see `embeddings`.
         """
         trained = list(params)
-        matrices = [p for p in trained if p.ndim > 1 and min(as_matrix(p).shape) >= _SMALLEST_SIDE]
+        left_out = {id(p) for p in plain}
+        matrices = [
+            p
+            for p in trained
+            if p.ndim > 1 and min(as_matrix(p).shape) >= _SMALLEST_SIDE and id(p) not in left_out
+        ]
         known = {id(p) for p in matrices}
         others = [p for p in trained if id(p) not in known]
         groups = [

@@ -3,7 +3,7 @@
 from .basis import KernelBasis
 from .edit import KernelEdit, edit_field, scale_kernels
 from .field import KernelField, KernelMoments, constant_kernel_field
-from .jpeg import jpeg, jpeg_error_std
+from .jpeg import NO_JPEG_QUALITY, jpeg, jpeg_error_std
 from .kernels import (
     KERNEL_RADIUS,
     KERNEL_SIZE,
@@ -31,6 +31,7 @@ from .second_order import SecondOrder, SecondOrderConfig, degrade_second_order
 from .synthesis import Synthesis, SynthesisConfig, sample_kernels, sigma_range_px, synthesise
 
 __all__ = [
+    "NO_JPEG_QUALITY",
     "BLUR_LAYOUTS",
     "BLUR_SHAPES",
     "KERNEL_RADIUS",

@@ -12,6 +12,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+NO_JPEG_QUALITY = 97.0
+"""An estimated quality above this means no JPEG damage."""
 _LUMA = (
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
     14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
@@ -98,10 +100,10 @@ def jpeg_error_std(quality: Tensor) -> Tensor:
     """Typical standard deviation of what JPEG changes in a photograph, 0..1 units.
 
     `1.76 (100 - quality)^0.371` grey levels: a fit to the medians of 256 LR photographs, within
-    10 % at qualities 30 to 95; it falls to 0 from 97 to 100, where an estimate means no JPEG.
+    10 % at qualities 30 to 95; it falls to 0 from `NO_JPEG_QUALITY` to 100.
 
     Args:
         quality: 1..100, any shape.
     """
     loss = (100 - quality).clamp_min(0)
-    return 1.76 / 255 * loss.clamp_min(1e-6) ** 0.371 * (loss / 3).clamp(0, 1)
+    return 1.76 / 255 * loss.clamp_min(1e-6) ** 0.371 * (loss / (100 - NO_JPEG_QUALITY)).clamp(0, 1)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..degradation import NO_JPEG_QUALITY
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -62,7 +64,11 @@ class RestorationReport:
     def summary(self) -> str:
         """A few lines for people."""
         blur = self.blur_sigma_px
-        jpeg = "none" if self.jpeg_quality > 97 else f"quality about {self.jpeg_quality:.0f}"
+        jpeg = (
+            "none"
+            if self.jpeg_quality > NO_JPEG_QUALITY
+            else f"quality about {self.jpeg_quality:.0f}"
+        )
         lines = [
             f"{_size(self.input_size)} -> {_size(self.output_size)} (x{self.scale}), "
             f"{self.steps} steps, {self.total_seconds:.1f} s on {self.device}",

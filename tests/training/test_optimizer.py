@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.optimizer import MuonAdamW, as_matrix, orthogonalise
+from training.optimizer import MuonAdamW, as_matrix, embeddings, orthogonalise
 
 
 def train(optimizer: torch.optim.Optimizer, weight: nn.Parameter, steps: int = 6) -> Tensor:
@@ -72,6 +72,13 @@ def test_sorts_by_shape_and_leaves_what_has_no_gradient() -> None:
     before = [p.detach().clone() for p in net.parameters()]
     optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+
+
+def test_tables_are_not_muons() -> None:
+    net = nn.Sequential(nn.Embedding(20, 16), nn.Linear(16, 16))
+    optimizer = MuonAdamW(net.parameters(), 0.1, plain=embeddings(net))
+    muon = next(g for g in optimizer.param_groups if g["rule"] == "muon")
+    assert [p.shape for p in muon["params"]] == [torch.Size((16, 16))]
 
 
 def test_resumes_exactly() -> None:
