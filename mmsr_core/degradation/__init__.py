@@ -31,12 +31,12 @@ from .second_order import SecondOrder, SecondOrderConfig, degrade_second_order
 from .synthesis import Synthesis, SynthesisConfig, sample_kernels, sigma_range_px, synthesise
 
 __all__ = [
-    "NO_JPEG_QUALITY",
     "BLUR_LAYOUTS",
     "BLUR_SHAPES",
     "KERNEL_RADIUS",
     "KERNEL_SIZE",
     "KERNEL_TAPS",
+    "NO_JPEG_QUALITY",
     "KernelBasis",
     "KernelEdit",
     "KernelField",
