@@ -81,7 +81,11 @@ class Page:
         self.page.evaluate("async () => { await app.queuePrompt(0, 1); }")
 
     def wait_for_views(self, count: int, timeout: float = 900) -> None:
-        """Wait until that many panels on nodes show a result."""
+        """Bring all nodes into sight, and wait until that many panels on them show a result.
+
+        The frontend draws only the panels of nodes that are in sight.
+        """
+        self.fit()
         self.page.wait_for_function(
             "(n) => document.querySelectorAll('.mmsr-panel .mmsr-body').length >= n",
             arg=count, timeout=timeout * 1000,

@@ -24,7 +24,7 @@ def upscale_as_added(page) -> dict:
 
 def run_until_shown(page) -> None:
     page.run()
-    page.wait_for_views(1)
+    page.wait_for_views(1, timeout=300)
 
 
 def contents(saved: dict) -> dict:
@@ -50,6 +50,18 @@ def test_a_saved_workflow_comes_back_the_same(frontend, browser, vue):
     assert page.prompt()["3"]["inputs"]["steps"] == 1
     assert page.errors == []
     page.page.close()
+
+
+def test_a_new_tab_shows_what_the_host_does_not_run_again(frontend, browser):
+    for tab in range(2):  # the host sends no message for a cached node that is no output
+        page = opened(browser, frontend, vue=False)
+        page.load(upscale_as_added(page))
+        if tab:
+            page.fit()
+            assert page.page.locator(".mmsr-panel .mmsr-body").count() == 0
+        run_until_shown(page)
+        assert page.errors == []
+        page.page.close()
 
 
 def test_undo_and_redo_keep_the_panels(frontend, browser):
