@@ -51,7 +51,10 @@ function showNew(node, file) {
   showFile(node, file);
 }
 
-/** Takes the run's live preview off a node that now shows the result itself. */
+/**
+ * Takes the run's live preview off a node that now shows the result itself. The node is given the
+ * height back that it had when the run began: the preview made it taller.
+ */
 function dropLivePreview(node) {
   const previews = app.nodePreviewImages ?? {};
   for (const key of [String(node.id), `${node.graph?.id}:${node.id}`]) delete previews[key];
@@ -60,6 +63,8 @@ function dropLivePreview(node) {
   if (at >= 0) {
     node.widgets[at].onRemove?.();
     node.widgets.splice(at, 1);
+    const before = panels.get(node)?.height;
+    if (before && before < node.size[1]) node.setSize([node.size[0], before]);
   }
 }
 
@@ -78,8 +83,14 @@ function addPanel(node) {
   widget.serialize = false; // the saved workflow as well as the prompt
   const [width, height] = node.computeSize();
   node.setSize([Math.max(node.size[0], width, NODE_WIDTH), Math.max(node.size[1], height)]);
-  panels.set(node, { panel, wanted: null });
+  const state = { panel, wanted: null, height: 0 };
+  panels.set(node, state);
 
+  const started = node.onExecutionStart;
+  node.onExecutionStart = function () {
+    started?.apply(this, arguments);
+    state.height = this.size[1];
+  };
   const executed = node.onExecuted;
   node.onExecuted = function (output) {
     executed?.apply(this, arguments);

@@ -74,6 +74,11 @@ def test_every_node_has_a_help_page_that_is_served(server):
     for name in ours:
         page = server.fetch(f"/extensions/{PACK_NAME}/docs/{name}.md").decode()
         assert page.startswith("# "), name
+        shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)
+        assert shown, name
+        for picture in shown:
+            data = server.fetch(f"/extensions/{PACK_NAME}/docs/{picture}")
+            assert min(Image.open(io.BytesIO(data)).size) >= 100, name
 
 
 def test_the_template_browser_lists_the_graphs_only(server):
