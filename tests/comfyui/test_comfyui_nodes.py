@@ -112,6 +112,7 @@ def test_degrading_follows_depth_and_masks(server):
     without = server.run(degraded(layout="follow depth"))
     assert without.status == "error"
     assert "depth: layout is follow depth, but no depth picture is connected" in without.error
+    assert "choose another layout" in without.error
     masked = degraded(layout="follow mask", mask=["4", 0])
     masked["4"] = {
         "class_type": "SolidMask", "inputs": {"value": 1.0, "width": 9, "height": 9},
