@@ -52,10 +52,11 @@ function showNew(node, file) {
 }
 
 /**
- * Takes the run's live preview off a node that now shows the result itself. The node is given the
- * height back that it had when the run began: the preview made it taller.
+ * Takes the run's live preview off a node that now shows the result itself. The preview made the
+ * node taller: it is given the height back that it had before.
  */
 function dropLivePreview(node) {
+  const state = panels.get(node);
   const previews = app.nodePreviewImages ?? {};
   for (const key of [String(node.id), `${node.graph?.id}:${node.id}`]) delete previews[key];
   node.imgs = undefined;
@@ -63,9 +64,9 @@ function dropLivePreview(node) {
   if (at >= 0) {
     node.widgets[at].onRemove?.();
     node.widgets.splice(at, 1);
-    const before = panels.get(node)?.height;
-    if (before && before < node.size[1]) node.setSize([node.size[0], before]);
   }
+  state.panel.element.classList.add("mmsr-done"); // hides what Vue nodes keep, see dom.mjs
+  if (state.height && state.height < node.size[1]) node.setSize([node.size[0], state.height]);
 }
 
 function addPanel(node) {
@@ -86,18 +87,16 @@ function addPanel(node) {
   const state = { panel, wanted: null, height: 0 };
   panels.set(node, state);
 
-  const started = node.onExecutionStart;
-  node.onExecutionStart = function () {
-    started?.apply(this, arguments);
-    state.height = this.size[1];
-  };
   const executed = node.onExecuted;
   node.onExecuted = function (output) {
     executed?.apply(this, arguments);
     const file = fileIn(output);
     if (!file) return;
     dropLivePreview(node);
-    setTimeout(() => dropLivePreview(node), 500); // one that was still being decoded
+    setTimeout(() => {
+      dropLivePreview(node); // one that was still being decoded
+      state.height = 0;
+    }, 500);
     showNew(node, file);
   };
   const removed = node.onRemoved;
@@ -105,6 +104,17 @@ function addPanel(node) {
     removed?.apply(this, arguments);
     panel.dispose();
   };
+}
+
+/** Notes a node's height before its first live preview, and lets the preview be seen. */
+function watchPreviews() {
+  api.addEventListener("b_preview_with_metadata", ({ detail }) => {
+    const node = findNode(app.rootGraph ?? app.graph, detail?.displayNodeId ?? "");
+    const state = panels.get(node);
+    if (!state) return;
+    state.height ||= node.size[1];
+    state.panel.element.classList.remove("mmsr-done");
+  });
 }
 
 /** Watches for nodes that are not run again because the host has their results already. */
@@ -135,7 +145,10 @@ function watchCache() {
 
 app.registerExtension({
   name: "mmsr.views",
-  setup: watchCache,
+  setup() {
+    watchCache();
+    watchPreviews();
+  },
   nodeCreated(node) {
     if (NODES.has(node.comfyClass)) addPanel(node);
   },
