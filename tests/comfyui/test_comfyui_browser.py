@@ -113,7 +113,10 @@ def test_views_answer_the_pointer(frontend, browser):
 
 def test_vue_nodes_show_the_views_where_the_frontend_can(frontend, browser):
     page = opened(browser, frontend, vue=True)
-    page.load(quick(graph("mmsr_upscale")))
+    data = quick(graph("mmsr_upscale"))
+    (node,) = [n for n in data["nodes"] if n["type"] == "MMSR_Upscale"]
+    node["widgets_values"][2] = 11  # a seed of its own: really run, with live previews
+    page.load(data)
     # Early Vue nodes show no DOM widget at all, the host's own Markdown note included.
     for _ in range(40):
         page.page.wait_for_timeout(500)
@@ -121,8 +124,13 @@ def test_vue_nodes_show_the_views_where_the_frontend_can(frontend, browser):
             break
     else:
         pytest.skip("this frontend's Vue nodes show no DOM widgets")
+    page.fit()
+    before = saved_state(page)
     page.run()
     page.wait_for_views(1)
+    preview = page.page.locator(".lg-node:has(.mmsr-panel) img[src^='blob:']:visible")
+    assert preview.count() == 0, "the live preview gives way to the result"
+    assert saved_state(page) == before
     assert page.page.locator(".mmsr-panel").first.bounding_box()["height"] > 60
     shoot(page, "mmsr_upscale_vue_ran")
     assert page.errors == []
