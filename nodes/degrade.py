@@ -236,22 +236,32 @@ def _layout(
 
     if layout == "follow depth":
         if depth is None:
-            raise InputError("depth: layout is follow depth, but no depth picture is connected.")
+            raise InputError(
+                "depth: layout is follow depth, but no depth picture is connected. Connect one, "
+                "or choose another layout."
+            )
         # Thin lens: the blur grows with |1/d - 1/d_focus|.
         away = (depth_from_image(depth, size) - focus).abs()
         return away / max(focus, 1.0 - focus)
     if layout == "follow mask":
         if mask is None:
-            raise InputError("mask: layout is follow mask, but no mask is connected.")
+            raise InputError(
+                "mask: layout is follow mask, but no mask is connected. Connect one, or choose "
+                "another layout."
+            )
         return mask_to_map(mask, size)
     return layout_map(layout, *size)[None]  # type: ignore[arg-type]
 
 
 def _check_field(found: int, sites: tuple[int, int], scale: int, size: tuple[int, int]) -> None:
     if found != scale:
-        raise InputError(f"degradation: is for scale {found}, but scale is {scale}.")
+        raise InputError(
+            f"degradation: is for scale {found}, but scale is {scale}. Set scale to {found}, or "
+            f"connect a blur measured at scale {scale}."
+        )
     if sites != size:
         raise InputError(
             f"degradation: is for a small picture of {sites[1]}x{sites[0]} pixels, but this one "
-            f"becomes {size[1]}x{size[0]}."
+            f"becomes {size[1]}x{size[0]}. Use a picture of {sites[1] * scale}x"
+            f"{sites[0] * scale} pixels, or leave the degradation open."
         )

@@ -134,7 +134,9 @@ def _check_sizes(result: Tensor, lr: Tensor, scale: int, sites: tuple[int, int])
     if tuple(result.shape[-2:]) != wanted:
         raise InputError(
             f"image: has {result.shape[-1]}x{result.shape[-2]} pixels, but at scale {scale} the "
-            f"result of this input has {wanted[1]}x{wanted[0]}. Use the same scale throughout."
+            f"result of this input has {wanted[1]}x{wanted[0]}. Use the same scale throughout. "
+            "Nodes that work in a VAE's latents crop to a multiple of 8 pixels: resize their "
+            f"result to {wanted[1]}x{wanted[0]}, or start from a picture whose result fits."
         )
 
 

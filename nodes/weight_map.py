@@ -85,7 +85,8 @@ class WeightMapNode(io.ComfyNode):
             if found is None:
                 raise InputError(
                     f"modality: there are no weights of {modality!r}. This run has: "
-                    f"{', '.join(item)}."
+                    f"{', '.join(item)}. Choose one of these, or give the Fuse Modalities node "
+                    "what is missing."
                 )
             values = fit_map(found.float().cpu(), weights.size)
             if stretch:

@@ -2,6 +2,7 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { fileIn, findNode, showCached } from "./lib/cached.mjs";
 import { MIN_HEIGHT, Panel } from "./lib/panel.mjs";
 import { recall, remember, viewPath } from "./lib/store.mjs";
 import { dictionary } from "./lib/words.mjs";
@@ -17,8 +18,9 @@ const NODES = new Set([
   "MMSR_FuseSensors",
   "MMSR_FaithfulnessCheck",
 ]);
-const EMPTY_HEIGHT = 40;
-const FILLED_HEIGHT = MIN_HEIGHT + 20; // and the host's margins
+// The same with and without a result: a node that grew when it ran would be a change of the
+// workflow, which undo then steps through and which cuts off redo.
+const HEIGHT = MIN_HEIGHT + 20; // and the host's margins
 const NODE_WIDTH = 340;
 const panels = new WeakMap();
 
@@ -43,17 +45,18 @@ async function showFile(node, file) {
   else state.panel.message("gone");
 }
 
-function grow(node) {
-  const [width, height] = node.size;
-  const [, least] = node.computeSize();
-  if (height < least || width < NODE_WIDTH) {
-    node.setSize([Math.max(width, NODE_WIDTH), Math.max(height, least)]);
-  }
-  node.setDirtyCanvas?.(true, true);
+/** Shows the result of a run, and keeps it for when the node is made anew. */
+function showNew(node, file) {
+  remember(sessionStorage, node, file);
+  showFile(node, file);
 }
 
-/** Takes the run's live preview off a node that now shows the result itself. */
+/**
+ * Takes the run's live preview off a node that now shows the result itself. The preview made the
+ * node taller: it is given the height back that it had before.
+ */
 function dropLivePreview(node) {
+  const state = panels.get(node);
   const previews = app.nodePreviewImages ?? {};
   for (const key of [String(node.id), `${node.graph?.id}:${node.id}`]) delete previews[key];
   node.imgs = undefined;
@@ -62,34 +65,39 @@ function dropLivePreview(node) {
     node.widgets[at].onRemove?.();
     node.widgets.splice(at, 1);
   }
+  state.panel.element.classList.add("mmsr-done"); // hides what Vue nodes keep, see dom.mjs
+  if (state.height && state.height < node.size[1]) node.setSize([node.size[0], state.height]);
 }
 
 function addPanel(node) {
   const panel = new Panel({
     url: (file) => api.apiURL(viewPath(file)),
     word: dictionary(language()),
-    resized: () => grow(node),
   });
-  const height = () => (panel.filled ? FILLED_HEIGHT : EMPTY_HEIGHT);
   const widget = node.addDOMWidget("mmsr_view", "MMSR_VIEW", panel.element, {
     serialize: false,
     hideOnZoom: false,
-    getMinHeight: height,
+    getMinHeight: () => HEIGHT,
     getValue: () => "",
     setValue: () => {},
   });
   widget.serialize = false; // the saved workflow as well as the prompt
-  panels.set(node, { panel, wanted: null });
+  const [width, height] = node.computeSize();
+  node.setSize([Math.max(node.size[0], width, NODE_WIDTH), Math.max(node.size[1], height)]);
+  const state = { panel, wanted: null, height: 0 };
+  panels.set(node, state);
 
   const executed = node.onExecuted;
   node.onExecuted = function (output) {
     executed?.apply(this, arguments);
-    const file = output?.mmsr?.[0];
+    const file = fileIn(output);
     if (!file) return;
-    remember(sessionStorage, node, file);
     dropLivePreview(node);
-    setTimeout(() => dropLivePreview(node), 500); // one that was still being decoded
-    showFile(node, file);
+    setTimeout(() => {
+      dropLivePreview(node); // one that was still being decoded
+      state.height = 0;
+    }, 500);
+    showNew(node, file);
   };
   const removed = node.onRemoved;
   node.onRemoved = function () {
@@ -98,8 +106,49 @@ function addPanel(node) {
   };
 }
 
+/** Notes a node's height before its first live preview, and lets the preview be seen. */
+function watchPreviews() {
+  api.addEventListener("b_preview_with_metadata", ({ detail }) => {
+    const node = findNode(app.rootGraph ?? app.graph, detail?.displayNodeId ?? "");
+    const state = panels.get(node);
+    if (!state) return;
+    state.height ||= node.size[1];
+    state.panel.element.classList.remove("mmsr-done");
+  });
+}
+
+/** Watches for nodes that are not run again because the host has their results already. */
+function watchCache() {
+  let cached = {};
+  api.addEventListener("execution_cached", ({ detail }) => (cached = detail ?? {}));
+  api.addEventListener("execution_success", ({ detail }) => {
+    if (detail?.prompt_id !== cached.prompt_id) return;
+    const waiting = new Map();
+    for (const id of cached.nodes ?? []) {
+      const node = findNode(app.rootGraph ?? app.graph, id);
+      if (panels.has(node)) waiting.set(id, node);
+    }
+    if (!waiting.size) return;
+    const history = async (id) => {
+      const reply = await api.fetchApi(`/history/${id}`);
+      return reply.ok ? reply.json() : null;
+    };
+    const found = (id, file) => {
+      const node = waiting.get(id);
+      if (panels.get(node)?.wanted !== file.filename) showNew(node, file);
+    };
+    showCached(detail.prompt_id, waiting.keys(), history, found).catch(() => {
+      // The server is away: what was shown stays.
+    });
+  });
+}
+
 app.registerExtension({
   name: "mmsr.views",
+  setup() {
+    watchCache();
+    watchPreviews();
+  },
   nodeCreated(node) {
     if (NODES.has(node.comfyClass)) addPanel(node);
   },

@@ -81,12 +81,34 @@ class Page:
         self.page.evaluate("async () => { await app.queuePrompt(0, 1); }")
 
     def wait_for_views(self, count: int, timeout: float = 900) -> None:
-        """Wait until that many panels on nodes show a result."""
+        """Bring all nodes into sight, and wait until that many panels on them show a result.
+
+        The frontend draws only the panels of nodes that are in sight.
+        """
+        self.fit()
         self.page.wait_for_function(
             "(n) => document.querySelectorAll('.mmsr-panel .mmsr-body').length >= n",
             arg=count, timeout=timeout * 1000,
         )  # fmt: skip
         time.sleep(1.0)
+
+    def click_beside(self) -> None:
+        """Click on empty canvas, beside all nodes, as one who is done with a widget."""
+        at = self.page.evaluate(
+            """() => {
+                const c = app.canvas, box = c.canvas.getBoundingClientRect();
+                const right = Math.max(...app.graph.nodes.map(n => n.pos[0] + n.size[0]));
+                const top = Math.min(...app.graph.nodes.map(n => n.pos[1]));
+                const s = c.ds.scale = 0.4;
+                c.ds.offset[0] = (box.width - 200) / s - right;
+                c.ds.offset[1] = 150 / s - top;
+                c.setDirty(true, true);
+                return [box.left + box.width - 120, box.top + 150];
+            }"""
+        )
+        self.page.wait_for_timeout(300)
+        self.page.mouse.click(*at)
+        self.page.wait_for_timeout(300)
 
     def fit(self) -> None:
         """Bring the whole graph into sight."""
@@ -140,5 +162,23 @@ def settings(server: Any, vue: bool, light: bool = False, locale: str = "en") ->
         "Comfy.Release.Status": "what's new seen",
         "Comfy.Notification.ShowVersionUpdates": False,
         "Comfy.InstalledVersion": "1.27.10",
+        "Comfy.Minimap.Visible": False,
     }.items():
         server.post("/settings", {key: value})
+
+
+def opened(browser: Any, server: Any, *, vue: bool, light: bool = False) -> Page:
+    """A tab with the frontend, set up as wanted, before any workflow is loaded."""
+    settings(server, vue, light)
+    page = Page(browser.new_page(viewport={"width": 1600, "height": 900}), server.url)
+    page.open()
+    page.errors.clear()  # what the frontend does before a workflow is loaded is its own affair
+    return page
+
+
+def shoot(page: Page, name: str) -> None:
+    """A screenshot of the whole graph, where COMFYUI_SCREENSHOTS names a folder for it."""
+    folder = os.environ.get("COMFYUI_SCREENSHOTS")
+    if folder:
+        page.fit()
+        page.screenshot(Path(folder) / f"{name}.png")

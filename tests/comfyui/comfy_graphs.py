@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+from comfy_server import ROOT
+
+TINY_CHECKPOINT = "tiny_sd15.safetensors"
+"""Made by make_checkpoint.py: no such file ships with anything."""
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 
 
@@ -70,4 +76,48 @@ def to_api(graph: dict, object_info: dict) -> dict:
         if values:
             raise AssertionError(f"{node['type']}: widget values left over: {values}")
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt
+
+
+def graph(name: str) -> dict:
+    """A workflow that ships, in the graph form."""
+    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def api(name: str) -> dict:
+    """The same in the API form."""
+    path = ROOT / "workflows" / "api" / f"{name}_api.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def quick(data: dict) -> dict:
+    """The graph form on small pictures, at scale 2, with one step and one iteration.
+
+    Widgets are found by their place among the node's values.
+    """
+    first = {"LoadImage": {0: "small_24x20.png"}, "MMSR_Degrade": {0: 2}} | {
+        "MMSR_Upscale": {0: 2, 1: 1}, "MMSR_FuseSensors": {0: 2, 1: 1},
+        "MMSR_EstimateDegradation": {0: 2}, "MMSR_KernelRefineNode": {0: 2, 1: 1},
+        "MMSR_SRSamplerNode": {2: 1}, "CheckpointLoaderSimple": {0: TINY_CHECKPOINT},
+        "KSampler": {2: 4},
+    }  # fmt: skip
+    for node in data["nodes"]:
+        for place, value in first.get(node["type"], {}).items():
+            node["widgets_values"][place] = value
+    return data
+
+
+def smaller(prompt: dict) -> dict:
+    """The same of the API form."""
+    least = {"scale": 2, "steps": 1, "iterations": 1}
+    for node in prompt.values():
+        given, kind = node["inputs"], node["class_type"]
+        if kind == "LoadImage":
+            given["image"] = "small_24x20.png"
+        if kind == "CheckpointLoaderSimple":
+            given["ckpt_name"] = TINY_CHECKPOINT
+        if kind == "KSampler":
+            given["steps"] = 4
+        if kind.startswith("MMSR_"):
+            given |= {key: value for key, value in least.items() if key in given}
     return prompt

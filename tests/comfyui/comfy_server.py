@@ -44,6 +44,15 @@ def copy_examples(folder: Path) -> None:
         shutil.copy(picture, folder / picture.name)
 
 
+def cpu_seconds(pid: int) -> float | None:
+    """CPU time a process has taken so far; None where the system does not say (not Linux)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,6 +89,7 @@ class ComfyServer:
     process: subprocess.Popen | None = None
     start_log: str = ""
     start_seconds: float = 0.0
+    start_cpu_seconds: float | None = None
 
     @property
     def log(self) -> str:
@@ -118,6 +128,7 @@ class ComfyServer:
                 time.sleep(0.3)
             else:
                 self.start_seconds = time.monotonic() - started
+                self.start_cpu_seconds = cpu_seconds(self.process.pid)
                 return self
         self.__exit__()
         raise RuntimeError(f"ComfyUI did not answer in time:\n{self.log[-4000:]}")

@@ -4,6 +4,7 @@ COMFYUI_PYTHON names its interpreter (by default the one that runs the tests).
 """
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import comfy_browser
+from comfy_graphs import TINY_CHECKPOINT
 from comfy_server import ROOT, ComfyServer, copy_examples, copy_pack
+
+OTHER_FRONTEND = os.environ.get("COMFYUI_FRONTEND")
 
 
 @pytest.fixture(scope="session")
@@ -32,17 +37,62 @@ def plain_log(comfy_path, tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(comfy_path, tmp_path_factory):
-    base = tmp_path_factory.mktemp("comfy")
+def tiny_checkpoint(comfy_path, tmp_path_factory) -> Path:
+    """A small, untrained Stable Diffusion 1.5 checkpoint: no weights of the kind ship here."""
+    path = tmp_path_factory.mktemp("checkpoint") / TINY_CHECKPOINT
+    maker = Path(__file__).parent / "make_checkpoint.py"
+    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    made = subprocess.run(
+        [python, str(maker), str(comfy_path), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert made.returncode == 0, made.stderr[-3000:]
+    return path
+
+
+def furnish(base: Path, checkpoint: Path) -> None:
+    """The pack, pictures to load, and a checkpoint in a new base directory."""
     copy_pack(base)
     (base / "input").mkdir()
     write_inputs(base / "input")
+    folder = base / "models" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / checkpoint.name).symlink_to(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def server(comfy_path, tiny_checkpoint, tmp_path_factory):
+    base = tmp_path_factory.mktemp("comfy")
+    furnish(base, tiny_checkpoint)
     write_depth_model(base / "models" / "mmsr_depth" / "tiny")
     own = base / "models" / "mmsr"
     own.mkdir(parents=True)
     (own / "copy").symlink_to(Path(os.environ.get("MMSR_WEIGHTS", ROOT / "weights")) / "small")
     with ComfyServer(comfy_path, base) as running:
         running.start_log = running.log
+        yield running
+
+
+@pytest.fixture(scope="session", params=["pinned", "other"])
+def frontend(request, comfy_path, tiny_checkpoint, tmp_path_factory):
+    """A server with the frontend that the host pins, and one with another."""
+    pytest.importorskip("playwright", reason="playwright is not installed: no browser tests")
+    if comfy_browser.chromium() is None:
+        pytest.skip("no Chromium found (CHROMIUM): no browser tests")
+    if request.param == "other" and not OTHER_FRONTEND:
+        pytest.skip("COMFYUI_FRONTEND is not set: only the frontend that the host pins is tested")
+    base = tmp_path_factory.mktemp(f"browser_{request.param}")
+    furnish(base, tiny_checkpoint)
+    folder = Path(OTHER_FRONTEND) if request.param == "other" and OTHER_FRONTEND else None
+    with ComfyServer(comfy_path, base, frontend=folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with comfy_browser.open_browser() as running:
         yield running
 
 

@@ -5,83 +5,22 @@ another frontend where COMFYUI_FRONTEND names its `static` folder. Screenshots g
 COMFYUI_SCREENSHOTS where that is set.
 """
 
-import json
 import os
 from pathlib import Path
 
-import comfy_browser
 import pytest
-from comfy_server import ROOT, ComfyServer, copy_examples, copy_pack
-from test_comfyui_nodes import smaller
+from comfy_browser import opened, shoot
+from comfy_graphs import api, graph, quick, smaller, to_api
+from comfy_server import ROOT
 
 pytestmark = pytest.mark.comfy
 
 WORKFLOWS = sorted(p.stem for p in (ROOT / "workflows").glob("*.json"))
-RUNNABLE = {"mmsr_upscale": 1, "mmsr_ssr_full": 3, "mmsr_faithfulness": 3, "mmsr_video_frames": 1}
-"""Those that need nothing beyond the shipped weights, and how many panels they fill."""
-OTHER = os.environ.get("COMFYUI_FRONTEND")
-
-
-@pytest.fixture(scope="module", params=["pinned", "other"])
-def frontend(request, comfy_path, tmp_path_factory):
-    """A server with one frontend, and what that frontend can do."""
-    pytest.importorskip("playwright", reason="playwright is not installed: no browser tests")
-    if comfy_browser.chromium() is None:
-        pytest.skip("no Chromium found (CHROMIUM): no browser tests")
-    if request.param == "other" and not OTHER:
-        pytest.skip("COMFYUI_FRONTEND is not set: only the frontend that the host pins is tested")
-    base = tmp_path_factory.mktemp(f"browser_{request.param}")
-    copy_pack(base)
-    copy_examples(base / "input")
-    from PIL import Image
-
-    picture = Image.open(ROOT / "assets" / "example_lr.png")
-    picture.crop((20, 20, 44, 40)).save(base / "input" / "small_24x20.png")
-    folder = Path(OTHER) if request.param == "other" and OTHER else None
-    with ComfyServer(comfy_path, base, frontend=folder) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with comfy_browser.open_browser() as running:
-        yield running
-
-
-def graph(name: str) -> dict:
-    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def quick(data: dict) -> dict:
-    """The graph form on a small picture, with one step and one iteration."""
-    for node in data["nodes"]:
-        values = node["widgets_values"]
-        if node["type"] == "LoadImage":
-            values[0] = "small_24x20.png"
-        if node["type"] == "MMSR_Upscale":
-            values[0], values[1] = 2, 1
-        if node["type"] == "MMSR_Degrade":
-            values[0] = 2
-        if node["type"] == "MMSR_SRSamplerNode":
-            values[2] = 1
-        if node["type"] == "MMSR_KernelRefineNode":
-            values[1] = 1
-    return data
-
-
-def shoot(page, name: str) -> None:
-    folder = os.environ.get("COMFYUI_SCREENSHOTS")
-    if folder:
-        page.fit()
-        page.screenshot(Path(folder) / f"{name}.png")
-
-
-def opened(browser, server, *, vue: bool, light: bool = False):
-    comfy_browser.settings(server, vue, light)
-    page = comfy_browser.Page(browser.new_page(viewport={"width": 1600, "height": 900}), server.url)
-    page.open()
-    page.errors.clear()  # what the frontend does before a workflow is loaded is its own affair
-    return page
+PANELS = {
+    "mmsr_faithfulness": 3, "mmsr_fuse_sensors": 1, "mmsr_prompt": 2, "mmsr_sd_refine": 3,
+    "mmsr_ssr_full": 3, "mmsr_upscale": 1, "mmsr_video_frames": 1,
+}  # fmt: skip
+"""How many panels each workflow fills."""
 
 
 @pytest.mark.parametrize("vue", [False, True], ids=["canvas", "vue"])
@@ -90,33 +29,37 @@ def test_every_workflow_loads_and_converts(frontend, browser, vue):
     for name in WORKFLOWS:
         page.load(graph(name))
         assert page.unknown_types() == [], name
-        api = json.loads((ROOT / "workflows/api" / f"{name}_api.json").read_text("utf-8"))
-        converted = page.prompt()
+        shipped, converted = api(name), page.prompt()
         for key, node in converted.items():
-            assert node["class_type"] == api[key]["class_type"]
-            given = {k: v for k, v in node["inputs"].items() if k in api[key]["inputs"]}
-            assert given == api[key]["inputs"], f"{name}: node {key}"
+            assert node["class_type"] == shipped[key]["class_type"]
+            given = {k: v for k, v in node["inputs"].items() if k in shipped[key]["inputs"]}
+            assert given == shipped[key]["inputs"], f"{name}: node {key}"
             assert "mmsr_view" not in node["inputs"]
-        assert set(converted) == set(api)
+        assert set(converted) == set(shipped)
         shoot(page, f"{name}_{'vue' if vue else 'canvas'}")
     assert page.errors == []
     page.page.close()
 
 
-@pytest.mark.parametrize("name", sorted(RUNNABLE))
+def saved_state(page) -> dict:
+    ours = [node for node in page.saved()["nodes"] if node["type"].startswith("MMSR_")]
+    return {n["id"]: (n["widgets_values"], [round(side) for side in n["size"]]) for n in ours}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_workflows_run_and_show_their_views(frontend, browser, name):
     page = opened(browser, frontend, vue=False, light=name == "mmsr_faithfulness")
     page.load(quick(graph(name)))
-    before = [len(node.get("widgets_values") or []) for node in page.saved()["nodes"]]
+    page.page.wait_for_timeout(500)
+    before = saved_state(page)
     page.run()
-    page.wait_for_views(RUNNABLE[name])
+    page.wait_for_views(PANELS[name])
     shoot(page, f"{name}_ran")
-    # Nothing of what is shown is saved: values neither shift nor grow.
-    after = [len(node.get("widgets_values") or []) for node in page.saved()["nodes"]]
-    assert after == before
+    # Nothing of what is shown is saved: neither values nor sizes of this pack's nodes change.
+    assert saved_state(page) == before
     # Undo and reload make the nodes anew: the views come back.
     page.page.evaluate("async () => { await app.loadGraphData(app.graph.serialize()); }")
-    page.wait_for_views(RUNNABLE[name], timeout=120)
+    page.wait_for_views(PANELS[name], timeout=120)
     assert page.errors == []
     page.page.close()
 
@@ -170,7 +113,10 @@ def test_views_answer_the_pointer(frontend, browser):
 
 def test_vue_nodes_show_the_views_where_the_frontend_can(frontend, browser):
     page = opened(browser, frontend, vue=True)
-    page.load(quick(graph("mmsr_upscale")))
+    data = quick(graph("mmsr_upscale"))
+    (node,) = [n for n in data["nodes"] if n["type"] == "MMSR_Upscale"]
+    node["widgets_values"][2] = 11  # a seed of its own: really run, with live previews
+    page.load(data)
     # Early Vue nodes show no DOM widget at all, the host's own Markdown note included.
     for _ in range(40):
         page.page.wait_for_timeout(500)
@@ -178,16 +124,22 @@ def test_vue_nodes_show_the_views_where_the_frontend_can(frontend, browser):
             break
     else:
         pytest.skip("this frontend's Vue nodes show no DOM widgets")
+    page.fit()
+    before = saved_state(page)
     page.run()
     page.wait_for_views(1)
+    preview = page.page.locator(".lg-node:has(.mmsr-panel) img[src^='blob:']:visible")
+    assert preview.count() == 0, "the live preview gives way to the result"
+    assert saved_state(page) == before
     assert page.page.locator(".mmsr-panel").first.bounding_box()["height"] > 60
     shoot(page, "mmsr_upscale_vue_ran")
     assert page.errors == []
     page.page.close()
 
 
-def test_quick_graph_is_the_quick_prompt():
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_quick_graph_is_the_quick_prompt(frontend, name):
     """The two ways to make a workflow small agree, so that both tests test the same."""
-    assert smaller({"1": {"class_type": "LoadImage", "inputs": {"image": "x"}}})["1"]["inputs"] == {
-        "image": "small_24x20.png"
-    }
+    prompt = smaller(api(name))
+    made = to_api(quick(graph(name)), frontend.get("/object_info"))
+    assert made == {key: {k: n[k] for k in ("class_type", "inputs")} for key, n in prompt.items()}

@@ -34,7 +34,7 @@ def bicubic(path: Path, factor: int) -> np.ndarray:
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
 
 
-def test_the_pack_imports_without_a_line_in_the_log(server, plain_log, record_testsuite_property):
+def test_the_pack_imports_without_a_line_in_the_log(server, plain_log):
     def lines(log: str) -> set[str]:
         return {re.sub(r"\d+", "#", line).strip() for line in log.splitlines()}
 
@@ -42,9 +42,6 @@ def test_the_pack_imports_without_a_line_in_the_log(server, plain_log, record_te
     times = re.findall(rf"([\d.]+) seconds(.*): \S*{re.escape(PACK_NAME)}", server.start_log)
     assert len(times) == 1
     assert times[0][1] == "", "the import failed"
-    # 0.3 s on an idle machine, where the whole start takes about ten; a busy one takes longer.
-    assert float(times[0][0]) < max(0.3, 0.03 * server.start_seconds)
-    record_testsuite_property("seconds_to_import_the_pack", times[0][0])
     allowed = (
         "Import times for custom nodes:",
         "seconds: ",
@@ -77,6 +74,11 @@ def test_every_node_has_a_help_page_that_is_served(server):
     for name in ours:
         page = server.fetch(f"/extensions/{PACK_NAME}/docs/{name}.md").decode()
         assert page.startswith("# "), name
+        shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)
+        assert shown, name
+        for picture in shown:
+            data = server.fetch(f"/extensions/{PACK_NAME}/docs/{picture}")
+            assert min(Image.open(io.BytesIO(data)).size) >= 100, name
 
 
 def test_the_template_browser_lists_the_graphs_only(server):

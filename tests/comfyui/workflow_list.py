@@ -198,7 +198,8 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
         "white where it was used least. There, and only there, a checkpoint of your own repaints "
         "lightly (`denoise` 0.3), with core nodes only. **Faithfulness Check** says what that "
         "cost in agreement with the input.\n\n"
-        "Choose a checkpoint in *Load Checkpoint* (SD 1.5 suits this size). " + _COPY,
+        "Choose a checkpoint in *Load Checkpoint* (SD 1.5 suits this size). The sides of the "
+        "result must be multiples of 8: a VAE crops what is left over. " + _COPY,
         {
             "1": _MODEL,
             "2": _load((40, 310), "example_lr.png"),

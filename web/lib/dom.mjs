@@ -30,6 +30,8 @@ const STYLE = `
 .mmsr-legend i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 4px; }
 .mmsr-column { position: absolute; inset: 0; display: flex; flex-direction: column; }
 .mmsr-column .mmsr-map { position: relative; flex: 1; min-height: 0; }
+.lg-node:has(.mmsr-panel.mmsr-done) img[src^="blob:"],
+.lg-node:has(.mmsr-panel.mmsr-done) img[src^="blob:"] + div { display: none; }
 `;
 
 /** Adds the panels' style sheet, once. */

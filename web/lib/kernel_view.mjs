@@ -6,6 +6,7 @@ import { keepEvents, loadPicture, Surface } from "./dom.mjs";
 import * as geometry from "./kernels.mjs";
 
 const LEGEND = 34;
+const MARGIN = 8; // for ellipses at the picture's edge
 
 export class KernelView {
   /** @param view see kernels.mjs; @param url from file to address; @param word see words.mjs */
@@ -33,7 +34,9 @@ export class KernelView {
   }
 
   area(width, height) {
-    return geometry.fitInto(this.view.width, this.view.height, width, height - LEGEND);
+    const room = [width - 2 * MARGIN, height - LEGEND - 2 * MARGIN].map((side) => Math.max(side, 1));
+    const rect = geometry.fitInto(this.view.width, this.view.height, ...room);
+    return { ...rect, x: rect.x + MARGIN, y: rect.y + MARGIN };
   }
 
   choose(event) {

@@ -6,7 +6,7 @@ import { KernelView } from "./kernel_view.mjs";
 import { reportRows } from "./weights.mjs";
 import { WeightsView } from "./weights_view.mjs";
 
-/** Height of a panel with something in it, px. */
+/** Height of a panel, px. */
 export const MIN_HEIGHT = 280;
 
 class ReportView {
@@ -35,7 +35,7 @@ export function tabsOf(view) {
 }
 
 export class Panel {
-  /** @param options {url(file), word(key), resized()} */
+  /** @param options {url(file), word(key)} */
   constructor(options) {
     addStyle();
     this.options = options;
@@ -44,12 +44,9 @@ export class Panel {
     this.bar = make("div", { class: "mmsr-bar" });
     this.body = make("div", { class: "mmsr-body" });
     this.element = make("div", { class: "mmsr-panel" });
+    this.element.style.minHeight = `${MIN_HEIGHT}px`; // Vue nodes size themselves by their contents
     keepEvents(this.bar);
     this.message("empty");
-  }
-
-  get filled() {
-    return this.views.length > 0;
   }
 
   message(key) {
@@ -58,7 +55,6 @@ export class Panel {
     this.shown = null;
     const text = make("div", { class: "mmsr-empty" }, this.options.word(key));
     this.element.replaceChildren(text);
-    this.element.style.minHeight = "";
   }
 
   /** Shows views, keeping the tab and the place in the batch. */
@@ -67,9 +63,7 @@ export class Panel {
     this.views = views;
     this.index = Math.min(this.index, views.length - 1);
     this.element.replaceChildren(this.bar, this.body);
-    this.element.style.minHeight = `${MIN_HEIGHT}px`; // Vue nodes size themselves by their contents
     this.render();
-    this.options.resized?.();
     return this.shown?.ready;
   }
 
