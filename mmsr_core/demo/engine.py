@@ -145,6 +145,11 @@ class Engine:
         """Whether a job waits for the one that runs."""
         return self._waiting > 0
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs."""
+        return self._one_job.locked()
+
     @contextmanager
     def _turn(self, tell: ProgressCallback) -> Iterator[None]:
         """The right to compute. Waiting reports, so that it can be ended like any other stage."""
@@ -187,8 +192,15 @@ class Engine:
         except ImageFileError as error:
             raise ImageFileError(str(error).replace(str(path), "This file")) from None
 
-    def restore(self, job: RestoreJob, progress: ProgressCallback | None = None) -> Restoration:
+    def restore(
+        self, job: RestoreJob, progress: ProgressCallback | None = None, *, keep: bool = False
+    ) -> Restoration:
         """Restores one picture; the same job again is answered from the last results.
+
+        Args:
+            job: what to do.
+            progress: told how far it is; may raise to end the run.
+            keep: keep the result as long as the engine, for a shipped example.
 
         Raises:
             InputError: A picture or a number cannot be used.
@@ -211,7 +223,7 @@ class Engine:
             output = self._run(pipeline, lr, job, plan.scale, tell)
             self._learn_pace(plan, job.steps, time.perf_counter() - started)
         tell(Progress("save", 1, 1))
-        folder = self.workspace.new_folder()
+        folder = self.workspace.new_folder(keep=keep)
         stem = safe_stem(job.name)
         after, before = folder / f"{stem}_restored.png", folder / f"{stem}_before.jpg"
         alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
@@ -225,9 +237,9 @@ class Engine:
         )
         save_image(before, resize_bicubic(lr, plan.result), icc_profile=image.icc_profile)
         made = Restoration(
-            after, before, plan, output.report.to_dict(), _inspect(lr, output, folder)
+            after, before, plan, output.report.to_dict(), _inspect(lr, output, folder, job)
         )
-        self.results.put(key, made)
+        self.results.put(key, made, keep=keep)
         return made
 
     def estimate(
@@ -313,8 +325,15 @@ def _metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dic
     }
 
 
-def _inspect(lr: Tensor, output: RestorationOutput, folder: Path) -> Inspection:
+def _inspect(lr: Tensor, output: RestorationOutput, folder: Path, job: RestoreJob) -> Inspection:
     from .inspection import inspect_run
 
-    consistency, mask = output.report.consistency_db, output.prompt_mask
-    return inspect_run(lr, output.estimate, folder, output.weight_steps, consistency, mask)
+    return inspect_run(
+        lr,
+        output.estimate,
+        folder,
+        output.weight_steps,
+        output.report.consistency_db,
+        output.prompt_mask,
+        shows_two=job.guide is not None and job.guide_mode == "fuse",
+    )
