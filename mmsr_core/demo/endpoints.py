@@ -21,7 +21,7 @@ from . import panels
 from .batch import restore_batch
 from .compare import compare
 from .desk import ENGINE_QUEUE, Desk
-from .guard import as_path, helpful, needed, take_unread
+from .guard import as_path, as_paths, helpful, needed, take_unread
 from .jobs import CompareJob, RestoreJob
 from .live import Finished, Moment, watch_run
 from .settings import PRESETS, parse_scale
@@ -104,16 +104,18 @@ def _restore(desk: Desk) -> None:
         _image("guide"),
         gr.Radio(["guide", "fuse"], value="guide", label="guide_mode", visible=False),
         gr.JSON({}, label="strengths: name to 0..2", visible=False),
+        take_unread(gr.File(label="references", file_count="multiple", visible=False)),
     ]
 
     def work(*values: Any) -> tuple[str, dict[str, Any]]:
-        picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, tell = values
+        picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
+        references, tell = more
         upload = needed(picture, desk.workspace)
         job = RestoreJob(
             Path(upload.path), upload.name, parse_scale(scale), int(steps), float(detail),
             int(seed or 0), prompt=prompt or "", depth=as_path(depth, desk.workspace),
             guide=as_path(guide, desk.workspace), guide_mode=mode,
-            strengths=_strengths(strengths),
+            strengths=_strengths(strengths), references=as_paths(references, desk.workspace),
         )  # fmt: skip
         made = desk.engine.restore(job, tell)
         return str(made.after), made.report | {"measured": made.inspection.numbers()}
@@ -123,11 +125,12 @@ def _restore(desk: Desk) -> None:
     def restore(
         picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
         depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
+        references: Any = None,
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
-        yield from run(*given, request=request, progress=progress)
+        yield from run(*given, references, request=request, progress=progress)
 
     text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..image import LoadedImage
     from ..pipeline import MMSREngine, RestorationOutput
+    from ..prompts import ClipPromptEncoder
     from .inspection import Inspection
 
 _CPU_PIXELS, _GPU_PIXELS = 4_000_000, 24_000_000
@@ -63,7 +64,7 @@ class Engine:
         self._pipeline: MMSREngine | None = None
         self.results = KeptResults()
         self._pace: dict[bool, float] = {}
-        self._clip: Any = None
+        self._clip: ClipPromptEncoder | None = None
 
     # -- the model ------------------------------------------------------------------------------
 
@@ -83,6 +84,21 @@ class Engine:
             return self._pipeline
 
     @property
+    def clip(self) -> ClipPromptEncoder | None:
+        """The CLIP model that the starter named, or None; the first access loads it.
+
+        Raises:
+            WeightsError: It is missing or damaged.
+            InputError: transformers is not installed.
+        """
+        with self._loading:
+            if self._clip is None and self.settings.clip is not None:
+                from ..prompts import load_clip
+
+                self._clip = load_clip(self.settings.clip)
+            return self._clip
+
+    @property
     def abilities(self) -> Abilities:
         """What the weights can make use of; loads them."""
         pipeline = self.pipeline
@@ -95,18 +111,17 @@ class Engine:
     def _prompt(self, job: RestoreJob) -> Any:
         """The job's words and reference pictures as the pipeline takes them; None for neither."""
         text = job.prompt.strip()
-        if self.settings.clip is None:
+        clip = self.clip
+        if clip is None:
             if job.references:
                 raise InputError("Reference pictures need CLIP: start the demo with --clip FOLDER.")
             return text or None
         if not text and not job.references:
             return None
-        from ..prompts import load_clip, mix_prompts
+        from ..prompts import mix_prompts
 
-        if self._clip is None:
-            self._clip = load_clip(self.settings.clip)
-        parts = [self._clip.encode_texts(text)] if text else []
-        parts += [self._clip.encode_images(self.load(path).rgb) for path in job.references]
+        parts = [clip.encode_texts(text)] if text else []
+        parts += [clip.encode_images(self.load(path).rgb) for path in job.references]
         return mix_prompts(parts)
 
     @property

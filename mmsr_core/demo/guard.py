@@ -80,6 +80,12 @@ def as_path(value: Any, workspace: Workspace) -> Path | None:
     return None if upload is None else Path(upload.path)
 
 
+def as_paths(values: Any, workspace: Workspace) -> tuple[Path, ...]:
+    """`as_path` of several files, or of none."""
+    given = values if isinstance(values, list) else [values]
+    return tuple(path for value in given if (path := as_path(value, workspace)) is not None)
+
+
 def needed(value: Any, workspace: Workspace, what: str = "a picture") -> Upload:
     """As `as_upload`, but something must be there.
 

@@ -36,14 +36,14 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
 
     Raises:
         WeightsError: The weights are missing or damaged.
-        InputError: The device is not there.
+        InputError: The device is not there, or CLIP cannot be loaded.
     """
     workspace = Workspace()
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.root)
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(workspace.root / "examples")
     engine = Engine(settings, workspace)
     try:
-        _ = engine.pipeline
+        _ = engine.pipeline, engine.clip
     except BaseException:
         engine.close()
         raise

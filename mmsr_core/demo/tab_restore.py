@@ -12,7 +12,7 @@ from ..cli.arguments import MODALITIES
 from . import panels, words
 from .desk import Desk
 from .engine import Abilities
-from .guard import as_path, as_upload, explain, needed, take_unread
+from .guard import as_path, as_paths, as_upload, explain, needed, take_unread
 from .jobs import Restoration, RestoreJob
 from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import PRESETS, SCALES, parse_scale
@@ -225,7 +225,6 @@ def read_job(desk: Desk, given: dict[str, Any]) -> RestoreJob:
     """
     workspace = desk.workspace
     upload = needed(given["picture"], workspace)
-    references = [as_path(value, workspace) for value in given.get("references") or []]
     strengths = {
         name: float(given[f"strength_{name}"])
         for name in MODALITIES
@@ -240,7 +239,7 @@ def read_job(desk: Desk, given: dict[str, Any]) -> RestoreJob:
         seed=int(given["seed"] or 0),
         consistency=given.get("consistency", "ibp"),
         prompt=str(given.get("prompt") or ""),
-        references=tuple(path for path in references if path is not None),
+        references=as_paths(given.get("references"), workspace),
         depth=as_path(given.get("depth"), workspace),
         guide=as_path(given.get("guide"), workspace),
         guide_mode=given.get("guide_mode", "guide"),

@@ -61,7 +61,7 @@ def test_the_endpoints_keep_their_names_and_order(client):
     assert names == {
         "/restore": [
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
-            "guide_mode", "strengths",
+            "guide_mode", "strengths", "references",
         ],
         "/estimate": ["picture", "scale"],
         "/fuse": ["first", "second", "mode", "scale", "strength", "steps"],
