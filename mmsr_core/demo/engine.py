@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _CPU_PIXELS, _GPU_PIXELS = 4_000_000, 24_000_000
 _PACE = {"cpu": (5.0, 10.0), "cuda": (0.15, 0.3), "mps": (0.6, 1.2)}
 """Seconds per megapixel of the result before anything was timed: without and with a flow."""
+MAX_PROMPT = 300
+"""Characters."""
 
 
 def _silent(progress: Progress) -> None:
@@ -111,6 +113,8 @@ class Engine:
     def _prompt(self, job: RestoreJob) -> Any:
         """The job's words and reference pictures as the pipeline takes them; None for neither."""
         text = job.prompt.strip()
+        if len(text) > MAX_PROMPT:
+            raise InputError(f"The words are longer than {MAX_PROMPT} characters; use fewer.")
         clip = self.clip
         if clip is None:
             if job.references:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,23 @@ def take_unread(component: Any) -> Any:
 
     component.preprocess = preprocess
     component.async_move_resource_to_block_cache = move_file
+    return component
+
+
+def take_number(component: Any) -> Any:
+    """Makes a slider or number field say what it expects; left empty, it means its default."""
+    plain, name, default = component.preprocess, str(component.label), component.value
+    low, high = component.minimum, component.maximum
+
+    def preprocess(payload: Any) -> float | int:
+        value = default if payload is None else payload
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not fits or not math.isfinite(value) or value < low or (high and value > high):
+            wanted = f"from {low:g} to {high:g}" if high else f"{low:g} or more"
+            raise _error(f"{name} must be a number, {wanted}.")
+        return plain(value)
+
+    component.preprocess = preprocess
     return component
 
 

@@ -130,6 +130,10 @@ def wire_run(
         desk.stop(request)
         return _stopped(parts)
 
+    # What refuses a run before it begins (a full queue, a wrong value) says so on its own.
+    for event in events:
+        event.failure(lambda: {parts.status: ""} | parts.at_rest(), outputs=frame, **QUIET)
+
     # Ends a run within a tile, and takes a waiting one out of the queue. A run that is cancelled
     # may not come to say so itself.
     parts.stop.click(pressed, outputs=frame, cancels=events, **QUIET)

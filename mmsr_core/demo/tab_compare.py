@@ -10,7 +10,7 @@ import gradio as gr
 from . import panels
 from .compare import compare
 from .desk import Desk
-from .guard import as_path, needed, take_unread
+from .guard import as_path, needed, take_number, take_unread
 from .jobs import CompareJob, Comparison
 from .runs import RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import PRESETS
@@ -94,11 +94,15 @@ def _damage_controls() -> dict[str, Any]:
         info="And enlarge again by as much.", elem_classes="mm-segments",
     )  # fmt: skip
     with gr.Row():
-        blur = gr.Slider(0.1, 4.5, 1.2, step=0.1, label="Blur left", info="px of the good picture")
-        blur_end = gr.Slider(
-            0.1, 4.5, 2.4, step=0.1, label="Blur right", info="It changes evenly between them."
+        blur = take_number(
+            gr.Slider(0.1, 4.5, 1.2, step=0.1, label="Blur left", info="px of the good picture")
+        )
+        blur_end = take_number(
+            gr.Slider(
+                0.1, 4.5, 2.4, step=0.1, label="Blur right", info="It changes evenly between them."
+            )
         )
     with gr.Row():
-        noise = gr.Slider(0, 25, 2, step=0.5, label="Noise", info="Of 255 levels.")
-        jpeg = gr.Slider(10, 100, 100, step=1, label="JPEG quality", info="100: none.")
+        noise = take_number(gr.Slider(0, 25, 2, step=0.5, label="Noise", info="Of 255 levels."))
+        jpeg = take_number(gr.Slider(10, 100, 100, step=1, label="JPEG quality", info="100: none."))
     return {"scale": scale, "blur": blur, "blur_end": blur_end, "noise": noise, "jpeg": jpeg}

@@ -10,7 +10,7 @@ import gradio as gr
 
 from . import panels
 from .desk import Desk
-from .guard import needed, take_unread
+from .guard import needed, take_number, take_unread
 from .jobs import Restoration, RestoreJob
 from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import SCALES, parse_scale
@@ -40,14 +40,14 @@ def build_fuse(desk: Desk) -> None:
                     list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
                     info="From the size of the first picture.",
                 )  # fmt: skip
-                strength = gr.Slider(
+                strength = take_number(gr.Slider(
                     0, 2, 1, step=0.05, label="Strength of the second picture",
                     info="0 leaves it out.",
-                )  # fmt: skip
-                steps = gr.Slider(
+                ))  # fmt: skip
+                steps = take_number(gr.Slider(
                     0, 16, 4, step=1, label="Steps",
                     info="0: the most faithful. 4 is usually enough.",
-                )  # fmt: skip
+                ))  # fmt: skip
             example = gr.Button("Try a rendered room and its depth camera", size="sm")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             status, queue = run_status("fuse")

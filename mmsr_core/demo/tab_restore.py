@@ -11,8 +11,8 @@ import gradio as gr
 from ..cli.arguments import MODALITIES
 from . import panels, words
 from .desk import Desk
-from .engine import Abilities
-from .guard import as_path, as_paths, as_upload, explain, needed, take_unread
+from .engine import MAX_PROMPT, Abilities
+from .guard import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
 from .jobs import Restoration, RestoreJob
 from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import PRESETS, SCALES, parse_scale
@@ -165,19 +165,28 @@ def _advanced(can: Abilities) -> dict[str, Any]:
         elem_classes="mm-segments",
     )  # fmt: skip
     with gr.Row():
-        made["steps"] = gr.Slider(
-            0, 16, steps, step=1, label="Steps", info="0: the most faithful. 4 is usually enough."
+        made["steps"] = take_number(
+            gr.Slider(
+                0,
+                16,
+                steps,
+                step=1,
+                label="Steps",
+                info="0: the most faithful. 4 is usually enough.",
+            )
         )
-        made["detail"] = gr.Slider(
-            0, 2, detail, step=0.05, label="Detail", info="How much texture the steps may add."
+        made["detail"] = take_number(
+            gr.Slider(
+                0, 2, detail, step=0.05, label="Detail", info="How much texture the steps may add."
+            )
         )
-    made["seed"] = gr.Number(
+    made["seed"] = take_number(gr.Number(
         0, label="Seed", info="Another number, another texture. The same number repeats a result.",
         precision=0, minimum=0, maximum=2**53 - 1,
-    )  # fmt: skip
+    ))  # fmt: skip
     made["prompt"] = gr.Textbox(
         "", label="What is in the picture", info="A few words, such as “a brick house”. Optional.",
-        placeholder="Optional", max_length=300, visible=can.prompt,
+        placeholder="Optional", max_length=MAX_PROMPT, visible=can.prompt,
     )  # fmt: skip
     made["references"] = take_unread(
         gr.File(
@@ -203,10 +212,10 @@ def _advanced(can: Abilities) -> dict[str, Any]:
     gr.HTML('<p class="mm-small">How much each piece of evidence counts: 0 leaves it out.</p>')
     with gr.Row():
         for name in MODALITIES:
-            made[f"strength_{name}"] = gr.Slider(
+            made[f"strength_{name}"] = take_number(gr.Slider(
                 0, 2, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name), min_width=150,
                 visible=can.uses(name),
-            )  # fmt: skip
+            ))  # fmt: skip
     made["consistency"] = gr.Radio(
         [("Back-projection", "ibp"), ("Conjugate gradient", "cg"), ("Off", "off")],
         value="ibp",

@@ -86,6 +86,8 @@ class Run:
 def small_preview(canvas: Tensor, side: int = 512) -> Tensor:
     """The first picture of a canvas, at most `side` px, `(3,h,w)` in 0..1 on the CPU."""
     step = max(1, max(canvas.shape[-2:]) // side)
-    part = canvas[:1, :, : canvas.shape[-2] // step * step, : canvas.shape[-1] // step * step]
-    small = F.avg_pool2d(part, step) if step > 1 else part
+    # A strip may be thinner than a step.
+    down, across = (min(step, length) for length in canvas.shape[-2:])
+    part = canvas[:1, :, : canvas.shape[-2] // down * down, : canvas.shape[-1] // across * across]
+    small = F.avg_pool2d(part, (down, across)) if step > 1 else part
     return small[0].clamp(0, 1).float().cpu()

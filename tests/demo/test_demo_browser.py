@@ -151,17 +151,29 @@ def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, scr
     other = open_page(DESK)
     upload(other, demo_picture(40, 48, "second.png"))
     other.click("#restore-start")
+    other.wait_for_selector("#restore-status >> text=Waiting for your turn")
     waits = other.wait_for_selector(".mm-queue >> text=queue")
     frame = waits.evaluate("e => e.closest('.wrap').getBoundingClientRect().height")
     assert waits.bounding_box()["height"] <= frame + 1  # Not cut off.
     screenshot(other, "queue_desk")
+    # A third one does not want to wait.
+    third = open_page(DESK)
+    upload(third, demo_picture(40, 48, "third.png"))
+    third.click("#restore-start")
+    third.wait_for_selector("#restore-status >> text=Waiting for your turn")
+    third.click("#restore-stop")
+    third.wait_for_selector("#restore-status >> text=Stopped")
+    assert engine.is_busy
     page.click("#restore-stop")
-    page.wait_for_selector("text=Stopped", timeout=60_000)
+    page.wait_for_selector("#restore-status >> text=Stopped")
     page.wait_for_selector("#restore-start")
     other.wait_for_selector("#restore-slider img")  # Its turn has come.
     made = [kept.after.name for kept in engine.results._results.values()]
     assert "second_restored.png" in made
-    assert "slow_restored.png" not in made
+    assert not {"slow_restored.png", "third_restored.png"} & set(made)
+    for stopped in (page, third):  # Nothing is left that looks like work.
+        assert "Stopped" in stopped.inner_text("#restore-status")
+        assert not stopped.locator(".mm-run").count()
     deadline = time.monotonic() + 60
     while engine.is_busy and time.monotonic() < deadline:
         time.sleep(0.05)
