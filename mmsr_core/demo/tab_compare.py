@@ -55,7 +55,7 @@ def build_compare(desk: Desk) -> None:
             gallery = gr.Gallery(
                 label="Damaged, bicubic, MMSR, good", visible=False, columns=2, height="auto",
                 object_fit="contain", interactive=False, buttons=["fullscreen", "download"],
-                elem_classes="mm-gallery",
+                elem_classes="mm-gallery", elem_id="compare-gallery",
             )  # fmt: skip
 
     def show(result: Comparison) -> Updates:

@@ -63,7 +63,7 @@ def build_fuse(desk: Desk) -> None:
             )  # fmt: skip
             with gr.Row(elem_classes="mm-actions"):
                 download = gr.DownloadButton("Download PNG", visible=False, size="md")
-            report = gr.HTML()
+            report = gr.HTML(elem_id="fuse-report")
 
     cleared = dict.fromkeys((hint, slider, download), gr.update(visible=False))
 

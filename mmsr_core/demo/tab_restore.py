@@ -171,6 +171,7 @@ def _advanced(can: Abilities) -> dict[str, Any]:
                 16,
                 steps,
                 step=1,
+                elem_id="restore-steps",
                 label="Steps",
                 info="0: the most faithful. 4 is usually enough.",
             )

@@ -9,7 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.demo.browsing import browser, open_page, screenshot
 from tests.helpers import tiny_pipeline_folder
+
+__all__ = ["browser", "open_page", "screenshot"]
 
 MAX_UPLOAD_MB = 1
 MAX_PIXELS = 60_000

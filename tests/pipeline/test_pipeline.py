@@ -13,6 +13,7 @@ import torch
 
 from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
 from mmsr_core.pipeline import MMSRPipeline, load_pipeline
+from mmsr_core.pipeline.run import small_preview
 from mmsr_core.weights import available_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,3 +268,12 @@ def test_codes_below_scale_4_are_no_denser_than_the_grid(pipe, picture, scale: i
     error = (kept.kernel_field.dense() - given.dense()).abs().sum(1)
     other = (field.dense() - given.dense()).abs().sum(1)
     assert float(error.max()) < float(other.min())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 4000), (4000, 2), (700, 1500)])
+def test_previews_are_small_whatever_the_shape(size):
+    preview = small_preview(torch.full((1, 3, *size), 0.25))
+    assert preview.shape[0] == 3
+    assert 1 <= min(preview.shape[1:])
+    assert max(preview.shape[1:]) <= 2 * 512
+    assert torch.allclose(preview, torch.tensor(0.25))

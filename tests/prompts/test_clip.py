@@ -138,3 +138,22 @@ def test_a_missing_tokenizer_is_refused(tmp_path) -> None:
         (tmp_path / name).unlink()
     with pytest.raises(WeightsError, match="no usable tokenizer"):
         load_clip(tmp_path)
+
+
+def test_a_very_long_picture_is_not_enlarged_as_a_whole(clip, monkeypatch) -> None:
+    largest = 0
+    whole = torch.nn.functional.interpolate
+
+    def watched(x, size, **options):
+        nonlocal largest
+        largest = max(largest, size[0] * size[1])
+        return whole(x, size=size, **options)
+
+    monkeypatch.setattr("mmsr_core.prompts.clip.F.interpolate", watched)
+    strip = picture(1, 100_000)
+    made = clip.encode_images(strip)
+    assert largest <= 8 * 32 * 32
+    # Its middle is what counts.
+    changed = strip.clone()
+    changed[..., :40_000] = 0
+    assert torch.equal(clip.encode_images(changed), made)
