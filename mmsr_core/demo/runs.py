@@ -132,7 +132,7 @@ def wire_run(
 
     # What refuses a run before it begins (a full queue, a wrong value) says so on its own.
     for event in events:
-        event.failure(lambda: {parts.status: ""} | parts.at_rest(), outputs=frame, **QUIET)
+        event.failure(lambda: _stopped(parts), outputs=frame, **QUIET)
 
     # Ends a run within a tile, and takes a waiting one out of the queue. A run that is cancelled
     # may not come to say so itself.

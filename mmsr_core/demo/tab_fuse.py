@@ -87,8 +87,8 @@ def build_fuse(desk: Desk) -> None:
         prepare, show, begun={report: ""} | cleared,
     )  # fmt: skip
     example.click(
-        lambda: [desk.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE],
-        outputs=[first, second],
+        lambda: [*(desk.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE), "guide"],
+        outputs=[first, second, mode],
         **QUIET,
     )
 

@@ -124,7 +124,7 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
             return panels.notice(explain(error), "bad")
         seconds = words.time_words(desk.engine.seconds_for(plan, int(steps)))
-        return panels.notice(f"{plan.words()} · {seconds} on this computer")
+        return panels.notice(plan.words(f"{seconds} on this computer"))
 
     chosen = example.click(
         lambda index: desk.example_copy(EXAMPLES / EXAMPLE_FILES[index]), example, picture, **QUIET

@@ -15,7 +15,7 @@ FLAGS = (
     "--disable-component-update", "--disable-sync", "--no-first-run",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # A camera.
 )  # fmt: skip
-PATIENCE_MS = int(__import__("os").environ.get("PAT", "240000"))
+PATIENCE_MS = 240_000
 DESK, PHONE = (1280, 860), (390, 844)
 
 

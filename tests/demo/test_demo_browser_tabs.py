@@ -115,6 +115,7 @@ def test_a_picture_is_taken_with_the_camera(open_page, demo_server, monkeypatch)
     field = page.locator("#restore-picture")
     field.get_by_label("Capture from camera").click()
     field.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#restore-picture video').videoWidth > 0")
     field.get_by_label("capture photo").click()
     page.wait_for_selector("text=→")  # It was taken: its size is said.
     assert page.faults == []
@@ -143,4 +144,19 @@ def test_on_a_phone_the_result_comes_into_view(open_page, demo_picture):
     page.wait_for_function(
         "document.querySelector('#restore-slider').getBoundingClientRect().top < innerHeight - 150"
     )
+    assert page.faults == []
+
+
+def test_a_refused_value_does_not_leave_the_page_waiting(open_page, demo_picture):
+    page = open_page(DESK)
+    upload(page, demo_picture(20, 24, "seed.png"))
+    page.click("#restore-advanced button")
+    seed = page.get_by_label("Seed").first
+    seed.fill("-3")
+    seed.press("Tab")
+    page.click("#restore-start")
+    page.wait_for_selector("text=Seed must be a number, from 0 to")
+    page.wait_for_selector("#restore-status >> text=Stopped")
+    assert page.locator("#restore-start").is_visible()
+    assert not page.locator(".mm-run").count()
     assert page.faults == []

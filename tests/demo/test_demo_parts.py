@@ -43,6 +43,14 @@ def test_auto_prefers_the_trained_scale():
     assert plan_size((900, 900), None, 4_000_000, 10**8).scale == 2
 
 
+def test_a_reduced_picture_is_said_to_be_reduced():
+    said = plan_size((3000, 4000), None, 4_000_000, 10**8).words("about 20 s")
+    assert said.startswith("4000×3000 → ")
+    assert "reduced to" in said
+    assert "about 20 s" in said
+    assert "reduced" not in plan_size((30, 40), None, 4_000_000, 10**8).words("about 20 s")
+
+
 def test_a_chosen_scale_keeps_every_pixel_or_is_refused():
     assert plan_size((3000, 4000), 1, 4_000_000, 64_000_000).work == (3000, 4000)
     with pytest.raises(InputError, match="smaller scale"):
