@@ -66,8 +66,10 @@ CSS = """
 .mm-queue { min-height: 26px; }
 .mm-queue:has(> .wrap.hide), .mm-queue:has(> .wrap.generating) { display: none; }
 .mm-queue > .wrap { inset: 0 !important; padding: 0 !important; background: transparent; }
-.mm-queue .meta-text { left: 0; right: auto; font-family: var(--font); font-size: .9rem;
+.mm-queue .wrap .progress-text { position: absolute; inset: 0 auto auto 0; transform: none;
+  padding: 0 2px; background: none; font-family: var(--font); font-size: .9rem;
   color: var(--body-text-color-subdued); }
+.mm-queue .mm-queue { min-height: 0; }
 .mm-fit img { width: 100% !important; height: 100% !important; object-fit: contain; }
 button.stop { background: transparent !important; color: #dc2626 !important;
   border: 1px solid color-mix(in srgb, #dc2626 55%, transparent) !important; }
