@@ -151,7 +151,8 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-findings dd { margin-bottom: 8px; }
   .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
   .tab-container button { padding: 0 5px !important; font-size: .82rem !important; }
-  footer .divider { display: none !important; }
+  .gradio-container footer .divider { display: none !important; }
+  .mm-segments label { min-width: 42px; padding-inline: 6px !important; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
 }
 """
