@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
 from ..errors import InputError
 from ..types import Progress, ProgressCallback
 from .files import Workspace, safe_stem
 from .jobs import Restoration, RestoreJob
 from .kept import KeptResults, job_key
+from .outcome import inspect_result, png_metadata
 from .settings import DemoSettings
 from .sizes import SizePlan, plan_size
 
@@ -250,13 +249,13 @@ class Engine:
             after,
             output.images,
             alpha,
-            metadata=_metadata(job, plan, output),
+            metadata=png_metadata(job, plan, output),
             icc_profile=image.icc_profile,
             bit_depth=16 if image.bit_depth > 8 and not plan.is_reduced else 8,
         )
         save_image(before, resize_bicubic(lr, plan.result), icc_profile=image.icc_profile)
         made = Restoration(
-            after, before, plan, output.report.to_dict(), _inspect(lr, output, folder, job)
+            after, before, plan, output.report.to_dict(), inspect_result(lr, output, folder, job)
         )
         self.results.put(key, made, keep=keep)
         return made
@@ -325,34 +324,3 @@ class Engine:
         """Removes every file."""
         self.results.clear()
         self.workspace.close()
-
-
-def _metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:
-    settings = {
-        "scale": plan.scale,
-        "steps": job.steps,
-        "detail": job.detail,
-        "seed": job.seed,
-        "consistency": job.consistency,
-        "prompt": job.prompt,
-        "reduced_first": plan.is_reduced,
-    }
-    return {
-        "Software": f"mmsr {__version__}",
-        "mmsr": json.dumps(settings),
-        "mmsr_report": json.dumps(output.report.to_dict()),
-    }
-
-
-def _inspect(lr: Tensor, output: RestorationOutput, folder: Path, job: RestoreJob) -> Inspection:
-    from .inspection import inspect_run
-
-    return inspect_run(
-        lr,
-        output.estimate,
-        folder,
-        output.weight_steps,
-        output.report.consistency_db,
-        output.prompt_mask,
-        shows_two=job.guide is not None and job.guide_mode == "fuse",
-    )
