@@ -88,7 +88,7 @@ def _restore_all(
             line, report, result = _restore_one(engine, item, settings, taken, tell)
             if result is not None:
                 archive.write(result, line.result)
-                shutil.rmtree(result.parent, ignore_errors=True)  # A batch may be large.
+                engine.workspace.discard(result.parent)  # A batch may be large.
                 reports[line.result] = report
             lines.append(line)
             on_line(line)

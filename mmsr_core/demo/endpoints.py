@@ -6,6 +6,7 @@ is the same as on the page.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -21,7 +22,8 @@ from . import panels
 from .batch import restore_batch
 from .compare import compare
 from .desk import ENGINE_QUEUE, Desk
-from .guard import as_path, helpful, needed, take_unread
+from .engine import MAX_PROMPT
+from .guard import as_path, as_paths, helpful, needed, take_number, take_unread
 from .jobs import CompareJob, RestoreJob
 from .live import Finished, Moment, watch_run
 from .settings import PRESETS, parse_scale
@@ -96,24 +98,26 @@ def _restore(desk: Desk) -> None:
     inputs = [
         _image("picture"),
         _scale(),
-        gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False),
-        gr.Slider(0, 2, 0.6, label="detail", visible=False),
-        gr.Number(0, precision=0, minimum=0, label="seed", visible=False),
-        gr.Textbox("", label="prompt", max_length=300, visible=False),
+        take_number(gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False)),
+        take_number(gr.Slider(0, 2, 0.6, label="detail", visible=False)),
+        take_number(gr.Number(0, precision=0, minimum=0, label="seed", visible=False)),
+        gr.Textbox("", label="prompt", max_length=MAX_PROMPT, visible=False),
         _image("depth"),
         _image("guide"),
         gr.Radio(["guide", "fuse"], value="guide", label="guide_mode", visible=False),
         gr.JSON({}, label="strengths: name to 0..2", visible=False),
+        take_unread(gr.File(label="references", file_count="multiple", visible=False)),
     ]
 
     def work(*values: Any) -> tuple[str, dict[str, Any]]:
-        picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, tell = values
+        picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
+        references, tell = more
         upload = needed(picture, desk.workspace)
         job = RestoreJob(
             Path(upload.path), upload.name, parse_scale(scale), int(steps), float(detail),
             int(seed or 0), prompt=prompt or "", depth=as_path(depth, desk.workspace),
             guide=as_path(guide, desk.workspace), guide_mode=mode,
-            strengths=_strengths(strengths),
+            strengths=_strengths(strengths), references=as_paths(references, desk.workspace),
         )  # fmt: skip
         made = desk.engine.restore(job, tell)
         return str(made.after), made.report | {"measured": made.inspection.numbers()}
@@ -123,11 +127,12 @@ def _restore(desk: Desk) -> None:
     def restore(
         picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
         depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
+        references: Any = None,
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
-        yield from run(*given, request=request, progress=progress)
+        yield from run(*given, references, request=request, progress=progress)
 
     text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
@@ -139,9 +144,12 @@ def _strengths(value: Any) -> dict[str, float]:
     if not isinstance(value, dict):
         raise InputError('strengths must be an object such as {"depth": 0.5}.')
     try:
-        return {str(name): float(number) for name, number in value.items()}
+        numbers = {str(name): float(number) for name, number in value.items()}
     except (TypeError, ValueError):
-        raise InputError("strengths must hold numbers from 0 to 2.") from None
+        numbers = {"": math.nan}
+    if not all(0 <= number <= 2 for number in numbers.values()):
+        raise InputError("strengths must hold numbers from 0 to 2.")
+    return numbers
 
 
 def _estimate(desk: Desk) -> None:
@@ -170,8 +178,8 @@ def _fuse(desk: Desk) -> None:
         _image("second"),
         gr.Radio(["fuse", "guide"], value="fuse", label="mode", visible=False),
         _scale(),
-        gr.Slider(0, 2, 1, label="strength of the second picture", visible=False),
-        gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False),
+        take_number(gr.Slider(0, 2, 1, label="strength of the second picture", visible=False)),
+        take_number(gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False)),
     ]
 
     def work(*values: Any) -> tuple[str, dict[str, Any]]:
@@ -197,11 +205,13 @@ def _compare(desk: Desk) -> None:
     inputs = [
         _image("good"),
         _image("damaged"),
-        gr.Slider(1, 16, 4, step=1, precision=0, label="scale", visible=False),
-        gr.Slider(0.1, 4.5, 1.6, label="blur_px (left edge)", visible=False),
-        gr.Slider(0.1, 4.5, 1.6, label="blur_end_px (right edge)", visible=False),
-        gr.Slider(0, 255, 2, label="noise_255", visible=False),
-        gr.Slider(1, 100, 100, step=1, precision=0, label="jpeg_quality", visible=False),
+        take_number(gr.Slider(1, 16, 4, step=1, precision=0, label="scale", visible=False)),
+        take_number(gr.Slider(0.1, 4.5, 1.6, label="blur_px (left edge)", visible=False)),
+        take_number(gr.Slider(0.1, 4.5, 1.6, label="blur_end_px (right edge)", visible=False)),
+        take_number(gr.Slider(0, 255, 2, label="noise_255", visible=False)),
+        take_number(
+            gr.Slider(1, 100, 100, step=1, precision=0, label="jpeg_quality", visible=False)
+        ),
         _preset(),
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
 from ..errors import InputError
 from ..types import Progress, ProgressCallback
 from .files import Workspace, safe_stem
 from .jobs import Restoration, RestoreJob
 from .kept import KeptResults, job_key
+from .outcome import inspect_result, png_metadata
 from .settings import DemoSettings
 from .sizes import SizePlan, plan_size
 
@@ -25,11 +24,14 @@ if TYPE_CHECKING:
 
     from ..image import LoadedImage
     from ..pipeline import MMSREngine, RestorationOutput
+    from ..prompts import ClipPromptEncoder
     from .inspection import Inspection
 
 _CPU_PIXELS, _GPU_PIXELS = 4_000_000, 24_000_000
 _PACE = {"cpu": (5.0, 10.0), "cuda": (0.15, 0.3), "mps": (0.6, 1.2)}
 """Seconds per megapixel of the result before anything was timed: without and with a flow."""
+MAX_PROMPT = 300
+"""Characters."""
 
 
 def _silent(progress: Progress) -> None:
@@ -63,7 +65,7 @@ class Engine:
         self._pipeline: MMSREngine | None = None
         self.results = KeptResults()
         self._pace: dict[bool, float] = {}
-        self._clip: Any = None
+        self._clip: ClipPromptEncoder | None = None
 
     # -- the model ------------------------------------------------------------------------------
 
@@ -83,6 +85,21 @@ class Engine:
             return self._pipeline
 
     @property
+    def clip(self) -> ClipPromptEncoder | None:
+        """The CLIP model that the starter named, or None; the first access loads it.
+
+        Raises:
+            WeightsError: It is missing or damaged.
+            InputError: transformers is not installed.
+        """
+        with self._loading:
+            if self._clip is None and self.settings.clip is not None:
+                from ..prompts import load_clip
+
+                self._clip = load_clip(self.settings.clip)
+            return self._clip
+
+    @property
     def abilities(self) -> Abilities:
         """What the weights can make use of; loads them."""
         pipeline = self.pipeline
@@ -95,18 +112,19 @@ class Engine:
     def _prompt(self, job: RestoreJob) -> Any:
         """The job's words and reference pictures as the pipeline takes them; None for neither."""
         text = job.prompt.strip()
-        if self.settings.clip is None:
+        if len(text) > MAX_PROMPT:
+            raise InputError(f"The words are longer than {MAX_PROMPT} characters; use fewer.")
+        clip = self.clip
+        if clip is None:
             if job.references:
                 raise InputError("Reference pictures need CLIP: start the demo with --clip FOLDER.")
             return text or None
         if not text and not job.references:
             return None
-        from ..prompts import load_clip, mix_prompts
+        from ..prompts import mix_prompts
 
-        if self._clip is None:
-            self._clip = load_clip(self.settings.clip)
-        parts = [self._clip.encode_texts(text)] if text else []
-        parts += [self._clip.encode_images(self.load(path).rgb) for path in job.references]
+        parts = [clip.encode_texts(text)] if text else []
+        parts += [clip.encode_images(self.load(path).rgb) for path in job.references]
         return mix_prompts(parts)
 
     @property
@@ -144,6 +162,11 @@ class Engine:
     def somebody_waits(self) -> bool:
         """Whether a job waits for the one that runs."""
         return self._waiting > 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs."""
+        return self._one_job.locked()
 
     @contextmanager
     def _turn(self, tell: ProgressCallback) -> Iterator[None]:
@@ -187,8 +210,15 @@ class Engine:
         except ImageFileError as error:
             raise ImageFileError(str(error).replace(str(path), "This file")) from None
 
-    def restore(self, job: RestoreJob, progress: ProgressCallback | None = None) -> Restoration:
+    def restore(
+        self, job: RestoreJob, progress: ProgressCallback | None = None, *, keep: bool = False
+    ) -> Restoration:
         """Restores one picture; the same job again is answered from the last results.
+
+        Args:
+            job: what to do.
+            progress: told how far it is; may raise to end the run.
+            keep: keep the result as long as the engine, for a shipped example.
 
         Raises:
             InputError: A picture or a number cannot be used.
@@ -211,7 +241,7 @@ class Engine:
             output = self._run(pipeline, lr, job, plan.scale, tell)
             self._learn_pace(plan, job.steps, time.perf_counter() - started)
         tell(Progress("save", 1, 1))
-        folder = self.workspace.new_folder()
+        folder = self.workspace.new_folder(keep=keep)
         stem = safe_stem(job.name)
         after, before = folder / f"{stem}_restored.png", folder / f"{stem}_before.jpg"
         alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
@@ -219,15 +249,15 @@ class Engine:
             after,
             output.images,
             alpha,
-            metadata=_metadata(job, plan, output),
+            metadata=png_metadata(job, plan, output),
             icc_profile=image.icc_profile,
             bit_depth=16 if image.bit_depth > 8 and not plan.is_reduced else 8,
         )
         save_image(before, resize_bicubic(lr, plan.result), icc_profile=image.icc_profile)
         made = Restoration(
-            after, before, plan, output.report.to_dict(), _inspect(lr, output, folder)
+            after, before, plan, output.report.to_dict(), inspect_result(lr, output, folder, job)
         )
-        self.results.put(key, made)
+        self.results.put(key, made, keep=keep)
         return made
 
     def estimate(
@@ -294,27 +324,3 @@ class Engine:
         """Removes every file."""
         self.results.clear()
         self.workspace.close()
-
-
-def _metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:
-    settings = {
-        "scale": plan.scale,
-        "steps": job.steps,
-        "detail": job.detail,
-        "seed": job.seed,
-        "consistency": job.consistency,
-        "prompt": job.prompt,
-        "reduced_first": plan.is_reduced,
-    }
-    return {
-        "Software": f"mmsr {__version__}",
-        "mmsr": json.dumps(settings),
-        "mmsr_report": json.dumps(output.report.to_dict()),
-    }
-
-
-def _inspect(lr: Tensor, output: RestorationOutput, folder: Path) -> Inspection:
-    from .inspection import inspect_run
-
-    consistency, mask = output.report.consistency_db, output.prompt_mask
-    return inspect_run(lr, output.estimate, folder, output.weight_steps, consistency, mask)

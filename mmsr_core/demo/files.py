@@ -27,7 +27,10 @@ class Workspace:
         self.root = Path(tempfile.mkdtemp(prefix="mmsr-demo-")).resolve()
         self._results = self.root / "results"
         self._results.mkdir()
-        self._closed = threading.Event()
+        self._kept = self.root / "kept"
+        self._kept.mkdir()
+        self.closed = threading.Event()
+        """Set when the workspace goes away."""
 
     def uploaded(self, path: str | Path) -> Path:
         """The file behind a path that came from the browser.
@@ -43,11 +46,16 @@ class Workspace:
             pass
         raise InputError("Only files that were uploaded here are read. Upload the file again.")
 
-    def new_folder(self) -> Path:
-        """An empty folder for the files of one result."""
-        folder = self._results / uuid.uuid4().hex
+    def new_folder(self, keep: bool = False) -> Path:
+        """An empty folder for the files of one result; with `keep` it is not swept."""
+        folder = (self._kept if keep else self._results) / uuid.uuid4().hex
         folder.mkdir()
         return folder
+
+    def discard(self, folder: Path) -> None:
+        """Removes the folder of a result, unless it is to be kept."""
+        if folder.parent == self._results:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def sweep_every(self, seconds: float, keep_s: float) -> None:
         """Removes results older than `keep_s` now and then, until `close`.
@@ -56,14 +64,14 @@ class Workspace:
         """
 
         def sweep() -> None:
-            while not self._closed.wait(seconds):
+            while not self.closed.wait(seconds):
                 remove_older(self._results, keep_s, time.time())
 
         threading.Thread(target=sweep, name="mmsr-sweep", daemon=True).start()
 
     def close(self) -> None:
         """Removes everything."""
-        self._closed.set()
+        self.closed.set()
         shutil.rmtree(self.root, ignore_errors=True)
 
 

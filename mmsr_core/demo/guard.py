@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,23 @@ def take_unread(component: Any) -> Any:
     return component
 
 
+def take_number(component: Any) -> Any:
+    """Makes a slider or number field say what it expects; left empty, it means its default."""
+    plain, name, default = component.preprocess, str(component.label), component.value
+    low, high = component.minimum, component.maximum
+
+    def preprocess(payload: Any) -> float | int:
+        value = default if payload is None else payload
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not fits or not math.isfinite(value) or value < low or (high and value > high):
+            wanted = f"from {low:g} to {high:g}" if high else f"{low:g} or more"
+            raise _error(f"{name} must be a number, {wanted}.")
+        return plain(value)
+
+    component.preprocess = preprocess
+    return component
+
+
 def _upload(file: Any) -> Upload:
     if not getattr(file, "path", None) or str(getattr(file, "url", "") or "").startswith("data:"):
         raise _error("Upload the picture as a file.")
@@ -78,6 +96,12 @@ def as_path(value: Any, workspace: Workspace) -> Path | None:
     """The path alone of `as_upload`."""
     upload = as_upload(value, workspace)
     return None if upload is None else Path(upload.path)
+
+
+def as_paths(values: Any, workspace: Workspace) -> tuple[Path, ...]:
+    """`as_path` of several files, or of none."""
+    given = values if isinstance(values, list) else [values]
+    return tuple(path for value in given if (path := as_path(value, workspace)) is not None)
 
 
 def needed(value: Any, workspace: Workspace, what: str = "a picture") -> Upload:

@@ -47,6 +47,8 @@ class Inspection:
     """`before` and `after`; empty when nothing was restored."""
     prompt_mask: Tensor | None = None
     """`(h'',w'')` where the prompt acted, 0..1."""
+    shows_two: bool = False
+    """Whether the result shows a second picture as well, and so cannot give the first one back."""
 
     def draw_map(self) -> Path:
         """The kernel map with ellipses and colour bar, drawn when first asked for (about 1 s)."""
@@ -79,7 +81,9 @@ class Inspection:
             found.append(("Movement", smear))
         found.append(("Noise", words.noise_words(self.noise_std)))
         found.append(("Compression", words.jpeg_words(self.jpeg_quality)))
-        if self.consistency_db:
+        if self.shows_two:
+            found.append(("Faithfulness", "Not measured: the result shows both pictures."))
+        elif self.consistency_db:
             before, after = self.consistency_db["before"], self.consistency_db["after"]
             found.append(("Faithfulness", words.consistency_words(before, after)))
         return found
@@ -139,6 +143,7 @@ def inspect_run(
     weight_steps: Sequence[Mapping[str, Tensor]] = (),
     consistency_db: Mapping[str, float] | None = None,
     prompt_mask: Tensor | None = None,
+    shows_two: bool = False,
 ) -> Inspection:
     """Keep what matters of a run on one picture; its pictures are written to `folder`.
 
@@ -149,6 +154,7 @@ def inspect_run(
         weight_steps: router weights `(1,1,H/4,W/4)` of every step.
         consistency_db: `before` and `after`, dB.
         prompt_mask: `(1,1,H/4,W/4)` in 0..1.
+        shows_two: whether a second picture was fused into the result.
     """
     whole = estimate.kernel_field
     stride = 1
@@ -177,6 +183,7 @@ def inspect_run(
         weights=tuple({name: _small(v) for name, v in step.items()} for step in weight_steps),
         consistency_db=dict(consistency_db or {}),
         prompt_mask=None if prompt_mask is None else _small(prompt_mask),
+        shows_two=shows_two,
     )
 
 

@@ -33,6 +33,7 @@ class KeptResults:
         """Args: how many are kept."""
         self._size = size
         self._results: OrderedDict[str, Restoration] = OrderedDict()
+        self._for_good: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._results)
@@ -46,15 +47,19 @@ class KeptResults:
         self._results.move_to_end(key)
         return kept
 
-    def put(self, key: str, made: Restoration) -> None:
-        """Keeps a result; the one that was not asked for the longest goes."""
+    def put(self, key: str, made: Restoration, keep: bool = False) -> None:
+        """Keeps a result, with `keep` for good; else the one not asked for the longest goes."""
         self._results[key] = made
-        while len(self._results) > self._size:
-            self._results.popitem(last=False)
+        if keep:
+            self._for_good.add(key)
+        passing = [name for name in self._results if name not in self._for_good]
+        for name in passing[: max(0, len(passing) - self._size)]:
+            del self._results[name]
 
     def clear(self) -> None:
         """Forgets all."""
         self._results.clear()
+        self._for_good.clear()
 
 
 def _digest(path: Path) -> str:

@@ -25,6 +25,8 @@ from .theme import TITLE
 
 CLEAN_EVERY_S, KEEP_FILES_S = 300, 3600
 """How often old files are looked for, and how long they stay."""
+RETRY_S = 3.0
+"""After how long the examples are tried again when somebody else was served first."""
 
 
 def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
@@ -34,14 +36,14 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
 
     Raises:
         WeightsError: The weights are missing or damaged.
-        InputError: The device is not there.
+        InputError: The device is not there, or CLIP cannot be loaded.
     """
     workspace = Workspace()
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.root)
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(workspace.root / "examples")
     engine = Engine(settings, workspace)
     try:
-        _ = engine.pipeline
+        _ = engine.pipeline, engine.clip
     except BaseException:
         engine.close()
         raise
@@ -82,13 +84,20 @@ def warm_up(engine: Engine) -> threading.Thread:
             raise Stopped
 
     def work() -> None:
+        waiting = list(EXAMPLE_FILES)
+        closed = engine.workspace.closed
         steps, detail = PRESETS[DEFAULT_PRESET]
-        for name in EXAMPLE_FILES:
+        while waiting and not closed.is_set():
+            name = waiting[0]
             job = RestoreJob(EXAMPLES / name, name, steps=steps, detail=detail)
             try:
-                engine.restore(job, give_way)
-            except (Stopped, MMSRError, OSError):  # Said when somebody asks for it.
+                engine.restore(job, give_way, keep=True)
+            except Stopped:  # Somebody came first: again when there is time.
+                closed.wait(RETRY_S)
+                continue
+            except (MMSRError, OSError):  # Said when somebody asks for it.
                 return
+            del waiting[0]
 
     thread = threading.Thread(target=work, name="mmsr-warm-up", daemon=True)
     thread.start()

@@ -13,7 +13,7 @@ from ..visualize import heat
 from ..visualize.colours import to_picture
 from .jobs import BatchLine, Comparison
 from .live import Moment
-from .words import time_words
+from .words import score_words, time_words
 
 STAGES: dict[str, str] = {
     "load": "Getting ready",
@@ -61,7 +61,9 @@ def running(moment: Moment | None, preview: str, title: str = "Working") -> str:
     share = 0.0 if moment is None else moment.share
     stage = title if moment is None else stage_words(moment.stage)
     left = None if moment is None else moment.seconds_left()
-    note = f"{share:.0%}" + (f" · {time_words(left)} left" if left is not None else "")
+    note = "" if moment is None else f"{share:.0%}"
+    if left is not None:
+        note += f" · {time_words(left)} left"
     picture = f'<img src="{preview}" alt="The picture so far">' if preview else ""
     return (
         f'<div class="mm-run" role="status"><div class="mm-run-row"><b>{escape(stage)}</b>'
@@ -110,7 +112,11 @@ def weight_panel(step: Mapping[str, Tensor], prompt_mask: Tensor | None = None) 
         figures.append(_figure(weights, MODALITY_WORDS.get(name, name), f"{weights.mean():.0%}"))
     if prompt_mask is not None:
         figures.append(_figure(prompt_mask, "Where the words apply", f"{prompt_mask.mean():.0%}"))
-    return f'<div class="mm-maps">{"".join(figures)}</div>'
+    return (
+        '<p class="mm-small">What each place of the picture was restored from at this step: the '
+        "brighter, the more it relied on that piece of evidence.</p>"
+        f'<div class="mm-maps">{"".join(figures)}</div>'
+    )
 
 
 def _figure(weights: Tensor, name: str, amount: str) -> str:
@@ -136,11 +142,13 @@ def score_table(result: Comparison) -> str:
             cells += f'<td class="{"mm-best" if best else ""}">{text}</td>'
         body += f"<tr><th>{escape(score.name)}</th>{cells}</tr>"
     note = f'<p class="mm-small">{escape(result.note)}</p>' if result.note else ""
+    title = escape(score_words(*(score.psnr_db for score in result.scores)))
     return (
-        f'<div class="mm-scores"><table><thead><tr><th></th>{head}</tr></thead>'
+        f'<div class="mm-scores"><h3>{title}</h3><table><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
-        '<p class="mm-small">Against the good picture: PSNR and SSIM on Y, 8 bit, a border of '
-        f"one scale left out. The better value is marked.</p>{note}</div>"
+        '<p class="mm-small">How close each is to the good picture: ↑ higher is closer, ↓ lower is '
+        "closer, the better value is marked. PSNR and SSIM are taken on the brightness (Y) in 8 "
+        f"bits, without a border as wide as the scale.</p>{note}</div>"
     )
 
 

@@ -30,15 +30,16 @@ class SizePlan:
         """Whether the picture is reduced first."""
         return self.work != self.given
 
-    def words(self) -> str:
-        """One line for people."""
+    def words(self, duration: str) -> str:
+        """What will be made and how long it takes (`duration`), for people."""
         line = f"{_size(self.given)} → {_size(self.result)}"
         if self.is_reduced:
             return (
-                f"{line}: large picture, worked at {_size(self.work)} to be done in about a "
-                "minute. Choose a scale under Advanced to keep every pixel."
+                f"{line} · {duration}. Your picture is large: it is reduced to "
+                f"{_size(self.work)} first, to be quick. Choose ×1 or more under Advanced to keep "
+                "every pixel."
             )
-        return f"{line} (×{self.scale})"
+        return f"{line} (×{self.scale}) · {duration}"
 
 
 def plan_size(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ from ..errors import InputError
 from ..image import INPUT_SUFFIXES
 from . import panels
 from .batch import restore_batch
-from .desk import ENGINE_QUEUE, Desk, wire_stop
-from .guard import as_upload, explain, take_unread
+from .desk import Desk
+from .guard import as_upload, take_unread
 from .jobs import BatchLine, BatchResult, RestoreJob
+from .runs import RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import PRESETS, SCALES, parse_scale
 
 _DEFAULT = "Balanced"
@@ -45,14 +45,9 @@ def build_batch(desk: Desk) -> None:
                 list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
                 info="Auto suits the size of each picture.",
             )  # fmt: skip
-            with gr.Row(elem_classes="mm-actions"):
-                start = gr.Button(
-                    "Restore all", variant="primary", size="lg", elem_id="batch-start"
-                )
-                stop = gr.Button("Stop", variant="stop", size="lg", visible=False)
+            start, stop = run_buttons("Restore all", "batch")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
-            queue = gr.HTML(elem_classes="mm-queue")
-            status = gr.HTML(elem_id="batch-status")
+            status, queue = run_status("batch")
             download = gr.DownloadButton(
                 "Download ZIP", visible=False, variant="primary", elem_id="batch-download"
             )
@@ -63,9 +58,7 @@ def build_batch(desk: Desk) -> None:
                 elem_id="batch-table",
             )
 
-    idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
-
-    def show(result: BatchResult) -> dict[Any, Any]:
+    def show(result: BatchResult) -> Updates:
         good = sum(1 for line in result.lines if line.result)
         text = f"{good} of {len(result.lines)} pictures restored."
         return {
@@ -74,39 +67,28 @@ def build_batch(desk: Desk) -> None:
             table: panels.batch_table(result.lines),
         }
 
-    def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        try:
-            uploads = batch_uploads(desk, values[files])
-            job = batch_settings(values[preset], values[scale])
-        except Exception as error:  # noqa: BLE001 - shown in place, in words.
-            yield {status: panels.notice(explain(error), "bad")}
-            return
-        yield {
-            start: gr.update(visible=False), stop: gr.update(visible=True),
-            download: gr.update(visible=False), table: "",
-        }  # fmt: skip
+    def prepare(values: Updates) -> Task[BatchResult]:
+        uploads = batch_uploads(desk, values[files])
+        job = batch_settings(values[preset], values[scale])
         lines: list[BatchLine] = []
         shown = 0
-        for update in desk.answer(
-            lambda tell: restore_batch(desk.engine, uploads, job, tell, lines.append),
-            request, status, idle, show,
-        ):  # fmt: skip
-            if len(lines) > shown and table not in update:
-                shown = len(lines)
-                update = update | {table: panels.batch_table(list(lines))}
-            yield update
 
-    ran = start.click(
-        run,
-        inputs={files, preset, scale},
-        outputs=[queue, status, download, table, start, stop],
-        concurrency_id=ENGINE_QUEUE,
-        concurrency_limit=1,
-        show_progress="minimal",
-        show_progress_on=queue,
-        api_visibility="private",
-    )
-    wire_stop(desk, stop, start, [ran])
+        def meanwhile() -> Updates:
+            nonlocal shown
+            if len(lines) == shown:
+                return {}
+            shown = len(lines)
+            return {table: panels.batch_table(list(lines))}
+
+        return Task(
+            lambda tell: restore_batch(desk.engine, uploads, job, tell, lines.append), meanwhile
+        )
+
+    wire_run(
+        desk, RunParts(start, stop, status, queue), [start.click],
+        {files, preset, scale}, [download, table], prepare, show,
+        begun={download: gr.update(visible=False), table: ""},
+    )  # fmt: skip
 
 
 def batch_uploads(desk: Desk, values: Any) -> list[tuple[str, Path]]:

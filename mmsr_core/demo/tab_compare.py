@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ import gradio as gr
 
 from . import panels
 from .compare import compare
-from .desk import ENGINE_QUEUE, Desk, wire_stop
-from .guard import as_path, explain, needed, take_unread
+from .desk import Desk
+from .guard import as_path, needed, take_number, take_unread
 from .jobs import CompareJob, Comparison
+from .runs import RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import PRESETS
 
 
@@ -41,12 +41,9 @@ def build_compare(desk: Desk) -> None:
                 info="Faithful has the best PSNR, Detailed the best LPIPS.",
                 elem_classes="mm-segments",
             )  # fmt: skip
-            with gr.Row(elem_classes="mm-actions"):
-                start = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-start")
-                stop = gr.Button("Stop", variant="stop", size="lg", visible=False)
+            start, stop = run_buttons("Compare", "compare")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
-            queue = gr.HTML(elem_classes="mm-queue")
-            status = gr.HTML(elem_id="compare-status")
+            status, queue = run_status("compare")
             table = gr.HTML(
                 panels.empty("The comparison appears here", "Bicubic enlarging beside this."),
                 elem_id="compare-table",
@@ -58,11 +55,10 @@ def build_compare(desk: Desk) -> None:
             gallery = gr.Gallery(
                 label="Damaged, bicubic, MMSR, good", visible=False, columns=2, height="auto",
                 object_fit="contain", interactive=False, buttons=["fullscreen", "download"],
+                elem_classes="mm-gallery", elem_id="compare-gallery",
             )  # fmt: skip
 
-    idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
-
-    def show(result: Comparison) -> dict[Any, Any]:
+    def show(result: Comparison) -> Updates:
         captions = (
             (result.damaged, "Damaged"), (result.bicubic, "Bicubic"),
             (result.restored, "MMSR"), (result.truth, "Good"),
@@ -73,37 +69,23 @@ def build_compare(desk: Desk) -> None:
             gallery: gr.update(value=[(str(p), text) for p, text in captions], visible=True),
         }
 
-    def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        try:
-            upload = needed(values[good], desk.workspace, "a good picture")
-            steps, detail = PRESETS[values[preset]]
-            job = CompareJob(
-                Path(upload.path), as_path(values[damaged], desk.workspace),
-                scale=int(str(values[made["scale"]]).lstrip("×")),
-                blur_px=float(values[made["blur"]]),
-                blur_end_px=float(values[made["blur_end"]]),
-                noise_255=float(values[made["noise"]]), jpeg_quality=int(values[made["jpeg"]]),
-                steps=steps, detail=detail,
-            )  # fmt: skip
-        except Exception as error:  # noqa: BLE001 - shown in place, in words.
-            yield {status: panels.notice(explain(error), "bad")}
-            return
-        yield {start: gr.update(visible=False), stop: gr.update(visible=True)}
-        yield from desk.answer(
-            lambda tell: compare(desk.engine, job, tell), request, status, idle, show
-        )
+    def prepare(values: Updates) -> Task[Comparison]:
+        upload = needed(values[good], desk.workspace, "a good picture")
+        steps, detail = PRESETS[values[preset]]
+        job = CompareJob(
+            Path(upload.path), as_path(values[damaged], desk.workspace),
+            scale=int(str(values[made["scale"]]).lstrip("×")),
+            blur_px=float(values[made["blur"]]), blur_end_px=float(values[made["blur_end"]]),
+            noise_255=float(values[made["noise"]]), jpeg_quality=int(values[made["jpeg"]]),
+            steps=steps, detail=detail,
+        )  # fmt: skip
+        return Task(lambda tell: compare(desk.engine, job, tell))
 
-    ran = start.click(
-        run,
-        inputs={good, damaged, preset, *made.values()},
-        outputs=[queue, status, table, slider, gallery, start, stop],
-        concurrency_id=ENGINE_QUEUE,
-        concurrency_limit=1,
-        show_progress="minimal",
-        show_progress_on=queue,
-        api_visibility="private",
-    )
-    wire_stop(desk, stop, start, [ran])
+    wire_run(
+        desk, RunParts(start, stop, status, queue), [start.click],
+        {good, damaged, preset, *made.values()}, [table, slider, gallery], prepare, show,
+        begun={table: ""} | dict.fromkeys((slider, gallery), gr.update(visible=False)),
+    )  # fmt: skip
 
 
 def _damage_controls() -> dict[str, Any]:
@@ -112,11 +94,15 @@ def _damage_controls() -> dict[str, Any]:
         info="And enlarge again by as much.", elem_classes="mm-segments",
     )  # fmt: skip
     with gr.Row():
-        blur = gr.Slider(0.1, 4.5, 1.2, step=0.1, label="Blur left", info="px of the good picture")
-        blur_end = gr.Slider(
-            0.1, 4.5, 2.4, step=0.1, label="Blur right", info="It changes evenly between them."
+        blur = take_number(
+            gr.Slider(0.1, 4.5, 1.2, step=0.1, label="Blur left", info="px of the good picture")
+        )
+        blur_end = take_number(
+            gr.Slider(
+                0.1, 4.5, 2.4, step=0.1, label="Blur right", info="It changes evenly between them."
+            )
         )
     with gr.Row():
-        noise = gr.Slider(0, 25, 2, step=0.5, label="Noise", info="Of 255 levels.")
-        jpeg = gr.Slider(10, 100, 100, step=1, label="JPEG quality", info="100: none.")
+        noise = take_number(gr.Slider(0, 25, 2, step=0.5, label="Noise", info="Of 255 levels."))
+        jpeg = take_number(gr.Slider(10, 100, 100, step=1, label="JPEG quality", info="100: none."))
     return {"scale": scale, "blur": blur, "blur_end": blur_end, "noise": noise, "jpeg": jpeg}

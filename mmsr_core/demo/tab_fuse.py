@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import gradio as gr
 
 from . import panels
-from .desk import ENGINE_QUEUE, Desk, wire_stop
-from .guard import explain, needed, take_unread
+from .desk import Desk
+from .guard import needed, take_number, take_unread
 from .jobs import Restoration, RestoreJob
+from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import SCALES, parse_scale
 from .tab_restore import EXAMPLES
 
@@ -34,26 +34,23 @@ def build_fuse(desk: Desk) -> None:
                 list(MODES), value="fuse", label="How",
                 info="Both pictures must show the same view; their sizes may differ.",
             )  # fmt: skip
-            with gr.Row(elem_classes="mm-actions"):
-                start = gr.Button("Fuse", variant="primary", size="lg", elem_id="fuse-start")
-                stop = gr.Button("Stop", variant="stop", size="lg", visible=False)
+            start, stop = run_buttons("Fuse", "fuse")
             with gr.Accordion("Advanced", open=False):
                 scale = gr.Radio(
                     list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
                     info="From the size of the first picture.",
                 )  # fmt: skip
-                strength = gr.Slider(
+                strength = take_number(gr.Slider(
                     0, 2, 1, step=0.05, label="Strength of the second picture",
                     info="0 leaves it out.",
-                )  # fmt: skip
-                steps = gr.Slider(
+                ))  # fmt: skip
+                steps = take_number(gr.Slider(
                     0, 16, 4, step=1, label="Steps",
                     info="0: the most faithful. 4 is usually enough.",
-                )  # fmt: skip
+                ))  # fmt: skip
             example = gr.Button("Try a rendered room and its depth camera", size="sm")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
-            queue = gr.HTML(elem_classes="mm-queue")
-            status = gr.HTML(elem_id="fuse-status")
+            status, queue = run_status("fuse")
             hint = gr.HTML(
                 panels.empty(
                     "The fused picture appears here",
@@ -66,51 +63,33 @@ def build_fuse(desk: Desk) -> None:
             )  # fmt: skip
             with gr.Row(elem_classes="mm-actions"):
                 download = gr.DownloadButton("Download PNG", visible=False, size="md")
-            report = gr.HTML()
+            report = gr.HTML(elem_id="fuse-report")
 
-    idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
+    cleared = dict.fromkeys((hint, slider, download), gr.update(visible=False))
 
-    def show(made: Restoration) -> dict[Any, Any]:
+    def show(made: Restoration) -> Updates:
         share = made.report.get("modality_weights", {}).get("guide")
         note = "" if share is None else f"The second picture had {share:.0%} of the weight."
+        seen = made.inspection
         return {
-            hint: gr.update(visible=False),
             slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
             download: gr.update(value=str(made.after), visible=True),
-            report: panels.findings(made.inspection.headline(), made.inspection.sentences(), note),
+            report: panels.findings(seen.headline(), seen.sentences(), note),
         }
 
-    def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        try:
-            job = fuse_job(
-                desk, values[first], values[second], values[mode], values[scale],
-                values[strength], values[steps],
-            )  # fmt: skip
-        except Exception as error:  # noqa: BLE001 - shown in place, in words.
-            yield {status: panels.notice(explain(error), "bad")}
-            return
-        yield {start: gr.update(visible=False), stop: gr.update(visible=True), report: ""}
-        yield from desk.answer(
-            lambda tell: desk.engine.restore(job, tell), request, status, idle, show
-        )
+    def prepare(values: Updates) -> Task[Restoration]:
+        job = fuse_job(desk, *(values[c] for c in (first, second, mode, scale, strength, steps)))
+        return Task(lambda tell: desk.engine.restore(job, tell))
 
-    ran = start.click(
-        run,
-        inputs={first, second, mode, scale, strength, steps},
-        outputs=[queue, status, hint, slider, download, report, start, stop],
-        concurrency_id=ENGINE_QUEUE,
-        concurrency_limit=1,
-        show_progress="minimal",
-        show_progress_on=queue,
-        api_visibility="private",
-    )
-    wire_stop(desk, stop, start, [ran])
+    wire_run(
+        desk, RunParts(start, stop, status, queue), [start.click],
+        {first, second, mode, scale, strength, steps}, [hint, slider, download, report],
+        prepare, show, begun={report: ""} | cleared,
+    )  # fmt: skip
     example.click(
-        lambda: [desk.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE],
-        outputs=[first, second],
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        lambda: [*(desk.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE), "guide"],
+        outputs=[first, second, mode],
+        **QUIET,
     )
 
 

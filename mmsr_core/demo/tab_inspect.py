@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from . import panels
-from .desk import ENGINE_QUEUE, Desk, wire_stop
-from .guard import explain, needed, take_unread
+from .desk import Desk
+from .guard import needed, take_unread
 from .inspection import Inspection
 from .jobs import Restoration
+from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import SCALES, parse_scale
 from .tab_restore import RestoreTab
 
@@ -44,11 +43,8 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
                     info="Blur is given in px of the enlarged picture.",
                     elem_classes="mm-segments",
                 )  # fmt: skip
-                with gr.Row(elem_classes="mm-actions"):
-                    start = gr.Button("Measure", variant="primary", elem_id="inspect-start")
-                    stop = gr.Button("Stop", variant="stop", visible=False)
-            queue = gr.HTML(elem_classes="mm-queue")
-            status = gr.HTML()
+                start, stop = run_buttons("Measure", "inspect")
+            status, queue = run_status("inspect")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             blur = gr.Image(
                 label="Blur",
@@ -63,13 +59,13 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
             with gr.Column(visible=False, elem_classes="mm-weights") as group:
                 step = gr.Slider(
                     1, 2, 1, step=1, label="Step", elem_id="inspect-step",
-                    info="Which evidence was used where (bright = much), from the first step on.",
+                    info="From the first step of adding detail to the last.",
                 )  # fmt: skip
                 weights = gr.HTML(elem_id="inspect-weights")
 
     shown = [seen, words, blur, kernel, depth, group, step, weights]
 
-    def show(found: Inspection | None) -> dict[Any, Any]:
+    def show(found: Inspection | None) -> Updates:
         if found is None:
             return {}
         count = len(found.weights)
@@ -88,22 +84,13 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
             weights: panels.weight_panel(last, found.prompt_mask),
         }
 
-    def show_restored(made: Restoration | None) -> dict[Any, Any]:
+    def show_restored(made: Restoration | None) -> Updates:
         return show(None if made is None else made.inspection) or {words: gr.skip()}
 
-    def measure(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        try:
-            upload = needed(values[picture], desk.workspace)
-            chosen = parse_scale(values[scale])
-        except Exception as error:  # noqa: BLE001 - shown in place, in words.
-            yield {status: panels.notice(explain(error), "bad")}
-            return
-        yield {start: gr.update(visible=False), stop: gr.update(visible=True)}
-        idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
-        path = Path(upload.path)
-        yield from desk.answer(
-            lambda tell: desk.engine.estimate(path, chosen, tell), request, status, idle, show
-        )
+    def prepare(values: Updates) -> Task[Inspection]:
+        path = Path(needed(values[picture], desk.workspace).path)
+        chosen = parse_scale(values[scale])
+        return Task(lambda tell: desk.engine.estimate(path, chosen, tell))
 
     def enlarge(found: Inspection | None, event: gr.SelectData) -> str:
         if found is None or not isinstance(event.index, (list, tuple)):
@@ -113,7 +100,7 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
         if x >= width:  # The colour bar.
             return _CLICK
         picture, text = found.kernel_at(x / width, y / height)
-        place = f"At {100 * x / width:.0f} % from the left, {100 * y / height:.0f} % from the top"
+        place = f"At {x / width:.0%} from the left, {y / height:.0%} from the top"
         return panels.kernel_panel(picture, text, place)
 
     def show_step(found: Inspection | None, number: float) -> str:
@@ -122,21 +109,11 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
         index = min(len(found.weights), max(1, int(number))) - 1
         return panels.weight_panel(found.weights[index], found.prompt_mask)
 
-    quiet: dict[str, Any] = {
-        "queue": False, "show_progress": "hidden", "api_visibility": "private",
-    }  # fmt: skip
     for ran in restored.ran:
-        ran.then(show_restored, restored.result, shown, **quiet)
-    run = start.click(
-        measure,
-        inputs={picture, scale},
-        outputs=[*shown, status, queue, start, stop],
-        concurrency_id=ENGINE_QUEUE,
-        concurrency_limit=1,
-        show_progress="minimal",
-        show_progress_on=queue,
-        api_visibility="private",
-    )
-    wire_stop(desk, stop, start, [run])
-    blur.select(enlarge, seen, kernel, **quiet)
-    step.change(show_step, [seen, step], weights, **quiet)
+        ran.then(show_restored, restored.result, shown, **QUIET)
+    wire_run(
+        desk, RunParts(start, stop, status, queue), [start.click],
+        {picture, scale}, shown, prepare, show,
+    )  # fmt: skip
+    blur.select(enlarge, seen, kernel, **QUIET)
+    step.change(show_step, [seen, step], weights, **QUIET)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import gradio as gr
 
 from ..cli.arguments import MODALITIES
 from . import panels, words
-from .desk import ENGINE_QUEUE, Desk, wire_stop
-from .engine import Abilities
-from .guard import as_path, as_upload, explain, needed, take_unread
+from .desk import Desk
+from .engine import MAX_PROMPT, Abilities
+from .guard import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
 from .jobs import Restoration, RestoreJob
+from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import PRESETS, SCALES, parse_scale
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -59,16 +59,11 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
                 elem_id="restore-preset",
                 elem_classes="mm-segments",
             )
-            with gr.Row(elem_classes="mm-actions"):
-                start = gr.Button("Restore", variant="primary", size="lg", elem_id="restore-start")
-                stop = gr.Button(
-                    "Stop", variant="stop", size="lg", visible=False, elem_id="restore-stop"
-                )
+            start, stop = run_buttons("Restore", "restore")
             with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
                 advanced = _advanced(desk.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
-            queue = gr.HTML(elem_classes="mm-queue")
-            status = gr.HTML(elem_id="restore-status")
+            status, queue = run_status("restore")
             hint = gr.HTML(
                 panels.empty(
                     "Your restored picture appears here",
@@ -103,23 +98,13 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
             )
 
     inputs = {"picture": picture, "preset": preset, **advanced}
-    idle = {start: gr.update(visible=True), stop: gr.update(visible=False)}
-    outputs = [result, queue, status, hint, slider, download, more, report, start, stop]
     cleared = dict.fromkeys((hint, slider, download, more), gr.update(visible=False))
 
-    def run(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        given = {name: values[component] for name, component in inputs.items()}
-        try:
-            job = read_job(desk, given)
-        except Exception as error:  # noqa: BLE001 - shown in place, in words.
-            yield {status: panels.notice(explain(error), "bad")}
-            return
-        yield {start: gr.update(visible=False), stop: gr.update(visible=True), report: ""} | cleared
-        yield from desk.answer(
-            lambda tell: desk.engine.restore(job, tell), request, status, idle, show
-        )
+    def prepare(values: Updates) -> Task[Restoration]:
+        job = read_job(desk, {name: values[component] for name, component in inputs.items()})
+        return Task(lambda tell: desk.engine.restore(job, tell))
 
-    def show(made: Restoration) -> dict[Any, Any]:
+    def show(made: Restoration) -> Updates:
         seen = made.inspection
         return {
             result: made,
@@ -129,7 +114,7 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
             report: panels.findings(seen.headline(), seen.sentences()),
         }
 
-    def show_plan(values: dict[Any, Any]) -> str:
+    def show_plan(values: Updates) -> str:
         value, scale, steps = (values[c] for c in (picture, advanced["scale"], advanced["steps"]))
         try:
             upload = as_upload(value, desk.workspace)
@@ -139,39 +124,35 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
             return panels.notice(explain(error), "bad")
         seconds = words.time_words(desk.engine.seconds_for(plan, int(steps)))
-        return panels.notice(f"{plan.words()} · {seconds} on this computer")
+        return panels.notice(plan.words(f"{seconds} on this computer"))
 
-    options: dict[str, Any] = {
-        "inputs": set(inputs.values()),
-        "outputs": outputs,
-        "concurrency_id": ENGINE_QUEUE,
-        "concurrency_limit": 1,
-        "show_progress": "minimal",
-        "show_progress_on": queue,
-        "api_visibility": "private",
-    }
-    clicked = start.click(run, **options)
     chosen = example.click(
-        lambda index: desk.example_copy(EXAMPLES / EXAMPLE_FILES[index]), example, picture,
-        queue=False, show_progress="hidden", api_visibility="private",
+        lambda index: desk.example_copy(EXAMPLES / EXAMPLE_FILES[index]), example, picture, **QUIET
+    )
+    ran = wire_run(
+        desk, RunParts(start, stop, status, queue), [start.click, chosen.then],
+        set(inputs.values()), [result, hint, slider, download, more, report], prepare, show,
+        begun={report: ""} | cleared,
     )  # fmt: skip
-    followed = chosen.then(run, **options)
-    wire_stop(desk, stop, start, [clicked, followed])
     plan_inputs = {picture, advanced["scale"], advanced["steps"]}
     gr.on(
         [picture.change, advanced["scale"].change, advanced["steps"].change],
-        show_plan, inputs=plan_inputs, outputs=plan, queue=False, show_progress="hidden",
-        api_visibility="private",
+        show_plan, inputs=plan_inputs, outputs=plan, **QUIET,
     )  # fmt: skip
-    more.click(
-        lambda: gr.Tabs(selected="inspect"), outputs=tabs,
-        queue=False, show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
+    more.click(lambda: gr.Tabs(selected="inspect"), outputs=tabs, **QUIET)
     preset.input(
-        lambda name: PRESETS[name], preset, [advanced["steps"], advanced["detail"]],
-        queue=False, show_progress="hidden", api_visibility="private",
+        lambda name: PRESETS[name], preset, [advanced["steps"], advanced["detail"]], **QUIET
+    )
+    gr.on(
+        [advanced["steps"].input, advanced["detail"].input],
+        _preset_of, [advanced["steps"], advanced["detail"]], preset, **QUIET,
     )  # fmt: skip
-    return RestoreTab(result, (clicked, followed))
+    return RestoreTab(result, tuple(ran))
+
+
+def _preset_of(steps: float, detail: float) -> str | None:
+    """The preset with these numbers, if there is one."""
+    return next((name for name, numbers in PRESETS.items() if numbers == (steps, detail)), None)
 
 
 def _advanced(can: Abilities) -> dict[str, Any]:
@@ -184,19 +165,29 @@ def _advanced(can: Abilities) -> dict[str, Any]:
         elem_classes="mm-segments",
     )  # fmt: skip
     with gr.Row():
-        made["steps"] = gr.Slider(
-            0, 16, steps, step=1, label="Steps", info="0: the most faithful. 4 is usually enough."
+        made["steps"] = take_number(
+            gr.Slider(
+                0,
+                16,
+                steps,
+                step=1,
+                elem_id="restore-steps",
+                label="Steps",
+                info="0: the most faithful. 4 is usually enough.",
+            )
         )
-        made["detail"] = gr.Slider(
-            0, 2, detail, step=0.05, label="Detail", info="How much texture the steps may add."
+        made["detail"] = take_number(
+            gr.Slider(
+                0, 2, detail, step=0.05, label="Detail", info="How much texture the steps may add."
+            )
         )
-    made["seed"] = gr.Number(
+    made["seed"] = take_number(gr.Number(
         0, label="Seed", info="Another number, another texture. The same number repeats a result.",
         precision=0, minimum=0, maximum=2**53 - 1,
-    )  # fmt: skip
+    ))  # fmt: skip
     made["prompt"] = gr.Textbox(
         "", label="What is in the picture", info="A few words, such as “a brick house”. Optional.",
-        placeholder="Optional", max_length=300, visible=can.prompt,
+        placeholder="Optional", max_length=MAX_PROMPT, visible=can.prompt,
     )  # fmt: skip
     made["references"] = take_unread(
         gr.File(
@@ -222,10 +213,10 @@ def _advanced(can: Abilities) -> dict[str, Any]:
     gr.HTML('<p class="mm-small">How much each piece of evidence counts: 0 leaves it out.</p>')
     with gr.Row():
         for name in MODALITIES:
-            made[f"strength_{name}"] = gr.Slider(
+            made[f"strength_{name}"] = take_number(gr.Slider(
                 0, 2, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name), min_width=150,
                 visible=can.uses(name),
-            )  # fmt: skip
+            ))  # fmt: skip
     made["consistency"] = gr.Radio(
         [("Back-projection", "ibp"), ("Conjugate gradient", "cg"), ("Off", "off")],
         value="ibp",
@@ -244,7 +235,6 @@ def read_job(desk: Desk, given: dict[str, Any]) -> RestoreJob:
     """
     workspace = desk.workspace
     upload = needed(given["picture"], workspace)
-    references = [as_path(value, workspace) for value in given.get("references") or []]
     strengths = {
         name: float(given[f"strength_{name}"])
         for name in MODALITIES
@@ -259,7 +249,7 @@ def read_job(desk: Desk, given: dict[str, Any]) -> RestoreJob:
         seed=int(given["seed"] or 0),
         consistency=given.get("consistency", "ibp"),
         prompt=str(given.get("prompt") or ""),
-        references=tuple(path for path in references if path is not None),
+        references=as_paths(given.get("references"), workspace),
         depth=as_path(given.get("depth"), workspace),
         guide=as_path(given.get("guide"), workspace),
         guide_mode=given.get("guide_mode", "guide"),

@@ -45,8 +45,8 @@ def make_theme() -> Base:
         input_background_fill_dark="#10161e",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
         button_large_radius="12px",
@@ -66,8 +66,10 @@ CSS = """
 .mm-queue { min-height: 26px; }
 .mm-queue:has(> .wrap.hide), .mm-queue:has(> .wrap.generating) { display: none; }
 .mm-queue > .wrap { inset: 0 !important; padding: 0 !important; background: transparent; }
-.mm-queue .meta-text { left: 0; right: auto; font-family: var(--font); font-size: .9rem;
+.mm-queue .wrap .progress-text { position: absolute; inset: 0 auto auto 0; transform: none;
+  padding: 0 2px; background: none; font-family: var(--font); font-size: .9rem;
   color: var(--body-text-color-subdued); }
+.mm-queue .mm-queue { min-height: 0; }
 .mm-fit img { width: 100% !important; height: 100% !important; object-fit: contain; }
 button.stop { background: transparent !important; color: #dc2626 !important;
   border: 1px solid color-mix(in srgb, #dc2626 55%, transparent) !important; }
@@ -75,6 +77,7 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-weights { gap: 12px !important; }
 .tab-container button.selected { color: var(--primary-700) !important; }
 .dark .tab-container button.selected { color: var(--primary-400) !important; }
+.dark .source-selection .icon.selected { color: var(--primary-400) !important; }
 .mm-head { display: flex; align-items: baseline; gap: 14px; flex-wrap: wrap; margin: 2px 0 6px; }
 .mm-head h1 { font-size: 1.5rem; font-weight: 700; letter-spacing: -.02em; margin: 0; }
 .mm-head p { margin: 0; color: var(--body-text-color-subdued); font-size: 1rem; }
@@ -128,14 +131,18 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-maps figcaption { display: flex; flex-direction: column; font-size: .9rem; margin-top: 6px; }
 .mm-maps span { color: var(--body-text-color-subdued); }
 .mm-scores { overflow-x: auto; }
+.mm-scores h3 { margin: 2px 0 8px; font-size: 1.1rem; font-weight: 600; }
 .mm-scores table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.mm-scores th, .mm-scores td { text-align: left; padding: 9px 12px;
-  border-bottom: 1px solid var(--border-color-primary); }
+.mm-scores table, .mm-scores tr { border: 0 !important; }
+.mm-scores th, .mm-scores td { text-align: left; padding: 9px 12px; border: 0 !important;
+  border-bottom: 1px solid var(--border-color-primary) !important; }
 .mm-scores thead th { color: var(--body-text-color-subdued); font-weight: 500; font-size: .88rem; }
 .mm-best { font-weight: 700; color: var(--primary-700); }
 .dark .mm-best { color: var(--primary-400); }
 td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc2626; width: 1.5em; }
-.mm-batch td { word-break: break-word; }
+.mm-batch td { overflow-wrap: anywhere; vertical-align: top; }
+.mm-batch td:nth-child(2) { min-width: 8em; width: 45%; }
+.mm-gallery .grid-wrap { max-height: none !important; }
 @media (max-width: 640px) {
   .gradio-container > main, .gradio-container .main { padding: 8px 14px 24px !important; }
   .mm-head { gap: 2px 10px; }
@@ -143,7 +150,9 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-findings dl { grid-template-columns: 1fr; gap: 0; }
   .mm-findings dd { margin-bottom: 8px; }
   .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
-  footer .divider, footer > .divider { display: none; }
+  .tab-container button { padding: 0 5px !important; font-size: .82rem !important; }
+  .gradio-container footer .divider { display: none !important; }
+  .mm-segments label { min-width: 42px; padding-inline: 6px !important; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
 }
 """

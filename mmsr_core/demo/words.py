@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..degradation import NO_JPEG_QUALITY
 from ..errors import ShapeError
 
 _EVEN_RATIO = 1.15
@@ -147,7 +148,7 @@ def noise_words(noise_std: float) -> str:
 
 def jpeg_words(quality: float) -> str:
     """JPEG quality 1..100 in words; 100 means no trace of it."""
-    if quality > 97:
+    if quality > NO_JPEG_QUALITY:
         return "No traces of JPEG found."
     names = ((35, "Heavily compressed"), (65, "Clearly compressed"), (85, "Compressed"))
     name = next((text for bound, text in names if quality < bound), "Lightly compressed")
@@ -157,11 +158,20 @@ def jpeg_words(quality: float) -> str:
 def consistency_words(before_db: float, after_db: float) -> str:
     """The proof: blurred and shrunk again, the result must give the input back."""
     error = 255 * 10 ** (-after_db / 20)
-    verdict = "agrees with your picture" if after_db >= 40 else "differs from your picture"
+    verdict = "gives" if after_db >= 40 else "does not give"
     return (
-        f"Damaged again in the measured way, the result {verdict} to {after_db:.1f} dB "
-        f"(about {error:.1f} of 255 levels); plain enlarging reaches {before_db:.1f} dB."
+        f"Damaged again in the measured way, the result {verdict} your picture back: off by about "
+        f"{error:.1f} of 255 levels ({after_db:.1f} dB; plain enlarging: {before_db:.1f} dB)."
     )
+
+
+def score_words(bicubic_db: float, restored_db: float) -> str:
+    """Which of two pictures is closer to the truth, from their PSNR in dB."""
+    gain = restored_db - bicubic_db
+    if abs(gain) < 0.05:
+        return "Both are equally close to the good picture."
+    nearer, other = ("MMSR", "bicubic") if gain > 0 else ("Bicubic", "MMSR")
+    return f"{nearer} is closer to the good picture than {other}: by {abs(gain):.1f} dB."
 
 
 def headline(blur_level: str, noise_std: float, jpeg_quality: float) -> str:

@@ -19,6 +19,8 @@ DEFAULT_CLIP = "openai/clip-vit-base-patch32"
 """The encoder whose space the built-in one was distilled from; embeddings of width 512."""
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
+_LONGEST = 8
+"""Of a picture that is longer than this many times its shorter side, the middle is taken."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class PictureSettings:
 
     def __call__(self, image: Tensor) -> Tensor:
         """`(B,3,H,W)` in 0..1 to `pixel_values (B,3,crop,crop)`."""
+        # Nothing but the middle is kept: a very long picture is not enlarged as a whole.
+        longest = _LONGEST * min(image.shape[-2:])
+        top, left = (max(0, side - longest) // 2 for side in image.shape[-2:])
+        image = image[..., top : top + longest, left : left + longest]
         height, width = image.shape[-2:]
         factor = self.shortest / min(height, width)
         size = [max(self.shortest, int(side * factor)) for side in (height, width)]

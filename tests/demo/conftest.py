@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import one_thread, tiny_pipeline_folder  # noqa: F401  (a fixture)
+from tests.demo.browsing import browser, open_page, screenshot
+from tests.helpers import one_thread, tiny_pipeline_folder
+
+__all__ = ["browser", "one_thread", "open_page", "screenshot"]
 
 MAX_UPLOAD_MB = 1
 MAX_PIXELS = 60_000

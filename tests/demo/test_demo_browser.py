@@ -2,87 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
-from pathlib import Path
 
-import pytest
 from PIL import Image
 
-pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="driving a browser needs playwright: pip install playwright"
-)
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-)  # fmt: skip
-PATIENCE_MS = 240_000
-DESK, PHONE = (1280, 860), (390, 844)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the PATH")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def open_page(browser, demo_server):
-    """Opens the page at a size; what it asked of other hosts and its errors are kept on it."""
-    contexts = []
-
-    def make(size, dark=False):
-        context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme="dark" if dark else "light",
-            has_touch=size == PHONE,
-        )
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        page = context.new_page()
-        page.foreign, page.faults = [], []
-        home = (demo_server[0], "data:", "blob:")
-        page.on("request", lambda r: None if r.url.startswith(home) else page.foreign.append(r.url))
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.goto(demo_server[0])
-        page.wait_for_selector("#restore-start")
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture
-def screenshot(tmp_path):
-    """Keeps a picture of the page in MMSR_SCREENSHOTS, or in the test's own folder."""
-    folder = Path(os.environ.get("MMSR_SCREENSHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def take(page, name):
-        page.screenshot(path=folder / f"{name}.png", full_page=True)
-        with Image.open(folder / f"{name}.png") as image:
-            return image.size
-
-    return take
-
-
-def upload(page, path, where="#restore-picture"):
-    page.locator(f"{where} input[type=file]").first.set_input_files(path)
-    page.wait_for_selector(f"{where} img")
-
-
-def too_wide(page):
-    """How many px the page is wider than its window."""
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+from tests.demo.browsing import DESK, PHONE, too_wide, upload
 
 
 def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, screenshot):
@@ -145,27 +69,44 @@ def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, scr
     page.wait_for_selector("text=240×200 → 1920×1600")
     page.click("#restore-start")
     page.wait_for_selector("#restore-status .mm-run img")  # A preview: well in the middle.
-    assert engine._one_job.locked()
+    assert engine.is_busy
     screenshot(page, "running_desk")
     # A second person sees that the first one is being served.
     other = open_page(DESK)
     upload(other, demo_picture(40, 48, "second.png"))
     other.click("#restore-start")
+    other.wait_for_selector("#restore-status >> text=Waiting for your turn")
     waits = other.wait_for_selector(".mm-queue >> text=queue")
-    frame = waits.evaluate("e => e.closest('.wrap').getBoundingClientRect().height")
-    assert waits.bounding_box()["height"] <= frame + 1  # Not cut off.
+    inside, frame = (
+        waits.evaluate(
+            f"e => {{ const r = e{what}.getBoundingClientRect(); return [r.top, r.bottom] }}"
+        )
+        for what in ("", ".closest('.wrap')")
+    )
+    assert frame[0] - 1 <= inside[0] < inside[1] <= frame[1] + 1  # Not cut off.
     screenshot(other, "queue_desk")
+    # A third one does not want to wait.
+    third = open_page(DESK)
+    upload(third, demo_picture(40, 48, "third.png"))
+    third.click("#restore-start")
+    third.wait_for_selector("#restore-status >> text=Waiting for your turn")
+    third.click("#restore-stop")
+    third.wait_for_selector("#restore-status >> text=Stopped")
+    assert engine.is_busy
     page.click("#restore-stop")
-    page.wait_for_selector("text=Stopped", timeout=60_000)
+    page.wait_for_selector("#restore-status >> text=Stopped")
     page.wait_for_selector("#restore-start")
     other.wait_for_selector("#restore-slider img")  # Its turn has come.
     made = [kept.after.name for kept in engine.results._results.values()]
     assert "second_restored.png" in made
-    assert "slow_restored.png" not in made
+    assert not {"slow_restored.png", "third_restored.png"} & set(made)
+    for stopped in (page, third):  # Nothing is left that looks like work.
+        assert "Stopped" in stopped.inner_text("#restore-status")
+        assert not stopped.locator(".mm-run").count()
     deadline = time.monotonic() + 60
-    while engine._one_job.locked() and time.monotonic() < deadline:
+    while engine.is_busy and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not engine._one_job.locked()
+    assert not engine.is_busy
     assert page.faults == []
     # The server works on: the next picture is restored.
     page.reload()

@@ -6,12 +6,14 @@ import stat
 import threading
 import time
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from mmsr_core.demo.archive import BatchLimits, collect_batch
 from mmsr_core.demo.files import Workspace, remove_older, safe_stem
+from mmsr_core.demo.kept import KeptResults
 from mmsr_core.demo.live import Finished, Moment, StopFlags, Stopped, watch_run
 from mmsr_core.demo.settings import DemoSettings, parse_scale
 from mmsr_core.demo.sizes import plan_size
@@ -39,6 +41,14 @@ def test_auto_stays_within_its_budget(size):
 def test_auto_prefers_the_trained_scale():
     assert plan_size((120, 160), None, 4_000_000, 10**8).scale == 4
     assert plan_size((900, 900), None, 4_000_000, 10**8).scale == 2
+
+
+def test_a_reduced_picture_is_said_to_be_reduced():
+    said = plan_size((3000, 4000), None, 4_000_000, 10**8).words("about 20 s")
+    assert said.startswith("4000×3000 → ")
+    assert "reduced to" in said
+    assert "about 20 s" in said
+    assert "reduced" not in plan_size((30, 40), None, 4_000_000, 10**8).words("about 20 s")
 
 
 def test_a_chosen_scale_keeps_every_pixel_or_is_refused():
@@ -305,3 +315,41 @@ def test_stop_reaches_all_runs_of_a_session_and_no_other():
     for _ in range(50):
         flags.new("gone")  # Nobody holds these: they must not pile up.
     assert len(flags._flags) <= 2
+
+
+# -- kept results ---------------------------------------------------------------------------------
+
+
+def result(workspace, name, keep=False):
+    folder = workspace.new_folder(keep=keep)
+    for file in ("after.png", "before.jpg"):
+        (folder / file).write_bytes(b"x")
+    return SimpleNamespace(name=name, after=folder / "after.png", before=folder / "before.jpg")
+
+
+def test_examples_stay_while_other_results_come_and_go(workspace):
+    kept = KeptResults(3)
+    example = result(workspace, "example", keep=True)
+    kept.put("example", example, keep=True)
+    for number in range(10):
+        kept.put(str(number), result(workspace, number))
+    assert [name for name in ("example", "6", "7", "8", "9") if kept.get(name)] == [
+        "example", "7", "8", "9",
+    ]  # fmt: skip
+    for path in workspace.root.rglob("*"):
+        os.utime(path, (1, 1))
+    workspace.discard(example.after.parent)
+    workspace.sweep_every(0.01, 60)
+    deadline = time.monotonic() + 20
+    while kept.get("9") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not kept.get("9")
+    assert kept.get("example") is example
+
+
+def test_a_result_is_discarded_with_its_folder(workspace):
+    made = result(workspace, "one")
+    workspace.discard(made.after.parent)
+    assert not made.after.parent.exists()
+    workspace.discard(workspace.root)  # Not the folder of a result.
+    assert workspace.root.is_dir()

@@ -61,7 +61,7 @@ def test_the_endpoints_keep_their_names_and_order(client):
     assert names == {
         "/restore": [
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
-            "guide_mode", "strengths",
+            "guide_mode", "strengths", "references",
         ],
         "/estimate": ["picture", "scale"],
         "/fuse": ["first", "second", "mode", "scale", "strength", "steps"],
@@ -399,7 +399,7 @@ def test_ten_at_once_are_all_answered_and_memory_returns(demo_server, demo_pictu
     gc.collect()
     assert resident_mb() - before < 96  # allocators keep arenas of their threads
     assert len(engine.results) <= 8
-    assert not engine._one_job.locked()
+    assert not engine.is_busy
     assert not engine.somebody_waits
 
 
@@ -410,14 +410,14 @@ def test_a_client_that_leaves_ends_its_run(demo_server, demo_picture):
         file(demo_picture(200, 240, "long.png")), scale="8", steps=64, api_name="/restore"
     )
     deadline = time.monotonic() + 200
-    while not engine._one_job.locked() and time.monotonic() < deadline:
+    while not engine.is_busy and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert engine._one_job.locked()
+    assert engine.is_busy
     job.cancel()
     leaving.close()
-    while engine._one_job.locked() and time.monotonic() < deadline:
+    while engine.is_busy and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not engine._one_job.locked()
+    assert not engine.is_busy
 
 
 def test_old_results_are_forgotten_when_their_files_are_gone(client, demo_server, demo_picture):

@@ -7,66 +7,14 @@ import json
 import pytest
 import torch
 from transformers import (
-    CLIPConfig,
-    CLIPModel,
-    CLIPTextConfig,
     CLIPTextModelWithProjection,
-    CLIPVisionConfig,
     CLIPVisionModelWithProjection,
 )
 
 from mmsr_core.errors import InputError, ShapeError, WeightsError
 from mmsr_core.prompts import load_clip, mix_prompts
 from mmsr_core.prompts.clip import PictureSettings
-
-WORDS = ("fox", "dog", "car", "the", "photo")
-
-
-def write_tokenizer(folder) -> int:
-    """A byte-pair vocabulary of letters and a few words, as CLIP's is; returns its size."""
-    letters = [chr(c) for c in range(33, 127)]
-    tokens = [*letters, *(f"{c}</w>" for c in letters)]
-    merges = []
-    for word in WORDS:
-        left = word[0]
-        for i, letter in enumerate(word[1:], 2):
-            right = letter + ("</w>" if i == len(word) else "")
-            merges.append(f"{left} {right}")
-            left += right
-            tokens.append(left)
-    tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(dict.fromkeys(merges)) + "\n")
-    specials = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>"}
-    specials |= {"pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
-    config = {**specials, "tokenizer_class": "CLIPTokenizer", "model_max_length": 12}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    (folder / "special_tokens_map.json").write_text(json.dumps(specials))
-    return len(tokens)
-
-
-def write_clip(folder) -> None:
-    size = write_tokenizer(folder)
-    torch.manual_seed(0)
-    common = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
-    text = CLIPTextConfig(
-        **common, num_attention_heads=2, vocab_size=size, max_position_embeddings=12,
-        bos_token_id=size - 2, eos_token_id=size - 1, pad_token_id=size - 1,
-    )  # fmt: skip
-    vision = CLIPVisionConfig(**common, num_attention_heads=2, image_size=32, patch_size=8)
-    config = CLIPConfig(
-        text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=512
-    )
-    config.text_config.projection_dim = config.vision_config.projection_dim = 512
-    CLIPModel(config).save_pretrained(folder)
-    settings = {
-        "image_processor_type": "CLIPImageProcessor",
-        "size": {"shortest_edge": 32},
-        "crop_size": {"height": 32, "width": 32},
-        "image_mean": [0.5, 0.4, 0.3],
-        "image_std": [0.2, 0.3, 0.4],
-    }
-    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+from tests.tiny_clip import write_clip
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +154,22 @@ def test_code_that_comes_with_a_model_is_never_run(tmp_path, monkeypatch):
     with pytest.raises(WeightsError):
         load_clip(tmp_path)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_very_long_picture_is_not_enlarged_as_a_whole(clip, monkeypatch) -> None:
+    largest = 0
+    whole = torch.nn.functional.interpolate
+
+    def watched(x, size, **options):
+        nonlocal largest
+        largest = max(largest, size[0] * size[1])
+        return whole(x, size=size, **options)
+
+    monkeypatch.setattr("mmsr_core.prompts.clip.F.interpolate", watched)
+    strip = picture(1, 100_000)
+    made = clip.encode_images(strip)
+    assert largest <= 8 * 32 * 32
+    # Its middle is what counts.
+    changed = strip.clone()
+    changed[..., :40_000] = 0
+    assert torch.equal(clip.encode_images(changed), made)

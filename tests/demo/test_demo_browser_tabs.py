@@ -1,0 +1,162 @@
+"""The other tabs in a real browser, and the other ways to bring a picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from tests.demo.browsing import DESK, PHONE, too_wide, upload
+
+
+def open_tab(page, name):
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_every_tab_is_one_click_away_and_fits(open_page, size):
+    page = open_page(size)
+    for name in ("What was wrong", "Fuse", "Compare", "Batch", "Restore"):
+        open_tab(page, name)
+        assert too_wide(page) <= 0, name
+    assert page.faults == []
+
+
+def test_two_sensors_are_fused_and_what_is_missing_is_asked_for(
+    open_page, demo_picture, screenshot
+):
+    page = open_page(DESK)
+    open_tab(page, "Fuse")
+    page.click("#fuse-start")
+    page.wait_for_selector("#fuse-status >> text=Choose the first picture")
+    assert page.locator("#fuse-start").is_visible()
+    upload(page, demo_picture(20, 24, "one.png"), "#fuse-first")
+    upload(page, demo_picture(40, 48, "two.png", 1.0), "#fuse-second")
+    page.click("#fuse-start")
+    page.wait_for_selector("#fuse-slider img")
+    assert "both pictures" in page.inner_text("#fuse-report")
+    screenshot(page, "fused_desk")
+    assert page.faults == []
+
+
+def test_a_comparison_says_in_words_who_is_closer(open_page, demo_picture, screenshot):
+    page = open_page(PHONE)
+    open_tab(page, "Compare")
+    upload(page, demo_picture(64, 80, "good.png"), "#compare-good")
+    page.click("#compare-start")
+    page.wait_for_selector("#compare-table table")
+    assert "closer to the good picture" in page.inner_text("#compare-table h3")
+    page.wait_for_selector("#compare-slider img")
+    assert too_wide(page) <= 0
+    # All four pictures can be seen.
+    frame = page.locator("#compare-gallery").bounding_box()
+    last = page.locator("#compare-gallery .grid-container > *").last.bounding_box()
+    assert last["y"] + last["height"] <= frame["y"] + frame["height"] + 1
+    screenshot(page, "compared_phone")
+    assert page.faults == []
+
+
+def test_a_batch_names_the_bad_file_and_gives_the_rest(open_page, demo_picture, tmp_path):
+    page = open_page(DESK)
+    open_tab(page, "Batch")
+    bad = tmp_path / "<b>bad<b>.png"
+    bad.write_text("no picture")
+    files = [demo_picture(20, 24, "first.png"), bad, demo_picture(20, 24, "last.png")]
+    page.locator("#batch-files input[type=file]").first.set_input_files(files)
+    page.wait_for_selector("#batch-files >> text=last")
+    page.click("#batch-start")
+    page.wait_for_selector("#batch-status >> text=2 of 3 pictures restored")
+    assert "<b>bad<b>.png" in page.inner_text("#batch-table")  # As text.
+    with page.expect_download() as download:
+        page.click("#batch-download")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["first_restored.png", "last_restored.png", "report.json"]
+    assert page.faults == []
+
+
+def test_a_picture_is_measured_without_restoring(open_page, demo_picture):
+    page = open_page(DESK)
+    open_tab(page, "What was wrong")
+    page.get_by_role("button", name="Measure another picture").click()
+    upload(page, demo_picture(20, 24, "measure.png"), "#inspect-picture")
+    page.click("#inspect-start")
+    page.wait_for_selector("#inspect-map img")
+    assert "Faithfulness" not in page.inner_text("#inspect-words")
+    assert not page.locator("#inspect-weights").is_visible()  # There was no restoration.
+    assert page.faults == []
+
+
+def test_a_picture_is_pasted(open_page):
+    page = open_page(DESK)
+    buffer = io.BytesIO()
+    Image.new("RGB", (24, 20), (200, 90, 10)).save(buffer, "PNG")
+    page.evaluate(
+        """async text => {
+            const data = await (await fetch('data:image/png;base64,' + text)).blob();
+            await navigator.clipboard.write([new ClipboardItem({'image/png': data})]);
+        }""",
+        base64.b64encode(buffer.getvalue()).decode(),
+    )
+    page.locator("#restore-picture").get_by_label("Paste from clipboard").click()
+    page.wait_for_selector("text=24×20 → 96×80")
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-slider img")
+    assert page.faults == []
+
+
+def test_a_picture_is_taken_with_the_camera(open_page, demo_server, monkeypatch):
+    engine = demo_server[1]  # The browser's camera has more pixels than the tests' server allows.
+    monkeypatch.setattr(engine, "settings", replace(engine.settings, max_pixels=4_000_000))
+    page = open_page(DESK)
+    field = page.locator("#restore-picture")
+    field.get_by_label("Capture from camera").click()
+    field.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#restore-picture video').videoWidth > 0")
+    field.get_by_label("capture photo").click()
+    page.wait_for_selector("text=→")  # It was taken: its size is said.
+    assert page.faults == []
+
+
+def test_moving_a_slider_leaves_the_preset(open_page):
+    page = open_page(DESK)
+    page.click("#restore-advanced button")
+    steps = page.locator("#restore-steps input[type=number]")
+    assert steps.input_value() == "4"
+    page.locator("#restore-preset").get_by_text("Faithful", exact=True).click()
+    page.wait_for_function(
+        "document.querySelector('#restore-steps input[type=number]').value === '0'"
+    )
+    steps.fill("7")
+    steps.press("Enter")
+    page.wait_for_selector("#restore-preset:not(:has(label.selected))")
+    assert page.faults == []
+
+
+def test_on_a_phone_the_result_comes_into_view(open_page, demo_picture):
+    page = open_page(PHONE)
+    upload(page, demo_picture(20, 24, "view.png"))
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-slider img")
+    page.wait_for_function(
+        "document.querySelector('#restore-slider').getBoundingClientRect().top < innerHeight - 150"
+    )
+    assert page.faults == []
+
+
+def test_a_refused_value_does_not_leave_the_page_waiting(open_page, demo_picture):
+    page = open_page(DESK)
+    upload(page, demo_picture(20, 24, "seed.png"))
+    page.click("#restore-advanced button")
+    seed = page.get_by_label("Seed").first
+    seed.fill("-3")
+    seed.press("Tab")
+    page.click("#restore-start")
+    page.wait_for_selector("text=Seed must be a number, from 0 to")
+    page.wait_for_selector("#restore-status >> text=Stopped")
+    assert page.locator("#restore-start").is_visible()
+    assert not page.locator(".mm-run").count()
+    assert page.faults == []
