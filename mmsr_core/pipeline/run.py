@@ -85,15 +85,7 @@ class Run:
 
 def small_preview(canvas: Tensor, side: int = 512) -> Tensor:
     """The first picture of a canvas, at most `side` px, `(3,h,w)` in 0..1 on the CPU."""
-<<<<<<< HEAD
     step = -(-max(canvas.shape[-2:]) // side)
     part = canvas[:1]
     small = F.avg_pool2d(part, step, ceil_mode=True) if step > 1 else part
-=======
-    step = max(1, max(canvas.shape[-2:]) // side)
-    # A strip may be thinner than a step.
-    down, across = (min(step, length) for length in canvas.shape[-2:])
-    part = canvas[:1, :, : canvas.shape[-2] // down * down, : canvas.shape[-1] // across * across]
-    small = F.avg_pool2d(part, (down, across)) if step > 1 else part
->>>>>>> refs/heads/demo
     return small[0].clamp(0, 1).float().cpu()
