@@ -2,7 +2,8 @@
 
 After MANet (arXiv 2108.05302) with depth entering by SFT in every block. Where the paper goes down
 once, this one goes down twice: a flat patch says nothing about its blur, so the answer has to
-come from further away, and two levels cost less than twice the blocks.
+come from further away, and two levels cost less than twice the blocks. A branch of its own reads
+statistics of the picture (`blur_statistics`), which say much of the answer already.
 """
 
 from __future__ import annotations
