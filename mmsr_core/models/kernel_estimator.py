@@ -278,6 +278,7 @@ class KernelEstimator(Network):
             raise InputError("This kernel estimator was made without statistics.")
         _, logits, damage = self.statistics(inputs)
         bias = self.head[3].bias
+        assert isinstance(bias, Tensor)
         kernels = torch.softmax(logits.float() + bias.float().view(1, -1, 1, 1), 1)
         return _estimate(kernels, damage.float())
 
