@@ -39,14 +39,15 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
         InputError: The device is not there, or CLIP cannot be loaded.
     """
     workspace = Workspace()
-    os.environ["GRADIO_TEMP_DIR"] = str(workspace.root)
-    os.environ["GRADIO_EXAMPLES_CACHE"] = str(workspace.root / "examples")
     engine = Engine(settings, workspace)
     try:
         _ = engine.pipeline, engine.clip
     except BaseException:
         engine.close()
         raise
+    # Only now: a page that cannot be built takes nobody's cache away.
+    os.environ["GRADIO_TEMP_DIR"] = str(workspace.root)
+    os.environ["GRADIO_EXAMPLES_CACHE"] = str(workspace.root / "examples")
     desk = Desk(engine)
     with gr.Blocks(
         title=f"{TITLE}: see what is wrong with a picture, get it back sharp",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from PIL import Image
@@ -33,9 +35,9 @@ def built(demo_settings, clip_folder):
     for name in ("GRADIO_TEMP_DIR", "GRADIO_EXAMPLES_CACHE"):
         keep.setenv(name, "")  # The page sets them; a server of this session has its own.
     page, engine = build_demo(replace(demo_settings, clip=clip_folder))
+    keep.undo()  # Before the session's server may start, not after.
     yield page, engine
     engine.close()
-    keep.undo()
 
 
 @pytest.fixture
@@ -96,8 +98,10 @@ def test_without_clip_references_are_refused_and_not_offered(demo_server, demo_p
 
 
 def test_a_wrong_folder_is_said_at_once(demo_model, tmp_path, capfd):
+    before = os.environ.get("GRADIO_TEMP_DIR")
     words = ["--model", str(demo_model), "--device", "cpu", "--clip", str(tmp_path / "none")]
     assert main(["demo", "--no-browser", "--port", "0", *words]) == 2
     said = capfd.readouterr().err.strip()
     assert len(said.splitlines()) == 1
     assert "CLIP" in said
+    assert os.environ.get("GRADIO_TEMP_DIR") == before  # of a server that may be running
