@@ -25,6 +25,13 @@ def refused(capfd):
     return run
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch):
+    """The command moves gradio's cache; a server of this session that runs beside keeps its own."""
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_EXAMPLES_CACHE", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+
+
 def test_help_names_the_limits(capsys):
     assert main(["demo", "--help"]) == 0
     said = capsys.readouterr().out
