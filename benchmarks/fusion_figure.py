@@ -20,22 +20,11 @@ from torch.nn import functional as F
 from mmsr_core.bench.fusion import baselines, degrade_source
 from mmsr_core.bench.fusion_sources import SensorPair, read_pairs
 from mmsr_core.pipeline.guide_runner import SecondSensor, load_second_sensor
-from training.make_workflow_examples import render_pair
+from training.make_workflow_examples import render_fine_pair
 
 GAP = 4
 SCENE_SEED = 9_100_000
 """A seed that training never renders."""
-
-
-def rendered_pair(seed: int, height: int = 192, width: int = 256) -> SensorPair:
-    """A rendered street at night, and what a heat camera would see of it."""
-    night, heat = render_pair(seed, 2 * height, 2 * width)
-    pictures = [
-        F.interpolate(torch.from_numpy(p)[None], (height, width), mode="bicubic", antialias=True)
-        for p in (night, heat)
-    ]
-    visible, infrared = (p.clamp(0, 1) for p in pictures)
-    return SensorPair(f"scene {seed}", visible, infrared)
 
 
 def row(pair: SensorPair, protocol: str, sensor: SecondSensor, scale: int) -> Tensor:
@@ -67,7 +56,8 @@ def main() -> None:
     if args.pairs is None and not args.synthetic:
         parser.error("give --pairs, or --synthetic")
     if args.synthetic:
-        pairs = [rendered_pair(SCENE_SEED + i) for i in range(args.count)]
+        seeds = range(SCENE_SEED, SCENE_SEED + args.count)
+        pairs = [SensorPair(f"scene {seed}", *render_fine_pair(seed, 192, 256)) for seed in seeds]
     else:
         held_out = read_pairs(args.pairs, args.scale)
         pairs = held_out[:: max(1, len(held_out) // args.count)][: args.count]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,25 @@ def save_picture(path: Path, picture: torch.Tensor, mode: str = "RGB") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     array = picture[0].mul(255).byte().permute(1, 2, 0).numpy()
     Image.fromarray(array).convert(mode).save(path)
+
+
+def write_model_with_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A transformers folder whose model comes with code of its own; whoever is asked says yes.
+
+    Returns:
+        The file that exists once that code has run.
+    """
+    trace = folder / "run"
+    entry = {"model_type": "own", "auto_map": {"AutoConfig": "own_code.OwnConfig"}}
+    (folder / "config.json").write_text(json.dumps(entry))
+    (folder / "own_code.py").write_text(
+        f"open({str(trace)!r}, 'w').close()\n"
+        "from transformers import PretrainedConfig\n"
+        "class OwnConfig(PretrainedConfig):\n    model_type = 'own'\n"
+    )
+    monkeypatch.setenv("HF_MODULES_CACHE", str(folder / "modules"))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    return trace
 
 
 def tiny_basis(rank: int = 12) -> KernelBasis:

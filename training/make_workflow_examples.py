@@ -46,6 +46,17 @@ def render_pair(seed: int, height: int, width: int) -> tuple[FloatArray, FloatAr
     return night.astype(np.float32), infrared
 
 
+def render_fine_pair(seed: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """`render_pair` at twice the size, reduced: visible `(1,3,H,W)` and heat `(1,1,H,W)`, 0..1."""
+    visible, heat = (
+        F.interpolate(
+            torch.from_numpy(large)[None], size=(height, width), mode="bicubic", antialias=True
+        ).clamp(0, 1)
+        for large in render_pair(seed, 2 * height, 2 * width)
+    )
+    return visible, heat
+
+
 def _small(hr: Tensor, low_px: float, high_px: float, noise: float, seed: int) -> Tensor:
     size = (hr.shape[-2] // SCALE, hr.shape[-1] // SCALE)
     sigma = low_px + (high_px - low_px) * layout_map("left to right", *size)
@@ -58,10 +69,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True)
     out = Path(parser.parse_args().out)
-    night, infrared = render_pair(SEED, 2 * HEIGHT, 2 * WIDTH)
+    night, infrared = render_fine_pair(SEED, HEIGHT, WIDTH)
     for name, picture, noise in (("visible", night, 4.0), ("infrared", infrared, 2.0)):
-        large = torch.from_numpy(picture)[None].expand(-1, 3, -1, -1)
-        hr = F.interpolate(large, size=(HEIGHT, WIDTH), mode="bicubic", antialias=True).clamp(0, 1)
+        hr = picture.expand(-1, 3, -1, -1)
         save_image(out / f"example_{name}.png", _small(hr, 1.2, 1.8, noise, seed=1))
     scene = load_image(out / "example_hr.png").rgb
     for index in range(FRAMES):

@@ -1,4 +1,4 @@
-"""Muon for the weight matrices, AdamW for the rest: what every stage is trained with.
+"""Muon for the weight matrices, AdamW for the rest: what the training loop steps with.
 
 Muon (K. Jordan and others, 2024, https://kellerjordan.github.io/posts/muon/) replaces the momentum
 of a matrix by the nearest semi-orthogonal one. The step is scaled by

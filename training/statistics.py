@@ -32,7 +32,7 @@ class Cells:
     kernels: Tensor
     """`(N,441)` float16."""
     scales: Tensor
-    """`(N,)` long."""
+    """`(N,)` long: SR factors."""
     noise_std: Tensor
     jpeg_quality: Tensor
 
@@ -118,7 +118,8 @@ def fit_cells(
         raise ValueError("The net has no statistics branch to fit.")
     device = cells.inputs.device
     generator = torch.Generator(device).manual_seed(seed)
-    weights = {int(s): moment_weights(int(s), device) for s in cells.scales.unique()}
+    scales, of_row = cells.scales.unique(return_inverse=True)
+    moments = torch.stack([moment_weights(int(scale), device) for scale in scales])
     trained = list(net.statistics.parameters())
     optimizer = MuonAdamW(trained, lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
@@ -127,11 +128,10 @@ def fit_cells(
     for step in range(steps):
         rows = torch.randint(len(cells.inputs), (batch,), generator=generator, device=device)
         estimate = net.read_cells(cells.inputs[rows][:, :, None, None])
-        moments = torch.stack([weights[int(s)] for s in cells.scales[rows]])
         loss, parts = estimate_loss(
             estimate,
             cells.kernels[rows].float()[:, :, None, None],
-            moments,
+            moments[of_row[rows]],
             cells.noise_std[rows],
             cells.jpeg_quality[rows],
         )

@@ -52,8 +52,8 @@ def blur_statistics(lr: Tensor, windows: tuple[int, ...]) -> Tensor:
     for side in windows:
         geometric = _mean(logs, side)
         level = geometric.mean(1, keepdim=True)
-        found += [_log(_mean(second, side)), _log(_mean(fourth, side).sqrt()), geometric]
-        found[-3:] = [value - level for value in found[-3:]]
+        means = (_log(_mean(second, side)), _log(_mean(fourth, side).sqrt()), geometric)
+        found += [value - level for value in means]
         levels.append(level)
     last = windows[-1]
     for side in windows[-2:]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -15,6 +16,41 @@ __all__ = ["browser", "one_thread", "open_page", "screenshot"]
 
 MAX_UPLOAD_MB = 1
 MAX_PIXELS = 60_000
+PATIENT = {"timeout": 300}
+"""Options of HTTP requests to a server on a busy machine."""
+
+
+@contextmanager
+def own_cache():
+    """A page moves gradio's cache for the whole process: afterwards it is where it was."""
+    names = ("GRADIO_TEMP_DIR", "GRADIO_EXAMPLES_CACHE", "GRADIO_ANALYTICS_ENABLED")
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def ended_cleanly(started, folder):
+    """What a started demo says first; it is then ended by SIGTERM, and leaves nothing in `folder`.
+
+    Args:
+        started: its process, with pipes for text.
+        folder: its folder for temporary files.
+    """
+    try:
+        line = started.stdout.readline()
+        assert line.startswith("MMSR is at http://127.0.0.1:"), started.stderr.read()
+        yield line
+        started.terminate()
+        _, errors = started.communicate(timeout=120)
+    finally:
+        started.kill()
+    assert started.returncode == 0
+    assert "Traceback" not in errors
+    assert not list(folder.glob("mmsr-demo-*"))
 
 
 @pytest.fixture(scope="session")
@@ -46,14 +82,24 @@ def demo_server(demo_settings):
     pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
     from mmsr_core.demo.server import launch
 
-    names = ("GRADIO_TEMP_DIR", "GRADIO_EXAMPLES_CACHE", "GRADIO_ANALYTICS_ENABLED")
-    before = {name: os.environ.get(name) for name in names}
-    page, engine = launch(demo_settings)
-    yield page.local_url.rstrip("/"), engine
-    page.close(verbose=False)
-    engine.close()
-    for name, value in before.items():
-        os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    with own_cache():
+        page, engine = launch(demo_settings)
+        yield page.local_url.rstrip("/"), engine
+        page.close(verbose=False)
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def client(demo_server, tmp_path_factory):
+    """Calls the server as programs do."""
+    from gradio_client import Client
+
+    made = Client(
+        demo_server[0], verbose=False, httpx_kwargs=dict(PATIENT),
+        download_files=tmp_path_factory.mktemp("downloads"), analytics_enabled=False,
+    )  # fmt: skip
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import httpx
 
 from demo.app import read_settings
 from mmsr_core.errors import InputError
+from tests.demo.conftest import ended_cleanly
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "demo" / "app.py"
@@ -48,19 +49,10 @@ def test_the_environment_is_read():
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM on Windows")
 def test_a_host_starts_it_and_ends_it(demo_model, tmp_path):
     started = host(tmp_path, GRADIO_SERVER_PORT="0", MMSR_MODEL=str(demo_model))
-    try:
-        line = started.stdout.readline()
-        assert line.startswith("MMSR is at http://127.0.0.1:"), started.stderr.read()
+    with ended_cleanly(started, tmp_path) as line:
         page = httpx.get(line.split()[-1], timeout=120)
         assert page.status_code == 200
         assert "MMSR" in page.text
-        started.terminate()
-        _, errors = started.communicate(timeout=120)
-    finally:
-        started.kill()
-    assert started.returncode == 0
-    assert "Traceback" not in errors
-    assert not list(tmp_path.glob("mmsr-demo-*"))
 
 
 def test_what_keeps_it_from_starting_is_one_line(tmp_path):

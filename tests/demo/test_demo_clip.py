@@ -18,6 +18,7 @@ from mmsr_core.demo import build_demo
 from mmsr_core.demo.jobs import RestoreJob
 from mmsr_core.errors import InputError
 from mmsr_core.image import load_image
+from tests.demo.conftest import own_cache
 from tests.tiny_clip import write_clip
 
 
@@ -31,11 +32,8 @@ def clip_folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def built(demo_settings, clip_folder):
     """(page, engine) without a server."""
-    keep = pytest.MonkeyPatch()
-    for name in ("GRADIO_TEMP_DIR", "GRADIO_EXAMPLES_CACHE"):
-        keep.setenv(name, "")  # The page sets them; a server of this session has its own.
-    page, engine = build_demo(replace(demo_settings, clip=clip_folder))
-    keep.undo()  # Before the session's server may start, not after.
+    with own_cache():  # until the session's server may start, not longer
+        page, engine = build_demo(replace(demo_settings, clip=clip_folder))
     yield page, engine
     engine.close()
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mmsr_core.cli import main
+from tests.demo.conftest import ended_cleanly, own_cache
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def refused(capfd):
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch):
+def apart():
     """The command moves gradio's cache; a server of this session that runs beside keeps its own."""
-    for name in ("GRADIO_TEMP_DIR", "GRADIO_EXAMPLES_CACHE", "GRADIO_ANALYTICS_ENABLED"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
+    with own_cache():
+        yield
 
 
 def test_help_names_the_limits(capsys):
@@ -83,14 +84,5 @@ def test_it_says_where_it_is_and_leaves_nothing_behind(demo_model, tmp_path):
         [sys.executable, "-m", "mmsr_core", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
-    try:
-        line = started.stdout.readline()
-        assert line.startswith("MMSR is at http://127.0.0.1:"), started.stderr.read()
+    with ended_cleanly(started, tmp_path):
         assert list(tmp_path.glob("mmsr-demo-*"))
-        started.terminate()
-        _, errors = started.communicate(timeout=120)
-    finally:
-        started.kill()
-    assert started.returncode == 0
-    assert "Traceback" not in errors
-    assert not list(tmp_path.glob("mmsr-demo-*"))

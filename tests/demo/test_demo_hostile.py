@@ -14,21 +14,12 @@ from PIL import Image
 
 pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
 
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 
+from tests.demo.conftest import PATIENT
+
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-PATIENT = {"timeout": 300}
-
-
-@pytest.fixture(scope="module")
-def client(demo_server, tmp_path_factory):
-    made = Client(
-        demo_server[0], verbose=False, httpx_kwargs=dict(PATIENT),
-        download_files=tmp_path_factory.mktemp("downloads"), analytics_enabled=False,
-    )  # fmt: skip
-    yield made
-    made.close()
 
 
 def restored(client, path, **options):

@@ -22,20 +22,9 @@ import httpx
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from tests.demo.conftest import MAX_PIXELS, MAX_UPLOAD_MB
+from tests.demo.conftest import MAX_PIXELS, MAX_UPLOAD_MB, PATIENT
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-PATIENT = {"timeout": 300}
-
-
-@pytest.fixture(scope="module")
-def client(demo_server, tmp_path_factory):
-    made = Client(
-        demo_server[0], verbose=False, httpx_kwargs=dict(PATIENT),
-        download_files=tmp_path_factory.mktemp("downloads"), analytics_enabled=False,
-    )  # fmt: skip
-    yield made
-    made.close()
 
 
 def file(path):

@@ -20,6 +20,7 @@ from mmsr_core.depth import (
 )
 from mmsr_core.depth.preprocess import ProcessorAdapter, SettingsPreprocessor, read_preprocessor
 from mmsr_core.errors import ShapeError, WeightsError
+from tests.helpers import write_model_with_code
 
 SETTINGS = {
     "image_processor_type": "DPTImageProcessor",
@@ -213,15 +214,7 @@ def test_wrong_shape_is_refused(backend):
 
 def test_code_that_comes_with_a_model_is_never_run(tmp_path, monkeypatch):
     """Not even asked for: whoever sits at a server's console must not be able to say yes."""
-    entry = {"model_type": "own", "auto_map": {"AutoConfig": "own_code.OwnConfig"}}
-    (tmp_path / "config.json").write_text(json.dumps(entry))
-    (tmp_path / "own_code.py").write_text(
-        f"open({str(tmp_path / 'run')!r}, 'w').close()\n"
-        "from transformers import PretrainedConfig\n"
-        "class OwnConfig(PretrainedConfig):\n    model_type = 'own'\n"
-    )
-    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    trace = write_model_with_code(tmp_path, monkeypatch)
     with pytest.raises(WeightsError):
         load_depth_backend(tmp_path)
-    assert not (tmp_path / "run").exists()
+    assert not trace.exists()

@@ -14,6 +14,7 @@ from transformers import (
 from mmsr_core.errors import InputError, ShapeError, WeightsError
 from mmsr_core.prompts import load_clip, mix_prompts
 from mmsr_core.prompts.clip import PictureSettings
+from tests.helpers import write_model_with_code
 from tests.tiny_clip import write_clip
 
 
@@ -142,18 +143,10 @@ def test_a_missing_tokenizer_is_refused(tmp_path) -> None:
 
 def test_code_that_comes_with_a_model_is_never_run(tmp_path, monkeypatch):
     """Not even asked for: whoever sits at a server's console must not be able to say yes."""
-    entry = {"model_type": "own", "auto_map": {"AutoConfig": "own_code.OwnConfig"}}
-    (tmp_path / "config.json").write_text(json.dumps(entry))
-    (tmp_path / "own_code.py").write_text(
-        f"open({str(tmp_path / 'run')!r}, 'w').close()\n"
-        "from transformers import PretrainedConfig\n"
-        "class OwnConfig(PretrainedConfig):\n    model_type = 'own'\n"
-    )
-    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    trace = write_model_with_code(tmp_path, monkeypatch)
     with pytest.raises(WeightsError):
         load_clip(tmp_path)
-    assert not (tmp_path / "run").exists()
+    assert not trace.exists()
 
 
 def test_a_very_long_picture_is_not_enlarged_as_a_whole(clip, monkeypatch) -> None:
