@@ -103,6 +103,7 @@ def tiny_models(seed: int = 0) -> dict[str, torch.nn.Module]:
         head_width=16,
         basis_rank=12,
         statistics_windows=(1, 3),
+        shrinkage=0.03,
     )
     models = {
         "depth_estimator": DepthNet(),

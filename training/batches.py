@@ -77,7 +77,7 @@ def degraded(
             size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
             at_lr = F.interpolate(depth.to(device), size=size, mode="bilinear", align_corners=False)
         drop = float(torch.rand(1, generator=generator, device=device)) < depth_dropout
-        shown = None if at_lr is None or drop else _imperfect(at_lr, generator)
+        shown = None if at_lr is None or drop else imperfect_depth(at_lr, generator)
         mixed = float(torch.rand(1, generator=generator, device=device)) < second_order_share
         if mixed:
             real = degrade_second_order(hr, scale, generator)
@@ -88,7 +88,7 @@ def degraded(
         yield Batch(hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale)
 
 
-def _imperfect(depth: Tensor, generator: torch.Generator) -> Tensor:
+def imperfect_depth(depth: Tensor, generator: torch.Generator) -> Tensor:
     """Gamma, smoothing and noise of an estimator, still in 0..1."""
     b = depth.shape[0]
     r = torch.rand((b, 3, 1, 1, 1), generator=generator, device=depth.device)

@@ -33,6 +33,9 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     parser.add_argument(
         "--second-order-share", type=float, default=0.0, help="batches with real-world damage"
     )
+    parser.add_argument(
+        "--resize-share", type=float, default=0.1, help="kernels of resize filters (bicubic, ...)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the default")
@@ -51,6 +54,16 @@ def setup(args: argparse.Namespace) -> torch.device:
     if args.device != "auto":
         return torch.device(args.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(args: argparse.Namespace, device: torch.device) -> torch.autocast:
+    """bfloat16 if the command line asks for it, for what runs outside the loop's autocast."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16")
+
+
+def add_echo_argument(parser: argparse.ArgumentParser) -> None:
+    """For stages whose batches cost much to prepare."""
+    parser.add_argument("--echo", type=int, default=2, help="how often a prepared batch is used")
 
 
 def degraded_batches(
@@ -72,7 +85,9 @@ def degraded_batches(
         chosen[:] = batch
 
     pairs = patches(photos, args.batch, args.patch, args.seed, on_choice=remember)
-    config = SynthesisConfig(clean_share=args.clean_share)
+    config = SynthesisConfig(
+        families=with_resize_share(args.resize_share), clean_share=args.clean_share
+    )
     made = degraded(
         pairs,
         device,
@@ -89,6 +104,12 @@ def degraded_batches(
     for batch in made:
         rows = [pick_prompt(prompts.get(photo.name), rng) for photo in chosen]
         yield replace(batch, prompt=torch.stack(rows).to(device))
+
+
+def with_resize_share(share: float) -> tuple[float, ...]:
+    """`SynthesisConfig.families` with another share of resize kernels, the rest in proportion."""
+    *others, resize = SynthesisConfig.families
+    return (*(other * (1 - share) / (1 - resize) for other in others), share)
 
 
 def pick_prompt(known: Tensor | None, rng: np.random.Generator) -> Tensor:

@@ -9,6 +9,7 @@ Mean net and DKENet are frozen.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from mmsr_core.prompts import PromptTextEncoder, encode_texts
 from .alignment import Amounts, alignment_loss, measure_contributions
 from .batches import Batch, Conditions, Preparer
 from .common import (
+    add_echo_argument,
     add_loop_arguments,
+    autocast,
     degraded_batches,
     held_out_batches,
     loop_config,
@@ -32,6 +35,7 @@ from .common import (
     setup,
 )
 from .data import load_photos, split
+from .echo import echoed
 from .extend import extend_denoiser
 from .guides import synthetic_guides
 from .loop import train
@@ -83,6 +87,7 @@ def main() -> None:
     """Command line of the flow stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_loop_arguments(parser, batch=8, lr=5e-4)
+    add_echo_argument(parser)
     parser.add_argument("--kernel-weights", required=True)
     parser.add_argument("--mean-weights", required=True)
     parser.add_argument("--metrics", required=True, help="folder with the LPIPS parameters")
@@ -115,7 +120,15 @@ def main() -> None:
     anchor = Anchor(Preparer(estimator.basis, codes, estimator, generator, 0.3), mean_net)
     blind = Anchor(Preparer(estimator.basis, codes, estimator, generator, 0.0), mean_net)
     prompts = caption_embeddings(args.data, args.encoder) if args.encoder else None
-    batches = degraded_batches(args, training, device, prompts=prompts)
+    made = degraded_batches(args, training, device, prompts=prompts)
+
+    def anchored() -> Iterator[tuple[Batch, Conditions, Tensor]]:
+        for batch in made:
+            with autocast(args, device):
+                item = batch, *anchor(batch)
+            yield item
+
+    batches = echoed(anchored(), args.echo, args.seed)
     fixed = held_out_batches(validation, device, count=2)
     sigma_s = float(model.config.sigma_s)
 
@@ -127,9 +140,9 @@ def main() -> None:
 
     turns, kept = count(), {"kl": torch.zeros(()), "nll": torch.zeros(())}
 
-    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(batch, Batch)
-        c, mean = anchor(batch)
+    def loss_fn(net: nn.Module, item: object, share: float) -> tuple[Tensor, dict[str, float]]:
+        assert isinstance(item, tuple)
+        batch, c, mean = item
         b = mean.shape[0]
         t = torch.where(
             rand(b) < args.first_share, torch.ones(b, device=device), 0.1 + 0.9 * rand(b)
@@ -173,7 +186,7 @@ def main() -> None:
         sums = dict.fromkeys(("psnr_mean", "psnr_4", "lpips_mean", "lpips_1", "lpips_4"), 0.0)
         noise = torch.Generator(device).manual_seed(5)
         for batch in fixed:
-            with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
+            with autocast(args, device):
                 c, mean = blind(batch)
                 given, has = modalities_of(batch, c, model.modalities, None)
                 for steps in (1, 4):

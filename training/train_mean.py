@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -13,9 +14,11 @@ from torch import Tensor, nn
 
 from mmsr_core.models import KernelEstimator, MeanNet
 
-from .batches import Batch, Preparer, fit_basis
+from .batches import Conditions, Preparer, fit_basis
 from .common import (
+    add_echo_argument,
     add_loop_arguments,
+    autocast,
     degraded_batches,
     held_out_batches,
     loop_config,
@@ -23,6 +26,7 @@ from .common import (
     setup,
 )
 from .data import load_photos, split
+from .echo import echoed
 from .loop import train
 from .parallel import is_main
 
@@ -31,6 +35,7 @@ def main() -> None:
     """Command line of the mean stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_loop_arguments(parser, batch=16, lr=8e-4)
+    add_echo_argument(parser)
     parser.add_argument("--kernel-weights", help="folder of a trained kernel_estimator")
     parser.add_argument("--init", help="mean_net folder to start from")
     parser.add_argument("--true-share", type=float, default=0.5, help="batches with true kernels")
@@ -51,29 +56,35 @@ def main() -> None:
     codes = model.config.kernel_codes
     generator = torch.Generator(device).manual_seed(args.seed + 1)
     prepare = Preparer(basis, codes, estimator, generator, args.true_share, args.kernel_dropout)
-    batches = degraded_batches(args, training, device)
+    made = degraded_batches(args, training, device)
+
+    def prepared() -> Iterator[tuple[Tensor, Conditions]]:
+        for batch in made:
+            with autocast(args, device):
+                item = batch.hr, prepare(batch)
+            yield item
+
+    batches = echoed(prepared(), args.echo, args.seed)
     fixed = held_out_batches(validation, device)
     exact = Preparer(basis, codes, None, generator, 1.0)
     blind = Preparer(basis, codes, estimator, generator, 0.0)
 
-    def restore(net: nn.Module, batch: Batch, with_truth: bool) -> Tensor:
-        c = (exact if with_truth else blind)(batch)
+    def restore(net: nn.Module, c: Conditions) -> Tensor:
         return net(c.base, c.back_projected, c.codes, c.global_conditions, c.depth)
 
-    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(batch, Batch)
-        c = prepare(batch)
-        out = net(c.base, c.back_projected, c.codes, c.global_conditions, c.depth)
-        error = out - batch.hr
+    def loss_fn(net: nn.Module, item: object, share: float) -> tuple[Tensor, dict[str, float]]:
+        assert isinstance(item, tuple)
+        hr, c = item
+        error = restore(net, c) - hr
         l1 = error.abs().mean()
         mse = error.square().mean()
         loss = l1 if share < args.mse_from else 10 * mse
         return loss, {"l1": float(l1.detach()), "mse": float(mse.detach())}
 
     def validate(net: nn.Module) -> dict[str, float]:
-        with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
-            truth = [psnr_y(restore(net, b, True), b.hr) for b in fixed]
-            guess = [psnr_y(restore(net, b, False), b.hr) for b in fixed]
+        with autocast(args, device):
+            truth = [psnr_y(restore(net, exact(b)), b.hr) for b in fixed]
+            guess = [psnr_y(restore(net, blind(b)), b.hr) for b in fixed]
         plain = [psnr_y(exact(b).base, b.hr) for b in fixed]
         names = ("psnr_true", "psnr_blind", "psnr_bicubic")
         return {n: sum(v) / len(v) for n, v in zip(names, (truth, guess, plain), strict=True)}

@@ -28,6 +28,7 @@ from .layouts import (
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
 from .second_order import SecondOrder, SecondOrderConfig, degrade_second_order
+from .shrinkage import relative_variances, shrink_codes
 from .synthesis import Synthesis, SynthesisConfig, sample_kernels, sigma_range_px, synthesise
 
 __all__ = [
@@ -64,9 +65,11 @@ __all__ = [
     "layout_map",
     "motion_kernels",
     "normalise_kernels",
+    "relative_variances",
     "resize_kernel",
     "sample_kernels",
     "scale_kernels",
+    "shrink_codes",
     "sigma_range_px",
     "synthesise",
     "window_offsets_px",

@@ -26,6 +26,9 @@ LAYOUTS = ("constant", "smooth", "ramp", "depth")
 KNOTS_APART_PX = (80.0, 260.0)
 """HR px between the knots of a smooth field, log-uniform."""
 
+_RESIZE_BLUR_PX = 0.6
+"""Before a resize filter a picture is blurred by a std of up to this plus half the scale, HR px."""
+
 
 @dataclass(frozen=True)
 class SynthesisConfig:
@@ -161,7 +164,7 @@ def sample_kernels(
                 family = "disk"
         if family == "resize":
             a = (-0.75, -0.5, 0.0)[int(_rand(generator, 1) * 3)]
-            sigma = float(_rand(generator, 1)) * 0.5 * scale
+            sigma = float(_rand(generator, 1)) * (0.5 * scale + _RESIZE_BLUR_PX)
             out[i] = resize_kernel(scale, a, sigma, device).view(-1, 1, 1)
             continue
         along, across, turn = _unit_maps(layout, (height, width), scale, own_depth, generator)

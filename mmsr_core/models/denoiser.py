@@ -50,7 +50,8 @@ class TimedBlock(nn.Module):
         """`x (B,C,h,w)`, `time (B,Ct)`."""
         gamma, beta = self.time(time)[:, :, None, None].chunk(2, 1)
         y = self.first(x)
-        return x + 0.25 * self.second(F.silu(torch.addcmul(y + beta, y, gamma)))
+        inner = F.silu(torch.addcmul(y + beta, y, gamma))
+        return torch.add(x, self.second(inner), alpha=0.25)
 
 
 class Denoiser(Network):

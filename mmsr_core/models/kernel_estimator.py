@@ -198,6 +198,7 @@ class KernelEstimator(Network):
         head_width: int = 96,
         basis_rank: int = 40,
         statistics_windows: tuple[int, ...] = (),
+        shrinkage: float = 0.0,
     ) -> None:
         """Build the net.
 
@@ -208,8 +209,12 @@ class KernelEstimator(Network):
             basis_rank: rank of the basis.
             statistics_windows: window sides of `StatisticsBranch` in cells of 4 LR px; none
                 without any.
+            shrinkage: relative variance of the estimate that is error (`shrink_codes`); used on
+                whole pictures, not by the net.
         """
         super().__init__()
+        if not 0 <= shrinkage < math.inf:
+            raise InputError(f"shrinkage must be a number of 0 or more, but is {shrinkage}.")
         w0, w1, w2 = widths
         d0, d1, d2 = depth_widths
         self.inlet = nn.Conv2d(EVIDENCE_CHANNELS, w0, 3, padding=1)

@@ -48,7 +48,8 @@ class ConditionedBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """`x (B,C,h,w)`, `condition (B,Cc,h,w)`."""
-        return x + 0.25 * self.second(F.relu(self.transform(self.first(x), condition)))
+        inner = F.relu(self.transform(self.first(x), condition))
+        return torch.add(x, self.second(inner), alpha=0.25)
 
 
 class MeanNet(Network):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField
+from ..degradation import KernelField, shrink_codes
 from ..diffusion import back_project
 from ..models import (
     Denoiser,
@@ -77,6 +77,10 @@ def estimate_kernels(
     run.runner.run(height, width, net.receptive_radius, stride, process, run.advance, divide=2)
     means = damage[..., :h, :w].cpu().double().mean((2, 3)).to(lr)  # MPS has no float64
     codes = codes[..., : -(-h // block), : -(-w // block)]
+    evidence = None
+    if depth is not None:
+        evidence = F.avg_pool2d(depth[..., :h, :w], block, ceil_mode=True).expand(b, -1, -1, -1)
+    codes = shrink_codes(codes.contiguous(), basis, net.config["shrinkage"], evidence)
     field = KernelField.from_codes(codes, scale, basis, block=block, size=(h, w))
     return KernelStage(field, *whole_picture_damage(means[:, 0], means[:, 1]))
 

@@ -1,0 +1,120 @@
+"""Shrink an estimated kernel field towards its mean, and less where depth explains it.
+
+An estimator that looks at one place after the other makes a constant blur vary: flat places say
+little and soft objects look blurred. Part of the variance found over a picture is thus error.
+Pulling every kernel towards the mean in that proportion is Stein's shrinkage (Efron & Morris 1973,
+JASA 68, 117-130): a field that hardly varies becomes nearly constant, one that varies much stays as
+it is. Defocus is a function of depth, so what a regression on depth explains is shrunk apart, and
+less: error that follows depth is smaller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .basis import KernelBasis
+
+DEPTH_KNOTS = 6
+"""Knots of the piecewise linear function of depth that the codes are fitted to."""
+_RIDGE = 1e-3
+
+
+EXPLAINED_ERROR = 0.2
+"""What depth explains is in error, too: by this share of the error of the rest."""
+
+
+@dataclass(frozen=True)
+class _Regression:
+    """Codes `(B,R,n)` by depth: made for one code at a time, since a field may be large."""
+
+    mean: Tensor
+    """`(B,R)`."""
+    features: Tensor
+    """`(B,K,n)`, zero mean over the n places; K = 0 without depth."""
+    weights: Tensor
+    """`(B,K,R)`."""
+
+    def explained(self, index: int) -> Tensor:
+        """`(B,n)`: what depth adds to the mean of a code."""
+        return torch.einsum("bkn,bk->bn", self.features, self.weights[..., index])
+
+
+def _regress(flat: Tensor, depth: Tensor | None) -> _Regression:
+    """Least squares of codes `(B,R,n)` on depth `(B,n)`, with a slight ridge."""
+    b, r, n = flat.shape
+    mean = flat.mean(2)
+    if depth is None:
+        return _Regression(mean, flat.new_zeros((b, 0, n)), flat.new_zeros((b, 0, r)))
+    low, high = depth.amin(1, keepdim=True), depth.amax(1, keepdim=True)
+    at = (depth - low) / (high - low).clamp_min(1e-6) * (DEPTH_KNOTS - 1)
+    knots = torch.arange(DEPTH_KNOTS, device=flat.device, dtype=flat.dtype).view(1, -1, 1)
+    features = (1 - (at[:, None] - knots).abs()).clamp_min(0)
+    features = features - features.mean(2, keepdim=True)
+    gram = features @ features.mT / n
+    gram = gram + _RIDGE * torch.eye(DEPTH_KNOTS, device=flat.device, dtype=flat.dtype)
+    # The features have zero mean, so the codes' own mean drops out of the product.
+    return _Regression(mean, features, torch.linalg.solve(gram, features @ flat.mT / n))
+
+
+def _variances(flat: Tensor, basis: KernelBasis, fit: _Regression) -> tuple[Tensor, Tensor]:
+    explained, rest = flat.new_zeros(flat.shape[0]), flat.new_zeros(flat.shape[0])
+    for index, spread in enumerate(basis.spread.tolist()):
+        by_depth = fit.explained(index)
+        left = flat[:, index] - fit.mean[:, index : index + 1] - by_depth
+        explained += spread**2 * by_depth.square().mean(1)
+        rest += spread**2 * left.square().mean(1)
+    mean_kernel = basis.mean + (fit.mean * basis.spread) @ basis.components
+    energy = mean_kernel.square().sum(1).clamp_min(1e-12)
+    return explained / energy, rest / energy
+
+
+def relative_variances(
+    codes: Tensor, basis: KernelBasis, depth: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """How much kernels vary over a picture, `(B,)` each: what depth explains, and the rest.
+
+    Both are mean squared distances of kernels, over the square of the mean kernel.
+
+    Args:
+        codes: `(B,R,h,w)` of whole pictures.
+        basis: what they refer to; orthonormal, so codes times spread have the kernels' distances.
+        depth: `(B,1,h,w)` inverse depth; None explains nothing.
+    """
+    flat = codes.float().flatten(2)
+    fit = _regress(flat, None if depth is None else depth.float().flatten(1))
+    return _variances(flat, basis, fit)
+
+
+def shrink_codes(
+    codes: Tensor, basis: KernelBasis, error: float, depth: Tensor | None = None
+) -> Tensor:
+    """Pull the codes of each picture towards their mean, what depth explains by less.
+
+    With relative variances `d` and `r` (see `relative_variances`) a code becomes `mean +
+    d / (d + error / 5) * explained + r / (r + error) * rest`.
+
+    Args:
+        codes: `(B,R,h,w)` of whole pictures, float32; they are overwritten.
+        basis: what they refer to.
+        error: relative variance that estimation error alone makes; 0 changes nothing.
+        depth: `(B,1,h,w)` inverse depth at the same places; None explains nothing.
+
+    Returns:
+        `codes`.
+    """
+    if error <= 0:
+        return codes
+    flat = codes.flatten(2)
+    fit = _regress(flat, None if depth is None else depth.to(codes).flatten(1))
+    by_depth, rest = _variances(flat, basis, fit)
+    keep_depth = (by_depth / (by_depth + EXPLAINED_ERROR * error))[:, None]
+    keep_rest = (rest / (rest + error))[:, None]
+    for index in range(codes.shape[1]):
+        mean, explained = fit.mean[:, index : index + 1], fit.explained(index)
+        left = flat[:, index] - mean - explained
+        made = mean + keep_depth * explained + keep_rest * left
+        codes[:, index] = made.view_as(codes[:, index])
+    return codes
