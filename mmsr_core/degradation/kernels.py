@@ -141,6 +141,35 @@ def disk_kernels(radius_px: Tensor, scale: int) -> Tensor:
     return normalise_kernels((radius_px.clamp_min(edge).unsqueeze(1) + 0.5 - distance).clamp(0, 1))
 
 
+def resize_line(scale: int, a: float, blur_sigma_px: float, radius: int = KERNEL_RADIUS) -> Tensor:
+    """One axis of `resize_kernel` on a window of `2 radius + 1` HR px: float64, sums to 1."""
+    check_scale(scale)
+    fine = 8  # sub-samples per pixel of the continuous filter
+    half = radius + 3
+    axis = torch.arange(-half * fine, half * fine + 1, dtype=torch.float64) / fine
+    distance = (axis / scale).abs()
+    if a == 0:
+        weights = ((distance < 0.5).double() + (distance <= 0.5).double()) / 2
+    else:
+        near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+        far = a * distance**3 - 5 * a * distance**2 + 8 * a * distance - 4 * a
+        weights = torch.where(distance <= 1, near, torch.where(distance < 2, far, 0.0))
+    shift = round(centre_shift_px(scale) * fine)
+    at = torch.arange(-radius, radius + 1) * fine - shift + half * fine
+    line = weights[at]
+    if blur_sigma_px > 0:
+        offsets = torch.arange(-half, half + 1, dtype=torch.float64)
+        gauss = torch.exp(-0.5 * (offsets / blur_sigma_px) ** 2)
+        gauss = gauss / gauss.sum()
+        reach = torch.arange(-2 * half, 2 * half + 1)
+        index = (reach * fine - shift + half * fine).clamp(0, len(weights) - 1)
+        padded = weights[index] * ((reach * fine - shift).abs() <= half * fine)
+        line = torch.nn.functional.conv1d(padded[None, None], gauss[None, None])[0, 0]
+        centre = len(line) // 2
+        line = line[centre - radius : centre + radius + 1]
+    return line / line.sum()
+
+
 def resize_kernel(
     scale: int, a: float = -0.5, blur_sigma_px: float = 0.0, device: torch.device | None = None
 ) -> Tensor:
@@ -158,31 +187,7 @@ def resize_kernel(
     Returns:
         `(441,)`, sums to 1; a cubic has negative lobes.
     """
-    check_scale(scale)
-    fine = 8  # sub-samples per pixel of the continuous filter
-    half = KERNEL_RADIUS + 3
-    axis = torch.arange(-half * fine, half * fine + 1, dtype=torch.float64) / fine
-    distance = (axis / scale).abs()
-    if a == 0:
-        weights = ((distance < 0.5).double() + (distance <= 0.5).double()) / 2
-    else:
-        near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
-        far = a * distance**3 - 5 * a * distance**2 + 8 * a * distance - 4 * a
-        weights = torch.where(distance <= 1, near, torch.where(distance < 2, far, 0.0))
-    shift = round(centre_shift_px(scale) * fine)
-    at = torch.arange(-KERNEL_RADIUS, KERNEL_RADIUS + 1) * fine - shift + half * fine
-    line = weights[at]
-    if blur_sigma_px > 0:
-        offsets = torch.arange(-half, half + 1, dtype=torch.float64)
-        gauss = torch.exp(-0.5 * (offsets / blur_sigma_px) ** 2)
-        gauss = gauss / gauss.sum()
-        reach = torch.arange(-2 * half, 2 * half + 1)
-        index = (reach * fine - shift + half * fine).clamp(0, len(weights) - 1)
-        padded = weights[index] * ((reach * fine - shift).abs() <= half * fine)
-        line = torch.nn.functional.conv1d(padded[None, None], gauss[None, None])[0, 0]
-        centre = len(line) // 2
-        line = line[centre - KERNEL_RADIUS : centre + KERNEL_RADIUS + 1]
-    line = line / line.sum()
+    line = resize_line(scale, a, blur_sigma_px)
     return (line[:, None] * line[None, :]).reshape(-1).float().to(device)
 
 

@@ -153,6 +153,30 @@ def degrade(hr: Tensor, kernels: Tensor, scale: int) -> Tensor:
     return _Gather.apply(pad_window(hr, 0, h, 0, w, scale), kernels.to(hr.dtype), scale)
 
 
+def degrade_separably(hr: Tensor, line: Tensor, scale: int) -> Tensor:
+    """`degrade` with one kernel for the whole picture, the outer product of `line` with itself.
+
+    The line may be longer than a kernel's window: wide resize filters fit no other way.
+
+    Args:
+        hr: `(B,C,H,W)`, sides multiples of `scale`.
+        line: `(2 r + 1,)`, anchored as the windows of `kernels.py` are.
+        scale: SR factor.
+
+    Returns:
+        `(B,C,H/scale,W/scale)`. Reflect padding at the border.
+    """
+    radius = len(line) // 2
+    out = hr
+    for dim in (-2, -1):
+        sites = out.shape[dim] // scale
+        start, length = (scale - 1) // 2 - radius, scale * (sites - 1) + len(line)
+        index = reflect_indices(start, length, out.shape[dim], out.device)
+        windows = out.index_select(dim, index).unfold(dim, len(line), scale)
+        out = windows @ line.to(out)
+    return out
+
+
 def adjoint(lr: Tensor, kernels: Tensor, scale: int) -> Tensor:
     """The exact adjoint of `degrade`: `<A x, y> == <x, A^T y>` for all x, y.
 

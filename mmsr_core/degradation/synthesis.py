@@ -11,15 +11,17 @@ from torch import Tensor
 from ..errors import InputError
 from .jpeg import jpeg
 from .kernels import (
+    KERNEL_RADIUS,
     KERNEL_TAPS,
     check_scale,
     disk_kernels,
     gaussian_kernels,
     motion_kernels,
     resize_kernel,
+    resize_line,
 )
 from .noise import add_gaussian_noise, add_poisson_noise
-from .operator import degrade
+from .operator import degrade, degrade_separably
 
 FAMILIES = ("gaussian", "disk", "motion", "resize")
 LAYOUTS = ("constant", "smooth", "ramp", "depth")
@@ -58,7 +60,8 @@ class Synthesis:
     lr: Tensor
     """`(B,3,h,w)`, 0..1, rounded to 8 bits."""
     kernels: Tensor
-    """`(B,441,h,w)`: the true kernels (negative lobes of resize filters cut, sum put back to 1)."""
+    """`(B,441,h,w)`: the true kernels. Of resize filters the part that a kernel can have: negative
+    lobes cut, and what reaches beyond the window."""
     noise_std: Tensor
     """`(B,)`, 0..1 units; of shot noise, its value at middle grey."""
     jpeg_quality: Tensor
@@ -147,13 +150,34 @@ def sample_kernels(
         Kernels `(B,441,h,w)` (a resize filter keeps its negative lobes) and `(B,)` bool: whether
         the field follows the depth.
     """
-    config = config or SynthesisConfig()
+    made = _sample(batch, height, width, scale, generator, config or SynthesisConfig(), depth)
+    return made.kernels, made.follows_depth
+
+
+@dataclass(frozen=True)
+class _Fields:
+    kernels: Tensor
+    follows_depth: Tensor
+    wide_lines: dict[int, Tensor]
+    """By picture: the resize filter that the kernels' window has cut."""
+
+
+def _sample(
+    batch: int,
+    height: int,
+    width: int,
+    scale: int,
+    generator: torch.Generator,
+    config: SynthesisConfig,
+    depth: Tensor | None,
+) -> _Fields:
     low, high = sigma_range_px(check_scale(scale), config.sigma_widen)
     device = generator.device
     out = torch.empty((batch, KERNEL_TAPS, height, width), device=device)
     layouts = _choice(generator, config.layouts, batch)
     families = _choice(generator, config.families, batch)
     follows = torch.zeros(batch, dtype=torch.bool, device=device)
+    wide: dict[int, Tensor] = {}
     for i in range(batch):
         layout, family = LAYOUTS[layouts[i]], FAMILIES[families[i]]
         own_depth = None if depth is None else depth[i]
@@ -166,6 +190,9 @@ def sample_kernels(
             a = (-0.75, -0.5, 0.0)[int(_rand(generator, 1) * 3)]
             sigma = float(_rand(generator, 1)) * (0.5 * scale + _RESIZE_BLUR_PX)
             out[i] = resize_kernel(scale, a, sigma, device).view(-1, 1, 1)
+            reach = math.ceil(2 * scale + 3 * sigma)
+            if reach > KERNEL_RADIUS:
+                wide[i] = resize_line(scale, a, sigma, reach)
             continue
         along, across, turn = _unit_maps(layout, (height, width), scale, own_depth, generator)
         if family == "gaussian" and layout == "constant" and float(_rand(generator, 1)) < 0.4:
@@ -180,7 +207,7 @@ def sample_kernels(
             length = along * 4 * high
             thick = (low + 0.3 * (high - low) * across)[None]
             out[i] = motion_kernels(length[None], theta[None], scale, thick)[0]
-    return out, follows
+    return _Fields(out, follows, wide)
 
 
 def synthesise(
@@ -207,11 +234,14 @@ def synthesise(
     if height % scale or width % scale:
         raise InputError(f"hr is {height}x{width}; its sides must be multiples of scale {scale}.")
     h, w = height // scale, width // scale
-    kernels, follows = sample_kernels(b, h, w, scale, generator, config, depth)
-    lr = degrade(hr, kernels, scale)
+    fields = _sample(b, h, w, scale, generator, config, depth)
+    lr = degrade(hr, fields.kernels, scale)
+    for i, line in fields.wide_lines.items():
+        lr[i : i + 1] = degrade_separably(hr[i : i + 1], line, scale)
     lr, noise_std, quality = damage(lr, generator, config)
-    kernels = kernels.clamp_min_(0)
-    return Synthesis(lr, kernels.div_(kernels.sum(1, keepdim=True)), noise_std, quality, follows)
+    kernels = fields.kernels.clamp_min_(0)
+    kernels.div_(kernels.sum(1, keepdim=True))
+    return Synthesis(lr, kernels, noise_std, quality, fields.follows_depth)
 
 
 def damage(

@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from mmsr_core.degradation import adjoint, degrade, gaussian_kernels, isotropic_gaussian
-from mmsr_core.degradation.operator import reflect_indices
+from mmsr_core.degradation.kernels import resize_line
+from mmsr_core.degradation.operator import degrade_separably, reflect_indices
 from mmsr_core.errors import ShapeError
 
 SCALES = (1, 2, 3, 4, 8)
@@ -104,3 +105,19 @@ def test_wrong_sizes_are_refused() -> None:
         adjoint(torch.rand(1, 3, 5, 4), kernels, 2)
     with pytest.raises(ShapeError, match="kernels"):
         degrade(torch.rand(1, 3, 8, 8), kernels[:, :440], 2)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_a_separable_kernel_is_degraded_line_by_line(scale: int) -> None:
+    line = resize_line(scale, -0.5, 0.8)
+    hr = torch.rand(2, 3, 9 * scale, 11 * scale, generator=torch.Generator().manual_seed(0))
+    kernel = (line[:, None] * line[None, :]).float().view(1, -1, 1, 1).expand(2, -1, 9, 11)
+    torch.testing.assert_close(degrade_separably(hr, line, scale), degrade(hr, kernel, scale))
+
+
+@pytest.mark.parametrize("scale", [5, 8, 16])
+def test_wide_lines_do_what_interpolate_does_inside(scale: int) -> None:
+    hr = torch.rand(1, 3, 12 * scale, 14 * scale, generator=torch.Generator().manual_seed(0))
+    mine = degrade_separably(hr, resize_line(scale, -0.5, 0.0, 2 * scale), scale)
+    theirs = F.interpolate(hr, size=(12, 14), mode="bicubic", antialias=True)
+    torch.testing.assert_close(mine[..., 3:-3, 3:-3], theirs[..., 3:-3, 3:-3], atol=1e-5, rtol=0)
