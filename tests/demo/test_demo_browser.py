@@ -160,6 +160,10 @@ def test_the_page_fits_a_phone_and_a_dark_room(open_page, demo_picture, screensh
     page = open_page(PHONE, dark=True)
     assert too_wide(page) <= 0
     assert "dark" in page.evaluate("document.body.className")
+    # The rules for a phone reach what lies around the page's own content.
+    assert page.evaluate("getComputedStyle(document.querySelector('.main')).paddingLeft") == "14px"
+    page.wait_for_selector("footer button >> text=Settings")
+    assert not page.locator("footer .divider >> visible=true").count()
     upload(page, demo_picture(40, 48, "person.png"))
     page.click("#restore-start")
     page.wait_for_selector("#restore-slider img")
