@@ -28,6 +28,10 @@ ProgressCallback = Callable[[Progress], None]
 """Called often (at least once a tile). Whatever it raises ends the run at once and propagates:
 that is how a host cancels."""
 
+SVKR_ROUNDS = 2
+"""Rounds of kernel refinement (SVKR's T) unless said otherwise. SSR has 3; the third changed
+nothing measurable and costs a fifth of a run (benchmarks/results/kernel.md)."""
+
 PROMPT_DIM = 512
 """Width of a prompt embedding: that of CLIP ViT-B/32."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..mmsr_core.types import SVKR_ROUNDS
 from . import inputs
 from .convert import pick, split_image
 from .payloads import DegradationBatch, ModelHandle
@@ -35,11 +36,14 @@ class KernelRefineNode(io.ComfyNode):
                 inputs.scale_input(),
                 io.Int.Input(
                     "iterations",
-                    default=3,
+                    default=SVKR_ROUNDS,
                     min=1,
                     max=16,
                     step=1,
-                    tooltip="Rounds of refinement. 3 is usually enough; each takes as long again.",
+                    tooltip=(
+                        "Rounds of refinement, each of which takes as long again. More than "
+                        f"{SVKR_ROUNDS} change next to nothing."
+                    ),
                 ),
                 io.Float.Input(
                     "gamma",

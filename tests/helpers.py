@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -135,3 +136,17 @@ def tiny_pipeline_folder(path: Path) -> Path:
     (path / "scheduler" / "scheduler_config.json").write_text('{"shift": 1.0}')
     write_sums(path)
     return path
+
+
+def write_narrow_lpips(folder: Path) -> None:
+    """A narrow AlexNet-shaped trunk with random weights, in the two files Lpips reads."""
+    shapes = [(8, 3, 11), (12, 8, 5), (16, 12, 3), (12, 16, 3), (12, 12, 3)]
+    rng = np.random.default_rng(0)
+    trunk, heads = {}, {}
+    for index, (out, cin, size) in enumerate(shapes):
+        weight = rng.normal(0, (2 / (cin * size * size)) ** 0.5, (out, cin, size, size))
+        trunk[f"w{index + 1}"] = weight.astype(np.float32)
+        trunk[f"b{index + 1}"] = rng.normal(0, 0.1, out).astype(np.float32)
+        heads[f"lin{index}"] = rng.uniform(0, 1, (1, out, 1, 1)).astype(np.float32)
+    np.savez(folder / "alexnet_features.npz", **trunk)
+    np.savez(folder / "lpips_alex_heads.npz", **heads)

@@ -23,6 +23,7 @@ from mmsr_core.degradation import (
 from mmsr_core.diffusion import degrade_canvas
 from mmsr_core.image import load_image, resize_bicubic
 from mmsr_core.pipeline import load_pipeline
+from mmsr_core.types import SVKR_ROUNDS
 from mmsr_core.visualize import kernel_map
 from mmsr_core.visualize.colours import heat, label_font, to_picture
 
@@ -123,7 +124,7 @@ def main() -> None:
     refined = pipe.refine_kernel(crop, 4)
     _save(
         out, "refine", _tile(_map(small_estimate.kernel_field, crop), "one measurement"),
-        _tile(_map(refined.kernel_field, crop), "after 3 rounds"),
+        _tile(_map(refined.kernel_field, crop), f"after {SVKR_ROUNDS} rounds"),
     )  # fmt: skip
 
 

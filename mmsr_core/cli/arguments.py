@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import InputError
+from ..types import SVKR_ROUNDS
 
 MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")
 
@@ -110,9 +111,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--iterations",
         type=whole_number(1, 16),
-        default=2,
+        default=SVKR_ROUNDS,
         metavar="T",
-        help="rounds of kernel refinement (default 2)",
+        help=f"rounds of kernel refinement (default {SVKR_ROUNDS})",
     )
     group.add_argument(
         "--gamma",

@@ -22,10 +22,10 @@ from . import panels
 from .batch import restore_batch
 from .compare import compare
 from .desk import ENGINE_QUEUE, Desk
-from .engine import MAX_PROMPT
 from .guard import as_path, as_paths, helpful, needed, take_number, take_unread
 from .jobs import CompareJob, RestoreJob
 from .live import Finished, Moment, watch_run
+from .models import MAX_PROMPT
 from .settings import PRESETS, parse_scale
 from .tab_batch import batch_settings, batch_uploads
 from .tab_fuse import fuse_job

@@ -146,9 +146,10 @@ def watch_run(
             if flag.is_set():
                 thread.join()
         end = outcome[0]
-        if isinstance(end, Finished):
-            yield end
-        else:
+        if not isinstance(end, Finished):
             raise end
+        if flag.is_set():  # After the last report: it was stopped all the same.
+            raise Stopped
+        yield end
     finally:
         flag.set()

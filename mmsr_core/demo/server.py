@@ -59,7 +59,7 @@ def launch(settings: DemoSettings) -> tuple[Blocks, Engine]:
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from .page import build_page, warm_up
-    from .theme import CSS, make_theme
+    from .theme import CSS, HEAD, make_theme
 
     page, engine = build_page(settings)  # Loads the weights: what is wrong with them is said now.
     middleware = [Middleware(ClosedRoutes)]
@@ -87,6 +87,7 @@ def launch(settings: DemoSettings) -> tuple[Blocks, Engine]:
             quiet=True,
             theme=make_theme(),
             css=CSS,
+            head=HEAD,
             app_kwargs={"middleware": middleware, "docs_url": None, "redoc_url": None},
         )
     except OSError as error:

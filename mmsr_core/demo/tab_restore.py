@@ -11,9 +11,9 @@ import gradio as gr
 from ..cli.arguments import MODALITIES
 from . import panels, words
 from .desk import Desk
-from .engine import MAX_PROMPT, Abilities
 from .guard import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
 from .jobs import Restoration, RestoreJob
+from .models import MAX_PROMPT, Abilities
 from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from .settings import PRESETS, SCALES, parse_scale
 

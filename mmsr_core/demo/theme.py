@@ -144,15 +144,22 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
 .mm-batch td:nth-child(2) { min-width: 8em; width: 45%; }
 .mm-gallery .grid-wrap { max-height: none !important; }
 @media (max-width: 640px) {
-  .gradio-container > main, .gradio-container .main { padding: 8px 14px 24px !important; }
   .mm-head { gap: 2px 10px; }
   .mm-empty { min-height: 120px; }
   .mm-findings dl { grid-template-columns: 1fr; gap: 0; }
   .mm-findings dd { margin-bottom: 8px; }
   .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
   .tab-container button { padding: 0 5px !important; font-size: .82rem !important; }
-  .gradio-container footer .divider { display: none !important; }
   .mm-segments label { min-width: 42px; padding-inline: 6px !important; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
 }
 """
+
+HEAD = """<style>
+@media (max-width: 640px) {
+  body .gradio-container .main { padding: 8px 14px 24px !important; }
+  body .gradio-container footer .divider { display: none !important; }
+}
+</style>"""
+"""Rules for a phone outside the page's own content. In `CSS` they would have no effect: gradio
+keeps what lies in `@media` to that content."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..degradation import KernelField
 from ..diffusion import flow_times
 from ..models import MODALITIES
-from ..types import ProgressCallback
+from ..types import SVKR_ROUNDS, ProgressCallback
 from . import checks
 from .estimation import EstimationEngine
 from .evidence import Evidence, check_evidence, guide_passes
@@ -141,7 +141,7 @@ class MMSREngine(EstimationEngine):
         seed: int | Sequence[int] = 0,
         kernel: KernelField | None = None,
         inverse_depth: Tensor | None = None,
-        iterations: int = 2,
+        iterations: int = SVKR_ROUNDS,
         gamma: float = 0.9,
         strengths: Mapping[str, float] | None = None,
         masks: Mapping[str, Tensor] | None = None,
@@ -162,8 +162,7 @@ class MMSREngine(EstimationEngine):
             seed: see `sample`.
             kernel: a known kernel field; then only noise and JPEG are estimated.
             inverse_depth: a known depth `(B,1,h,w)`; then SVKR does not estimate it again.
-            iterations: SVKR's T. SSR has 3; the third changed nothing measurable and costs a fifth
-                of the run (benchmarks/results/kernel.md), so 2 here. `refine_kernel` keeps 3.
+            iterations: SVKR's T, 1..16.
             gamma: SVKR's gamma.
             strengths: see `fuse_modalities`.
             masks: see `fuse_modalities`.

@@ -12,7 +12,7 @@ from ..degradation import KernelBasis
 from ..depth import DepthNet, estimate_depth_builtin
 from ..errors import InputError
 from ..models import Denoiser, KernelEstimator, MeanNet
-from ..types import ProgressCallback
+from ..types import SVKR_ROUNDS, ProgressCallback
 from . import checks
 from .evidence import encode_prompt
 from .networks import Networks
@@ -145,7 +145,7 @@ class EstimationEngine:
         inverse_depth: Tensor | None = None,
         *,
         initial: DegradationEstimate | None = None,
-        iterations: int = 3,
+        iterations: int = SVKR_ROUNDS,
         gamma: float = 0.9,
         fixed_depth: bool = False,
         tile: int | None = None,

@@ -69,9 +69,10 @@ class RestorationReport:
             if self.jpeg_quality > NO_JPEG_QUALITY
             else f"quality about {self.jpeg_quality:.0f}"
         )
+        steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
         lines = [
             f"{_size(self.input_size)} -> {_size(self.output_size)} (x{self.scale}), "
-            f"{self.steps} steps, {self.total_seconds:.1f} s on {self.device}",
+            f"{steps}, {self.total_seconds:.1f} s on {self.device}",
             f"blur {blur['min']:.1f} to {blur['max']:.1f} px (mean {blur['mean']:.1f}), "
             f"noise {self.noise_std * 255:.1f}/255, JPEG {jpeg}",
             f"agrees with the input to {self.consistency_db['after']:.1f} dB "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from PIL import Image
@@ -116,10 +117,53 @@ def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, scr
     page.wait_for_selector("#restore-slider img")
 
 
+def test_stop_in_the_last_stage_leaves_nothing(
+    open_page, demo_server, demo_picture, screenshot, monkeypatch
+):
+    """The picture is restored and is being saved: Stop still keeps its word."""
+    from mmsr_core import image
+
+    saving, go_on, save = threading.Event(), threading.Event(), image.save_image
+
+    def slow(*given, **options):
+        saving.set()
+        assert go_on.wait(120)
+        save(*given, **options)
+
+    monkeypatch.setattr(image, "save_image", slow)
+    engine = demo_server[1]
+    folders = set(engine.workspace.root.glob("results/*"))
+    page = open_page(DESK)
+    upload(page, demo_picture(40, 48, "late.png"))
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-status >> text=Saving")
+    assert saving.wait(60)
+    page.click("#restore-stop")
+    page.wait_for_selector("#restore-status >> text=Stopped")
+    go_on.set()
+    page.wait_for_timeout(3000)  # A late result would show by now.
+    assert "Stopped. Nothing was saved." in page.inner_text("#restore-status")
+    assert page.locator("#restore-start").is_visible()
+    assert not page.locator("#restore-stop").is_visible()
+    assert not page.locator("#restore-slider img").count()
+    assert not page.locator("#restore-download").is_visible()
+    assert "late_restored.png" not in [k.after.name for k in engine.results._results.values()]
+    assert set(engine.workspace.root.glob("results/*")) == folders
+    screenshot(page, "stopped_late_desk")
+    assert page.faults == []
+    # The same picture again is really restored.
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-slider img")
+
+
 def test_the_page_fits_a_phone_and_a_dark_room(open_page, demo_picture, screenshot):
     page = open_page(PHONE, dark=True)
     assert too_wide(page) <= 0
     assert "dark" in page.evaluate("document.body.className")
+    # The rules for a phone reach what lies around the page's own content.
+    assert page.evaluate("getComputedStyle(document.querySelector('.main')).paddingLeft") == "14px"
+    page.wait_for_selector("footer button >> text=Settings")
+    assert not page.locator("footer .divider >> visible=true").count()
     upload(page, demo_picture(40, 48, "person.png"))
     page.click("#restore-start")
     page.wait_for_selector("#restore-slider img")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.demo.browsing import DESK, PHONE, too_wide, upload
+from tests.helpers import write_narrow_lpips
 
 
 def open_tab(page, name):
@@ -57,6 +58,36 @@ def test_a_comparison_says_in_words_who_is_closer(open_page, demo_picture, scree
     last = page.locator("#compare-gallery .grid-container > *").last.bounding_box()
     assert last["y"] + last["height"] <= frame["y"] + frame["height"] + 1
     screenshot(page, "compared_phone")
+    assert page.faults == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "side", "why"),
+    [(True, 64, ""), (True, 24, "at least 31 px"), (False, 64, "MMSR_METRICS")],
+    ids=["shown", "too_small", "no_parameters"],
+)
+def test_lpips_is_shown_where_it_can_be_computed_and_else_the_reason(
+    open_page, demo_picture, screenshot, monkeypatch, tmp_path, parameters, side, why
+):
+    monkeypatch.delenv("MMSR_SHARED", raising=False)
+    monkeypatch.setenv("MMSR_METRICS", str(tmp_path))
+    if parameters:
+        write_narrow_lpips(tmp_path)
+    page = open_page(DESK)
+    open_tab(page, "Compare")
+    upload(page, demo_picture(side, side + 16, "good.png"), "#compare-good")
+    page.click("#compare-start")
+    page.wait_for_selector("#compare-table table")
+    page.wait_for_selector("#compare-slider img")
+    titles = page.locator("#compare-table thead th").all_inner_texts()
+    cells = [row.locator("td").count() for row in page.locator("#compare-table tbody tr").all()]
+    shown = ["", "PSNR ↑", "SSIM ↑"] + ([] if why else ["LPIPS ↓"])
+    assert titles == shown
+    assert cells == [len(shown) - 1] * 2
+    note = page.inner_text("#compare-table")
+    assert ("LPIPS is not shown" in note) == bool(why)
+    assert why in note
+    screenshot(page, f"compared_lpips_{'no' if why else 'yes'}_{side}_desk")
     assert page.faults == []
 
 

@@ -279,6 +279,22 @@ def test_a_flag_ends_the_run_at_its_next_report():
     assert len(reports) == count < 10_000
 
 
+def test_a_flag_that_comes_after_the_last_report_still_counts():
+    flag, last = threading.Event(), threading.Event()
+
+    def work(tell):
+        tell(Progress("save", 1, 1))
+        assert last.wait(60)
+        return "result"
+
+    watched = watch_run(work, flag)
+    next(watched)
+    flag.set()
+    last.set()
+    with pytest.raises(Stopped):
+        list(watched)
+
+
 def test_closing_the_iterator_ends_the_run():
     ended = threading.Event()
 

@@ -3,9 +3,13 @@
 import ast
 import json
 import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
+
+from mmsr_core.pipeline import MMSREngine
+from mmsr_core.types import SVKR_ROUNDS
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCALES = sorted(path.name for path in (ROOT / "locales").iterdir())
@@ -66,3 +70,19 @@ def test_pictures_of_the_help_stay_small_and_are_used():
     assert sum(path.stat().st_size for path in files) < 600_000
     pages = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
     assert [path.name for path in files if f"img/{path.name}" not in pages] == []
+
+
+def test_the_usual_rounds_of_refinement_are_the_same_everywhere():
+    """The library, the node, its texts in three languages, its help page and the workflow."""
+    rounds = str(SVKR_ROUNDS)
+    for name in (MMSREngine.__call__, MMSREngine.refine_kernel):
+        assert signature(name).parameters["iterations"].default == SVKR_ROUNDS
+    for locale in LOCALES:
+        words = definitions(locale)["MMSR_KernelRefineNode"]["inputs"]["iterations"]["tooltip"]
+        assert rounds in re.findall(r"\d+", words), locale
+    page = (DOCS / "MMSR_KernelRefineNode.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if line.startswith("| iterations ")]
+    assert re.findall(r"\d+", line) == [rounds]
+    graph = json.loads((ROOT / "workflows/api/mmsr_ssr_full_api.json").read_text(encoding="utf-8"))
+    (node,) = [n for n in graph.values() if n["class_type"] == "MMSR_KernelRefineNode"]
+    assert node["inputs"]["iterations"] == SVKR_ROUNDS

@@ -265,7 +265,8 @@ def test_report_is_json_and_tells_the_run(pipe, picture) -> None:
     assert set(report["stage_seconds"]) == {"depth", "kernel", "mean", "flow", "consistency"}
     assert sum(report["stage_seconds"].values()) <= report["total_seconds"] + 0.01
     assert sum(report["modality_weights"].values()) == pytest.approx(1, abs=0.01)
-    assert "6x5 -> 12x10 (x2), 2 steps" in out.report.summary()
+    assert "6x5 -> 12x10 (x2), 2 steps, " in out.report.summary()
+    assert "6x5 -> 12x10 (x2), 1 step, " in replace(out.report, steps=1).summary()
 
 
 def test_saved_pipeline_gives_the_same_picture(pipe, picture, tmp_path) -> None:
