@@ -107,7 +107,13 @@ def degraded_batches(
 
 
 def with_resize_share(share: float) -> tuple[float, ...]:
-    """`SynthesisConfig.families` with another share of resize kernels, the rest in proportion."""
+    """`SynthesisConfig.families` with another share of resize kernels, the rest in proportion.
+
+    Raises:
+        ValueError: `share` outside 0..1.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"The share of resize kernels must lie in 0..1, but is {share}.")
     *others, resize = SynthesisConfig.families
     return (*(other * (1 - share) / (1 - resize) for other in others), share)
 

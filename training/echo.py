@@ -14,7 +14,7 @@ import numpy as np
 
 T = TypeVar("T")
 POOL = 32
-"""Batches held at a time."""
+"""Different batches held at a time."""
 
 
 def echoed(items: Iterator[T], times: int, seed: int, pool: int = POOL) -> Iterator[T]:
@@ -22,20 +22,33 @@ def echoed(items: Iterator[T], times: int, seed: int, pool: int = POOL) -> Itera
 
     Args:
         items: what is expensive to make.
-        times: how often each is given, at least 1.
+        times: how often each is given, at least 1; 1 gives `items` as they come.
         seed: of the order.
-        pool: items held at a time.
+        pool: different items held at a time.
 
     Raises:
         ValueError: `times` or `pool` below 1.
     """
     if times < 1 or pool < 1:
         raise ValueError(f"times and pool must be at least 1, but are {times} and {pool}.")
+    if times == 1:
+        yield from items
+        return
     rng = np.random.default_rng(seed)
-    held: list[T] = []
+    held: list[tuple[T, int]] = []
+
+    def draw() -> T:
+        at = int(rng.integers(len(held)))
+        item, left = held[at]
+        if left > 1:
+            held[at] = (item, left - 1)
+        else:
+            held.pop(at)
+        return item
+
     for item in items:
-        held += [item] * times
-        while len(held) > (pool - 1) * times:
-            yield held.pop(int(rng.integers(len(held))))
-    rng.shuffle(held)  # type: ignore[arg-type]
-    yield from held
+        held.append((item, times))
+        while len(held) == pool:
+            yield draw()
+    while held:
+        yield draw()

@@ -1,4 +1,4 @@
-"""Find how much of an estimated field's variance is error, on held-out photographs.
+"""Fit the amount by which estimated kernel fields are shrunk, on held-out photographs.
 
 `python -m training.fit_shrinkage --data DIR --depth-file NPZ
 --kernel-weights weights/small/kernel_estimator [--write]`

@@ -175,7 +175,7 @@ def resize_kernel(
 ) -> Tensor:
     """Antialiased bicubic downscaling, after an isotropic Gaussian blur, as one kernel.
 
-    Exact up to scale 5; a wider cubic is cut by the window.
+    Exact up to scale 5 without blur; what is wider is cut by the window (`degrade_separably`).
 
     Args:
         scale: SR factor.

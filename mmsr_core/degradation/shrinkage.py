@@ -1,11 +1,11 @@
 """Shrink an estimated kernel field towards its mean, and less where depth explains it.
 
 An estimator that looks at one place after the other makes a constant blur vary: flat places say
-little and soft objects look blurred. Part of the variance found over a picture is thus error.
-Pulling every kernel towards the mean in that proportion is Stein's shrinkage (Efron & Morris 1973,
-JASA 68, 117-130): a field that hardly varies becomes nearly constant, one that varies much stays as
-it is. Defocus is a function of depth, so what a regression on depth explains is shrunk apart, and
-less: error that follows depth is smaller.
+little and soft objects look blurred. Part of the variance found over a picture is thus error. As in
+Stein's shrinkage (Efron & Morris 1973, JASA 68, 117-130) every kernel is pulled towards the mean,
+the more so the less the field varies; the factor `v / (v + c)` is softer than theirs, and its
+constant is fitted (`training/fit_shrinkage.py`). Defocus is a function of depth, so what a
+regression on depth explains is shrunk apart, and less: error that follows depth is smaller.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from .basis import KernelBasis
 DEPTH_KNOTS = 6
 """Knots of the piecewise linear function of depth that the codes are fitted to."""
 _RIDGE = 1e-3
-
-
-EXPLAINED_ERROR = 0.2
-"""What depth explains is in error, too: by this share of the error of the rest."""
+"""Added to the mean squares of the features: steadies a depth that has few values."""
+EXPLAINED_SHARE = 0.2
+"""For what depth explains the constant is smaller by this factor (chosen by hand among 0 to 1)."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,12 @@ def _regress(flat: Tensor, depth: Tensor | None) -> _Regression:
     knots = torch.arange(DEPTH_KNOTS, device=flat.device, dtype=flat.dtype).view(1, -1, 1)
     features = (1 - (at[:, None] - knots).abs()).clamp_min(0)
     features = features - features.mean(2, keepdim=True)
-    gram = features @ features.mT / n
-    gram = gram + _RIDGE * torch.eye(DEPTH_KNOTS, device=flat.device, dtype=flat.dtype)
-    # The features have zero mean, so the codes' own mean drops out of the product.
-    return _Regression(mean, features, torch.linalg.solve(gram, features @ flat.mT / n))
+    cross = features @ flat.mT / n - features.mean(2, keepdim=True) * mean[:, None]
+    # On the CPU: MPS has no float64, nor a solver in older versions of torch.
+    gram = (features @ features.mT / n).cpu().double()
+    gram += _RIDGE * torch.eye(DEPTH_KNOTS, dtype=gram.dtype)
+    weights = torch.linalg.solve(gram, cross.cpu().double())
+    return _Regression(mean, features, weights.to(flat))
 
 
 def _variances(flat: Tensor, basis: KernelBasis, fit: _Regression) -> tuple[Tensor, Tensor]:
@@ -89,29 +90,29 @@ def relative_variances(
 
 
 def shrink_codes(
-    codes: Tensor, basis: KernelBasis, error: float, depth: Tensor | None = None
+    codes: Tensor, basis: KernelBasis, amount: float, depth: Tensor | None = None
 ) -> Tensor:
     """Pull the codes of each picture towards their mean, what depth explains by less.
 
     With relative variances `d` and `r` (see `relative_variances`) a code becomes `mean +
-    d / (d + error / 5) * explained + r / (r + error) * rest`.
+    d / (d + amount / 5) * explained + r / (r + amount) * rest`.
 
     Args:
-        codes: `(B,R,h,w)` of whole pictures, float32; they are overwritten.
+        codes: `(B,R,h,w)` of whole pictures, float32, contiguous; they are overwritten.
         basis: what they refer to.
-        error: relative variance that estimation error alone makes; 0 changes nothing.
+        amount: the relative variance of which half is kept; 0 changes nothing.
         depth: `(B,1,h,w)` inverse depth at the same places; None explains nothing.
 
     Returns:
         `codes`.
     """
-    if error <= 0:
+    if amount <= 0:
         return codes
     flat = codes.flatten(2)
     fit = _regress(flat, None if depth is None else depth.to(codes).flatten(1))
     by_depth, rest = _variances(flat, basis, fit)
-    keep_depth = (by_depth / (by_depth + EXPLAINED_ERROR * error))[:, None]
-    keep_rest = (rest / (rest + error))[:, None]
+    keep_depth = (by_depth / (by_depth + EXPLAINED_SHARE * amount))[:, None]
+    keep_rest = (rest / (rest + amount))[:, None]
     for index in range(codes.shape[1]):
         mean, explained = fit.mean[:, index : index + 1], fit.explained(index)
         left = flat[:, index] - mean - explained

@@ -209,8 +209,8 @@ class KernelEstimator(Network):
             basis_rank: rank of the basis.
             statistics_windows: window sides of `StatisticsBranch` in cells of 4 LR px; none
                 without any.
-            shrinkage: relative variance of the estimate that is error (`shrink_codes`); used on
-                whole pictures, not by the net.
+            shrinkage: amount by which fields of whole pictures are shrunk (`shrink_codes`); the net
+                itself does not use it.
         """
         super().__init__()
         if not 0 <= shrinkage < math.inf:

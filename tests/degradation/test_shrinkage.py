@@ -1,9 +1,10 @@
-"""Shrinking a field to its centre: exact limits, less error where the error is known."""
+"""Shrinking a field to its mean: exact limits, and less error where the amount fits it."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mmsr_core.degradation import relative_variances, shrink_codes
 from tests.helpers import tiny_basis
@@ -28,7 +29,7 @@ def test_codes_measure_the_distance_of_kernels(basis) -> None:
     assert relative_variances(codes, basis)[1].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_no_error_changes_nothing(basis) -> None:
+def test_no_amount_changes_nothing(basis) -> None:
     codes = noisy(basis, 1.0)
     assert torch.equal(shrink_codes(codes.clone(), basis, 0.0), codes)
 
@@ -38,7 +39,7 @@ def test_a_constant_field_stays(basis) -> None:
     assert torch.allclose(shrink_codes(codes.clone(), basis, 0.02), codes, atol=1e-6)
 
 
-def test_the_mean_stays_and_half_is_kept_where_all_variance_is_error(basis) -> None:
+def test_the_mean_stays_and_half_is_kept_of_a_variance_like_the_amount(basis) -> None:
     codes = noisy(basis, 0.3)
     made = shrink_codes(codes.clone(), basis, relative_variances(codes, basis)[1].item())
     assert torch.allclose(made.mean((2, 3)), codes.mean((2, 3)), atol=1e-5)
@@ -86,9 +87,9 @@ def by_depth(basis, depth: torch.Tensor) -> torch.Tensor:
 def test_what_depth_explains_is_kept_more(basis) -> None:
     depth = torch.rand((1, 1, 20, 24), generator=torch.Generator().manual_seed(3))
     codes = by_depth(basis, depth)
-    error = relative_variances(codes, basis)[1].item()
+    amount = relative_variances(codes, basis)[1].item()
     with_depth, without = (
-        (shrink_codes(codes.clone(), basis, error, d) - codes).std() for d in (depth, None)
+        (shrink_codes(codes.clone(), basis, amount, d) - codes).std() for d in (depth, None)
     )
     assert with_depth < 0.4 * without
 
@@ -97,16 +98,24 @@ def test_noise_around_what_depth_explains_is_shrunk(basis) -> None:
     depth = torch.rand((1, 1, 20, 24), generator=torch.Generator().manual_seed(3))
     truth = by_depth(basis, depth)
     codes = truth + noisy(basis, 0.2)
-    error = relative_variances(codes, basis, depth)[1].item()
-    made = shrink_codes(codes.clone(), basis, error, depth)
+    amount = relative_variances(codes, basis, depth)[1].item()
+    made = shrink_codes(codes.clone(), basis, amount, depth)
     assert (made - truth).square().mean() < 0.4 * (codes - truth).square().mean()
 
 
-def test_a_depth_without_relation_changes_little(basis) -> None:
-    codes = noisy(basis, 0.5)
-    depth = torch.rand((1, 1, 20, 24), generator=torch.Generator().manual_seed(4))
-    with_depth, without = (shrink_codes(codes.clone(), basis, 0.05, d) for d in (depth, None))
-    assert (with_depth - without).std() < 0.1 * codes.std()
+def test_a_depth_without_relation_explains_little(basis) -> None:
+    """Both smooth, as they are in pictures; chance alone explains about a tenth."""
+    shares = []
+    for seed in range(8):
+        g = torch.Generator().manual_seed(seed)
+        coarse = torch.randn((1, basis.rank, 5, 6), generator=g)
+        codes = F.interpolate(coarse, size=(20, 24), mode="bicubic", align_corners=True)
+        depth = F.interpolate(
+            torch.rand((1, 1, 4, 4), generator=g), size=(20, 24), mode="bicubic"
+        ).clamp(0, 1)
+        explained, rest = relative_variances(codes, basis, depth)
+        shares.append((explained / (explained + rest)).item())
+    assert sum(shares) / len(shares) < 0.2
 
 
 def test_a_flat_depth_says_nothing(basis) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from mmsr_core.degradation.synthesis import sigma_range_px
 from mmsr_core.diffusion import back_project, degrade_canvas
 from tests.helpers import tiny_basis, tiny_models
 from training.batches import Batch, Preparer, degraded, to_grid
+from training.common import with_resize_share
 from training.data import Photo, patches, split
 from training.explain import closest_gaussian
 
@@ -180,3 +181,19 @@ def test_knots_of_smooth_fields_keep_their_distance() -> None:
         step = (kernels[..., 1:] - kernels[..., :-1]).abs().sum(1).mean()
         turns.append(float(step))
     assert turns[0] < 3 * turns[1]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_another_share_of_resize_kernels_keeps_the_proportions(share: float) -> None:
+    families = with_resize_share(share)
+    assert sum(families) == pytest.approx(1)
+    assert families[-1] == share
+    default = SynthesisConfig.families
+    for a, b in pairwise(range(3)):
+        assert families[a] * default[b] == pytest.approx(families[b] * default[a])
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_beyond_one_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        with_resize_share(share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from itertools import islice, pairwise
 
@@ -17,16 +18,27 @@ def test_every_item_comes_as_often_as_asked(times, pool) -> None:
     assert Counter(given) == dict.fromkeys(range(20), times)
 
 
-def test_no_more_is_made_than_the_pool_holds() -> None:
-    made = []
+def test_no_more_is_held_than_the_pool() -> None:
+    class Item:
+        pass
+
+    alive: weakref.WeakSet[Item] = weakref.WeakSet()
 
     def items():
-        for i in range(1000):
-            made.append(i)
-            yield i
+        for _ in range(300):
+            item = Item()
+            alive.add(item)
+            yield item
+            del item
 
-    list(islice(echoed(items(), 2, seed=0, pool=5), 40))
-    assert len(made) <= 40 / 2 + 5
+    most = 0
+    for _ in echoed(items(), 3, seed=0, pool=5):
+        most = max(most, len(alive))
+    assert most <= 5 + 2  # the one that is out, and the one being made
+
+
+def test_once_is_as_it_comes() -> None:
+    assert list(echoed(iter(range(9)), 1, seed=0, pool=4)) == list(range(9))
 
 
 def test_repetitions_lie_apart() -> None:
