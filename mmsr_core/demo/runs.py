@@ -12,9 +12,10 @@ from ..types import ProgressCallback
 from . import panels
 from .desk import ENGINE_QUEUE, Desk
 from .guard import explain
+from .jobs import Made
 from .live import Finished, Stopped
 
-Result = TypeVar("Result")
+Result = TypeVar("Result", bound=Made)
 Updates = dict[Any, Any]
 """Components to their new values or properties."""
 _SHOW_STATUS = """() => { setTimeout(() => {

@@ -1,5 +1,6 @@
 """Help pages and translations, checked for completeness without a host."""
 
+import argparse
 import ast
 import json
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mmsr_core.cli.arguments import add_model_options
 from mmsr_core.pipeline import MMSREngine
 from mmsr_core.types import SVKR_ROUNDS
 
@@ -23,6 +25,20 @@ def node_ids() -> set[str]:
             if isinstance(call, ast.keyword) and call.arg == "node_id":
                 found.add(ast.literal_eval(call.value))
     return found
+
+
+def schema_default(file: str, name: str) -> str:
+    """What a node's file writes as the default of an input."""
+    tree = ast.parse((ROOT / "nodes" / file).read_text(encoding="utf-8"))
+    (found,) = [
+        keyword.value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and any(isinstance(arg, ast.Constant) and arg.value == name for arg in call.args)
+        for keyword in call.keywords
+        if keyword.arg == "default"
+    ]
+    return ast.unparse(found)
 
 
 def definitions(locale: str) -> dict:
@@ -73,10 +89,15 @@ def test_pictures_of_the_help_stay_small_and_are_used():
 
 
 def test_the_usual_rounds_of_refinement_are_the_same_everywhere():
-    """The library, the node, its texts in three languages, its help page and the workflow."""
+    """The library, the command line, the node, its texts in three languages, its help page and
+    both forms of the workflow."""
     rounds = str(SVKR_ROUNDS)
     for name in (MMSREngine.__call__, MMSREngine.refine_kernel):
         assert signature(name).parameters["iterations"].default == SVKR_ROUNDS
+    parser = argparse.ArgumentParser()
+    add_model_options(parser)
+    assert parser.parse_args([]).iterations == SVKR_ROUNDS
+    assert schema_default("kernel.py", "iterations") in ("SVKR_ROUNDS", rounds)
     for locale in LOCALES:
         words = definitions(locale)["MMSR_KernelRefineNode"]["inputs"]["iterations"]["tooltip"]
         assert rounds in re.findall(r"\d+", words), locale
@@ -86,3 +107,7 @@ def test_the_usual_rounds_of_refinement_are_the_same_everywhere():
     graph = json.loads((ROOT / "workflows/api/mmsr_ssr_full_api.json").read_text(encoding="utf-8"))
     (node,) = [n for n in graph.values() if n["class_type"] == "MMSR_KernelRefineNode"]
     assert node["inputs"]["iterations"] == SVKR_ROUNDS
+    drawn = json.loads((ROOT / "workflows/mmsr_ssr_full.json").read_text(encoding="utf-8"))
+    (box,) = [n for n in drawn["nodes"] if n["type"] == "MMSR_KernelRefineNode"]
+    typed_in = {k: v for k, v in node["inputs"].items() if not isinstance(v, list)}
+    assert dict(zip(typed_in, box["widgets_values"], strict=True)) == typed_in
