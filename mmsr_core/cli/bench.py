@@ -83,6 +83,13 @@ def _run_kernel(args: argparse.Namespace) -> int:
 
 
 def _run_modalities(args: argparse.Namespace) -> int:
+    if args.bodies is not None:
+        from ..bench.prompt_bodies_run import PromptBodiesOptions, run_prompt_bodies
+
+        names = ("out", "photos", "seeds", "model")
+        chosen = {name: getattr(args, name) for name in names}
+        run_prompt_bodies(PromptBodiesOptions(minutes=args.bodies, **chosen), print)
+        return _finish(args.out, [])
     from ..bench.modalities import ModalitiesOptions, run_modalities
 
     names = ("data", "metrics", "prompts", "seeds", "steps", "crop")

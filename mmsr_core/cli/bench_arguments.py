@@ -136,6 +136,13 @@ def _add_modalities(kinds: Subparsers) -> None:
     option("--seeds", type=int, nargs="+", default=[0, 1, 2])
     option("--steps", type=int, default=4)
     option("--crop", type=int, default=256, help="side of the square from the middle, HR px")
+    option(
+        "--bodies",
+        type=float,
+        metavar="MINUTES",
+        help="instead: train an EDSR-like and an RCAN-like body with and without PDN's module",
+    )
+    option("--photos", type=Path, metavar="FOLDER", help=f"photos_*.tar for --bodies ({_SHARED})")
     _add_common(parser, Path("runs/bench/modalities"), seed=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from mmsr_core.bench.captioned import CaptionedPicture, load_captioned
 from mmsr_core.bench.prompt_bodies import compare_prompt_bodies, prompt_bodies_table
 from mmsr_core.bench.residual_bodies import EdsrBody, RcanBody
+from mmsr_core.cli import main
 from mmsr_core.errors import InputError
 from tests.helpers import smooth_picture
 
@@ -77,18 +79,23 @@ def test_unusable_pictures_are_refused() -> None:
         compare_prompt_bodies(pictures(2), pictures(2, 10), patch=96)
 
 
-def test_captioned_pictures_are_loaded_and_split(tmp_path) -> None:
-    listed = []
-    with tarfile.open(tmp_path / "photos_0.tar", "w") as tar:
-        for i in range(7):
+def write_photos(folder: Path, sizes: list[tuple[int, int]], captions: list[list[str]]) -> None:
+    """Grey pictures `0.png`, `1.png`, ..., each lighter than the one before, and their captions."""
+    with tarfile.open(folder / "photos_0.tar", "w") as tar:
+        for i, size in enumerate(sizes):
             buffer = io.BytesIO()
-            Image.fromarray(np.full((4, 6, 3), 30 * i, np.uint8)).save(buffer, "PNG")
+            Image.fromarray(np.full((*size, 3), 30 * i % 256, np.uint8)).save(buffer, "PNG")
             info = tarfile.TarInfo(f"photos/{i}.png")
             info.size = buffer.tell()
             buffer.seek(0)
             tar.addfile(info, buffer)
-            listed.append({"name": f"{i}.png", "captions": [] if i == 6 else [f"a {i}", "x"]})
-    (tmp_path / "photos.json").write_text(json.dumps(listed))
+    listed = [{"name": f"{i}.png", "captions": said} for i, said in enumerate(captions)]
+    (folder / "photos.json").write_text(json.dumps(listed))
+
+
+def test_captioned_pictures_are_loaded_and_split(tmp_path) -> None:
+    captions = [[f"a {i}", "x"] for i in range(6)] + [[]]
+    write_photos(tmp_path, [(4, 6)] * 7, captions)
     asked: list[list[str]] = []
 
     def encode(texts: list[str]) -> torch.Tensor:
@@ -105,3 +112,23 @@ def test_captioned_pictures_are_loaded_and_split(tmp_path) -> None:
     (tmp_path / "photos.json").write_text("[1]")
     with pytest.raises(InputError, match="cannot be used"):
         load_captioned(tmp_path, encode)
+
+
+def test_the_command_compares_both_bodies(tmp_path, model, capsys) -> None:
+    write_photos(tmp_path, [(96, 80)] * 10, [[f"a {word}"] for word in "abcdefghij"])
+    words = ["--bodies", "0.05", "--photos", str(tmp_path), "--model", str(model)]
+    out = tmp_path / "out"
+    assert main(["bench", "modalities", *words, "--seeds", "0", "--out", str(out)]) == 0
+    found = json.loads((out / "prompt_bodies.json").read_text())
+    assert [row["body"] for row in found["rows"]] == ["EDSR-like", "RCAN-like"]
+    assert found["pictures"] == {"training": 8, "held out": 2}
+    table = (out / "prompt_bodies.md").read_text()
+    assert "EDSR-like" in table
+    assert table in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan"])
+def test_bodies_need_some_minutes(minutes, tmp_path, capsys) -> None:
+    words = ["--bodies", minutes, "--photos", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(["bench", "modalities", *words]) == 2
+    assert "above 0" in capsys.readouterr().err
