@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -110,9 +109,7 @@ class _Watch:
 
 
 def watch_run(
-    work: Callable[[ProgressCallback], Result],
-    flag: threading.Event,
-    discard: Callable[[Result], None] = lambda value: None,
+    work: Callable[[ProgressCallback], Result], flag: threading.Event
 ) -> Iterator[Moment | Finished[Result]]:
     """Run `work` in a thread and say how far it is; the last item is `Finished`.
 
@@ -121,25 +118,13 @@ def watch_run(
     Args:
         work: takes a progress callback, which must be called at least once a tile.
         flag: set from anywhere, it ends the run.
-        discard: called with a result that came all the same and is given to nobody.
 
     Raises:
         Stopped: the flag was set.
         Exception: whatever `work` raised.
     """
     watch = _Watch(flag)
-    outcome: deque[Finished[Result] | BaseException] = deque()
-    left = threading.Event()
-    """Nobody waits for the result any more."""
-
-    def drop() -> None:
-        """Whoever comes second, the run or the one who leaves, finds the result here."""
-        try:
-            end = outcome.pop()
-        except IndexError:
-            return
-        if isinstance(end, Finished):
-            discard(end.value)
+    outcome: list[Finished[Result] | BaseException] = []
 
     def run() -> None:
         try:
@@ -148,8 +133,6 @@ def watch_run(
             outcome.append(error)
         finally:
             watch.changed.set()
-        if left.is_set():
-            drop()
 
     thread = threading.Thread(target=run, name="mmsr-run", daemon=True)
     thread.start()
@@ -162,14 +145,11 @@ def watch_run(
                 time.sleep(_WAIT_SECONDS)  # A page needs no more than a few pictures a second.
             if flag.is_set():
                 thread.join()
-        end = outcome.pop()
+        end = outcome[0]
         if not isinstance(end, Finished):
             raise end
         if flag.is_set():  # After the last report: it was stopped all the same.
-            discard(end.value)
             raise Stopped
         yield end
     finally:
         flag.set()
-        left.set()
-        drop()

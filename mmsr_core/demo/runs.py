@@ -12,10 +12,9 @@ from ..types import ProgressCallback
 from . import panels
 from .desk import ENGINE_QUEUE, Desk
 from .guard import explain
-from .jobs import Made
 from .live import Finished, Stopped
 
-Result = TypeVar("Result", bound=Made)
+Result = TypeVar("Result")
 Updates = dict[Any, Any]
 """Components to their new values or properties."""
 _SHOW_STATUS = """() => { setTimeout(() => {
