@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,8 +15,11 @@ from mmsr_core.degradation import SynthesisConfig
 
 from .batches import Batch, degraded
 from .data import Photo, patches
+from .echo import echoed
 from .loop import LoopConfig
 from .parallel import process_seed, several_processes, state
+
+T = TypeVar("T")
 
 
 def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -> None:
@@ -64,6 +68,23 @@ def autocast(args: argparse.Namespace, device: torch.device) -> torch.autocast:
 def add_echo_argument(parser: argparse.ArgumentParser) -> None:
     """For stages whose batches cost much to prepare."""
     parser.add_argument("--echo", type=int, default=2, help="how often a prepared batch is used")
+
+
+def prepared_batches(
+    args: argparse.Namespace,
+    batches: Iterator[Batch],
+    prepare: Callable[[Batch], T],
+    device: torch.device,
+) -> Iterator[T]:
+    """Every batch as `prepare` makes it, under the loop's precision, echoed as `--echo` asks."""
+
+    def made() -> Iterator[T]:
+        for batch in batches:
+            with autocast(args, device):
+                item = prepare(batch)
+            yield item
+
+    return echoed(made(), args.echo, args.seed)
 
 
 def degraded_batches(

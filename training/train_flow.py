@@ -9,7 +9,6 @@ Mean net and DKENet are frozen.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -32,11 +31,11 @@ from .common import (
     degraded_batches,
     held_out_batches,
     loop_config,
+    prepared_batches,
     psnr_y,
     setup,
 )
 from .data import load_photos, split
-from .echo import echoed
 from .extend import extend_denoiser
 from .guides import synthetic_guides
 from .loop import train
@@ -135,14 +134,11 @@ def main() -> None:
     prompts = caption_embeddings(args.data, args.encoder) if args.encoder else None
     made = degraded_batches(args, training, device, prompts=prompts)
 
-    def anchored() -> Iterator[tuple[Batch, Conditions, Tensor]]:
-        for batch in made:
-            with autocast(args, device):
-                c, mean = anchor(batch)
-            # Nothing needs the kernels again, which are most of a batch's memory.
-            yield replace(batch, kernels=batch.kernels[..., :0, :0].clone()), c, mean
+    def anchored(batch: Batch) -> tuple[Batch, Conditions, Tensor]:
+        # Nothing needs the kernels again, which are most of a batch's memory.
+        return replace(batch, kernels=batch.kernels[..., :0, :0].clone()), *anchor(batch)
 
-    batches = echoed(anchored(), args.echo, args.seed)
+    batches = prepared_batches(args, made, anchored, device)
     fixed = held_out_batches(validation, device, count=2)
     sigma_s = float(model.config.sigma_s)
 

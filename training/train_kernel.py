@@ -17,7 +17,14 @@ from torch import Tensor, nn
 from mmsr_core.models import KernelEstimator
 
 from .batches import Batch, fit_basis
-from .common import add_loop_arguments, degraded_batches, held_out_batches, loop_config, setup
+from .common import (
+    add_loop_arguments,
+    autocast,
+    degraded_batches,
+    held_out_batches,
+    loop_config,
+    setup,
+)
 from .data import load_photos, split
 from .extend import STATISTICS, extend_estimator
 from .loop import train
@@ -60,7 +67,7 @@ def main() -> None:
     def validate(net: nn.Module) -> dict[str, float]:
         numbers: dict[str, float] = {}
         for batch in fixed:
-            with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
+            with autocast(args, device):
                 estimate = net(batch.lr, batch.scale, None)
             flat = batch.kernels.mean((2, 3), keepdim=True)  # the best constant in the L2 sense
             for name, guess in (("net", estimate.kernels), ("constant", flat)):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -22,11 +21,11 @@ from .common import (
     degraded_batches,
     held_out_batches,
     loop_config,
+    prepared_batches,
     psnr_y,
     setup,
 )
 from .data import load_photos, split
-from .echo import echoed
 from .loop import train
 from .parallel import is_main
 
@@ -57,14 +56,7 @@ def main() -> None:
     generator = torch.Generator(device).manual_seed(args.seed + 1)
     prepare = Preparer(basis, codes, estimator, generator, args.true_share, args.kernel_dropout)
     made = degraded_batches(args, training, device)
-
-    def prepared() -> Iterator[tuple[Tensor, Conditions]]:
-        for batch in made:
-            with autocast(args, device):
-                item = batch.hr, prepare(batch)
-            yield item
-
-    batches = echoed(prepared(), args.echo, args.seed)
+    batches = prepared_batches(args, made, lambda batch: (batch.hr, prepare(batch)), device)
     fixed = held_out_batches(validation, device)
     exact = Preparer(basis, codes, None, generator, 1.0)
     blind = Preparer(basis, codes, estimator, generator, 0.0)

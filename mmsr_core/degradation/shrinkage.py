@@ -36,17 +36,20 @@ class _Regression:
     weights: Tensor
     """`(B,K,R)`."""
 
-    def explained(self, index: int) -> Tensor:
-        """`(B,n)`: what depth adds to the mean of a code."""
-        return torch.einsum("bkn,bk->bn", self.features, self.weights[..., index])
+    def parts(self, flat: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """One of the codes `(B,R,n)` as a sum: mean `(B,1)`, explained and rest `(B,n)`."""
+        mean = self.mean[:, index : index + 1]
+        explained = torch.einsum("bkn,bk->bn", self.features, self.weights[..., index])
+        return mean, explained, flat[:, index] - mean - explained
 
 
 def _regress(flat: Tensor, depth: Tensor | None) -> _Regression:
-    """Least squares of codes `(B,R,n)` on depth `(B,n)`, with a slight ridge."""
+    """Least squares of codes `(B,R,n)` on depth `(B,1,h,w)`, with a slight ridge."""
     b, r, n = flat.shape
     mean = flat.mean(2)
     if depth is None:
         return _Regression(mean, flat.new_zeros((b, 0, n)), flat.new_zeros((b, 0, r)))
+    depth = depth.to(flat).flatten(1)
     low, high = depth.amin(1, keepdim=True), depth.amax(1, keepdim=True)
     at = (depth - low) / (high - low).clamp_min(1e-6) * (DEPTH_KNOTS - 1)
     knots = torch.arange(DEPTH_KNOTS, device=flat.device, dtype=flat.dtype).view(1, -1, 1)
@@ -63,8 +66,7 @@ def _regress(flat: Tensor, depth: Tensor | None) -> _Regression:
 def _variances(flat: Tensor, basis: KernelBasis, fit: _Regression) -> tuple[Tensor, Tensor]:
     explained, rest = flat.new_zeros(flat.shape[0]), flat.new_zeros(flat.shape[0])
     for index, spread in enumerate(basis.spread.tolist()):
-        by_depth = fit.explained(index)
-        left = flat[:, index] - fit.mean[:, index : index + 1] - by_depth
+        _, by_depth, left = fit.parts(flat, index)
         explained += spread**2 * by_depth.square().mean(1)
         rest += spread**2 * left.square().mean(1)
     mean_kernel = basis.mean + (fit.mean * basis.spread) @ basis.components
@@ -85,8 +87,7 @@ def relative_variances(
         depth: `(B,1,h,w)` inverse depth; None explains nothing.
     """
     flat = codes.float().flatten(2)
-    fit = _regress(flat, None if depth is None else depth.float().flatten(1))
-    return _variances(flat, basis, fit)
+    return _variances(flat, basis, _regress(flat, depth))
 
 
 def shrink_codes(
@@ -109,13 +110,12 @@ def shrink_codes(
     if amount <= 0:
         return codes
     flat = codes.flatten(2)
-    fit = _regress(flat, None if depth is None else depth.to(codes).flatten(1))
+    fit = _regress(flat, depth)
     by_depth, rest = _variances(flat, basis, fit)
     keep_depth = (by_depth / (by_depth + EXPLAINED_SHARE * amount))[:, None]
     keep_rest = (rest / (rest + amount))[:, None]
     for index in range(codes.shape[1]):
-        mean, explained = fit.mean[:, index : index + 1], fit.explained(index)
-        left = flat[:, index] - mean - explained
+        mean, explained, left = fit.parts(flat, index)
         made = mean + keep_depth * explained + keep_rest * left
         codes[:, index] = made.view_as(codes[:, index])
     return codes

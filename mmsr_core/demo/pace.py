@@ -1,4 +1,4 @@
-"""How long a run takes: a guess per kind of machine at first, then from the runs so far. Pure."""
+"""How long a run takes, and which size suits a machine: guesses, then from the runs so far."""
 
 from __future__ import annotations
 

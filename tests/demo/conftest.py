@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import numpy as np
@@ -30,6 +32,23 @@ def own_cache():
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def start_demo(folder, *words):
+    """`mmsr demo` in a process of its own.
+
+    Args:
+        folder: for its temporary files.
+        words: arguments beside those that keep it quiet and on the CPU.
+    """
+    # Not the folders of a server that runs in this process: the command would clear them.
+    own = {k: v for k, v in os.environ.items() if not k.startswith("GRADIO_")}
+    quiet = ("demo", "--no-browser", "--port", "0", "--device", "cpu")
+    return subprocess.Popen(
+        [sys.executable, "-m", "mmsr_core", *quiet, *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={"OMP_NUM_THREADS": "1", **own, "TMPDIR": str(folder)},
+    )  # fmt: skip
 
 
 @contextmanager

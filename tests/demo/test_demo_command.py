@@ -1,6 +1,5 @@
 """`mmsr demo` says in one line what keeps it from starting."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import sys
 import pytest
 
 from mmsr_core.cli import main
-from tests.demo.conftest import ended_cleanly, own_cache
+from tests.demo.conftest import ended_cleanly, own_cache, start_demo
 
 
 @pytest.fixture
@@ -76,13 +75,5 @@ def test_the_package_imports_without_gradio_or_torch():
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM on Windows")
 def test_it_says_where_it_is_and_leaves_nothing_behind(demo_model, tmp_path):
     pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
-    words = ["demo", "--no-browser", "--port", "0", "--model", str(demo_model), "--device", "cpu"]
-    # Not the folders of a server that runs in this process: the command would clear them.
-    own = {k: v for k, v in os.environ.items() if not k.startswith("GRADIO_")}
-    environment = {**own, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    started = subprocess.Popen(
-        [sys.executable, "-m", "mmsr_core", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
-    with ended_cleanly(started, tmp_path):
+    with ended_cleanly(start_demo(tmp_path, "--model", str(demo_model)), tmp_path):
         assert list(tmp_path.glob("mmsr-demo-*"))

@@ -1,8 +1,6 @@
 """Somebody who has never seen the page restores a picture, by what is written on it alone."""
 
-import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo.browsing import DESK, PATIENCE_MS
-from tests.demo.conftest import ended_cleanly
+from tests.demo.conftest import ended_cleanly, start_demo
 
 PICTURE = Path(__file__).resolve().parents[2] / "assets" / "example_lr.png"
 """160x120."""
@@ -20,15 +18,7 @@ LIMIT_SECONDS = 60
 @pytest.fixture
 def fresh_address(tmp_path):
     """Where a demo listens that was just started, with the weights that ship."""
-    words = ["demo", "--no-browser", "--port", "0", "--device", "cpu"]
-    own = {k: v for k, v in os.environ.items() if not k.startswith("GRADIO_")}
-    environment = {**own, "TMPDIR": str(tmp_path)}
-    environment.setdefault("OMP_NUM_THREADS", "1")
-    started = subprocess.Popen(
-        [sys.executable, "-m", "mmsr_core", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
-    with ended_cleanly(started, tmp_path) as line:
+    with ended_cleanly(start_demo(tmp_path), tmp_path) as line:
         yield re.search(r"http://[\w.:]+", line)[0]
 
 
