@@ -15,7 +15,7 @@ from ..errors import InputError, MMSRError
 from ..types import Progress, ProgressCallback
 from .archive import BatchItem, BatchLimits, collect_batch
 from .files import safe_stem
-from .jobs import BatchLine, BatchResult, RestoreJob
+from .jobs import BatchLine, BatchResult, Restoration, RestoreJob
 from .live import Stopped
 
 if TYPE_CHECKING:
@@ -51,18 +51,16 @@ def restore_batch(
     Raises:
         InputError: The batch as a whole cannot be used, or no picture in it can.
     """
-    folder = engine.workspace.new_folder()
-    unpacked = folder / "in"
-    unpacked.mkdir()
-    try:
+    with engine.workspace.result_folder() as folder:
+        unpacked = folder / "in"
+        unpacked.mkdir()
         items = collect_batch(uploads, unpacked, batch_limits(engine))
         target = folder / "restored.zip"
         lines = _restore_all(engine, items, settings, target, progress, on_line)
-    finally:
+        if not any(line.result for line in lines):
+            reasons = "; ".join(f"{line.name}: {line.message}" for line in lines[:3])
+            raise InputError(f"None of the {len(lines)} files could be restored. {reasons}")
         shutil.rmtree(unpacked, ignore_errors=True)
-    if not any(line.result for line in lines):
-        reasons = "; ".join(f"{line.name}: {line.message}" for line in lines[:3])
-        raise InputError(f"None of the {len(lines)} files could be restored. {reasons}")
     return BatchResult(target, tuple(lines))
 
 
@@ -85,11 +83,13 @@ def _restore_all(
                 stage = f"{done + 1} of {len(items)}: {event.stage}"
                 progress(Progress(stage, round(1000 * share), 1000 * len(items), event.preview))
 
-            line, report, result = _restore_one(engine, item, settings, taken, tell)
-            if result is not None:
-                archive.write(result, line.result)
-                engine.workspace.discard(result.parent)  # A batch may be large.
-                reports[line.result] = report
+            line, made = _restore_one(engine, item, settings, taken, tell)
+            if made is not None:
+                try:
+                    archive.write(made.after, line.result)
+                finally:
+                    engine.workspace.discard(made.own_folder)  # A batch may be large.
+                reports[line.result] = made.report
             lines.append(line)
             on_line(line)
         failed = {line.name: line.message for line in lines if not line.result}
@@ -105,19 +105,19 @@ def _restore_one(
     settings: RestoreJob,
     taken: set[str],
     tell: ProgressCallback,
-) -> tuple[BatchLine, object, Path | None]:
+) -> tuple[BatchLine, Restoration | None]:
     if item.path is None:
-        return BatchLine(item.name, "", item.error), None, None
+        return BatchLine(item.name, "", item.error), None
     job = replace(settings, picture=item.path, name=item.name)
     try:
         made = engine.restore(job, tell)
     except Stopped:
         raise
     except MMSRError as error:
-        return BatchLine(item.name, "", str(error)), None, None
+        return BatchLine(item.name, "", str(error)), None
     except Exception:  # noqa: BLE001 - one picture must not end the batch.
         _log.exception("A picture of a batch failed")
-        return BatchLine(item.name, "", "unexpected error, see the terminal"), None, None
+        return BatchLine(item.name, "", "unexpected error, see the terminal"), None
     stem, number = safe_stem(item.name), 1
     name = f"{stem}_restored.png"
     while name.lower() in taken:
@@ -125,4 +125,4 @@ def _restore_one(
         name = f"{stem}_{number}_restored.png"
     taken.add(name.lower())
     height, width = made.plan.result
-    return BatchLine(item.name, name, f"{width}×{height}"), made.report, made.after
+    return BatchLine(item.name, name, f"{width}×{height}"), made

@@ -121,10 +121,12 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
         _score(name, picture, good, scale, lpips)
         for name, picture in (("Bicubic", bicubic), ("MMSR", restored))
     )
-    folder = engine.workspace.new_folder()
     files = {"truth": good, "damaged": lr, "bicubic": bicubic, "restored": restored}
-    for name, picture in files.items():
-        save_image(folder / f"{name}.png", picture)
+    progress(Progress("save", 1, 1))
+    with engine.workspace.result_folder() as folder:
+        for name, picture in files.items():
+            save_image(folder / f"{name}.png", picture)
+        progress(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
     paths = {name: folder / f"{name}.png" for name in files}
     return Comparison(**paths, scores=scores, note=_note(lpips, good))
 

@@ -12,9 +12,10 @@ import gradio as gr
 from ..types import ProgressCallback
 from . import panels
 from .engine import Engine
+from .jobs import Made
 from .live import Finished, Moment, StopFlags, watch_run
 
-Result = TypeVar("Result")
+Result = TypeVar("Result", bound=Made)
 ENGINE_QUEUE = "engine"
 """Every event that computes shares this queue; one runs at a time."""
 
@@ -41,19 +42,24 @@ class Desk:
     ) -> Iterator[str | Finished[Result]]:
         """Runs `work`; yields HTML of its progress, and at the end `Finished`.
 
+        A result that comes after Stop goes with its files.
+
         Raises:
             Stopped: the user pressed Stop.
         """
         flag = self.flags.new(str(request.session_hash))
         preview = ""
         yield panels.running(None, preview, "Getting ready")
-        for item in watch_run(work, flag):
+        for item in watch_run(work, flag, self._discard):
             if isinstance(item, Moment):
                 if item.preview is not None:
                     preview = panels.data_uri(item.preview)
                 yield panels.running(item, preview)
             else:
                 yield item
+
+    def _discard(self, made: Made) -> None:
+        self.workspace.discard(made.own_folder)
 
 
 def unload(desk: Desk) -> Callable[[gr.Request], None]:

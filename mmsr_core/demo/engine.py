@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,9 @@ from .jobs import Restoration, RestoreJob
 from .kept import KeptResults, job_key
 from .models import Abilities, Models
 from .outcome import save_outcome
-from .pace import Pace, auto_pixels
+from .pace import Pace
 from .settings import DemoSettings
-from .sizes import SizePlan, plan_size
+from .sizes import SizePlan, auto_pixels, plan_size
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Engine:
         key = job_key(job)
         kept = self.results.get(key)
         if kept is not None:
-            return kept
+            return replace(kept, own_folder=None)
         self.plan(self.size_of(job.picture), job.scale)  # From the header: refused before decoding.
         image = self.load(job.picture)
         plan = self.plan(image.size, job.scale)
@@ -131,13 +132,9 @@ class Engine:
             output = self._run(pipeline, lr, job, plan.scale, tell)
             self._pace.learn(plan, job.steps, time.perf_counter() - started)
         tell(Progress("save", 1, 1))
-        folder = self.workspace.new_folder(keep=keep)
-        try:
+        with self.workspace.result_folder(keep=keep) as folder:
             made = save_outcome(folder, job, image, lr, plan, output)
             tell(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
-        except BaseException:
-            self.workspace.discard(folder)
-            raise
         self.results.put(key, made, keep=keep)
         return made
 
@@ -160,8 +157,12 @@ class Engine:
         tell(Progress("load", 0, 1))
         pipeline = self.pipeline
         with self._turns.turn(tell):
-            measured = pipeline.refine_kernel(lr, plan.scale, progress=progress)
-        return inspect_run(lr, measured, self.workspace.new_folder())
+            measured = pipeline.refine_kernel(lr, plan.scale, progress=tell)
+        tell(Progress("save", 1, 1))
+        with self.workspace.result_folder() as folder:
+            found = inspect_run(lr, measured, folder)
+            tell(Progress("save", 1, 1))
+        return found
 
     def run(self, lr: Tensor, scale: int, job: RestoreJob, tell: ProgressCallback) -> Tensor:
         """The pipeline on a picture in memory: `(1,3,h,w)` to `(1,3,h*scale,w*scale)`, 0..1."""

@@ -8,6 +8,8 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
@@ -52,9 +54,19 @@ class Workspace:
         folder.mkdir()
         return folder
 
-    def discard(self, folder: Path) -> None:
-        """Removes the folder of a result, unless it is to be kept."""
-        if folder.parent == self._results:
+    @contextmanager
+    def result_folder(self, keep: bool = False) -> Iterator[Path]:
+        """As `new_folder`; where the result is not completed, nothing of it stays."""
+        folder = self.new_folder(keep)
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def discard(self, folder: Path | None) -> None:
+        """Removes the folder of a result, unless it is to be kept; None is no folder."""
+        if folder is not None and folder.parent == self._results:
             shutil.rmtree(folder, ignore_errors=True)
 
     def sweep_every(self, seconds: float, keep_s: float) -> None:

@@ -50,6 +50,11 @@ class Inspection:
     shows_two: bool = False
     """Whether the result shows a second picture as well, and so cannot give the first one back."""
 
+    @property
+    def own_folder(self) -> Path:
+        """The folder that a measurement alone made; see `jobs.Made`."""
+        return self.folder
+
     def draw_map(self) -> Path:
         """The kernel map with ellipses and colour bar, drawn when first asked for (about 1 s)."""
         target = self.folder / "kernel_map.png"

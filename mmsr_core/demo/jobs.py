@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .inspection import Inspection
 from .sizes import SizePlan
+
+
+class Made(Protocol):
+    """What every result has."""
+
+    @property
+    def own_folder(self) -> Path | None:
+        """The folder that its run made, which goes where nobody is given the result."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class Restoration:
     plan: SizePlan
     report: dict[str, Any]
     inspection: Inspection
+    own_folder: Path | None = None
+    """See `Made`; None for the answer of an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,11 @@ class Comparison:
     note: str
     """What is missing and why; empty if nothing."""
 
+    @property
+    def own_folder(self) -> Path:
+        """See `Made`."""
+        return self.restored.parent
+
 
 @dataclass(frozen=True)
 class BatchLine:
@@ -108,3 +124,8 @@ class BatchResult:
 
     archive: Path
     lines: tuple[BatchLine, ...]
+
+    @property
+    def own_folder(self) -> Path:
+        """See `Made`."""
+        return self.archive.parent

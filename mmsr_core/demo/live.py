@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -109,7 +110,9 @@ class _Watch:
 
 
 def watch_run(
-    work: Callable[[ProgressCallback], Result], flag: threading.Event
+    work: Callable[[ProgressCallback], Result],
+    flag: threading.Event,
+    discard: Callable[[Result], None] = lambda value: None,
 ) -> Iterator[Moment | Finished[Result]]:
     """Run `work` in a thread and say how far it is; the last item is `Finished`.
 
@@ -118,13 +121,25 @@ def watch_run(
     Args:
         work: takes a progress callback, which must be called at least once a tile.
         flag: set from anywhere, it ends the run.
+        discard: called with a result that came all the same and is given to nobody.
 
     Raises:
         Stopped: the flag was set.
         Exception: whatever `work` raised.
     """
     watch = _Watch(flag)
-    outcome: list[Finished[Result] | BaseException] = []
+    outcome: deque[Finished[Result] | BaseException] = deque()
+    left = threading.Event()
+    """Nobody waits for the result any more."""
+
+    def drop() -> None:
+        """Whoever comes second, the run or the one who leaves, finds the result here."""
+        try:
+            end = outcome.pop()
+        except IndexError:
+            return
+        if isinstance(end, Finished):
+            discard(end.value)
 
     def run() -> None:
         try:
@@ -133,6 +148,8 @@ def watch_run(
             outcome.append(error)
         finally:
             watch.changed.set()
+        if left.is_set():
+            drop()
 
     thread = threading.Thread(target=run, name="mmsr-run", daemon=True)
     thread.start()
@@ -145,11 +162,14 @@ def watch_run(
                 time.sleep(_WAIT_SECONDS)  # A page needs no more than a few pictures a second.
             if flag.is_set():
                 thread.join()
-        end = outcome[0]
+        end = outcome.pop()
         if not isinstance(end, Finished):
             raise end
         if flag.is_set():  # After the last report: it was stopped all the same.
+            discard(end.value)
             raise Stopped
         yield end
     finally:
         flag.set()
+        left.set()
+        drop()

@@ -52,7 +52,7 @@ def save_outcome(
     )
     save_image(before, resize_bicubic(lr, plan.result), icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
-    return Restoration(after, before, plan, output.report.to_dict(), seen)
+    return Restoration(after, before, plan, output.report.to_dict(), seen, folder)
 
 
 def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:

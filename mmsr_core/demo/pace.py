@@ -1,22 +1,15 @@
-"""How long a run takes, and which size suits a machine: guesses, then from the runs so far."""
+"""How long a run takes: a guess per kind of machine at first, then from the runs so far."""
 
 from __future__ import annotations
 
 from .sizes import SizePlan
 
-_AUTO_PIXELS = {"cpu": 4_000_000}
-_AUTO_PIXELS_GPU = 24_000_000
 _SECONDS = {"cpu": (5.0, 10.0), "cuda": (0.15, 0.3), "mps": (0.6, 1.2)}
 """Seconds per megapixel of the result before anything was timed: without and with a flow."""
 _STEPS = 4
 """The steps of the flow that the seconds above are for."""
 _LEAST_MEGAPIXELS = 0.2
 """Smaller runs say little about the pace."""
-
-
-def auto_pixels(device_type: str) -> int:
-    """Pixels of the result that suit a machine: `cpu`, `cuda` or `mps`."""
-    return _AUTO_PIXELS.get(device_type, _AUTO_PIXELS_GPU)
 
 
 class Pace:

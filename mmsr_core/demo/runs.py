@@ -12,17 +12,22 @@ from ..types import ProgressCallback
 from . import panels
 from .desk import ENGINE_QUEUE, Desk
 from .guard import explain
+from .jobs import Made
 from .live import Finished, Stopped
 
-Result = TypeVar("Result")
+Result = TypeVar("Result", bound=Made)
 Updates = dict[Any, Any]
 """Components to their new values or properties."""
-_SHOW_STATUS = """() => { setTimeout(() => {
-  const status = document.getElementById('NAME-status');
-  if (status && status.getBoundingClientRect().bottom > innerHeight)
-    status.scrollIntoView({behavior: 'smooth', block: 'center'});
+_BRING_INTO_VIEW = """() => { setTimeout(() => {
+  let shown = document.getElementById('NAME-status');
+  while (shown && !shown.offsetHeight) shown = shown.nextElementSibling;
+  if (!shown) return;
+  const {top, height} = shown.getBoundingClientRect();
+  if (top + Math.min(height, 180) > innerHeight)
+    shown.scrollIntoView({behavior: 'smooth', block: height < innerHeight ? 'center' : 'start'});
 }, 500); }"""
-"""On a phone progress and result lie below what was pressed: brings them into view."""
+"""On a phone progress and result lie below what was pressed. This brings the progress or message
+into view, or, where there is none any more, what comes after it."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Options of events that compute nothing to speak of."""
 
@@ -109,11 +114,11 @@ def wire_run(
         title = "Waiting for your turn" if desk.engine.is_busy else "Getting ready"
         return {parts.status: panels.running(None, "", title)} | parts.in_a_run()
 
-    show_status = _SHOW_STATUS.replace("NAME-status", str(parts.status.elem_id))
+    into_view = _BRING_INTO_VIEW.replace("NAME-status", str(parts.status.elem_id))
     frame = [parts.status, parts.start, parts.stop]
     events = [
         # Shown at once: the run itself says nothing before its turn has come.
-        trigger(wait, outputs=frame, js=show_status, **QUIET).then(
+        trigger(wait, outputs=frame, js=into_view, **QUIET).then(
             run,
             inputs=inputs,
             outputs=[*frame, parts.queue, *outputs],
@@ -129,6 +134,10 @@ def wire_run(
     def pressed(request: gr.Request) -> Updates:
         desk.stop(request)
         return _stopped(parts)
+
+    # Again at the end: a short run is over before there is any progress to bring into view.
+    for event in events:
+        event.success(None, js=into_view, **QUIET)
 
     # What refuses a run before it begins (a full queue, a wrong value) says so on its own.
     for event in events:

@@ -9,6 +9,8 @@ from ..errors import InputError
 
 _GROWTH = (4, 2)
 """Scales that `Auto` tries, the best trained first."""
+_AUTO_PIXELS = {"cpu": 4_000_000}
+_AUTO_PIXELS_GPU = 24_000_000
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class SizePlan:
                 "every pixel."
             )
         return f"{line} (×{self.scale}) · {duration}"
+
+
+def auto_pixels(device_type: str) -> int:
+    """Pixels of the result that suit a machine: `cpu`, `cuda` or `mps`."""
+    return _AUTO_PIXELS.get(device_type, _AUTO_PIXELS_GPU)
 
 
 def plan_size(

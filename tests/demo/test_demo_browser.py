@@ -61,8 +61,20 @@ def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, sc
     assert page.faults == []
 
 
-def test_stop_ends_a_run_in_the_middle(open_page, demo_server, demo_picture, screenshot):
+def test_stop_ends_a_run_in_the_middle(
+    open_page, demo_server, demo_picture, screenshot, monkeypatch
+):
     engine = demo_server[1]
+    plain = engine._run
+
+    def slowly(pipeline, lr, job, scale, tell):  # On a busy machine pages take long to open.
+        def report(event):
+            tell(event)
+            time.sleep(0.5 if "slow" in job.name else 0)
+
+        return plain(pipeline, lr, job, scale, report)
+
+    monkeypatch.setattr(engine, "_run", slowly)
     page = open_page(DESK)
     upload(page, demo_picture(200, 240, "slow.png"))
     page.click("#restore-advanced button")

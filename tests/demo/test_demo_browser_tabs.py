@@ -13,6 +13,10 @@ from PIL import Image
 from tests.demo.browsing import DESK, PHONE, too_wide, upload
 from tests.helpers import write_narrow_lpips
 
+RESULT_IN_VIEW = (
+    "document.querySelector('#restore-slider').getBoundingClientRect().top < innerHeight - 150"
+)
+
 
 def open_tab(page, name):
     page.get_by_role("tab", name=name, exact=True).click()
@@ -167,14 +171,16 @@ def test_moving_a_slider_leaves_the_preset(open_page):
     assert page.faults == []
 
 
-def test_on_a_phone_the_result_comes_into_view(open_page, demo_picture):
-    page = open_page(PHONE)
-    upload(page, demo_picture(20, 24, "view.png"))
-    page.click("#restore-start")
-    page.wait_for_selector("#restore-slider img")
-    page.wait_for_function(
-        "document.querySelector('#restore-slider').getBoundingClientRect().top < innerHeight - 150"
-    )
+@pytest.mark.parametrize("times", [1, 2])
+def test_on_a_phone_the_result_comes_into_view(open_page, demo_picture, times):
+    # The second time the answer is at hand: the run is over before any progress was seen.
+    picture = demo_picture(20, 24, "view.png")
+    for _ in range(times):
+        page = open_page(PHONE)
+        upload(page, picture)
+        page.click("#restore-start")
+        page.wait_for_selector("#restore-slider img")
+    page.wait_for_function(RESULT_IN_VIEW, timeout=20_000)
     assert page.faults == []
 
 

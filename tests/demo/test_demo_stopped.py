@@ -1,0 +1,210 @@
+"""What is stopped, or fails while it is being saved, leaves no file behind."""
+
+import threading
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+import mmsr_core.demo.inspection
+import mmsr_core.image
+from mmsr_core.demo.batch import restore_batch
+from mmsr_core.demo.compare import compare
+from mmsr_core.demo.engine import Engine
+from mmsr_core.demo.files import Workspace
+from mmsr_core.demo.jobs import CompareJob, RestoreJob
+from mmsr_core.demo.kept import job_key
+from mmsr_core.demo.live import Finished, Stopped, watch_run
+from mmsr_core.errors import InputError
+from mmsr_core.types import Progress
+
+
+@pytest.fixture(scope="module")
+def engine(demo_settings):
+    made = Engine(demo_settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def folders(engine):
+    """The folders of results now; none were there before."""
+
+    def now():
+        root = engine.workspace.root
+        return [*root.glob("results/*"), *root.glob("kept/*")]
+
+    engine.results.clear()
+    for folder in now():
+        for path in folder.rglob("*"):
+            path.unlink()
+        folder.rmdir()
+    return now
+
+
+@pytest.fixture
+def work(engine, demo_picture):
+    """Every kind of work that writes a result, by name; each takes a progress callback."""
+    picture = demo_picture(16, 20, "stopped.png")
+    job = RestoreJob(picture, scale=2, steps=0)
+    fused = replace(job, guide=demo_picture(16, 20, "second.png", 1.0), guide_mode="fuse")
+    uploads = [("stopped.png", picture), ("second.png", fused.guide)]
+    compared = CompareJob(picture, scale=2, steps=0)
+    return {
+        "restore": lambda tell: engine.restore(job, tell),
+        "keep": lambda tell: engine.restore(job, tell, keep=True),
+        "fuse": lambda tell: engine.restore(fused, tell),
+        "estimate": lambda tell: engine.estimate(picture, 2, tell),
+        "compare": lambda tell: compare(engine, compared, tell),
+        "batch": lambda tell: restore_batch(engine, uploads, RestoreJob(picture, scale=2), tell),
+    }
+
+
+WORK = ("restore", "keep", "fuse", "estimate", "compare", "batch")
+
+
+def on_save(monkeypatch, then):
+    """Pictures are saved, and then `then` is called."""
+    save = mmsr_core.image.save_image
+
+    def saving(*given, **options):
+        save(*given, **options)
+        then()
+
+    for module in (mmsr_core.image, mmsr_core.demo.inspection):
+        monkeypatch.setattr(module, "save_image", saving)
+
+
+def silent(progress):
+    del progress
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_a_result_has_a_folder(work, folders, name):
+    work[name](silent)
+    assert len(folders()) == 1
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_a_failure_in_the_saving_leaves_nothing(work, folders, monkeypatch, name):
+    def full():
+        raise OSError("no space left")
+
+    on_save(monkeypatch, full)
+    with pytest.raises(InputError if name == "batch" else OSError):
+        work[name](silent)
+    assert folders() == []
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_stop_in_the_saving_leaves_nothing(work, folders, monkeypatch, name):
+    flag = threading.Event()
+
+    def tell(progress):
+        if flag.is_set():
+            raise Stopped
+
+    on_save(monkeypatch, flag.set)
+    with pytest.raises(Stopped):
+        work[name](tell)
+    assert folders() == []
+
+
+@pytest.fixture
+def desk(engine):
+    pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
+    from mmsr_core.demo.desk import Desk
+
+    return Desk(engine)
+
+
+@pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "compare", "batch"])
+def test_stop_after_the_last_report_leaves_nothing(desk, work, folders, name):
+    request = SimpleNamespace(session_hash="a")
+
+    def late(tell):
+        made = work[name](tell)
+        assert made.own_folder in folders()
+        desk.stop(request)
+        return made
+
+    with pytest.raises(Stopped):
+        list(desk.show_run(late, request))
+    assert folders() == []
+
+
+def test_a_stopped_result_is_not_the_answer_to_the_same_job(desk, demo_picture, folders):
+    job = RestoreJob(demo_picture(16, 20, "again.png"), scale=2, steps=0)
+    request = SimpleNamespace(session_hash="a")
+
+    def late(tell):
+        made = desk.engine.restore(job, tell)
+        desk.stop(request)
+        return made
+
+    with pytest.raises(Stopped):
+        list(desk.show_run(late, request))
+    assert desk.engine.results.get(job_key(job)) is None
+    made = desk.engine.restore(job)
+    with pytest.raises(Stopped):
+        list(desk.show_run(late, request))
+    assert made.after.is_file()  # Of an earlier run: it stays.
+    *_, end = desk.show_run(lambda tell: desk.engine.restore(job, tell), request)
+    assert end.value.after == made.after
+    assert len(folders()) == 1
+
+
+def test_a_batch_leaves_an_earlier_result_where_it_is(engine, demo_picture):
+    picture = demo_picture(16, 20, "shown.png")
+    settings = RestoreJob(picture, scale=2, steps=0)
+    shown = engine.restore(replace(settings, name="shown.png"))
+    done = restore_batch(engine, [("shown.png", picture)], settings, silent)
+    assert done.lines[0].result
+    assert shown.after.is_file()
+
+
+def test_a_result_that_nobody_waits_for_is_discarded():
+    go_on, discarded = threading.Event(), []
+
+    def work(tell):
+        tell(Progress("save", 1, 1))
+        assert go_on.wait(60)
+        return "result"
+
+    watched = watch_run(work, threading.Event(), discarded.append)
+    next(watched)
+    watched.close()  # The page was left.
+    assert discarded == []
+    go_on.set()
+    deadline = time.monotonic() + 20
+    while not discarded and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert discarded == ["result"]
+
+
+def test_a_result_that_is_given_is_not_discarded():
+    discarded = []
+    items = list(watch_run(lambda tell: "result", threading.Event(), discarded.append))
+    assert items == [Finished("result")]
+    assert discarded == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_result_folder_goes_with_whatever_interrupts_it(keep):
+    workspace, made = Workspace(), []
+
+    def write(interrupted):
+        with workspace.result_folder(keep) as folder:
+            made.append(folder)
+            (folder / "a.png").write_bytes(b"x")
+            if interrupted:
+                raise KeyboardInterrupt
+
+    try:
+        write(False)
+        with pytest.raises(KeyboardInterrupt):
+            write(True)
+        assert [folder.exists() for folder in made] == [True, False]
+    finally:
+        workspace.close()
