@@ -28,9 +28,9 @@ ProgressCallback = Callable[[Progress], None]
 """Called often (at least once a tile). Whatever it raises ends the run at once and propagates:
 that is how a host cancels."""
 
-SVKR_ROUNDS = 2
-"""Rounds of kernel refinement (SVKR's T) unless said otherwise. SSR has 3; the third changed
-nothing measurable and costs a fifth of a run (benchmarks/results/kernel.md)."""
+SVKR_ROUNDS = 1
+"""Rounds of kernel refinement (SVKR's T) unless said otherwise. SSR has 3. With the built-in depth
+the second takes a quarter of a run and gains 0.001 dB (benchmarks/results/ablation.md)."""
 
 PROMPT_DIM = 512
 """Width of a prompt embedding: that of CLIP ViT-B/32."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..mmsr_core.types import SVKR_ROUNDS
 from . import inputs
 from .convert import pick, split_image
 from .payloads import DegradationBatch, ModelHandle
@@ -36,13 +35,13 @@ class KernelRefineNode(io.ComfyNode):
                 inputs.scale_input(),
                 io.Int.Input(
                     "iterations",
-                    default=SVKR_ROUNDS,
+                    default=2,
                     min=1,
                     max=16,
                     step=1,
                     tooltip=(
                         "Rounds of refinement, each of which takes as long again. More than "
-                        f"{SVKR_ROUNDS} change next to nothing."
+                        "2 change next to nothing."
                     ),
                 ),
                 io.Float.Input(

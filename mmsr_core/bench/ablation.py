@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ..errors import InputError
 from ..image import check_writable_folder
 from ..metrics import kernel_psnr, lr_consistency, round_to_uint8
+from ..types import SVKR_ROUNDS
 from . import sources
 from .ablation_report import ablation_markdown
 from .environment import describe_environment, write_json, write_text
@@ -45,7 +46,7 @@ class Setting:
     """`estimated`, `true`, or `off` (strength 0: no network sees it; consistency still does)."""
     depth: str = "on"
     """`on` (the built-in net), `given` (the protocol's), or `off` (no stage sees any)."""
-    iterations: int = 3
+    iterations: int = SVKR_ROUNDS
     """SVKR's T. 0: one pass of DKENet without depth; the later stages get the picture's depth."""
     router: str = "routed"
     """`routed`, `uniform`, or `constant` (temperature as at the middle of the flow)."""
@@ -76,7 +77,7 @@ GROUPS: dict[str, dict[str, Setting]] = {
         "given": replace(MEAN, depth="given"),
     },
     "depth, steps 4": {"on": FULL, "off": replace(FULL, depth="off")},
-    "SVKR, steps 0": {f"t = {t}": replace(MEAN, iterations=t) for t in (3, 0, 1, 2)},
+    "SVKR, steps 0": {f"t = {t}": replace(MEAN, iterations=t) for t in (1, 0, 2, 3)},
     "AMF weights": {"routed": FULL, "uniform": replace(FULL, router="uniform")},
     "temperature": {"scheduled": FULL, "constant": replace(FULL, router="constant")},
     "anchor of the flow": {"mean": FULL, "bicubic": replace(FULL, anchor="bicubic")},
