@@ -1,4 +1,4 @@
-"""Train the denoiser of the flow: L1 + LPIPS on the x0 estimate, and the router's two losses.
+"""Train the denoiser of the flow: L1, LPIPS and local spectra of the x0 estimate, router's losses.
 
 Mean net and DKENet are frozen.
 
@@ -40,6 +40,7 @@ from .extend import extend_denoiser
 from .guides import synthetic_guides
 from .loop import train
 from .parallel import is_main
+from .spectrum import spectrum_distance
 
 
 def caption_embeddings(data: str, encoder: str) -> dict[str, Tensor]:
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--init", help="denoiser folder to start from")
     parser.add_argument("--encoder", help="prompt_encoder folder: captions become prompts")
     parser.add_argument("--lpips", type=float, default=0.4, help="weight of LPIPS")
+    parser.add_argument("--spectrum", type=float, default=0.03, help="weight of local spectra")
     parser.add_argument("--sparsity", type=float, default=1e-4, help="weight of the feature L1")
     parser.add_argument("--dropout", type=float, default=0.15, help="of each modality")
     parser.add_argument(
@@ -173,8 +175,10 @@ def main() -> None:
         out = net(z, mean, t, given, keep, c.global_conditions)
         l1 = (out.sample - batch.hr).abs().mean()
         distance = shifted_distance(perceptual, out.sample.clamp(0, 1), batch.hr, generator)
-        loss = l1 + args.lpips * distance + args.sparsity * out.feature_l1
-        numbers = {"l1": l1, "lpips": distance, "features": out.feature_l1}
+        spectrum = spectrum_distance(out.sample, batch.hr, generator)
+        loss = l1 + args.lpips * distance + args.spectrum * spectrum
+        loss = loss + args.sparsity * out.feature_l1
+        numbers = {"l1": l1, "lpips": distance, "spectrum": spectrum, "features": out.feature_l1}
         turn = next(turns)
         if args.align and turn % args.align_every == 0:
             few = slice(min(b, args.align_items))
@@ -193,7 +197,8 @@ def main() -> None:
         return loss, {k: float(v.detach()) for k, v in numbers.items()}
 
     def validate(net: nn.Module) -> dict[str, float]:
-        sums = dict.fromkeys(("psnr_mean", "psnr_4", "lpips_mean", "lpips_1", "lpips_4"), 0.0)
+        names = ("psnr_mean", "psnr_4", "lpips_mean", "lpips_1", "lpips_4")
+        sums = dict.fromkeys((*names, "spectrum_1", "spectrum_4"), 0.0)
         noise = torch.Generator(device).manual_seed(5)
         for batch in fixed:
             with autocast(args, device):
@@ -209,6 +214,7 @@ def main() -> None:
                         z = estimate + after / t * (z - estimate)
                     picture = estimate.float().clamp(0, 1)
                     sums[f"lpips_{steps}"] += float(perceptual(picture, batch.hr).mean())
+                    sums[f"spectrum_{steps}"] += float(spectrum_distance(picture, batch.hr, noise))
                     if steps == 4:
                         sums["psnr_4"] += psnr_y(picture, batch.hr)
             sums["psnr_mean"] += psnr_y(mean, batch.hr)

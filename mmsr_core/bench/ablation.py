@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..image import check_writable_folder
+from ..image import make_folder
 from ..metrics import kernel_psnr, lr_consistency, round_to_uint8
 from ..types import SVKR_ROUNDS
 from . import sources
@@ -110,8 +110,7 @@ def run_ablation(options: AblationOptions, say: Say) -> dict[str, Any]:
         raise InputError("--seeds needs at least one number.")
     base = replace(options.quality.resolved(), inputs=None, params=None)
     pictures = sources.list_pictures(Path(str(base.data)), base.limit)
-    base.out.mkdir(parents=True, exist_ok=True)
-    check_writable_folder(base.out)
+    make_folder(base.out)
     measurer = Measurer.from_folder(base.metrics, base.scale)
     from ..pipeline import load_pipeline
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..image import check_writable_folder
+from ..image import make_folder
 from ..metrics import psnr, round_to_uint8
 from ..metrics.fusion import fusion_figures
 from . import sources
@@ -79,8 +79,7 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
             "the benchmark data."
         )
     pairs = read_pairs(source, options.scale, options.all_pairs)[: options.limit]
-    options.out.mkdir(parents=True, exist_ok=True)
-    check_writable_folder(options.out)
+    make_folder(options.out)
     from ..pipeline.guide_runner import load_second_sensor
 
     sensor = load_second_sensor(options.model, options.device, options.dtype)

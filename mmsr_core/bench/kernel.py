@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..degradation import KernelField, constant_kernel_field
 from ..errors import InputError
-from ..image import check_writable_folder
+from ..image import make_folder
 from ..metrics import best_constant_kernel, kernel_l1, kernel_psnr
 from . import sources
 from .environment import describe_environment, provenance, write_json, write_text
@@ -65,8 +65,7 @@ def run_kernel(options: KernelOptions, say: Say) -> dict[str, Any]:
         if depth not in KERNEL_DEPTHS:
             raise InputError(f"--depth must be one of {', '.join(KERNEL_DEPTHS)}, not {depth!r}.")
     tasks = _tasks(options)
-    options.out.mkdir(parents=True, exist_ok=True)
-    check_writable_folder(options.out)
+    make_folder(options.out)
     from ..pipeline import load_pipeline
 
     pipe = load_pipeline(options.model, device=options.device, dtype=options.dtype)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..image import check_writable_folder
+from ..image import make_folder
 from ..metrics import round_to_uint8
 from . import sources
 from .conditions import CONDITIONS, make_condition
@@ -79,8 +79,7 @@ def run_modalities(options: ModalitiesOptions, say: Say) -> dict[str, Any]:
     data = sources.need_folder(folder, "full-size pictures", "--data")
     pictures = sources.list_pictures(data, options.limit)
     prompts = _read_prompts(options.prompts)
-    options.out.mkdir(parents=True, exist_ok=True)
-    check_writable_folder(options.out)
+    make_folder(options.out)
     metrics = options.metrics or sources.shared_path("metrics")
     measurer = Measurer.from_folder(metrics, options.scale)
     pipe = load_pipeline(options.model, options.device, options.dtype)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..image import check_writable_folder
+from ..image import make_folder
 from . import sources
 from .captioned import load_captioned
 from .environment import describe_environment, provenance, write_json, write_text
@@ -40,18 +40,20 @@ def run_prompt_bodies(options: PromptBodiesOptions, say: Say) -> dict[str, Any]:
     Raises:
         InputError: no minutes, no photographs, or weights without a text encoder.
     """
-    from ..pipeline import load_pipeline
-    from ..prompts import encode_texts
+    from ..network import load_network
+    from ..prompts import PromptTextEncoder, encode_texts
+    from ..weights import find_weights, verify_folder
 
     if not options.minutes > 0:
         raise InputError(f"--bodies must be a number of minutes above 0, not {options.minutes:g}.")
     folder = options.photos or sources.shared_path("data")
     photos = sources.need_folder(folder, "captioned photographs", "--photos")
-    options.out.mkdir(parents=True, exist_ok=True)
-    check_writable_folder(options.out)
-    encoder = load_pipeline(options.model, "cpu", "float32").prompt_encoder
-    if encoder is None:
+    make_folder(options.out)
+    weights = find_weights(options.model)
+    verify_folder(weights)
+    if not (weights / "prompt_encoder").is_dir():
         raise InputError(f"The weights {options.model!r} have no text encoder.")
+    encoder = load_network(weights / "prompt_encoder", PromptTextEncoder)
     training, held_out = load_captioned(photos, lambda texts: encode_texts(encoder, texts))
     rows = compare_prompt_bodies(
         training, held_out, seeds=options.seeds, steps=100_000,

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..degradation import KernelField, constant_kernel_field
 from ..errors import InputError
-from ..image import check_writable_folder
+from ..image import make_folder
 from ..metrics import best_constant_kernel, kernel_l1, kernel_psnr, lr_consistency, round_to_uint8
 from . import sources
 from .bicubic import bicubic_results
@@ -42,8 +42,7 @@ def run_quality(options: QualityOptions, say: Say) -> dict[str, Any]:
     """
     options = options.resolved()
     pictures = sources.list_pictures(Path(str(options.data)), options.limit)
-    options.out.mkdir(parents=True, exist_ok=True)
-    check_writable_folder(options.out)
+    make_folder(options.out)
     measurer = Measurer.from_folder(options.metrics, options.scale)
     if options.metrics is None:
         say("LPIPS and NIQE are left out: give --metrics FOLDER with their parameter files.")

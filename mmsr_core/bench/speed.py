@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, MMSRError
-from ..image import check_writable_folder
+from ..image import make_folder
 from .environment import describe_environment, provenance, write_json, write_text
 from .sources import display_options
 from .table import format_figure, markdown_table
@@ -64,8 +64,7 @@ def run_speed(options: SpeedOptions, say: Say) -> dict[str, Any]:
     for mode in modes:
         if mode not in MODES:
             raise InputError(f"--mode must be one of {', '.join(MODES)}, not {mode!r}.")
-    options.out.mkdir(parents=True, exist_ok=True)
-    check_writable_folder(options.out)
+    make_folder(options.out)
     result: dict[str, Any] = {
         "benchmark": "speed",
         "environment": describe_environment(),

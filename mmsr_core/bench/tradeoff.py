@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..image import check_writable_folder
+from ..image import make_folder
 from ..metrics import round_to_uint8
 from . import sources
 from .bicubic import bicubic_results
@@ -56,8 +56,7 @@ def run_tradeoff(options: TradeoffOptions, say: Say) -> dict[str, Any]:
     if not points:
         raise InputError("--steps names no point of the curve.")
     pictures = sources.list_pictures(Path(str(base.data)), base.limit)
-    base.out.mkdir(parents=True, exist_ok=True)
-    check_writable_folder(base.out)
+    make_folder(base.out)
     measurer = Measurer.from_folder(base.metrics, base.scale)
     from ..pipeline import load_pipeline
 

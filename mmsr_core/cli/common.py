@@ -97,7 +97,12 @@ def plan_outputs(inputs: Sequence[Path], out: Path, batch: bool, ends_open: bool
         UsageError: Two results would have the same name, or one would replace an input.
         ImageFileError: The place cannot be written.
     """
-    from ..image import OUTPUT_SUFFIXES, check_output_suffix, check_writable_folder
+    from ..image import (
+        OUTPUT_SUFFIXES,
+        check_output_suffix,
+        check_writable_folder,
+        make_folder,
+    )
 
     if not batch and not ends_open and not out.is_dir():
         check_output_suffix(out)
@@ -136,25 +141,6 @@ def require_distinct(sources: Sequence[Path], targets: Sequence[Path], what: str
     for target in targets:
         if os.path.realpath(target) in read:
             raise UsageError(f"The output {target} is {what} itself; choose another place.")
-
-
-def make_folder(folder: Path) -> None:
-    """Creates a folder for results, if need be, and checks that it can be written.
-
-    Raises:
-        ImageFileError: It cannot be created or written.
-    """
-    from ..image import check_writable_folder
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise ImageFileError(
-            f"{folder} is a file, but a folder is needed for these results."
-        ) from error
-    except OSError as error:
-        raise ImageFileError(f"Cannot create the folder {folder}: {error.strerror}.") from error
-    check_writable_folder(folder)
 
 
 def load_kernel(path: Path, size: tuple[int, int], scale: int) -> KernelField:

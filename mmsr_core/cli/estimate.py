@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import __version__
 from .arguments import add_common, add_model_options, add_scale
-from .common import load_depth, load_model, make_folder, progress_bar, require_distinct, write_json
+from .common import load_depth, load_model, progress_bar, require_distinct, write_json
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -36,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
-    from ..image import check_output_size, load_image, read_size, save_image
+    from ..image import check_output_size, load_image, make_folder, read_size, save_image
     from ..visualize import depth_map, kernel_map
 
     check_output_size(read_size(args.input), args.scale)

@@ -26,7 +26,6 @@ from .common import (
     load_depth,
     load_kernel,
     load_model,
-    make_folder,
     plan_outputs,
     progress_bar,
     require_distinct,
@@ -195,7 +194,7 @@ def _check_side_outputs(
     args: argparse.Namespace, inputs: list[Path], outputs: list[Path], stems: list[str]
 ) -> None:
     """Everything about `--report` and `--maps` that can go wrong before the long run."""
-    from ..image import check_writable_folder
+    from ..image import check_writable_folder, make_folder
 
     read = [path for path in (args.kernel, args.depth, args.guide) if path is not None]
     read += args.prompt_image

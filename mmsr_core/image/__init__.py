@@ -16,6 +16,7 @@ from .writing import (
     check_can_hold,
     check_output_suffix,
     check_writable_folder,
+    make_folder,
     save_image,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "check_output_suffix",
     "check_writable_folder",
     "load_image",
+    "make_folder",
     "read_size",
     "resize_alpha",
     "resize_bicubic",

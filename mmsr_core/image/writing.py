@@ -99,6 +99,24 @@ def check_writable_folder(folder: str | Path) -> None:
         raise ImageFileError(f"Cannot write in the folder {folder}: {reason}.") from error
 
 
+def make_folder(folder: str | Path) -> None:
+    """Creates a folder for results, if need be, and checks that it can be written.
+
+    Raises:
+        ImageFileError: It cannot be created or written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ImageFileError(
+            f"{folder} is a file, but a folder is needed for these results."
+        ) from error
+    except OSError as error:
+        raise ImageFileError(f"Cannot create the folder {folder}: {error.strerror}.") from error
+    check_writable_folder(folder)
+
+
 def save_image(
     path: str | Path,
     rgb: Tensor,
