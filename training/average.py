@@ -46,6 +46,7 @@ def average(first: Path, second: Path, share: float, out: Path) -> None:
     if out != first:
         shutil.copyfile(first / CONFIG_FILE, out / CONFIG_FILE)
     save_file(mixed, str(out / WEIGHTS_FILE), metadata={"format": "pt"})
+    (out / WEIGHTS_FILE).chmod(0o644)
 
 
 def main() -> None:

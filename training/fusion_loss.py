@@ -1,4 +1,7 @@
-"""Losses of the fusion net. Fusion has no truth: it is to keep what is strongest in each source."""
+"""Losses of the fusion net. Fusion has no truth: it is to keep what is strongest in each source.
+
+So the target is what the net's own rule makes of the two sources at full size.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.models.fusion_net import luminance
+from mmsr_core.models.fusion_net import PREFERENCE, luminance
+from mmsr_core.models.starlet import fuse_starlets
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,11 @@ class FusionWeights:
     """Weights beside the intensity loss (1)."""
 
     gradient: float
-    """L1 to the gradient of the stronger source, with its sign."""
+    """L1 to the gradient of the target, with its sign."""
     strength: float
     """L1 between gradient magnitudes: detail whose place is uncertain keeps its contrast."""
     ssim: float
-    """1 - the mean SSIM to both sources."""
+    """1 - the SSIM to the target."""
 
 
 def guide_loss(guided: Tensor, hr: Tensor, visible: Tensor) -> dict[str, Tensor]:
@@ -44,15 +48,29 @@ def gradients(plane: Tensor) -> Tensor:
     return F.conv2d(plane, torch.stack((x, x.T)).unsqueeze(1))
 
 
+def fusion_target(visible: Tensor, guide: Tensor, levels: int) -> Tensor:
+    """What an untrained net makes of two HR sources: `(B,1,H,W)`, 0..1.
+
+    Of whole pictures: the coarsest of 5 levels looks 94 px far, and a crop has borders.
+
+    Args:
+        visible: `(B,3,H,W)`.
+        guide: `(B,1,H,W)`.
+        levels: of the starlet, as the net has.
+    """
+    even = [visible.new_zeros(())] * (levels + 1)
+    preference = visible.new_full((2,), PREFERENCE)
+    return fuse_starlets(luminance(visible), guide, even, preference).clamp(0, 1)
+
+
 def fusion_loss(
-    fused: Tensor, hr_visible: Tensor, hr_guide: Tensor, fusable: Tensor, weights: FusionWeights
+    fused: Tensor, target: Tensor, fusable: Tensor, weights: FusionWeights
 ) -> dict[str, Tensor]:
-    """Intensity and gradient of the stronger source, and SSIM to both.
+    """L1, gradients and SSIM to the target.
 
     Args:
         fused: `(B,1,H,W)` luminance.
-        hr_visible: `(B,3,H,W)`.
-        hr_guide: `(B,1,H,W)`.
+        target: `(B,1,H,W)`, see `fusion_target`.
         fusable: `(B,)` bool: the others, whose guide shows something else, do not count.
         weights: see `FusionWeights`.
     """
@@ -62,15 +80,12 @@ def fusion_loss(
     def mean(values: Tensor) -> Tensor:
         return (values.flatten(1).mean(1) * keep).sum() / total
 
-    own = luminance(hr_visible)
-    intensity = mean((fused - torch.maximum(own, hr_guide)).abs())
-    first, second, ours = gradients(own), gradients(hr_guide), gradients(fused)
-    size1, size2 = first.norm(dim=1, keepdim=True), second.norm(dim=1, keepdim=True)
-    target = torch.where(size1 >= size2, first, second)
+    intensity = mean((fused - target).abs())
+    wanted, ours = gradients(target), gradients(fused)
     size = ours.square().sum(1, keepdim=True).add(1e-8).sqrt()
-    gradient = mean((ours - target).abs())
-    strength = mean((size - torch.maximum(size1, size2)).abs())
-    alike = 0.5 * (mean(ssim_map(fused, own)) + mean(ssim_map(fused, hr_guide)))
+    gradient = mean((ours - wanted).abs())
+    strength = mean((size - wanted.norm(dim=1, keepdim=True)).abs())
+    alike = mean(ssim_map(fused, target))
     loss = (
         intensity
         + weights.gradient * gradient

@@ -33,8 +33,9 @@ from mmsr_core.models.mean_net import BACK_PROJECTIONS
 from mmsr_core.pipeline.guide import clarity_map
 
 from .batches import to_grid
+from .fusion_loss import fusion_target
 
-POOL_KEYS = ("hr_visible", "hr_guide", "visible", "guide", "clarity", "scale")
+POOL_KEYS = ("hr_visible", "hr_guide", "target", "visible", "guide", "clarity", "scale")
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,20 @@ def split_pairs(pairs: list[Pair], validation: int = 10) -> tuple[list[Pair], li
     return train, [p for p in pairs if p.name in chosen]
 
 
-def crop_pair(pair: Pair, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A random window of both pictures: `(3,size,size)` and `(1,size,size)`, 0..1."""
+def crop_pair(
+    pair: Pair, size: int, levels: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A random window of both pictures and of what they fuse to, 0..1.
+
+    `(3,size,size)` and twice `(1,size,size)`; the last cut from the whole's `fusion_target`.
+    """
     height, width = pair.infrared.shape
     top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
-    window = np.s_[top : top + size, left : left + size]
-    visible = torch.from_numpy(pair.visible[window].copy()).permute(2, 0, 1).float() / 255
-    infrared = torch.from_numpy(pair.infrared[window].copy())[None].float() / 255
-    return visible, infrared
+    window = np.s_[..., top : top + size, left : left + size]
+    visible = torch.from_numpy(pair.visible.copy()).permute(2, 0, 1).float() / 255
+    infrared = torch.from_numpy(pair.infrared.copy())[None].float() / 255
+    target = fusion_target(visible[None], infrared[None], levels)[0]
+    return visible[window].clone(), infrared[window].clone(), target[window].clone()
 
 
 class Restorer:
@@ -122,19 +129,22 @@ def restore_pool(
     size: int,
     seed: int,
     plain_share: float = 0.17,
+    levels: int = 5,
 ) -> Iterator[dict[str, Tensor]]:
     """`count` crops, degraded (each source on its own) and restored; see `POOL_KEYS`.
 
     Scales: 4 for 80 % of the crops, 2 for 8 %, 8 for 12 %. 60 % of the sources are blurred only.
     Of the crops, `plain_share` are reduced bicubically instead, as in many published comparisons.
+    `levels` is that of the net's starlet.
     """
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
     config = SynthesisConfig(clean_share=0.6)
     for index in range(count):
         scale = int(rng.choice((4, 2, 8), p=(0.80, 0.08, 0.12)))
-        visible, infrared = crop_pair(pairs[index % len(pairs)], size, rng)
-        item = {"hr_visible": visible, "hr_guide": infrared, "scale": torch.tensor(scale)}
+        visible, infrared, target = crop_pair(pairs[index % len(pairs)], size, levels, rng)
+        item = {"hr_visible": visible, "hr_guide": infrared, "target": target}
+        item["scale"] = torch.tensor(scale)
         clarities = []
         plain = bool(rng.random() < plain_share)
         for key, hr in (("visible", visible), ("guide", infrared.expand(3, -1, -1))):
@@ -154,7 +164,7 @@ def restore_pool(
 def stack_pool(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """A pool in little memory: HR pictures as bytes, the rest in fp16."""
     pool = {key: torch.stack([item[key] for item in items]) for key in POOL_KEYS}
-    for key in ("hr_visible", "hr_guide"):
+    for key in ("hr_visible", "hr_guide", "target"):
         pool[key] = pool[key].mul(255).round().byte()
     for key in ("visible", "guide", "clarity"):
         pool[key] = pool[key].half()

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmsr_core.autocast import full_precision
+
 SIDE = 8
 """Of the blocks that are transformed."""
 FLOOR = (2 / 255) ** 2
@@ -49,7 +51,7 @@ def spectrum_distance(picture: Tensor, truth: Tensor, generator: torch.Generator
     Up to 3 rows and columns are left out at random, so that no grid is special.
     """
     row, column = torch.randint(4, (2,), generator=generator, device=generator.device).tolist()
-    with torch.autocast(picture.device.type, enabled=False):
+    with full_precision(picture.device):
         found = local_energies(picture.float()[..., row:, column:])
         wanted = local_energies(truth.float()[..., row:, column:])
         return (found - wanted).abs().mean()

@@ -5,8 +5,8 @@
 
 The pool is made first (frozen DKENet and mean net) and kept on disk. Both heads train at once.
 Guided restoration: L1 and MSE to the HR visible picture, with guides that are right, shifted,
-foreign, black or flat. Fusion has no truth: the intensity of the stronger HR source and its
-gradient (as in SeAFusion, with the sign of the stronger one), and SSIM to both sources.
+foreign, black or flat. Fusion has no truth: its target is the stronger detail of the two HR
+sources, at every place and level (`fusion_loss.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from .parallel import is_main, process_seed
 GUIDES = ("right", "sharp", "shifted", "foreign", "black", "flat")
 SHARES = (0.50, 0.14, 0.16, 0.10, 0.05, 0.05)
 MAX_SHIFT = 12
+BYTES = ("hr_visible", "hr_guide", "target")
+"""Kept as bytes in the pool."""
 
 
 def make_guides(
@@ -55,8 +57,8 @@ def windows(
 ) -> Iterator[dict[str, Tensor]]:
     """Endless training batches: windows of pool crops of one scale, turned, with their guides.
 
-    Keys: `hr_visible (B,3,S,S)`, `hr_guide`, `visible`, `guide (B,1,S,S)`, `clarity (B,2,S/4,S/4)`,
-    `fusable (B,)` bool (the guide shows the same scene), `scale`.
+    Keys: `hr_visible (B,3,S,S)`, `hr_guide`, `visible`, `guide (B,1,S,S)`, `target (B,1,S,S)`,
+    `clarity (B,2,S/4,S/4)`, `fusable (B,)` bool (the guide shows the same scene), `scale`.
     """
     scales = pool["scale"]
     groups = {int(s): torch.nonzero(scales == s)[:, 0].numpy() for s in scales.unique()}
@@ -70,7 +72,7 @@ def windows(
         for index in chosen:
             top, left = (4 * int(rng.integers((side - size) // 4 + 1)) for _ in range(2))
             item = {key: pool[key][index].float() for key in pool if key != "scale"}
-            item["hr_visible"], item["hr_guide"] = item["hr_visible"] / 255, item["hr_guide"] / 255
+            item |= {key: item[key] / 255 for key in BYTES}
             reach = (-MAX_SHIFT, MAX_SHIFT + 1)
             dy, dx = (int(np.clip(at + rng.integers(*reach), 0, side - size)) for at in (top, left))
             item["moved"] = item["guide"][:, dy : dy + size, dx : dx + size]
@@ -165,11 +167,11 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=180, help="restored crops in the pool")
     parser.add_argument("--crop", type=int, default=160, help="HR px; a multiple of 32")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--window", type=int, default=96, help="HR px; a multiple of 32")
+    parser.add_argument("--window", type=int, default=128, help="HR px; a multiple of 32")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--gradient", type=float, default=6.0, help="weight of signed gradients")
     parser.add_argument("--strength", type=float, default=4.0, help="weight of gradient sizes")
-    parser.add_argument("--ssim", type=float, default=0.3, help="weight of SSIM to both sources")
+    parser.add_argument("--ssim", type=float, default=0.3, help="weight of SSIM to the target")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
@@ -221,7 +223,7 @@ def net_losses(
     fused = net.fused_luminance(features, visible, guide)
     return (
         guide_loss(guided, batch["hr_visible"], visible),
-        fusion_loss(fused, batch["hr_visible"], batch["hr_guide"], batch["fusable"], weights),
+        fusion_loss(fused, batch["target"], batch["fusable"], weights),
     )
 
 

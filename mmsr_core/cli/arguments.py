@@ -120,7 +120,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=number(0, 1, above=True),
         default=0.9,
         metavar="G",
-        help="weight of each new kernel estimate (default 0.9)",
+        help="weight of each new kernel estimate, from the second round on (default 0.9)",
     )
     group = parser.add_argument_group("model and machine")
     group.add_argument(

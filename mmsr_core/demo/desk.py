@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,7 +40,7 @@ class Desk:
 
     def show_run(
         self, work: Callable[[ProgressCallback], Result], request: gr.Request
-    ) -> Iterator[str | Finished[Result]]:
+    ) -> Generator[str | Finished[Result], None, None]:
         """Runs `work`; yields HTML of its progress, and at the end `Finished`.
 
         A result that comes after Stop goes with its files.
@@ -47,16 +48,23 @@ class Desk:
         Raises:
             Stopped: the user pressed Stop.
         """
-        flag = self.flags.new(str(request.session_hash))
         preview = ""
         yield panels.running(None, preview, "Getting ready")
-        for item in watch_run(work, flag, self._discard):
-            if isinstance(item, Moment):
-                if item.preview is not None:
-                    preview = panels.data_uri(item.preview)
-                yield panels.running(item, preview)
-            else:
-                yield item
+        with closing(self.watch(work, request)) as items:
+            for item in items:
+                if isinstance(item, Moment):
+                    if item.preview is not None:
+                        preview = panels.data_uri(item.preview)
+                    yield panels.running(item, preview)
+                else:
+                    yield item
+
+    def watch(
+        self, work: Callable[[ProgressCallback], Result], request: gr.Request | None
+    ) -> Generator[Moment | Finished[Result], None, None]:
+        """`watch_run`, which `stop` ends; a result that is not shown goes with its files."""
+        flag = self.flags.new(str(getattr(request, "session_hash", None)))
+        return watch_run(work, flag, self._discard)
 
     def _discard(self, made: Made) -> None:
         self.workspace.discard(made.own_folder)

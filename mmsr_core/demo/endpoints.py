@@ -7,12 +7,12 @@ is the same as on the page.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -23,12 +23,15 @@ from .batch import restore_batch
 from .compare import compare
 from .desk import ENGINE_QUEUE, Desk
 from .guard import as_path, as_paths, helpful, needed, take_number, take_unread
-from .jobs import CompareJob, RestoreJob
-from .live import Finished, Moment, watch_run
+from .inspection import Inspection
+from .jobs import BatchResult, CompareJob, Comparison, Made, Restoration, RestoreJob
+from .live import Moment
 from .models import MAX_PROMPT
 from .settings import PRESETS, parse_scale
 from .tab_batch import batch_settings, batch_uploads
 from .tab_fuse import fuse_job
+
+Result = TypeVar("Result", bound=Made)
 
 
 def build_endpoints(desk: Desk) -> None:
@@ -55,21 +58,23 @@ def _endpoint(
     )
 
 
-def _answering(desk: Desk, fn: Callable[..., Any]) -> Callable[..., Any]:
+def _answering(
+    desk: Desk, fn: Callable[..., Result], present: Callable[[Result], tuple[Any, ...]]
+) -> Callable[..., Any]:
     """An endpoint from `fn(*values, tell)`: runs in a thread, reports progress, ends when left.
 
-    It yields once: as a generator it can be cancelled between two progress reports.
+    It yields once, what `present` makes of the result: as a generator it can be cancelled between
+    two progress reports.
     """
 
     @wraps(fn)
     def run(*values: Any, request: gr.Request | None, progress: Any) -> Iterator[Any]:
-        flag: threading.Event = desk.flags.new(str(getattr(request, "session_hash", None)))
-        with helpful():
-            for item in watch_run(lambda tell: fn(*values, tell), flag):
+        with helpful(), closing(desk.watch(lambda tell: fn(*values, tell), request)) as items:
+            for item in items:
                 if isinstance(item, Moment):
                     progress(item.share, desc=panels.stage_words(item.stage))
-                elif isinstance(item, Finished):
-                    yield item.value
+                else:
+                    yield present(item.value)
 
     return run
 
@@ -109,7 +114,7 @@ def _restore(desk: Desk) -> None:
         take_unread(gr.File(label="references", file_count="multiple", visible=False)),
     ]
 
-    def work(*values: Any) -> tuple[str, dict[str, Any]]:
+    def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
         references, tell = more
         upload = needed(picture, desk.workspace)
@@ -119,10 +124,12 @@ def _restore(desk: Desk) -> None:
             guide=as_path(guide, desk.workspace), guide_mode=mode,
             strengths=_strengths(strengths), references=as_paths(references, desk.workspace),
         )  # fmt: skip
-        made = desk.engine.restore(job, tell)
+        return desk.engine.restore(job, tell)
+
+    def present(made: Restoration) -> tuple[str, dict[str, Any]]:
         return str(made.after), made.report | {"measured": made.inspection.numbers()}
 
-    run = _answering(desk, work)
+    run = _answering(desk, work, present)
 
     def restore(
         picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
@@ -153,13 +160,15 @@ def _strengths(value: Any) -> dict[str, float]:
 
 
 def _estimate(desk: Desk) -> None:
-    def work(picture: Any, scale: Any, tell: ProgressCallback) -> tuple[Any, ...]:
+    def work(picture: Any, scale: Any, tell: ProgressCallback) -> Inspection:
         path = Path(needed(picture, desk.workspace).path)
-        found = desk.engine.estimate(path, parse_scale(scale), tell)
+        return desk.engine.estimate(path, parse_scale(scale), tell)
+
+    def present(found: Inspection) -> tuple[Any, ...]:
         depth = None if found.depth_file is None else str(found.depth_file)
         return found.numbers(), str(found.draw_map()), depth
 
-    run = _answering(desk, work)
+    run = _answering(desk, work, present)
 
     def estimate(
         picture: Any, scale: Any, request: gr.Request,
@@ -182,12 +191,14 @@ def _fuse(desk: Desk) -> None:
         take_number(gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False)),
     ]
 
-    def work(*values: Any) -> tuple[str, dict[str, Any]]:
+    def work(*values: Any) -> Restoration:
         *given, tell = values
-        made = desk.engine.restore(fuse_job(desk, *given), tell)
+        return desk.engine.restore(fuse_job(desk, *given), tell)
+
+    def present(made: Restoration) -> tuple[str, dict[str, Any]]:
         return str(made.after), made.report
 
-    run = _answering(desk, work)
+    run = _answering(desk, work, present)
 
     def fuse(
         first: Any, second: Any, mode: Any, scale: Any, strength: Any, steps: Any,
@@ -215,7 +226,7 @@ def _compare(desk: Desk) -> None:
         _preset(),
     ]
 
-    def work(*values: Any) -> tuple[Any, ...]:
+    def work(*values: Any) -> Comparison:
         good, damaged, scale, blur, blur_end, noise, quality, preset, tell = values
         steps, detail = PRESETS[preset]
         job = CompareJob(
@@ -223,11 +234,13 @@ def _compare(desk: Desk) -> None:
             as_path(damaged, desk.workspace), int(scale), float(blur), float(blur_end),
             float(noise), int(quality), steps, detail,
         )  # fmt: skip
-        made = compare(desk.engine, job, tell)
+        return compare(desk.engine, job, tell)
+
+    def present(made: Comparison) -> tuple[Any, ...]:
         table = {"scores": [asdict(score) for score in made.scores], "note": made.note}
         return table, str(made.restored), str(made.bicubic), str(made.damaged)
 
-    run = _answering(desk, work)
+    run = _answering(desk, work, present)
 
     def compare_(
         good: Any, damaged: Any = None, scale: Any = None, blur_px: Any = None,
@@ -249,12 +262,14 @@ def _compare(desk: Desk) -> None:
 def _batch(desk: Desk) -> None:
     files = take_unread(gr.File(label="files", file_count="multiple", visible=False))
 
-    def work(given: Any, preset: Any, scale: Any, tell: ProgressCallback) -> tuple[Any, ...]:
+    def work(given: Any, preset: Any, scale: Any, tell: ProgressCallback) -> BatchResult:
         job = batch_settings(preset, scale)
-        done = restore_batch(desk.engine, batch_uploads(desk, given), job, tell)
+        return restore_batch(desk.engine, batch_uploads(desk, given), job, tell)
+
+    def present(done: BatchResult) -> tuple[Any, ...]:
         return str(done.archive), [asdict(line) for line in done.lines]
 
-    run = _answering(desk, work)
+    run = _answering(desk, work, present)
 
     def batch(
         files: Any, preset: Any, scale: Any, request: gr.Request,

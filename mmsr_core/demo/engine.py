@@ -15,7 +15,7 @@ from .models import Abilities, Models
 from .outcome import save_outcome
 from .pace import Pace
 from .settings import DemoSettings
-from .sizes import SizePlan, auto_pixels, plan_size
+from .sizes import SizePlan, plan_size, suitable_pixels
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Engine:
 
     def plan(self, size: tuple[int, int], scale: int | None) -> SizePlan:
         """The working size of a picture of (height, width); see `plan_size`."""
-        auto = self.settings.auto_pixels or auto_pixels(self._models.device_type)
+        auto = self.settings.auto_pixels or suitable_pixels(self._models.device_type)
         return plan_size(size, scale, auto, self.settings.max_output_pixels)
 
     def seconds_for(self, plan: SizePlan, steps: int) -> float:

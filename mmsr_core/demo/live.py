@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -113,7 +113,7 @@ def watch_run(
     work: Callable[[ProgressCallback], Result],
     flag: threading.Event,
     discard: Callable[[Result], None] = lambda value: None,
-) -> Iterator[Moment | Finished[Result]]:
+) -> Generator[Moment | Finished[Result], None, None]:
     """Run `work` in a thread and say how far it is; the last item is `Finished`.
 
     Closing the iterator early sets the flag, so a page that was left does not keep computing.
@@ -121,7 +121,8 @@ def watch_run(
     Args:
         work: takes a progress callback, which must be called at least once a tile.
         flag: set from anywhere, it ends the run.
-        discard: called with a result that came all the same and is given to nobody.
+        discard: called with a result that came all the same and is given to nobody, or to one
+            who closes the iterator while he has it.
 
     Raises:
         Stopped: the flag was set.
@@ -168,7 +169,11 @@ def watch_run(
         if flag.is_set():  # After the last report: it was stopped all the same.
             discard(end.value)
             raise Stopped
-        yield end
+        try:
+            yield end
+        except BaseException:  # Whoever asked could not show it, or has left.
+            discard(end.value)
+            raise
     finally:
         flag.set()
         left.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -162,11 +163,12 @@ def _answer(
 ) -> Iterator[Updates]:
     """A run as updates of the page."""
     try:
-        for item in desk.show_run(task.work, request):
-            if isinstance(item, Finished):
-                yield {parts.status: ""} | parts.at_rest() | show(item.value)
-            else:
-                yield {parts.status: item} | task.meanwhile()
+        with closing(desk.show_run(task.work, request)) as items:
+            for item in items:
+                if isinstance(item, Finished):
+                    yield {parts.status: ""} | parts.at_rest() | show(item.value)
+                else:
+                    yield {parts.status: item} | task.meanwhile()
     except Stopped:
         yield _stopped(parts)
     except Exception as error:  # noqa: BLE001 - shown in place, in words.

@@ -44,7 +44,7 @@ class SizePlan:
         return f"{line} (×{self.scale}) · {duration}"
 
 
-def auto_pixels(device_type: str) -> int:
+def suitable_pixels(device_type: str) -> int:
     """Pixels of the result that suit a machine: `cpu`, `cuda` or `mps`."""
     return _AUTO_PIXELS.get(device_type, _AUTO_PIXELS_GPU)
 

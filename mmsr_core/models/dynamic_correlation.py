@@ -14,12 +14,12 @@ M multiplies the features themselves, not the projected or normalised ones.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..autocast import full_precision
 from ..errors import InputError, ShapeError
 from ..types import PROMPT_DIM
 
@@ -118,7 +118,7 @@ class DynamicCorrelationModule(nn.Module):
             x: `(B,C,h,w)`.
             prompt: `(B or 1,embed_dim)`.
         """
-        with _float32(x.device):
+        with full_precision(x.device):
             f = x.float()
             weight = self.project.weight.flatten(1).float()
             bias = self._bias()
@@ -134,7 +134,7 @@ class DynamicCorrelationModule(nn.Module):
 
     def mixture(self, prompt: Tensor) -> Tensor:
         """Shares of the basis kernels `(B,n)`, sum 1, float32, from prompts `(B,embed_dim)`."""
-        with _float32(prompt.device):
+        with full_precision(prompt.device):
             # Unit variance in, whatever the length of the embedding.
             unit = F.normalize(prompt.float(), dim=-1) * self.embed_dim**0.5
             return (self.mix(unit) / self.temperature).softmax(-1)
@@ -230,10 +230,3 @@ def _convolve(x: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
         x.reshape(1, b * c, h, w), kernels.flatten(0, 1), bias.flatten(), padding=pad, groups=b
     )
     return flat.view(b, c, h, w)
-
-
-def _float32(device: torch.device) -> AbstractContextManager[object]:
-    """No autocast inside: cosines and softmax of near ties need float32."""
-    if not torch.amp.is_autocast_available(device.type):
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)

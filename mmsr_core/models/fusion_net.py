@@ -21,10 +21,13 @@ from ..network import Network, records_config
 from ..types import PROMPT_DIM
 from .blocks import GRID, FeatureTransform, grid_to_residual, pixels_to_grid
 from .selective_scan import WindowMamba
+from .starlet import fuse_starlets, starlet_reach
 
 GuideMode = Literal["guide", "fuse"]
 GUIDE_MODES: tuple[GuideMode, ...] = ("guide", "fuse")
 _LUMA = (0.299, 0.587, 0.114)
+PREFERENCE = 8.0
+"""How firmly an untrained net takes the stronger source."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,9 @@ class FusionNet(Network):
         heads: int = 4,
         state: int = 8,
         window: int = 8,
+        levels: int = 5,
     ) -> None:
-        """Args: body width and length, widths of the conditions, and Mamba's sizes."""
+        """Args: body width and length, widths of the conditions, Mamba's sizes, starlet levels."""
         super().__init__()
         self.condition = nn.Sequential(
             nn.Conv2d(4, condition_channels, 1),
@@ -126,8 +130,8 @@ class FusionNet(Network):
             nn.Conv2d(channels + 3, channels // 2, 1), nn.SiLU(), nn.Conv2d(channels // 2, 1, 1)
         )
         self.guided = nn.Conv2d(channels, 3 * GRID * GRID, 3, padding=1)
-        self.fused = nn.Conv2d(channels, 2 * GRID * GRID, 3, padding=1)
-        self.preference = nn.Parameter(torch.tensor(8.0))
+        self.fused = nn.Conv2d(channels, (levels + 2) * GRID * GRID, 3, padding=1)
+        self.preference = nn.Parameter(torch.tensor((PREFERENCE, PREFERENCE)))
         for layer in (self.guided, self.fused):
             nn.init.zeros_(layer.weight)
             if layer.bias is not None:
@@ -141,7 +145,8 @@ class FusionNet(Network):
     @property
     def receptive_radius(self) -> int:
         """How far, in grid cells (4 HR px), an output looks at most."""
-        return 3 + len(self.body) * (2 + self.total_stride - 1)
+        body = 3 + len(self.body) * (2 + self.total_stride - 1)
+        return max(body, -(-starlet_reach(int(self.config["levels"])) // GRID))
 
     def features(
         self,
@@ -183,16 +188,18 @@ class FusionNet(Network):
         return torch.sigmoid(self.gate(seen).float())
 
     def fused_luminance(self, features: FusionFeatures, visible: Tensor, guide: Tensor) -> Tensor:
-        """The fused luminance `(B,1,H,W)`: a weighted mean of the two, plus detail.
+        """The fused luminance `(B,1,H,W)`: at every place and level the stronger detail, and more.
 
-        The weight is a sigmoid of a prediction and of the difference of the two (times a learned
-        `preference`), so that an untrained net takes the stronger one, softly.
+        Both are split into planes from fine to coarse (the starlet). A plane of the result is a
+        weighted mean of the two; the weight is a sigmoid of a prediction and of the difference
+        of the local log-strengths, or, of what is left below the coarsest, of the brightness
+        (both times a learned `preference`). So an untrained net takes the stronger one, softly.
+        A predicted detail comes on top.
         """
         made = F.pixel_shuffle(self.fused(features.body).float(), GRID)
-        logit, detail = made.split(1, 1)
-        own = luminance(visible).float()
-        share = torch.sigmoid(logit + self.preference * (own - guide))
-        return torch.lerp(guide.float(), own, share) + 0.1 * detail
+        *logits, detail = made.split(1, 1)
+        own, other = luminance(visible).float(), guide.float()
+        return fuse_starlets(own, other, logits, self.preference) + 0.1 * detail
 
     def forward(
         self,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..autocast import full_precision
 from ..degradation.basis import KernelBasis
 from ..degradation.kernels import KERNEL_SIZE, KERNEL_TAPS, window_offsets_px
 from ..errors import InputError, ShapeError
@@ -176,7 +177,7 @@ class StatisticsBranch(nn.Module):
             `(B,441,h/4,w/4)`, and to noise and JPEG `(B,2,h/4,w/4)`.
         """
         # What matters are small differences of large logarithms: too fine for bfloat16.
-        with torch.autocast(inputs.device.type, enabled=False):
+        with full_precision(inputs.device):
             hidden = self.read(inputs)
             return self.features(hidden), self.logits(hidden), self.damage(hidden)
 

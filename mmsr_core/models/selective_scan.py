@@ -7,12 +7,11 @@ masked, decayed product of `C` and `B`), so no loop runs over tokens.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..autocast import full_precision
 from ..errors import InputError, ShapeError
 from .blocks import ChannelNorm
 
@@ -42,7 +41,7 @@ def selective_scan(
     s, length, heads, _ = _check(x, delta, rate, b, c)
     if chunk < 1:
         raise InputError(f"chunk must be at least 1 token, but is {chunk}.")
-    with _full_precision(x.device):
+    with full_precision(x.device):
         x, delta, b, c = (v.float() for v in (x, delta, b, c))
         chunk = min(chunk, length)
         missing = -length % chunk
@@ -96,12 +95,6 @@ def _check(
         if value.ndim != 3 or value.shape[:2] != (s, length) or value.shape != b.shape:
             raise ShapeError(name, f"({s},{length},N), b and c alike", tuple(value.shape))
     return s, length, heads, channels
-
-
-def _full_precision(device: torch.device) -> AbstractContextManager[object]:
-    if torch.is_autocast_enabled(device.type):
-        return torch.autocast(device.type, enabled=False)
-    return nullcontext()
 
 
 class ScanDirection(nn.Module):

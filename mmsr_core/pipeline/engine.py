@@ -163,7 +163,7 @@ class MMSREngine(EstimationEngine):
             kernel: a known kernel field; then only noise and JPEG are estimated.
             inverse_depth: a known depth `(B,1,h,w)`; then SVKR does not estimate it again.
             iterations: SVKR's T, 1..16.
-            gamma: SVKR's gamma.
+            gamma: SVKR's gamma; it counts from the second round on.
             strengths: see `fuse_modalities`.
             masks: see `fuse_modalities`.
             prompt: see `fuse_modalities`.

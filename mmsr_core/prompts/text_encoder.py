@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..autocast import full_precision
 from ..errors import InputError
 from ..network import Network, records_config
 from .tokens import TokenBatch, tokenise
@@ -89,5 +90,5 @@ def encode_texts(net: PromptTextEncoder, texts: str | Sequence[str]) -> Tensor:
         raise InputError(f"A prompt must be text, but is a {type(bad[0]).__name__}.")
     buckets = net.table.num_embeddings
     device = net.table.weight.device
-    with torch.autocast(device.type, enabled=False):
+    with full_precision(device):
         return net(tokenise(given, buckets).to(device)).float()

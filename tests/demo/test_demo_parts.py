@@ -16,7 +16,7 @@ from mmsr_core.demo.files import Workspace, remove_older, safe_stem
 from mmsr_core.demo.kept import KeptResults
 from mmsr_core.demo.live import Finished, Moment, StopFlags, Stopped, watch_run
 from mmsr_core.demo.settings import DemoSettings, parse_scale
-from mmsr_core.demo.sizes import auto_pixels, plan_size
+from mmsr_core.demo.sizes import plan_size, suitable_pixels
 from mmsr_core.errors import InputError
 from mmsr_core.types import Progress
 
@@ -44,7 +44,7 @@ def test_auto_prefers_the_trained_scale():
 
 
 def test_auto_aims_higher_with_a_gpu():
-    assert auto_pixels("cpu") < auto_pixels("mps") == auto_pixels("cuda")
+    assert suitable_pixels("cpu") < suitable_pixels("mps") == suitable_pixels("cuda")
 
 
 def test_a_reduced_picture_is_said_to_be_reduced():

@@ -134,6 +134,58 @@ def test_stop_after_the_last_report_leaves_nothing(desk, work, folders, name):
     assert folders() == []
 
 
+@pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "compare", "batch"])
+def test_a_result_that_cannot_be_shown_leaves_nothing(desk, work, folders, name):
+    from mmsr_core.demo.runs import RunParts, Task, _answer
+
+    parts = RunParts(*(f"part {i}" for i in range(4)))
+
+    def show(made):
+        assert made.own_folder in folders()
+        raise OSError("no space left")
+
+    updates = list(_answer(desk, parts, Task(work[name]), SimpleNamespace(session_hash="a"), show))
+    assert "Stopped" not in str(updates[-1])
+    assert folders() == []
+
+
+@pytest.mark.parametrize("how", ["stopped", "cannot be presented", "left"])
+@pytest.mark.parametrize("name", ["restore", "estimate", "batch"])
+def test_a_call_of_the_api_that_is_not_answered_leaves_nothing(desk, work, folders, name, how):
+    from mmsr_core.demo.endpoints import _answering
+
+    request = SimpleNamespace(session_hash="a")
+
+    def late(tell):
+        made = work[name](tell)
+        if how == "stopped":
+            desk.stop(request)
+        return made
+
+    def present(made):
+        if how == "cannot be presented":
+            raise OSError("no space left")
+        return (str(made.own_folder),)
+
+    answer = _answering(desk, late, present)(request=request, progress=lambda *a, **k: None)
+    if how == "left":
+        next(answer)
+        assert len(folders()) == 1
+        answer.close()
+    else:
+        with pytest.raises(Exception, match="Stopped" if how == "stopped" else None):
+            list(answer)
+    assert folders() == []
+
+
+def test_an_answer_of_the_api_keeps_its_files(desk, work, folders):
+    from mmsr_core.demo.endpoints import _answering
+
+    answer = _answering(desk, lambda tell: work["restore"](tell), lambda made: (made.own_folder,))
+    ((folder,),) = list(answer(request=None, progress=lambda *a, **k: None))
+    assert folders() == [folder]
+
+
 def test_a_stopped_result_is_not_the_answer_to_the_same_job(desk, demo_picture, folders):
     job = RestoreJob(demo_picture(16, 20, "again.png"), scale=2, steps=0)
     request = SimpleNamespace(session_hash="a")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmsr_core.errors import ShapeError
+from mmsr_core.metrics.fusion import spatial_frequency
 from mmsr_core.models.fusion_net import FusionNet, luminance, structural_agreement
 from tests.helpers import liven
 
@@ -20,7 +21,7 @@ def rand(*shape: int, seed: int = 0) -> torch.Tensor:
 def net() -> FusionNet:
     torch.manual_seed(0)
     return liven(FusionNet(8, blocks=2, condition_channels=4, prompt_channels=4, heads=2, state=4,
-                           window=4))  # fmt: skip
+                           window=4, levels=3))  # fmt: skip
 
 
 def given(h: int, w: int, batch: int = 1, seed: int = 0) -> list[torch.Tensor]:
@@ -113,9 +114,14 @@ def test_an_untrained_net_keeps_the_picture_and_takes_the_stronger() -> None:
     with torch.no_grad():
         assert torch.equal(fresh(visible, guide, clarity, 4, "guide"), visible)
         fused = luminance(fresh(visible, guide, clarity, 4, "fuse"))
+        alone = luminance(fresh(visible, torch.full_like(guide, 0.0), clarity, 4, "fuse"))
+        itself = luminance(fresh(visible, luminance(visible), clarity, 4, "fuse"))
     own = luminance(visible)
-    assert bool((fused <= torch.maximum(own, guide) + 1e-5).all())
-    assert bool((fused >= (own + guide) / 2 - 1e-5).all())
+    torch.testing.assert_close(itself, own, atol=1e-5, rtol=0)
+    assert float((alone - own).abs().mean()) < 0.02  # nothing in the guide is stronger
+    strong = spatial_frequency(fused)
+    assert strong > spatial_frequency(torch.maximum(own, guide))
+    assert strong > spatial_frequency((own + guide) / 2)
 
 
 def test_fusing_keeps_the_chroma_and_uses_the_guides_luminance_alone(net) -> None:

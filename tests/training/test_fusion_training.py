@@ -14,8 +14,15 @@ from torch.nn import functional as F
 from mmsr_core.bench.fusion_sources import held_out_pairs
 from mmsr_core.models.fusion_net import FusionNet, luminance
 from tests.helpers import tiny_models
-from training.fusion_loss import FusionWeights, fusion_loss, gradients, guide_loss, ssim_map
-from training.pairs import Restorer, load_pairs, restore_pool, split_pairs, stack_pool
+from training.fusion_loss import (
+    FusionWeights,
+    fusion_loss,
+    fusion_target,
+    gradients,
+    guide_loss,
+    ssim_map,
+)
+from training.pairs import Restorer, crop_pair, load_pairs, restore_pool, split_pairs, stack_pool
 from training.train_fusion import GUIDES, evaluate, make_guides, net_losses, windows
 
 WEIGHTS = FusionWeights(6.0, 4.0, 0.3)
@@ -115,22 +122,43 @@ def test_the_fusion_loss_wants_the_stronger_source() -> None:
     guide[..., :16] *= 5
     everywhere = torch.ones(2, dtype=torch.bool)
 
+    target = fusion_target(visible, guide, 3)
+
     def loss(fused: torch.Tensor) -> float:
-        return float(fusion_loss(fused, visible, guide, everywhere, WEIGHTS)["fuse"])
+        return float(fusion_loss(fused, target, everywhere, WEIGHTS)["fuse"])
 
     own = luminance(visible)
     best = torch.where(torch.arange(32) < 16, guide, own)
+    assert loss(target) < 1e-3
     assert loss(best) < min(loss(own), loss(guide), loss((own + guide) / 2))
     assert loss(best) < loss(F.avg_pool2d(best, 3, 1, 1))
 
 
+def test_the_target_is_what_an_untrained_net_makes_of_whole_pictures(archive) -> None:
+    visible, guide = rand(1, 3, 64, 96), rand(1, 1, 64, 96, seed=1)
+    fresh = FusionNet(8, blocks=1, heads=2, window=4, levels=3).eval()
+    with torch.no_grad():
+        fused = fresh(visible, guide, rand(1, 2, 16, 24), 4, "fuse")
+    target = fusion_target(visible, guide, 3)
+    inside = (luminance(fused) > 0.01) & (luminance(fused) < 0.99)
+    torch.testing.assert_close(luminance(fused)[inside], target[inside], atol=1e-4, rtol=0)
+    assert float(target.min()) >= 0
+    assert float(target.max()) <= 1
+    pair = load_pairs(archive)[0]
+    seen, infrared, cut = crop_pair(pair, 32, 3, np.random.default_rng(0))
+    alone = fusion_target(seen[None], infrared[None], 3)[0]
+    assert cut.shape == alone.shape == (1, 32, 32)
+    assert float((cut - alone).abs().max()) > 1e-3  # cut from the whole's target
+    torch.testing.assert_close(cut[:, 15:17, 15:17], alone[:, 15:17, 15:17], atol=0.02, rtol=0)
+
+
 def test_pairs_that_do_not_belong_together_do_not_count() -> None:
-    visible, guide, fused = rand(2, 3, 32, 32), rand(2, 1, 32, 32, seed=1), rand(2, 1, 32, 32)
+    target, fused = rand(2, 1, 32, 32, seed=1), rand(2, 1, 32, 32)
     first = torch.tensor([True, False])
-    alone = fusion_loss(fused[:1], visible[:1], guide[:1], torch.tensor([True]), WEIGHTS)
-    both = fusion_loss(fused, visible, guide, first, WEIGHTS)
+    alone = fusion_loss(fused[:1], target[:1], torch.tensor([True]), WEIGHTS)
+    both = fusion_loss(fused, target, first, WEIGHTS)
     torch.testing.assert_close(alone["fuse"], both["fuse"])
-    none = fusion_loss(fused, visible, guide, torch.tensor([False, False]), WEIGHTS)
+    none = fusion_loss(fused, target, torch.tensor([False, False]), WEIGHTS)
     assert bool(torch.isfinite(none["fuse"]))
 
 
