@@ -69,5 +69,6 @@ def fuse_starlets(
     for level, plane in enumerate(planes):
         strength, other = (smooth(plane.abs(), 2**level) + _NOTHING).log().chunk(2)
         share = torch.sigmoid(logits[level] + by_strength * (strength - other))
-        fused = fused + torch.lerp(*plane.chunk(2)[::-1], share)
+        mine, its = plane.chunk(2)
+        fused = fused + torch.lerp(its, mine, share)
     return fused
