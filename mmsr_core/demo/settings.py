@@ -7,7 +7,7 @@ from pathlib import Path
 
 PRESETS: dict[str, tuple[int, float]] = {
     "Faithful": (0, 1.0),
-    "Balanced": (4, 0.6),
+    "Balanced": (1, 0.6),
     "Detailed": (4, 1.0),
 }
 """Name to (steps, detail). Faithful is the mean net alone: nothing is invented."""

@@ -17,6 +17,7 @@ def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, sc
     assert not page.get_by_label("Seed").first.is_visible()
     upload(page, demo_picture(40, 48, "person.png"))
     page.wait_for_selector("text=48×40 → 192×160")
+    page.locator("#restore-preset").get_by_text("Detailed", exact=True).click()  # Several steps.
     page.click("#restore-start")
     slider = page.wait_for_selector("#restore-slider img")
     screenshot(page, "restored_desk")
