@@ -160,7 +160,7 @@ def test_moving_a_slider_leaves_the_preset(open_page):
     page = open_page(DESK)
     page.click("#restore-advanced button")
     steps = page.locator("#restore-steps input[type=number]")
-    assert steps.input_value() == "4"
+    assert steps.input_value() == "1"
     page.locator("#restore-preset").get_by_text("Faithful", exact=True).click()
     page.wait_for_function(
         "document.querySelector('#restore-steps input[type=number]').value === '0'"
