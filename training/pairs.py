@@ -35,7 +35,9 @@ from mmsr_core.pipeline.guide import clarity_map
 from .batches import to_grid
 from .fusion_loss import fusion_target
 
-POOL_KEYS = ("hr_visible", "hr_guide", "target", "visible", "guide", "clarity", "scale")
+BYTES, HALVES = ("hr_visible", "hr_guide", "target"), ("visible", "guide", "clarity")
+POOL_KEYS = (*BYTES, *HALVES, "scale")
+"""What a pool holds: of HR pictures bytes, of restored ones and their clarity float16."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,8 @@ def restore_pool(
 def stack_pool(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """A pool in little memory: HR pictures as bytes, the rest in fp16."""
     pool = {key: torch.stack([item[key] for item in items]) for key in POOL_KEYS}
-    for key in ("hr_visible", "hr_guide", "target"):
+    for key in BYTES:
         pool[key] = pool[key].mul(255).round().byte()
-    for key in ("visible", "guide", "clarity"):
+    for key in HALVES:
         pool[key] = pool[key].half()
     return pool

@@ -45,13 +45,20 @@ def local_energies(picture: Tensor, window: int = 3, stride: int = 4) -> Tensor:
     return (F.avg_pool2d(bands.square(), window, 1) + FLOOR).log()
 
 
+def off_the_grid(generator: torch.Generator, *pictures: Tensor) -> list[Tensor]:
+    """Pictures without their first 0 to 3 rows and columns, the same ones of each, at random.
+
+    The networks draw in blocks of four: so a loss sees every phase of that grid.
+    """
+    row, column = torch.randint(4, (2,), generator=generator, device=generator.device).tolist()
+    return [picture[..., row:, column:] for picture in pictures]
+
+
 def spectrum_distance(picture: Tensor, truth: Tensor, generator: torch.Generator) -> Tensor:
     """Mean absolute difference of the local log-energies of two pictures `(B,3,H,W)`.
 
     Up to 3 rows and columns are left out at random, so that no grid is special.
     """
-    row, column = torch.randint(4, (2,), generator=generator, device=generator.device).tolist()
     with full_precision(picture.device):
-        found = local_energies(picture.float()[..., row:, column:])
-        wanted = local_energies(truth.float()[..., row:, column:])
+        found, wanted = (local_energies(p.float()) for p in off_the_grid(generator, picture, truth))
         return (found - wanted).abs().mean()

@@ -40,7 +40,7 @@ from .extend import extend_denoiser
 from .guides import synthetic_guides
 from .loop import train
 from .parallel import is_main
-from .spectrum import spectrum_distance
+from .spectrum import off_the_grid, spectrum_distance
 
 
 def caption_embeddings(data: str, encoder: str) -> dict[str, Tensor]:
@@ -92,8 +92,7 @@ def shifted_distance(
     AlexNet's first layer looks at every fourth pixel, and the networks draw in blocks of four.
     Without the shift they learn a pattern with that period which LPIPS likes and an eye does not.
     """
-    row, column = torch.randint(4, (2,), generator=generator, device=generator.device).tolist()
-    return perceptual(picture[..., row:, column:], truth[..., row:, column:]).mean()
+    return perceptual(*off_the_grid(generator, picture, truth)).mean()
 
 
 def main() -> None:

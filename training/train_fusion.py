@@ -26,14 +26,12 @@ from mmsr_core.models.fusion_net import FusionNet
 from .common import psnr_y, setup
 from .fusion_loss import FusionWeights, fusion_loss, guide_loss
 from .loop import LoopConfig, train
-from .pairs import Restorer, load_pairs, restore_pool, split_pairs, stack_pool
+from .pairs import BYTES, Restorer, load_pairs, restore_pool, split_pairs, stack_pool
 from .parallel import is_main, process_seed
 
 GUIDES = ("right", "sharp", "shifted", "foreign", "black", "flat")
 SHARES = (0.50, 0.14, 0.16, 0.10, 0.05, 0.05)
 MAX_SHIFT = 12
-BYTES = ("hr_visible", "hr_guide", "target")
-"""Kept as bytes in the pool."""
 
 
 def make_guides(
@@ -94,8 +92,13 @@ def windows(
         yield made | {"fusable": torch.from_numpy(kinds < 2), "scale": torch.tensor(scale)}
 
 
-def make_pool(args: argparse.Namespace, device: torch.device) -> tuple[dict[str, Tensor], ...]:
-    """Training and validation pools: read from the run folder, or made and kept there."""
+def make_pool(
+    args: argparse.Namespace, device: torch.device, levels: int
+) -> tuple[dict[str, Tensor], ...]:
+    """Training and validation pools: read from the run folder, or made and kept there.
+
+    `levels` of the starlet are those of the net that is trained.
+    """
     file = Path(args.pool or Path(args.out) / "pool.safetensors")
     if not file.is_file():
         estimator = KernelEstimator.from_pretrained(args.kernel_weights).to(device).eval()
@@ -107,7 +110,8 @@ def make_pool(args: argparse.Namespace, device: torch.device) -> tuple[dict[str,
             ("train", "val"), parts, (args.crops, max(1, args.crops // 14)), strict=True
         ):
             seed = args.seed + (name == "val")
-            made = stack_pool(list(restore_pool(pairs, restore, count, args.crop, seed)))
+            crops = restore_pool(pairs, restore, count, args.crop, seed, levels=levels)
+            made = stack_pool(list(crops))
             state |= {f"{name}.{key}": value for key, value in made.items()}
             print(f"{name}: {len(pairs)} pairs, {count} crops", flush=True)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -179,9 +183,9 @@ def main() -> None:
     args = parser.parse_args()
     device = setup(args)
 
-    training, validation = make_pool(args, device)
     torch.manual_seed(args.seed)
     model = (FusionNet.from_pretrained(args.init) if args.init else FusionNet()).to(device)
+    training, validation = make_pool(args, device, model.config["levels"])
     weights = FusionWeights(args.gradient, args.strength, args.ssim)
     batches = windows(
         training, args.batch, args.window, np.random.default_rng(process_seed(args.seed))
