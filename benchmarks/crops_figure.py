@@ -16,14 +16,15 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.bench import sources
-from mmsr_core.bench.bicubic import bicubic_results
-from mmsr_core.bench.inputs import Inputs
-from mmsr_core.bench.options import QualityOptions
 from mmsr_core.image.atomic import atomic_write_bytes
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.pipeline import MMSREngine, load_pipeline
 from mmsr_core.visualize import kernel_map
+
+from . import sources
+from .bicubic import bicubic_results
+from .inputs import Inputs
+from .options import QualityOptions
 
 HEADINGS = ("input", "bicubic", "steps 0", "steps 4", "truth", "measured kernels")
 GAP, BAND = 4, 16

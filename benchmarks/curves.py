@@ -11,7 +11,7 @@ import json
 import math
 from pathlib import Path
 
-from mmsr_core.bench.tradeoff_plot import need_matplotlib
+from .tradeoff_plot import need_matplotlib
 
 Curve = tuple[list[float], list[float]]
 

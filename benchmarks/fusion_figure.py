@@ -17,10 +17,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.bench.fusion import baselines, degrade_source
-from mmsr_core.bench.fusion_sources import SensorPair, read_pairs
 from mmsr_core.pipeline.guide_runner import SecondSensor, load_second_sensor
-from training.make_workflow_examples import render_fine_pair
+from training.tools.make_workflow_examples import render_fine_pair
+
+from .fusion import baselines, degrade_source
+from .fusion_sources import SensorPair, read_pairs
 
 GAP = 4
 SCENE_SEED = 9_100_000

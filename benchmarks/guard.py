@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.bench.protocols import make_sample
 from mmsr_core.metrics import kernel_psnr, lr_consistency, psnr, round_to_uint8, ssim
 from mmsr_core.pipeline import MMSREngine, load_pipeline
-from training.scenes import render_scene
+from training.scenes.render import render_scene
+
+from .protocols import make_sample
 
 RECORD = Path(__file__).with_name("guard.json")
 FIRST_SEED = 9_500_000  # never rendered in training

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from training.depth_data import read_photos, read_rgbd
-from training.scene_textures import TextureBank
-from training.scenes import render_scene
+from training.data.depth_frames import read_photos, read_rgbd
+from training.scenes.render import render_scene
+from training.scenes.textures import TextureBank
 
 FIRST_SEED = 9_000_000
 

@@ -6,11 +6,11 @@ and what fell.
 
 from __future__ import annotations
 
-from mmsr_core.bench.environment import describe_environment, write_json
-from mmsr_core.bench.runner import describe_model
 from mmsr_core.pipeline import load_pipeline
 
+from .environment import describe_environment, write_json
 from .guard import RECORD, losses, measure, read_record
+from .runner import describe_model
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from typing import TextIO
 # A host starts this file as it is: the package lies beside its folder, installed or not.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmsr_core.demo import DemoSettings, run_demo
 from mmsr_core.errors import InputError, MMSRError
+from mmsr_demo import DemoSettings, run_demo
 
 _MAX_PORT = 65535
 

@@ -1,6 +1,6 @@
 """Make the demo's example pictures: rendered scenes, damaged in three ways. None is a photo.
 
-`python -m demo.make_examples` from the repository root writes to `mmsr_core/demo/examples`.
+`python -m demo.make_examples` from the repository root writes to `demo/mmsr_demo/examples`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from mmsr_core.degradation import add_gaussian_noise, degrade, gaussian_kernels, jpeg
 from mmsr_core.depth import normalise_depth
 from mmsr_core.image import save_image
-from training.scenes import RenderedScene, render_scene
+from training.scenes.render import RenderedScene, render_scene
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "mmsr_core" / "demo" / "examples"

@@ -180,8 +180,7 @@ class DegradeNode(io.ComfyNode):
         degradation: DegradationBatch | None = None,
     ) -> io.NodeOutput:
         """Damage each picture of the batch, each with its own noise."""
-        from ..mmsr_core.degradation import add_damage, blur_field
-        from ..mmsr_core.diffusion import degrade_canvas
+        from ..mmsr_core.degradation import add_damage, blur_field, degrade_canvas
         from ..mmsr_core.pipeline import DegradationEstimate
 
         whole = split_image(image)

@@ -86,7 +86,7 @@ class FaithfulnessCheckNode(io.ComfyNode):
         ground_truth: Tensor | None = None,
     ) -> io.NodeOutput:
         """Check each picture of the batch."""
-        from ..mmsr_core.diffusion import degrade_canvas
+        from ..mmsr_core.degradation import degrade_canvas
 
         result, small = split_image(image), split_image(original, "original").rgb
         truth = None if ground_truth is None else split_image(ground_truth, "ground_truth").rgb

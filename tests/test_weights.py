@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from mmsr_core.errors import WeightsError
 from mmsr_core.models import MeanNet
-from mmsr_core.network import load_network
+from mmsr_core.models.network import load_network
 from mmsr_core.pipeline import load_pipeline
 from mmsr_core.weights import (
     COMPONENTS,

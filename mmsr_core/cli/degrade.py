@@ -107,8 +107,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _shrink(args: argparse.Namespace, hr: Tensor, size: tuple[int, int]) -> Tensor:
     """`(1,3,H,W)` to `(1,3,*size)` by the blur that was asked for."""
-    from ..degradation import constant_kernel_field, isotropic_gaussian
-    from ..diffusion import degrade_canvas
+    from ..degradation import constant_kernel_field, degrade_canvas, isotropic_gaussian
     from ..image import resize_bicubic
 
     if args.kernel is not None:

@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 
 from .. import __version__
 from ..errors import MMSRError
-from . import degrade, demo, estimate, info, upscale
+from . import degrade, estimate, info, upscale
 from .arguments import Parser, UsageError
 from .common import quiet_libraries, say_error
+from .plugins import add_plugin, run_benchmarks
 
 _DESCRIPTION = (
     "Measures the blur, noise and JPEG damage of a picture at every place, restores it, and "
@@ -26,7 +25,7 @@ _DESCRIPTION = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
+    """Runs the `mmsr` command.
 
     Args:
         argv: The arguments without the program's name; None takes those of the process.
@@ -34,15 +33,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+
+    def work(words: Sequence[str]) -> int:
+        if words[:1] == ["bench"]:
+            return run_benchmarks(words[1:])
+        args = _parser(words).parse_args(words)
+        quiet_libraries()
+        return args.run(args)
+
+    return run_command(work, argv)
+
+
+def run_command(work: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> int:
+    """Runs a command and turns whatever ends it into one line on stderr and an exit code.
+
+    Args:
+        work: Takes the arguments, returns the exit code.
+        argv: The arguments without the program's name; None takes those of the process.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
         with warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
-            args = _parser(words).parse_args(words)
-            quiet_libraries()
-            return args.run(args)
+            return work(words)
     except SystemExit as stop:  # --help and --version.
         return stop.code if isinstance(stop.code, int) else 0
     except MMSRError as error:
@@ -67,25 +82,14 @@ def _parser(words: Sequence[str]) -> Parser:
     parser = Parser(prog="mmsr", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"mmsr {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (upscale, estimate, degrade):
+    for module in (upscale, estimate, degrade, info):
         module.add_parser(commands)
-    _add_bench(commands, words)
-    demo.add_parser(commands)
-    info.add_parser(commands)
+    if words[:1] == ["demo"]:
+        add_plugin(commands, "demo")
+    else:
+        commands.add_parser("demo", help="open a page in the browser")
+    commands.add_parser("bench", help="measure quality and speed (in a clone of the repository)")
     return parser
-
-
-def _add_bench(commands: argparse._SubParsersAction[Parser], words: Sequence[str]) -> None:
-    """The benchmarks' own parser is imported only when it is asked for."""
-    if not words or words[0] != "bench":
-        commands.add_parser("bench", help="measure quality and speed")
-        return
-    try:
-        bench = import_module(".bench", __package__)
-    except ModuleNotFoundError as error:
-        raise UsageError("mmsr bench is not part of this installation.") from error
-    bench.add_parser(commands)
-    commands.choices["bench"].set_defaults(run=bench.run)
 
 
 def _discard_stdout() -> None:

@@ -18,18 +18,27 @@ from .kernels import (
     resize_kernel,
     window_offsets_px,
 )
-from .layouts import (
-    BLUR_LAYOUTS,
-    BLUR_SHAPES,
-    add_damage,
-    blur_field,
-    layout_map,
-)
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
-from .second_order import SecondOrder, SecondOrderConfig, degrade_second_order
 from .shrinkage import relative_variances, shrink_codes
-from .synthesis import Synthesis, SynthesisConfig, sample_kernels, sigma_range_px, synthesise
+from .solvers import (
+    add_adjoint_canvas,
+    back_project,
+    conjugate_gradient,
+    consistency_db,
+    degrade_canvas,
+    noise_gain,
+    row_sums,
+)
+from .synthesis.first_order import (
+    Synthesis,
+    SynthesisConfig,
+    sample_kernels,
+    sigma_range_px,
+    synthesise,
+)
+from .synthesis.layouts import BLUR_LAYOUTS, BLUR_SHAPES, add_damage, blur_field, layout_map
+from .synthesis.second_order import SecondOrder, SecondOrderConfig, degrade_second_order
 
 __all__ = [
     "BLUR_LAYOUTS",
@@ -46,15 +55,20 @@ __all__ = [
     "SecondOrderConfig",
     "Synthesis",
     "SynthesisConfig",
+    "add_adjoint_canvas",
     "add_damage",
     "add_gaussian_noise",
     "add_poisson_noise",
     "adjoint",
+    "back_project",
     "blur_field",
     "centre_shift_px",
     "check_scale",
+    "conjugate_gradient",
+    "consistency_db",
     "constant_kernel_field",
     "degrade",
+    "degrade_canvas",
     "degrade_second_order",
     "disk_kernels",
     "edit_field",
@@ -64,9 +78,11 @@ __all__ = [
     "jpeg_error_std",
     "layout_map",
     "motion_kernels",
+    "noise_gain",
     "normalise_kernels",
     "relative_variances",
     "resize_kernel",
+    "row_sums",
     "sample_kernels",
     "scale_kernels",
     "shrink_codes",

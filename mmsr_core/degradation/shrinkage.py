@@ -4,7 +4,7 @@ An estimator that looks at one place after the other makes a constant blur vary:
 little and soft objects look blurred. Part of the variance found over a picture is thus error. As in
 Stein's shrinkage (Efron & Morris 1973, JASA 68, 117-130) every kernel is pulled towards the mean,
 the more so the less the field varies; the factor `v / (v + c)` is softer than theirs, and its
-constant is fitted (`training/fit_shrinkage.py`). Defocus is a function of depth, so what a
+constant is fitted (`training/tools/fit_shrinkage.py`). Defocus is a function of depth, so what a
 regression on depth explains is shrunk apart, and less: error that follows depth is smaller.
 """
 

@@ -1,8 +1,8 @@
 """Inverse depth: from one picture, from a model of transformers, or from a depth picture."""
 
+from ..models.depth_net import DepthNet, DepthNetConfig
 from .backends import BuiltinDepth, DepthBackend, TransformersDepth, load_depth_backend
 from .builtin import estimate_depth_builtin
-from .net import DepthNet, DepthNetConfig
 from .normalise import depth_from_picture, normalise_depth
 
 __all__ = [

@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import ShapeError, WeightsError
-from ..network import load_network
+from ..models.depth_net import DepthNet
+from ..models.network import load_network
 from .builtin import estimate_depth_builtin
-from .net import DepthNet
 from .normalise import normalise_depth, resize_picture
 from .preprocess import Preprocessor, read_preprocessor
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
-from .net import DepthNet
+from ..models.depth_net import DepthNet
 from .normalise import normalise_depth, resize_picture
 
 MIN_SIDE = 128

@@ -31,7 +31,7 @@ def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
     Returns:
         `(B,)` float64, dB; infinite when they agree exactly.
     """
-    from ..diffusion import degrade_canvas
+    from ..degradation import degrade_canvas
 
     h, w, scale = field.height, field.width, field.scale
     for name, value, size in (("lr", lr, (h, w)), ("sr", sr, (h * scale, w * scale))):

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
-from ..network import Network, records_config
 from ..types import PROMPT_DIM
 from .blocks import grid_to_residual, pixels_to_grid, residual_to_grid, timestep_features
 from .mean_net import GLOBALS
+from .network import Network, records_config
 from .router import AdaptiveFusion, ModalityExpert, PromptExpert, Routing
 
 MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")

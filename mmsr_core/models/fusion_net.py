@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ShapeError
-from ..network import Network, records_config
 from ..types import PROMPT_DIM
 from .blocks import GRID, FeatureTransform, grid_to_residual, pixels_to_grid
+from .network import Network, records_config
 from .selective_scan import WindowMamba
 from .starlet import fuse_starlets, starlet_reach
 

@@ -19,9 +19,9 @@ from ..autocast import full_precision
 from ..degradation.basis import KernelBasis
 from ..degradation.kernels import KERNEL_SIZE, KERNEL_TAPS, window_offsets_px
 from ..errors import InputError, ShapeError
-from ..network import Network, records_config
 from .blocks import ChannelNorm, FeatureTransform, MutualAffineConv
 from .blur_statistics import blur_statistics, statistics_channels, statistics_radius
+from .network import Network, records_config
 
 
 @dataclass(frozen=True)

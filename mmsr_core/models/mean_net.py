@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
-from ..network import Network, records_config
 from ..types import PROMPT_DIM
 from .blocks import FeatureTransform, grid_to_residual, pixels_to_grid, residual_to_grid
 from .dynamic_correlation import DynamicCorrelationModule
+from .network import Network, records_config
 
 BACK_PROJECTIONS = 2
 """SART iterations that make the net's second input, in training and in use."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError, WeightsError
-from ..network import load_network
+from ..models.network import load_network
 from ..weights import find_weights, verify_folder
 from .engine import MMSREngine
 

@@ -11,9 +11,9 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 )
 
 from ..depth import DepthNet
-from ..diffusers_models import to_diffusers
 from ..diffusion import flow_times
 from ..models import Denoiser, KernelEstimator, MeanNet
+from ..models.diffusers_models import to_diffusers
 from .engine import MMSREngine
 
 if TYPE_CHECKING:

@@ -8,13 +8,8 @@ from functools import partial
 
 from torch import Tensor
 
-from ..diffusion import (
-    back_project,
-    conjugate_gradient,
-    consistency_db,
-    sample_flow,
-    seeded_noise,
-)
+from ..degradation import back_project, conjugate_gradient, consistency_db
+from ..diffusion import sample_flow, seeded_noise
 from ..models import Denoiser
 from .networks import Networks
 from .run import Run, small_preview

@@ -9,8 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..degradation import KernelBasis, KernelField, jpeg_error_std
-from ..diffusion import row_sums
+from ..degradation import KernelBasis, KernelField, jpeg_error_std, row_sums
 from ..models import MODALITIES
 from ..tiling import Tile, grid_window
 from .evidence import Evidence

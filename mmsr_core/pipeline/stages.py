@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField, shrink_codes
-from ..diffusion import back_project
+from ..degradation import KernelField, back_project, shrink_codes
 from ..models import (
     Denoiser,
     MeanNet,

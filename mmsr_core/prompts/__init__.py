@@ -1,5 +1,6 @@
 """Prompts: text and pictures to embeddings in CLIP ViT-B/32's space."""
 
+from ..models.text_encoder import PromptTextEncoder, encode_texts
 from ..types import PROMPT_DIM
 from .clip import DEFAULT_CLIP, ClipPromptEncoder, load_clip
 from .mixing import (
@@ -9,7 +10,6 @@ from .mixing import (
     mix_prompts,
     project_prompt,
 )
-from .text_encoder import PromptTextEncoder, encode_texts
 
 __all__ = [
     "DEFAULT_CLIP",

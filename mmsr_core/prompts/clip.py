@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError, WeightsError
-from .tokens import words_of
+from ..models.tokens import words_of
 
 DEFAULT_CLIP = "openai/clip-vit-base-patch32"
 """The encoder whose space the built-in one was distilled from; embeddings of width 512."""

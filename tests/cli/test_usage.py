@@ -98,7 +98,7 @@ def test_debug_is_known_everywhere_and_quiet_where_it_does_something(words, caps
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_the_demo_tells_its_address_unless_quiet(mmsr, monkeypatch, quiet):
-    monkeypatch.setattr("mmsr_core.demo.run_demo", lambda settings, tell: tell("http://here"))
+    monkeypatch.setattr("mmsr_demo.run_demo", lambda settings, tell: tell("http://here"))
     code, out, err = mmsr("demo", *(["--quiet"] if quiet else []))
     assert (code, err) == (0, [])
     assert ("http://here" in out) != quiet

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmsr_core.degradation import SecondOrderConfig, degrade_second_order
-from mmsr_core.degradation.second_order import mixed_gaussians, sinc_kernels
+from mmsr_core.degradation.synthesis.second_order import mixed_gaussians, sinc_kernels
 from mmsr_core.errors import InputError
 from tests.helpers import WithoutFloat64
 

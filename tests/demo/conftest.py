@@ -79,7 +79,7 @@ def demo_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def demo_settings(demo_model):
-    from mmsr_core.demo import DemoSettings
+    from mmsr_demo import DemoSettings
 
     return DemoSettings(
         port=0,
@@ -99,7 +99,7 @@ def demo_settings(demo_model):
 def demo_server(demo_settings):
     """(address, engine) of a real server in this process."""
     pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
-    from mmsr_core.demo.server import launch
+    from mmsr_demo.server import launch
 
     with own_cache():
         page, engine = launch(demo_settings)

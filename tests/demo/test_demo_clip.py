@@ -14,10 +14,10 @@ pytest.importorskip("transformers", reason="CLIP needs transformers: pip install
 from dataclasses import replace
 
 from mmsr_core.cli import main
-from mmsr_core.demo import build_demo
-from mmsr_core.demo.jobs import RestoreJob
 from mmsr_core.errors import InputError
 from mmsr_core.image import load_image
+from mmsr_demo import build_demo
+from mmsr_demo.jobs import RestoreJob
 from tests.demo.conftest import own_cache
 from tests.tiny_clip import write_clip
 

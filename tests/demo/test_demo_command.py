@@ -65,7 +65,7 @@ def test_wrong_numbers_are_refused(refused):
 
 def test_the_package_imports_without_gradio_or_torch():
     probe = (
-        "import sys, mmsr_core.demo, mmsr_core.cli.demo;"
+        "import sys, mmsr_demo, mmsr_demo.command;"
         "print([m for m in ('gradio', 'torch', 'PIL') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

@@ -10,9 +10,9 @@ from mmsr_core.degradation import (
     gaussian_kernels,
     isotropic_gaussian,
 )
-from mmsr_core.demo.compare import damage_picture, load_lpips, metrics_folder
-from mmsr_core.demo.inspection import MAX_SITES, inspect_run
 from mmsr_core.pipeline import DegradationEstimate
+from mmsr_demo.compare import damage_picture, load_lpips, metrics_folder
+from mmsr_demo.inspection import MAX_SITES, inspect_run
 
 
 def picture(h, w, seed=0):

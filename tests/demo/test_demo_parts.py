@@ -11,14 +11,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmsr_core.demo.archive import BatchLimits, collect_batch
-from mmsr_core.demo.files import Workspace, remove_older, safe_stem
-from mmsr_core.demo.kept import KeptResults
-from mmsr_core.demo.live import Finished, Moment, StopFlags, Stopped, watch_run
-from mmsr_core.demo.settings import DemoSettings, parse_scale
-from mmsr_core.demo.sizes import plan_size, suitable_pixels
 from mmsr_core.errors import InputError
 from mmsr_core.types import Progress
+from mmsr_demo.archive import BatchLimits, collect_batch
+from mmsr_demo.files import Workspace, remove_older, safe_stem
+from mmsr_demo.kept import KeptResults
+from mmsr_demo.live import Finished, Moment, StopFlags, Stopped, watch_run
+from mmsr_demo.settings import DemoSettings, parse_scale
+from mmsr_demo.sizes import plan_size, suitable_pixels
 
 LIMITS = BatchLimits(files=5, total_bytes=1 << 20, file_bytes=1 << 19)
 

@@ -7,17 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
-import mmsr_core.demo.inspection
 import mmsr_core.image
-from mmsr_core.demo.batch import restore_batch
-from mmsr_core.demo.compare import compare
-from mmsr_core.demo.engine import Engine
-from mmsr_core.demo.files import Workspace
-from mmsr_core.demo.jobs import CompareJob, RestoreJob
-from mmsr_core.demo.kept import job_key
-from mmsr_core.demo.live import Finished, Stopped, watch_run
+import mmsr_demo.inspection
 from mmsr_core.errors import InputError
 from mmsr_core.types import Progress
+from mmsr_demo.batch import restore_batch
+from mmsr_demo.compare import compare
+from mmsr_demo.engine import Engine
+from mmsr_demo.files import Workspace
+from mmsr_demo.jobs import CompareJob, RestoreJob
+from mmsr_demo.kept import job_key
+from mmsr_demo.live import Finished, Stopped, watch_run
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def on_save(monkeypatch, then):
         save(*given, **options)
         then()
 
-    for module in (mmsr_core.image, mmsr_core.demo.inspection):
+    for module in (mmsr_core.image, mmsr_demo.inspection):
         monkeypatch.setattr(module, "save_image", saving)
 
 
@@ -114,7 +114,7 @@ def test_stop_in_the_saving_leaves_nothing(work, folders, monkeypatch, name):
 @pytest.fixture
 def desk(engine):
     pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
-    from mmsr_core.demo.desk import Desk
+    from mmsr_demo.desk import Desk
 
     return Desk(engine)
 
@@ -136,7 +136,7 @@ def test_stop_after_the_last_report_leaves_nothing(desk, work, folders, name):
 
 @pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "compare", "batch"])
 def test_a_result_that_cannot_be_shown_leaves_nothing(desk, work, folders, name):
-    from mmsr_core.demo.runs import RunParts, Task, _answer
+    from mmsr_demo.runs import RunParts, Task, _answer
 
     parts = RunParts(*(f"part {i}" for i in range(4)))
 
@@ -152,7 +152,7 @@ def test_a_result_that_cannot_be_shown_leaves_nothing(desk, work, folders, name)
 @pytest.mark.parametrize("how", ["stopped", "cannot be presented", "left"])
 @pytest.mark.parametrize("name", ["restore", "estimate", "batch"])
 def test_a_call_of_the_api_that_is_not_answered_leaves_nothing(desk, work, folders, name, how):
-    from mmsr_core.demo.endpoints import _answering
+    from mmsr_demo.endpoints import _answering
 
     request = SimpleNamespace(session_hash="a")
 
@@ -179,7 +179,7 @@ def test_a_call_of_the_api_that_is_not_answered_leaves_nothing(desk, work, folde
 
 
 def test_an_answer_of_the_api_keeps_its_files(desk, work, folders):
-    from mmsr_core.demo.endpoints import _answering
+    from mmsr_demo.endpoints import _answering
 
     answer = _answering(desk, lambda tell: work["restore"](tell), lambda made: (made.own_folder,))
     ((folder,),) = list(answer(request=None, progress=lambda *a, **k: None))

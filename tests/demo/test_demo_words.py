@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from mmsr_core.demo import words
 from mmsr_core.errors import ShapeError
+from mmsr_demo import words
 
 MIRROR = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 

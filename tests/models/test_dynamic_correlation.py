@@ -15,7 +15,7 @@ from mmsr_core.models import (
     set_prompt_progress,
 )
 from mmsr_core.models.dynamic_correlation import temperature_at
-from mmsr_core.network import load_network
+from mmsr_core.models.network import load_network
 from mmsr_core.tiling import TileRunner
 from mmsr_core.weights import find_weights
 

@@ -8,7 +8,7 @@ import torch
 from mmsr_core.errors import InputError, ShapeError
 from mmsr_core.models import MODALITIES, Denoiser, KernelEstimator, MeanNet, condition_globals
 from tests.helpers import tiny_models
-from training.extend import extend_estimator
+from training.tools.extend import extend_estimator
 
 CODES = 6
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from mmsr_core.degradation import shrink_codes
-from mmsr_core.network import NetworkConfig
+from mmsr_core.models.network import NetworkConfig
 from mmsr_core.pipeline import MMSREngine
 
 AMOUNT = 0.03

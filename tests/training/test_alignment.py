@@ -7,9 +7,9 @@ import torch
 
 from mmsr_core.models import MODALITIES, Denoiser, condition_globals
 from tests.helpers import liven
-from training.alignment import alignment_loss, measure_contributions, target_weights
-from training.extend import extend_denoiser
-from training.guides import synthetic_guides
+from training.data.guides import synthetic_guides
+from training.losses.alignment import alignment_loss, measure_contributions, target_weights
+from training.tools.extend import extend_denoiser
 
 
 def rand(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from mmsr_core.models import MeanNet
 from tests.helpers import liven
-from training.average import average
+from training.tools.average import average
 
 
 def saved(folder: Path, seed: int, channels: int = 8) -> MeanNet:

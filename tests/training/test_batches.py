@@ -12,17 +12,18 @@ from torch.nn import functional as F
 from mmsr_core.degradation import (
     KernelField,
     SynthesisConfig,
+    back_project,
     degrade,
+    degrade_canvas,
     isotropic_gaussian,
     sample_kernels,
 )
-from mmsr_core.degradation.synthesis import sigma_range_px
-from mmsr_core.diffusion import back_project, degrade_canvas
+from mmsr_core.degradation.synthesis.first_order import sigma_range_px
 from tests.helpers import tiny_basis, tiny_models
-from training.batches import Batch, Preparer, degraded, to_grid
-from training.common import with_resize_share
-from training.data import Photo, patches, split
-from training.explain import closest_gaussian
+from training.data.batches import Batch, Preparer, degraded, to_grid
+from training.data.explain import closest_gaussian
+from training.data.photos import Photo, patches, split
+from training.stages.common import with_resize_share
 
 CLEAN = SynthesisConfig(families=(1, 0, 0, 0), layouts=(0, 1, 0, 0), clean_share=1.0)
 CPU = torch.device("cpu")

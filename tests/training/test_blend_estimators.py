@@ -7,7 +7,7 @@ import torch
 
 from mmsr_core.models import KernelEstimator
 from tests.helpers import liven
-from training.blend_estimators import blend
+from training.tools.blend_estimators import blend
 
 SIZES = {"widths": (8, 8, 8), "depth_widths": (4, 4, 4), "head_width": 8, "basis_rank": 4}
 

@@ -5,7 +5,7 @@ import math
 import torch
 
 from tests.helpers import tiny_models
-from training.damage_errors import damage_errors
+from training.tools.damage_errors import damage_errors
 
 
 def test_every_damaged_crop_has_an_error_and_a_better_guess_a_smaller_one():

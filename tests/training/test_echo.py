@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from training.echo import echoed
+from training.loop.echo import echoed
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from mmsr_core.degradation import gaussian_kernels
-from training.batches import fit_basis
-from training.data import Photo
-from training.fit_shrinkage import CANDIDATES, SCALE, SETS, kernel_errors, whole
+from training.data.batches import fit_basis
+from training.data.photos import Photo
+from training.tools.fit_shrinkage import CANDIDATES, SCALE, SETS, kernel_errors, whole
 
 
 def photo(height: int, width: int, depth: bool = True) -> Photo:

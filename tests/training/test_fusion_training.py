@@ -11,10 +11,18 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from mmsr_core.bench.fusion_sources import held_out_pairs
+from benchmarks.fusion_sources import held_out_pairs
 from mmsr_core.models.fusion_net import FusionNet, luminance
 from tests.helpers import tiny_models
-from training.fusion_loss import (
+from training.data.pairs import (
+    Restorer,
+    crop_pair,
+    load_pairs,
+    restore_pool,
+    split_pairs,
+    stack_pool,
+)
+from training.losses.fusion import (
     FusionWeights,
     fusion_loss,
     fusion_target,
@@ -22,8 +30,7 @@ from training.fusion_loss import (
     guide_loss,
     ssim_map,
 )
-from training.pairs import Restorer, crop_pair, load_pairs, restore_pool, split_pairs, stack_pool
-from training.train_fusion import GUIDES, evaluate, make_guides, net_losses, windows
+from training.stages.fusion import GUIDES, evaluate, make_guides, net_losses, windows
 
 WEIGHTS = FusionWeights(6.0, 4.0, 0.3)
 

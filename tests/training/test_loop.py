@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mmsr_core.models import MeanNet
-from mmsr_core.network import load_network
-from training.ema import Ema
-from training.export import from_run, save_component
-from training.loop import LoopConfig, learning_rate, train
+from mmsr_core.models.network import load_network
+from training.loop.ema import Ema
+from training.loop.loop import LoopConfig, learning_rate, train
+from training.tools.export import from_run, save_component
 
 
 def config(out: Path, steps: int, **options) -> LoopConfig:

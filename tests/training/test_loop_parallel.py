@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from mmsr_core.models import MeanNet
 from training.loop import LoopConfig, train
-from training.parallel import is_main, process_seed, state
+from training.loop.parallel import is_main, process_seed, state
 
 out, steps, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.optimizer import MuonAdamW, as_matrix, embeddings, orthogonalise
+from training.loop.optimizer import MuonAdamW, as_matrix, embeddings, orthogonalise
 
 
 def train(optimizer: torch.optim.Optimizer, weight: nn.Parameter, steps: int = 6) -> Tensor:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.data import Photo
-from training.train_prompt import held_out_batches, prompted_batches
+from training.data.photos import Photo
+from training.stages.prompt import held_out_batches, prompted_batches
 
 CPU = torch.device("cpu")
 

@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from training.depth_data import DepthSet, batches, normalised_target, soften
-from training.depth_loss import (
+from training.data.depth_frames import DepthSet, batches, normalised_target, soften
+from training.losses.depth import (
     aligned,
     aligned_figures,
     depth_loss,
     gradient_loss,
     scale_shift_invariant_loss,
 )
-from training.scene_layouts import KINDS, Layout
-from training.scene_shapes import Box, CutOut, Cylinder, Ellipsoid, Ground
-from training.scene_textures import LEVELS, SIZE, TextureBank
-from training.scenes import render_layout, render_scene
+from training.scenes.layouts import KINDS, Layout
+from training.scenes.render import render_layout, render_scene
+from training.scenes.shapes import Box, CutOut, Cylinder, Ellipsoid, Ground
+from training.scenes.textures import LEVELS, SIZE, TextureBank
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import torch
 
-from training.spectrum import dct_filters, local_energies, spectrum_distance
+from training.losses.spectrum import dct_filters, local_energies, spectrum_distance
 
 
 def noise(seed: int, side: int = 96) -> torch.Tensor:

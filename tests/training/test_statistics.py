@@ -7,8 +7,8 @@ import torch
 from mmsr_core.degradation import gaussian_kernels
 from mmsr_core.models import KernelEstimate
 from tests.helpers import tiny_models
-from training.batches import Batch
-from training.statistics import estimate_loss, fit_cells, gather_cells, moment_weights
+from training.data.batches import Batch
+from training.data.statistics import estimate_loss, fit_cells, gather_cells, moment_weights
 
 SIGMAS = (0.9, 2.8)
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from mmsr_core.prompts import PromptTextEncoder, encode_texts
-from training.nouns import Noun, plural, read_nouns, read_wordnet, sense_of, singular, spread
-from training.text_batches import caption_targets, in_context, misspell, text_batches
-from training.text_evaluation import figures, ranks
-from training.train_text_encoder import distil, hold_out
+from training.data.nouns import Noun, plural, read_nouns, read_wordnet, sense_of, singular, spread
+from training.data.text_batches import caption_targets, in_context, misspell, text_batches
+from training.stages.text_encoder import distil, hold_out
+from training.tools.text_evaluation import figures, ranks
 
 NAMES = ["fox", "dog", "cat", "bat (animal)", "monitor/tv", "car (automobile)", "car", "other fish"]
 

@@ -1,0 +1,209 @@
+"""`mmsr bench kernel`: error of the estimated kernels, with depth given, estimated and absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tqdm import tqdm
+
+from mmsr_core.degradation import KernelField, constant_kernel_field
+from mmsr_core.errors import InputError
+from mmsr_core.image import make_folder
+from mmsr_core.metrics import best_constant_kernel, kernel_l1, kernel_psnr
+
+from . import sources
+from .environment import describe_environment, provenance, write_json, write_text
+from .measure import Figures, mean_figures
+from .options import FAILURES
+from .protocols import Sample, make_sample
+from .runner import describe_model, estimate_kernel
+from .table import format_figure, markdown_table
+
+if TYPE_CHECKING:
+    from mmsr_core.pipeline import MMSREngine
+
+Say = Callable[[str], None]
+KERNEL_DEPTHS = ("given", "on", "off")
+_CONSTANT = "best constant kernel"
+_COLUMNS = (("kernel_l1", "kernel L1", 4), ("kernel_psnr", "kernel PSNR", 2))
+
+
+@dataclass(frozen=True)
+class KernelOptions:
+    """Arguments of `mmsr bench kernel`."""
+
+    out: Path
+    pairs: Path | None = None
+    """Folder of `NAME.png` with `NAME.depth.npy` (or npz, png): defocus driven by depth."""
+    data: Path | None = None
+    """Folder of pictures for p2."""
+    params: Path | None = None
+    iterations: list[int] = field(default_factory=lambda: [1, 2, 3])
+    depths: list[str] = field(default_factory=lambda: list(KERNEL_DEPTHS))
+    limit: int | None = None
+    scale: int = 4
+    model: str = "small"
+    device: str = "auto"
+    dtype: str = "auto"
+    seed: int = 0
+
+
+def run_kernel(options: KernelOptions, say: Say) -> dict[str, Any]:
+    """Run the benchmark and write `kernel.json` and `kernel.md` into the output folder.
+
+    Args:
+        options: What to run.
+        say: Called with each line of text for the user.
+
+    Returns:
+        What the JSON file holds.
+    """
+    for depth in options.depths:
+        if depth not in KERNEL_DEPTHS:
+            raise InputError(f"--depth must be one of {', '.join(KERNEL_DEPTHS)}, not {depth!r}.")
+    tasks = _tasks(options)
+    make_folder(options.out)
+    from mmsr_core.pipeline import load_pipeline
+
+    pipe = load_pipeline(options.model, device=options.device, dtype=options.dtype)
+    result: dict[str, Any] = {
+        "benchmark": "kernel",
+        "environment": describe_environment(),
+        "options": sources.display_options(asdict(options)),
+        "model": describe_model(options.model, pipe),
+        "sets": {},
+    }
+    for name, (folder, pictures) in tasks.items():
+        depths = (
+            options.depths if name == "defocus" else [d for d in options.depths if d != "given"]
+        )
+        result["sets"][name] = _run_set(name, folder, pictures, depths, options, pipe, say)
+        write_json(options.out / "kernel.json", result)
+        write_text(options.out / "kernel.md", kernel_markdown(result))
+        say(_set_markdown(name, result["sets"][name]))
+    return result
+
+
+def _tasks(options: KernelOptions) -> dict[str, tuple[Path, list[Path]]]:
+    """The sets to run: `defocus` where pairs are given, `p2` where pictures are."""
+    tasks: dict[str, tuple[Path, list[Path]]] = {}
+    if options.pairs is not None:
+        folder = sources.need_folder(options.pairs, "pictures with depth maps", "--pairs")
+        tasks["defocus"] = (folder, sources.list_pictures(folder, options.limit))
+    data = options.data or sources.shared_path("data", "kodak24")
+    if data is not None:
+        folder = sources.need_folder(data, "full-size pictures", "--data")
+        tasks["p2"] = (folder, sources.list_pictures(folder, options.limit))
+    if not tasks:
+        raise InputError("Nothing to run: give --pairs FOLDER, --data FOLDER, or both.")
+    return tasks
+
+
+def _run_set(
+    name: str,
+    folder: Path,
+    pictures: list[Path],
+    depths: list[str],
+    options: KernelOptions,
+    pipe: MMSREngine,
+    say: Say,
+) -> dict[str, Any]:
+    rows: dict[str, dict[str, Figures]] = {}
+    failures: dict[str, str] = {}
+    for path in tqdm(pictures, desc=name, unit="picture"):
+        try:
+            sample = _sample(name, path, folder, options)
+            figures = dict(_estimates(sample, depths, options, pipe))
+        except FAILURES as error:
+            failures[path.name] = " ".join(str(error).split())
+            say(f"{name}: {path.name} failed and is left out: {failures[path.name]}")
+            continue
+        for method, row in figures.items():
+            rows.setdefault(method, {})[path.stem] = row
+    methods = {m: {"mean": mean_figures(list(r.values())), "images": r} for m, r in rows.items()}
+    count = len(next(iter(rows.values()), {}))
+    return {"pictures": count, "methods": methods, "failures": failures}
+
+
+def _sample(name: str, path: Path, folder: Path, options: KernelOptions) -> Sample:
+    hr = sources.read_hr(path, options.scale)
+    size = (hr.shape[-2] // options.scale, hr.shape[-1] // options.scale)
+    if name == "defocus":
+        depth = sources.read_inverse_depth(sources.find_depth_map(folder, path.stem), size)
+        return make_sample(
+            "defocus", hr, path.stem, options.scale, options.seed, inverse_depth=depth
+        )
+    params = options.params
+    shared = sources.shared_path("data", "kodak24")
+    if params is None and shared is not None and folder.resolve() == shared.resolve():
+        params = (
+            sources.shared_path("peers", "kodak24", "p2_params") if options.scale == 4 else None
+        )
+    maps = None
+    if params is not None:
+        maps = sources.read_kernel_parameters(params / f"{path.stem}.npz", size)
+    return make_sample("p2", hr, path.stem, options.scale, options.seed, parameters=maps)
+
+
+def _estimates(
+    sample: Sample, depths: list[str], options: KernelOptions, pipe: MMSREngine
+) -> Iterator[tuple[str, Figures]]:
+    """Method -> figures for one input."""
+    true = sample.true_field
+    if true is None:
+        raise InputError("This input has no true kernels.")
+    kernel = best_constant_kernel(true).float()
+    yield (
+        _CONSTANT,
+        _errors(constant_kernel_field(kernel, true.height, true.width, true.scale), true),
+    )
+    for depth in depths:
+        for iterations in options.iterations if depth == "on" else [1]:
+            field_ = estimate_kernel(
+                pipe,
+                sample.lr,
+                scale=options.scale,
+                iterations=iterations,
+                depth=depth,
+                inverse_depth=sample.inverse_depth,
+            )
+            suffix = f", SVKR t={iterations}" if depth == "on" else ""
+            yield f"depth {depth}{suffix}", _errors(field_, true)
+
+
+def _errors(estimated: KernelField, true: KernelField) -> Figures:
+    with torch.no_grad():
+        return {
+            "kernel_l1": kernel_l1(estimated, true).item(),
+            "kernel_psnr": kernel_psnr(estimated, true).item(),
+        }
+
+
+def kernel_markdown(result: dict[str, Any]) -> str:
+    """The whole result as a Markdown page."""
+    environment, options = result["environment"], result["options"]
+    head = (
+        "# Kernel error\n\n"
+        f"{provenance(environment)}; model {options['model']}, "
+        f"seed {options['seed']}, scale {options['scale']}.\n\n"
+        "L1 is summed over the taps (0 equal, 2 disjoint), mean over sites; the peak of the kernel "
+        "PSNR is the largest value of the picture's true field. Depth: given = the true map, on = "
+        "the built-in estimate, off = none; SVKR's iterations matter for on alone. The best "
+        "constant kernel is the mean of the true field, optimal in L2.\n"
+    )
+    return "\n".join([head, *(_set_markdown(name, item) for name, item in result["sets"].items())])
+
+
+def _set_markdown(name: str, item: dict[str, Any]) -> str:
+    body = [
+        [method, *(format_figure(entry["mean"].get(key), digits) for key, _, digits in _COLUMNS)]
+        for method, entry in item["methods"].items()
+    ]
+    table = markdown_table(["method", *(heading for _, heading, _ in _COLUMNS)], body)
+    lines = [f"## {name}, {item['pictures']} pictures\n", table, ""]
+    lines += [f"Left out: {file}: {reason}\n" for file, reason in item["failures"].items()]
+    return "\n".join(lines)

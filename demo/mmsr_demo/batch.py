@@ -1,0 +1,129 @@
+"""Batch: many pictures in, one ZIP out; a picture that fails does not end it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmsr_core.errors import InputError, MMSRError
+from mmsr_core.types import Progress, ProgressCallback
+
+from .archive import BatchItem, BatchLimits, collect_batch
+from .files import safe_stem
+from .jobs import BatchLine, BatchResult, Restoration, RestoreJob
+from .live import Stopped
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+_log = logging.getLogger(__name__)
+
+
+def batch_limits(engine: Engine) -> BatchLimits:
+    """The limits that the starter chose."""
+    chosen = engine.settings
+    return BatchLimits(
+        chosen.max_batch_files, chosen.max_batch_mb << 20, chosen.max_upload_mb << 20
+    )
+
+
+def restore_batch(
+    engine: Engine,
+    uploads: Sequence[tuple[str, Path]],
+    settings: RestoreJob,
+    progress: ProgressCallback,
+    on_line: Callable[[BatchLine], None] = lambda line: None,
+) -> BatchResult:
+    """Restores every picture of a batch into one ZIP, with a report for each.
+
+    Args:
+        engine: runs the pictures one by one.
+        uploads: name and place of every uploaded file; ZIP archives are unpacked.
+        settings: what to do with each; its `picture` and `name` are not used.
+        progress: called with the share of the whole batch.
+        on_line: called when a picture is done.
+
+    Raises:
+        InputError: The batch as a whole cannot be used, or no picture in it can.
+    """
+    with engine.workspace.result_folder() as folder:
+        unpacked = folder / "in"
+        unpacked.mkdir()
+        items = collect_batch(uploads, unpacked, batch_limits(engine))
+        target = folder / "restored.zip"
+        lines = _restore_all(engine, items, settings, target, progress, on_line)
+        if not any(line.result for line in lines):
+            reasons = "; ".join(f"{line.name}: {line.message}" for line in lines[:3])
+            raise InputError(f"None of the {len(lines)} files could be restored. {reasons}")
+        shutil.rmtree(unpacked, ignore_errors=True)
+    return BatchResult(target, tuple(lines))
+
+
+def _restore_all(
+    engine: Engine,
+    items: Sequence[BatchItem],
+    settings: RestoreJob,
+    target: Path,
+    progress: ProgressCallback,
+    on_line: Callable[[BatchLine], None],
+) -> list[BatchLine]:
+    lines: list[BatchLine] = []
+    reports: dict[str, object] = {}
+    taken: set[str] = set()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # PNG is packed already.
+        for index, item in enumerate(items):
+
+            def tell(event: Progress, done: int = index) -> None:
+                share = done + event.done / max(1, event.total)
+                stage = f"{done + 1} of {len(items)}: {event.stage}"
+                progress(Progress(stage, round(1000 * share), 1000 * len(items), event.preview))
+
+            line, made = _restore_one(engine, item, settings, taken, tell)
+            if made is not None:
+                try:
+                    archive.write(made.after, line.result)
+                finally:
+                    engine.workspace.discard(made.own_folder)  # A batch may be large.
+                reports[line.result] = made.report
+            lines.append(line)
+            on_line(line)
+        failed = {line.name: line.message for line in lines if not line.result}
+        archive.writestr(
+            "report.json", json.dumps({"restored": reports, "failed": failed}, indent=2)
+        )
+    return lines
+
+
+def _restore_one(
+    engine: Engine,
+    item: BatchItem,
+    settings: RestoreJob,
+    taken: set[str],
+    tell: ProgressCallback,
+) -> tuple[BatchLine, Restoration | None]:
+    if item.path is None:
+        return BatchLine(item.name, "", item.error), None
+    job = replace(settings, picture=item.path, name=item.name)
+    try:
+        made = engine.restore(job, tell)
+    except Stopped:
+        raise
+    except MMSRError as error:
+        return BatchLine(item.name, "", str(error)), None
+    except Exception:  # noqa: BLE001 - one picture must not end the batch.
+        _log.exception("A picture of a batch failed")
+        return BatchLine(item.name, "", "unexpected error, see the terminal"), None
+    stem, number = safe_stem(item.name), 1
+    name = f"{stem}_restored.png"
+    while name.lower() in taken:
+        number += 1
+        name = f"{stem}_{number}_restored.png"
+    taken.add(name.lower())
+    height, width = made.plan.result
+    return BatchLine(item.name, name, f"{width}×{height}"), made

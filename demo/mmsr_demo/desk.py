@@ -1,0 +1,80 @@
+"""What every tab shares: the engine, the stop flags, and a run as HTML of its progress."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+import gradio as gr
+
+from mmsr_core.types import ProgressCallback
+
+from . import panels
+from .engine import Engine
+from .jobs import Made
+from .live import Finished, Moment, StopFlags, watch_run
+
+Result = TypeVar("Result", bound=Made)
+ENGINE_QUEUE = "engine"
+"""Every event that computes shares this queue; one runs at a time."""
+
+
+class Desk:
+    """The engine and the stop flags of one page."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Args: the engine."""
+        self.engine = engine
+        self.workspace = engine.workspace
+        self.flags = StopFlags()
+
+    def stop(self, request: gr.Request) -> None:
+        """Ends every run of this browser tab."""
+        self.flags.stop(str(request.session_hash))
+
+    def example_copy(self, path: Path) -> str:
+        """A fresh copy of a shipped example in the workspace, for gradio to serve."""
+        return str(shutil.copyfile(path, self.workspace.new_folder() / path.name))
+
+    def show_run(
+        self, work: Callable[[ProgressCallback], Result], request: gr.Request
+    ) -> Generator[str | Finished[Result], None, None]:
+        """Runs `work`; yields HTML of its progress, and at the end `Finished`.
+
+        A result that comes after Stop goes with its files.
+
+        Raises:
+            Stopped: the user pressed Stop.
+        """
+        preview = ""
+        yield panels.running(None, preview, "Getting ready")
+        with closing(self.watch(work, request)) as items:
+            for item in items:
+                if isinstance(item, Moment):
+                    if item.preview is not None:
+                        preview = panels.data_uri(item.preview)
+                    yield panels.running(item, preview)
+                else:
+                    yield item
+
+    def watch(
+        self, work: Callable[[ProgressCallback], Result], request: gr.Request | None
+    ) -> Generator[Moment | Finished[Result], None, None]:
+        """`watch_run`, which `stop` ends; a result that is not shown goes with its files."""
+        flag = self.flags.new(str(getattr(request, "session_hash", None)))
+        return watch_run(work, flag, self._discard)
+
+    def _discard(self, made: Made) -> None:
+        self.workspace.discard(made.own_folder)
+
+
+def unload(desk: Desk) -> Callable[[gr.Request], None]:
+    """The handler for a page that was left: its runs end."""
+
+    def left(request: gr.Request) -> None:
+        desk.stop(request)
+
+    return left

@@ -1,0 +1,283 @@
+"""The API: `/restore`, `/estimate`, `/fuse`, `/compare`, `/batch`. Names and order are a contract.
+
+The inputs are components that the page does not show, so that every limit (files, ranges, choices)
+is the same as on the page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from mmsr_core.errors import InputError
+from mmsr_core.types import ProgressCallback
+
+from . import panels
+from .batch import restore_batch
+from .compare import compare
+from .desk import ENGINE_QUEUE, Desk
+from .guard import as_path, as_paths, helpful, needed, take_number, take_unread
+from .inspection import Inspection
+from .jobs import BatchResult, CompareJob, Comparison, Made, Restoration, RestoreJob
+from .live import Moment
+from .models import MAX_PROMPT
+from .settings import PRESETS, parse_scale
+from .tab_batch import batch_settings, batch_uploads
+from .tab_fuse import fuse_job
+
+Result = TypeVar("Result", bound=Made)
+
+
+def build_endpoints(desk: Desk) -> None:
+    """Declares the endpoints inside the present Blocks context."""
+    _restore(desk)
+    _estimate(desk)
+    _fuse(desk)
+    _compare(desk)
+    _batch(desk)
+
+
+def _endpoint(
+    fn: Callable[..., Any], name: str, description: str, inputs: list[Any], outputs: list[Any]
+) -> None:
+    gr.Button(visible=False).click(
+        fn,
+        inputs,
+        outputs,
+        api_name=name,
+        api_description=description,
+        concurrency_id=ENGINE_QUEUE,
+        concurrency_limit=1,
+        show_progress="hidden",
+    )
+
+
+def _answering(
+    desk: Desk, fn: Callable[..., Result], present: Callable[[Result], tuple[Any, ...]]
+) -> Callable[..., Any]:
+    """An endpoint from `fn(*values, tell)`: runs in a thread, reports progress, ends when left.
+
+    It yields once, what `present` makes of the result: as a generator it can be cancelled between
+    two progress reports.
+    """
+
+    @wraps(fn)
+    def run(*values: Any, request: gr.Request | None, progress: Any) -> Iterator[Any]:
+        with helpful(), closing(desk.watch(lambda tell: fn(*values, tell), request)) as items:
+            for item in items:
+                if isinstance(item, Moment):
+                    progress(item.share, desc=panels.stage_words(item.stage))
+                else:
+                    yield present(item.value)
+
+    return run
+
+
+def _image(label: str) -> Any:
+    return take_unread(gr.Image(label=label, type="filepath", image_mode=None, visible=False))
+
+
+def _scale() -> Any:
+    return gr.Textbox("Auto", label="scale: Auto, or 1 to 16", visible=False)
+
+
+def _preset() -> Any:
+    return gr.Radio(list(PRESETS), value="Balanced", label="preset", visible=False)
+
+
+def _file(label: str) -> Any:
+    return gr.File(label=label, visible=False)
+
+
+def _json(label: str) -> Any:
+    return gr.JSON(label=label, visible=False)
+
+
+def _restore(desk: Desk) -> None:
+    inputs = [
+        _image("picture"),
+        _scale(),
+        take_number(gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False)),
+        take_number(gr.Slider(0, 2, 0.6, label="detail", visible=False)),
+        take_number(gr.Number(0, precision=0, minimum=0, label="seed", visible=False)),
+        gr.Textbox("", label="prompt", max_length=MAX_PROMPT, visible=False),
+        _image("depth"),
+        _image("guide"),
+        gr.Radio(["guide", "fuse"], value="guide", label="guide_mode", visible=False),
+        gr.JSON({}, label="strengths: name to 0..2", visible=False),
+        take_unread(gr.File(label="references", file_count="multiple", visible=False)),
+    ]
+
+    def work(*values: Any) -> Restoration:
+        picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
+        references, tell = more
+        upload = needed(picture, desk.workspace)
+        job = RestoreJob(
+            Path(upload.path), upload.name, parse_scale(scale), int(steps), float(detail),
+            int(seed or 0), prompt=prompt or "", depth=as_path(depth, desk.workspace),
+            guide=as_path(guide, desk.workspace), guide_mode=mode,
+            strengths=_strengths(strengths), references=as_paths(references, desk.workspace),
+        )  # fmt: skip
+        return desk.engine.restore(job, tell)
+
+    def present(made: Restoration) -> tuple[str, dict[str, Any]]:
+        return str(made.after), made.report | {"measured": made.inspection.numbers()}
+
+    run = _answering(desk, work, present)
+
+    def restore(
+        picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
+        depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
+        references: Any = None,
+        request: gr.Request | None = None,
+        progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
+    ) -> Iterator[Any]:  # fmt: skip
+        given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
+        yield from run(*given, references, request=request, progress=progress)
+
+    text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
+    _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
+
+
+def _strengths(value: Any) -> dict[str, float]:
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError('strengths must be an object such as {"depth": 0.5}.')
+    try:
+        numbers = {str(name): float(number) for name, number in value.items()}
+    except (TypeError, ValueError):
+        numbers = {"": math.nan}
+    if not all(0 <= number <= 2 for number in numbers.values()):
+        raise InputError("strengths must hold numbers from 0 to 2.")
+    return numbers
+
+
+def _estimate(desk: Desk) -> None:
+    def work(picture: Any, scale: Any, tell: ProgressCallback) -> Inspection:
+        path = Path(needed(picture, desk.workspace).path)
+        return desk.engine.estimate(path, parse_scale(scale), tell)
+
+    def present(found: Inspection) -> tuple[Any, ...]:
+        depth = None if found.depth_file is None else str(found.depth_file)
+        return found.numbers(), str(found.draw_map()), depth
+
+    run = _answering(desk, work, present)
+
+    def estimate(
+        picture: Any, scale: Any, request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
+    ) -> Iterator[Any]:  # fmt: skip
+        yield from run(picture, scale, request=request, progress=progress)
+
+    text = "Measures blur, noise, JPEG and depth. Returns numbers and words, kernel map, depth."
+    outputs = [_json("measured"), _file("kernel_map"), _file("depth")]
+    _endpoint(estimate, "estimate", text, [_image("picture"), _scale()], outputs)
+
+
+def _fuse(desk: Desk) -> None:
+    inputs = [
+        _image("first"),
+        _image("second"),
+        gr.Radio(["fuse", "guide"], value="fuse", label="mode", visible=False),
+        _scale(),
+        take_number(gr.Slider(0, 2, 1, label="strength of the second picture", visible=False)),
+        take_number(gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False)),
+    ]
+
+    def work(*values: Any) -> Restoration:
+        *given, tell = values
+        return desk.engine.restore(fuse_job(desk, *given), tell)
+
+    def present(made: Restoration) -> tuple[str, dict[str, Any]]:
+        return str(made.after), made.report
+
+    run = _answering(desk, work, present)
+
+    def fuse(
+        first: Any, second: Any, mode: Any, scale: Any, strength: Any, steps: Any,
+        request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
+    ) -> Iterator[Any]:  # fmt: skip
+        given = (first, second, mode, scale, strength, steps)
+        yield from run(*given, request=request, progress=progress)
+
+    text = "Restores the first picture with a second sensor's. Returns a PNG and the report."
+    _endpoint(fuse, "fuse", text, inputs, [_file("fused"), _json("report")])
+
+
+def _compare(desk: Desk) -> None:
+    inputs = [
+        _image("good"),
+        _image("damaged"),
+        take_number(gr.Slider(1, 16, 4, step=1, precision=0, label="scale", visible=False)),
+        take_number(gr.Slider(0.1, 4.5, 1.6, label="blur_px (left edge)", visible=False)),
+        take_number(gr.Slider(0.1, 4.5, 1.6, label="blur_end_px (right edge)", visible=False)),
+        take_number(gr.Slider(0, 255, 2, label="noise_255", visible=False)),
+        take_number(
+            gr.Slider(1, 100, 100, step=1, precision=0, label="jpeg_quality", visible=False)
+        ),
+        _preset(),
+    ]
+
+    def work(*values: Any) -> Comparison:
+        good, damaged, scale, blur, blur_end, noise, quality, preset, tell = values
+        steps, detail = PRESETS[preset]
+        job = CompareJob(
+            Path(needed(good, desk.workspace, "a good picture").path),
+            as_path(damaged, desk.workspace), int(scale), float(blur), float(blur_end),
+            float(noise), int(quality), steps, detail,
+        )  # fmt: skip
+        return compare(desk.engine, job, tell)
+
+    def present(made: Comparison) -> tuple[Any, ...]:
+        table = {"scores": [asdict(score) for score in made.scores], "note": made.note}
+        return table, str(made.restored), str(made.bicubic), str(made.damaged)
+
+    run = _answering(desk, work, present)
+
+    def compare_(
+        good: Any, damaged: Any = None, scale: Any = None, blur_px: Any = None,
+        blur_end_px: Any = None, noise_255: Any = None, jpeg_quality: Any = None,
+        preset: Any = None, request: gr.Request | None = None,
+        progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
+    ) -> Iterator[Any]:  # fmt: skip
+        given = (good, damaged, scale, blur_px, blur_end_px, noise_255, jpeg_quality, preset)
+        yield from run(*given, request=request, progress=progress)
+
+    text = (
+        "Damages a good picture (or takes a damaged one), restores it and measures PSNR, SSIM and, "
+        "where its parameters are present, LPIPS."
+    )
+    outputs = [_json("scores"), _file("restored"), _file("bicubic"), _file("damaged")]
+    _endpoint(compare_, "compare", text, inputs, outputs)
+
+
+def _batch(desk: Desk) -> None:
+    files = take_unread(gr.File(label="files", file_count="multiple", visible=False))
+
+    def work(given: Any, preset: Any, scale: Any, tell: ProgressCallback) -> BatchResult:
+        job = batch_settings(preset, scale)
+        return restore_batch(desk.engine, batch_uploads(desk, given), job, tell)
+
+    def present(done: BatchResult) -> tuple[Any, ...]:
+        return str(done.archive), [asdict(line) for line in done.lines]
+
+    run = _answering(desk, work, present)
+
+    def batch(
+        files: Any, preset: Any, scale: Any, request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
+    ) -> Iterator[Any]:  # fmt: skip
+        yield from run(files, preset, scale, request=request, progress=progress)
+
+    text = "Restores several pictures, or those in ZIP archives. Returns a ZIP and a line for each."
+    outputs = [_file("archive"), _json("lines")]
+    _endpoint(batch, "batch", text, [files, _preset(), _scale()], outputs)

@@ -1,0 +1,211 @@
+"""The demo's access to the pipeline: one job at a time, results on disk, the last ones kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsr_core.types import Progress, ProgressCallback
+
+from .files import Workspace
+from .jobs import Restoration, RestoreJob
+from .kept import KeptResults, job_key
+from .models import Abilities, Models
+from .outcome import save_outcome
+from .pace import Pace
+from .settings import DemoSettings
+from .sizes import SizePlan, plan_size, suitable_pixels
+from .turns import Turns
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmsr_core.image import LoadedImage
+    from mmsr_core.pipeline import MMSREngine, RestorationOutput
+    from mmsr_core.prompts import ClipPromptEncoder
+
+    from .inspection import Inspection
+
+
+def _silent(progress: Progress) -> None:
+    del progress
+
+
+class Engine:
+    """Loads the weights when first needed and runs one job at a time."""
+
+    def __init__(self, settings: DemoSettings, workspace: Workspace | None = None) -> None:
+        """Args: what the starter chose; where files go (a new place by default)."""
+        self.settings = settings
+        self.workspace = workspace or Workspace()
+        self.results = KeptResults()
+        self._models = Models(settings)
+        self._turns = Turns()
+        self._pace = Pace()
+
+    @property
+    def pipeline(self) -> MMSREngine:
+        """The pipeline; see `Models.pipeline`."""
+        return self._models.pipeline
+
+    @property
+    def clip(self) -> ClipPromptEncoder | None:
+        """The CLIP model that the starter named, or None; see `Models.clip`."""
+        return self._models.clip
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the weights can make use of; loads them."""
+        return self._models.abilities
+
+    @property
+    def somebody_waits(self) -> bool:
+        """Whether a job waits for the one that runs."""
+        return self._turns.somebody_waits
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs."""
+        return self._turns.is_busy
+
+    def plan(self, size: tuple[int, int], scale: int | None) -> SizePlan:
+        """The working size of a picture of (height, width); see `plan_size`."""
+        auto = self.settings.auto_pixels or suitable_pixels(self._models.device_type)
+        return plan_size(size, scale, auto, self.settings.max_output_pixels)
+
+    def seconds_for(self, plan: SizePlan, steps: int) -> float:
+        """About how long a run takes, from the runs so far."""
+        return self._pace.seconds_for(plan, steps, self._models.device_type)
+
+    def load(self, path: Path, float_range: Any = "unit") -> LoadedImage:
+        """Reads an uploaded picture within the limits.
+
+        Raises:
+            ImageFileError: It is no picture, damaged or too large; the message has no server path.
+        """
+        from mmsr_core.errors import ImageFileError
+        from mmsr_core.image import load_image
+
+        try:
+            return load_image(path, self.settings.max_pixels, float_range=float_range)
+        except ImageFileError as error:
+            raise ImageFileError(str(error).replace(str(path), "This file")) from None
+
+    def size_of(self, path: Path) -> tuple[int, int]:
+        """Height and width from the header alone; errors as for `load`."""
+        from mmsr_core.errors import ImageFileError
+        from mmsr_core.image import read_size
+
+        try:
+            return read_size(path, self.settings.max_pixels)
+        except ImageFileError as error:
+            raise ImageFileError(str(error).replace(str(path), "This file")) from None
+
+    def restore(
+        self, job: RestoreJob, progress: ProgressCallback | None = None, *, keep: bool = False
+    ) -> Restoration:
+        """Restores one picture; the same job again is answered from the last results.
+
+        Args:
+            job: what to do.
+            progress: told how far it is; may raise to end the run.
+            keep: keep the result as long as the engine, for a shipped example.
+
+        Raises:
+            InputError: A picture or a number cannot be used.
+        """
+        from mmsr_core.image import resize_bicubic
+
+        tell = progress or _silent
+        key = job_key(job)
+        kept = self.results.get(key)
+        if kept is not None:
+            return replace(kept, own_folder=None)
+        self.plan(self.size_of(job.picture), job.scale)  # From the header: refused before decoding.
+        image = self.load(job.picture)
+        plan = self.plan(image.size, job.scale)
+        lr = resize_bicubic(image.rgb, plan.work)
+        tell(Progress("load", 0, 1))
+        pipeline = self.pipeline
+        with self._turns.turn(tell):
+            started = time.perf_counter()
+            output = self._run(pipeline, lr, job, plan.scale, tell)
+            self._pace.learn(plan, job.steps, time.perf_counter() - started)
+        tell(Progress("save", 1, 1))
+        with self.workspace.result_folder(keep=keep) as folder:
+            made = save_outcome(folder, job, image, lr, plan, output)
+            tell(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
+        self.results.put(key, made, keep=keep)
+        return made
+
+    def estimate(
+        self, picture: Path, scale: int | None, progress: ProgressCallback | None = None
+    ) -> Inspection:
+        """Measures one picture without restoring it.
+
+        Raises:
+            InputError: The picture cannot be used.
+        """
+        from mmsr_core.image import resize_bicubic
+
+        from .inspection import inspect_run
+
+        self.plan(self.size_of(picture), scale)
+        image = self.load(picture)
+        plan = self.plan(image.size, scale)
+        lr = resize_bicubic(image.rgb, plan.work)
+        tell = progress or _silent
+        tell(Progress("load", 0, 1))
+        pipeline = self.pipeline
+        with self._turns.turn(tell):
+            measured = pipeline.refine_kernel(lr, plan.scale, progress=tell)
+        tell(Progress("save", 1, 1))
+        with self.workspace.result_folder() as folder:
+            found = inspect_run(lr, measured, folder)
+            tell(Progress("save", 1, 1))
+        return found
+
+    def run(self, lr: Tensor, scale: int, job: RestoreJob, tell: ProgressCallback) -> Tensor:
+        """The pipeline on a picture in memory: `(1,3,h,w)` to `(1,3,h*scale,w*scale)`, 0..1."""
+        pipeline = self.pipeline
+        with self._turns.turn(tell):
+            return self._run(pipeline, lr, job, scale, tell).images
+
+    def _run(
+        self,
+        pipeline: MMSREngine,
+        lr: Tensor,
+        job: RestoreJob,
+        scale: int,
+        tell: ProgressCallback,
+    ) -> RestorationOutput:
+        height, width = lr.shape[-2:]
+        options: dict[str, Any] = {}
+        if job.depth is not None:
+            from mmsr_core.depth import depth_from_picture
+
+            picture = self.load(job.depth, "stretch")
+            options["inverse_depth"] = depth_from_picture(picture.rgb, (height, width))
+        if job.guide is not None:
+            options |= {"guide": self.load(job.guide).rgb, "guide_mode": job.guide_mode}
+        prompt = self._models.prompt(job, lambda path: self.load(path).rgb)
+        if prompt is not None:
+            options["prompt"] = prompt
+        return pipeline(
+            lr,
+            scale=scale,
+            steps=job.steps,
+            detail=job.detail,
+            seed=job.seed,
+            strengths=dict(job.strengths),
+            consistency=job.consistency,
+            progress=tell,
+            **options,
+        )
+
+    def close(self) -> None:
+        """Removes every file."""
+        self.results.clear()
+        self.workspace.close()

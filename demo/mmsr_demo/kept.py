@@ -1,0 +1,70 @@
+"""The last results: the same job again is answered at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from pathlib import Path
+
+from mmsr_core.errors import InputError
+
+from .jobs import Restoration, RestoreJob
+
+_KEPT = 8
+
+
+def job_key(job: RestoreJob) -> str:
+    """What makes a job the same as another one: the contents of its files and its numbers.
+
+    Raises:
+        InputError: A file is gone.
+    """
+    files = [job.picture, job.depth, job.guide, *job.references]
+    sums = ["" if path is None else _digest(path) for path in files]
+    chosen = (job.name, job.scale, job.steps, job.detail, job.seed, job.consistency)
+    more = (job.prompt.strip(), job.guide_mode, sorted(job.strengths.items()))
+    return json.dumps([sums, chosen, more])
+
+
+class KeptResults:
+    """A few results by job. Their files may be swept away meanwhile; then they are forgotten."""
+
+    def __init__(self, size: int = _KEPT) -> None:
+        """Args: how many are kept."""
+        self._size = size
+        self._results: OrderedDict[str, Restoration] = OrderedDict()
+        self._for_good: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def get(self, key: str) -> Restoration | None:
+        """The result of a job, if it is still there."""
+        kept = self._results.get(key)
+        if kept is None or not (kept.after.is_file() and kept.before.is_file()):
+            self._results.pop(key, None)
+            return None
+        self._results.move_to_end(key)
+        return kept
+
+    def put(self, key: str, made: Restoration, keep: bool = False) -> None:
+        """Keeps a result, with `keep` for good; else the one not asked for the longest goes."""
+        self._results[key] = made
+        if keep:
+            self._for_good.add(key)
+        passing = [name for name in self._results if name not in self._for_good]
+        for name in passing[: max(0, len(passing) - self._size)]:
+            del self._results[name]
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self._results.clear()
+        self._for_good.clear()
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        raise InputError("The uploaded file is gone. Upload it again.") from None

@@ -1,0 +1,180 @@
+"""A long run seen from outside: progress while it works, and a stop that ends it within a tile."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from torch import Tensor
+
+from mmsr_core.types import Progress, ProgressCallback
+
+Result = TypeVar("Result")
+_PREVIEW_SECONDS = 0.6
+_WAIT_SECONDS = 0.15
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the user asked for it.
+    """Ends a run from inside its progress callback."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far a run is."""
+
+    stage: str
+    share: float
+    """0..1 of the whole run."""
+    seconds: float
+    """Since the run began."""
+    preview: Tensor | None
+    """Small `(3,h,w)` picture of the present state; None while nothing is new."""
+
+    def seconds_left(self) -> float | None:
+        """A guess, once there is something to guess from."""
+        if self.share < 0.08 or self.seconds < 1.5:
+            return None
+        return self.seconds * (1 - self.share) / self.share
+
+
+@dataclass(frozen=True)
+class Finished(Generic[Result]):
+    """The end of a run."""
+
+    value: Result
+
+
+class StopFlags:
+    """The stop flags of every session's runs. A session may have several (a batch, a queue)."""
+
+    def __init__(self) -> None:
+        """No session yet."""
+        self._lock = threading.Lock()
+        self._flags: dict[str, weakref.WeakSet[threading.Event]] = {}
+
+    def new(self, session: str) -> threading.Event:
+        """A fresh flag of a session."""
+        flag = threading.Event()
+        with self._lock:
+            self._flags.setdefault(session, weakref.WeakSet()).add(flag)
+            for name in [name for name, flags in self._flags.items() if not flags]:
+                del self._flags[name]
+        return flag
+
+    def stop(self, session: str) -> int:
+        """Sets every flag of a session; returns how many there were."""
+        with self._lock:
+            flags = list(self._flags.pop(session, ()))
+        for flag in flags:
+            flag.set()
+        return len(flags)
+
+
+class _Watch:
+    """The progress callback of a run: keeps the newest moment, raises when the flag is set."""
+
+    def __init__(self, flag: threading.Event) -> None:
+        self._flag = flag
+        self._started = time.monotonic()
+        self._last_preview = 0.0
+        self._lock = threading.Lock()
+        self._newest: Moment | None = None
+        self.changed = threading.Event()
+
+    def __call__(self, progress: Progress) -> None:
+        if self._flag.is_set():
+            raise Stopped
+        now = time.monotonic()
+        preview = None
+        if progress.preview is not None and now - self._last_preview > _PREVIEW_SECONDS:
+            self._last_preview = now
+            preview = progress.preview()  # Here, while the canvas is not being written.
+        share = progress.done / max(1, progress.total)
+        with self._lock:
+            if preview is None and self._newest is not None:
+                preview = self._newest.preview
+            self._newest = Moment(progress.stage, share, now - self._started, preview)
+        self.changed.set()
+
+    def take(self) -> Moment | None:
+        """The newest moment, once."""
+        with self._lock:
+            moment, self._newest = self._newest, None
+            self.changed.clear()
+            return moment
+
+
+def watch_run(
+    work: Callable[[ProgressCallback], Result],
+    flag: threading.Event,
+    discard: Callable[[Result], None] = lambda value: None,
+) -> Generator[Moment | Finished[Result], None, None]:
+    """Run `work` in a thread and say how far it is; the last item is `Finished`.
+
+    Closing the iterator early sets the flag, so a page that was left does not keep computing.
+
+    Args:
+        work: takes a progress callback, which must be called at least once a tile.
+        flag: set from anywhere, it ends the run.
+        discard: called with a result that came all the same and is given to nobody, or to one
+            who closes the iterator while he has it.
+
+    Raises:
+        Stopped: the flag was set.
+        Exception: whatever `work` raised.
+    """
+    watch = _Watch(flag)
+    outcome: deque[Finished[Result] | BaseException] = deque()
+    left = threading.Event()
+    """Nobody waits for the result any more."""
+
+    def drop() -> None:
+        """Whoever comes second, the run or the one who leaves, finds the result here."""
+        try:
+            end = outcome.pop()
+        except IndexError:
+            return
+        if isinstance(end, Finished):
+            discard(end.value)
+
+    def run() -> None:
+        try:
+            outcome.append(Finished(work(watch)))
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits.
+            outcome.append(error)
+        finally:
+            watch.changed.set()
+        if left.is_set():
+            drop()
+
+    thread = threading.Thread(target=run, name="mmsr-run", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            watch.changed.wait(_WAIT_SECONDS)
+            moment = watch.take()
+            if moment is not None:
+                yield moment
+                time.sleep(_WAIT_SECONDS)  # A page needs no more than a few pictures a second.
+            if flag.is_set():
+                thread.join()
+        end = outcome.pop()
+        if not isinstance(end, Finished):
+            raise end
+        if flag.is_set():  # After the last report: it was stopped all the same.
+            discard(end.value)
+            raise Stopped
+        try:
+            yield end
+        except BaseException:  # Whoever asked could not show it, or has left.
+            discard(end.value)
+            raise
+    finally:
+        flag.set()
+        left.set()
+        drop()

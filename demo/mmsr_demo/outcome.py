@@ -1,0 +1,89 @@
+"""What stays of a run: its pictures, the PNG's metadata and what can be looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmsr_core import __version__
+
+from .files import safe_stem
+from .inspection import Inspection, inspect_run
+from .jobs import Restoration, RestoreJob
+from .sizes import SizePlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmsr_core.image import LoadedImage
+    from mmsr_core.pipeline import RestorationOutput
+
+
+def save_outcome(
+    folder: Path,
+    job: RestoreJob,
+    image: LoadedImage,
+    lr: Tensor,
+    plan: SizePlan,
+    output: RestorationOutput,
+) -> Restoration:
+    """Writes the result and the enlarged input, of the same size, into a folder.
+
+    Args:
+        folder: an empty one of its own.
+        job: what was done.
+        image: the uploaded picture; its alpha, colour profile and depth of bits are kept.
+        lr: `(1,3,h,w)`, 0..1, what was restored: the picture, or reduced as `plan` says.
+        plan: the sizes.
+        output: of the pipeline.
+    """
+    from mmsr_core.image import resize_alpha, resize_bicubic, save_image
+
+    stem = safe_stem(job.name)
+    after, before = folder / f"{stem}_restored.png", folder / f"{stem}_before.jpg"
+    alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
+    save_image(
+        after,
+        output.images,
+        alpha,
+        metadata=png_metadata(job, plan, output),
+        icc_profile=image.icc_profile,
+        bit_depth=16 if image.bit_depth > 8 and not plan.is_reduced else 8,
+    )
+    save_image(before, resize_bicubic(lr, plan.result), icc_profile=image.icc_profile)
+    seen = inspect_result(lr, output, folder, job)
+    return Restoration(after, before, plan, output.report.to_dict(), seen, folder)
+
+
+def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:
+    """What is written into the PNG: the settings (`mmsr`) and the report (`mmsr_report`)."""
+    settings = {
+        "scale": plan.scale,
+        "steps": job.steps,
+        "detail": job.detail,
+        "seed": job.seed,
+        "consistency": job.consistency,
+        "prompt": job.prompt,
+        "reduced_first": plan.is_reduced,
+    }
+    return {
+        "Software": f"mmsr {__version__}",
+        "mmsr": json.dumps(settings),
+        "mmsr_report": json.dumps(output.report.to_dict()),
+    }
+
+
+def inspect_result(
+    lr: Tensor, output: RestorationOutput, folder: Path, job: RestoreJob
+) -> Inspection:
+    """What is kept of a run for "What was wrong"; `lr` is `(1,3,h,w)` in 0..1."""
+    return inspect_run(
+        lr,
+        output.estimate,
+        folder,
+        output.weight_steps,
+        output.report.consistency_db,
+        output.prompt_mask,
+        shows_two=job.guide is not None and job.guide_mode == "fuse",
+    )

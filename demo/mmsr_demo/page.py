@@ -1,0 +1,106 @@
+"""The page: five tabs and the API."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import gradio as gr
+
+from mmsr_core.errors import MMSRError
+from mmsr_core.types import Progress
+
+from .desk import Desk, unload
+from .endpoints import build_endpoints
+from .engine import Engine
+from .files import Workspace
+from .jobs import RestoreJob
+from .live import Stopped
+from .settings import PRESETS, DemoSettings
+from .tab_batch import build_batch
+from .tab_compare import build_compare
+from .tab_fuse import build_fuse
+from .tab_inspect import build_inspect
+from .tab_restore import DEFAULT_PRESET, EXAMPLE_FILES, EXAMPLES, build_restore
+from .theme import TITLE
+
+CLEAN_EVERY_S, KEEP_FILES_S = 300, 3600
+"""How often old files are looked for, and how long they stay."""
+RETRY_S = 3.0
+"""After how long the examples are tried again when somebody else was served first."""
+
+
+def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
+    """Builds the page without starting a server.
+
+    gradio's cache is moved into a private folder, which `Engine.close` removes.
+
+    Raises:
+        WeightsError: The weights are missing or damaged.
+        InputError: The device is not there, or CLIP cannot be loaded.
+    """
+    workspace = Workspace()
+    engine = Engine(settings, workspace)
+    try:
+        _ = engine.pipeline, engine.clip
+    except BaseException:
+        engine.close()
+        raise
+    # Only now: a page that cannot be built takes nobody's cache away.
+    os.environ["GRADIO_TEMP_DIR"] = str(workspace.root)
+    os.environ["GRADIO_EXAMPLES_CACHE"] = str(workspace.root / "examples")
+    desk = Desk(engine)
+    with gr.Blocks(
+        title=f"{TITLE}: see what is wrong with a picture, get it back sharp",
+        analytics_enabled=False,
+        delete_cache=(CLEAN_EVERY_S, KEEP_FILES_S),
+    ) as page:
+        gr.HTML(
+            f'<header class="mm-head"><h1>{TITLE}</h1>'
+            "<p>Drop a picture. See what is wrong with it. Get it back sharp.</p></header>"
+        )
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Restore", id="restore"):
+                restored = build_restore(desk, tabs)
+            with gr.Tab("What was wrong", id="inspect"):
+                build_inspect(desk, restored)
+            with gr.Tab("Fuse", id="fuse"):
+                build_fuse(desk)
+            with gr.Tab("Compare", id="compare"):
+                build_compare(desk)
+            with gr.Tab("Batch", id="batch"):
+                build_batch(desk)
+        build_endpoints(desk)
+        page.unload(unload(desk))
+    workspace.sweep_every(CLEAN_EVERY_S, KEEP_FILES_S)
+    page.queue(max_size=settings.queue_length, default_concurrency_limit=1)
+    return page, engine
+
+
+def warm_up(engine: Engine) -> threading.Thread:
+    """Restores the examples in the background, so that they are instant; gives way to any job."""
+
+    def give_way(progress: Progress) -> None:
+        del progress
+        if engine.somebody_waits:
+            raise Stopped
+
+    def work() -> None:
+        waiting = list(EXAMPLE_FILES)
+        closed = engine.workspace.closed
+        steps, detail = PRESETS[DEFAULT_PRESET]
+        while waiting and not closed.is_set():
+            name = waiting[0]
+            job = RestoreJob(EXAMPLES / name, name, steps=steps, detail=detail)
+            try:
+                engine.restore(job, give_way, keep=True)
+            except Stopped:  # Somebody came first: again when there is time.
+                closed.wait(RETRY_S)
+                continue
+            except (MMSRError, OSError):  # Said when somebody asks for it.
+                return
+            del waiting[0]
+
+    thread = threading.Thread(target=work, name="mmsr-warm-up", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,68 @@
+"""What the one who starts the demo chooses. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PRESETS: dict[str, tuple[int, float]] = {
+    "Faithful": (0, 1.0),
+    "Balanced": (1, 0.6),
+    "Detailed": (4, 1.0),
+}
+"""Name to (steps, detail). Faithful is the mean net alone: nothing is invented."""
+SCALES: tuple[str, ...] = ("Auto", "×1", "×2", "×3", "×4", "×8")
+"""What the page offers; `parse_scale` reads them."""
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """Limits and place of the demo. The defaults are safe on a machine with a network."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but a loopback address opens the demo to others."""
+    port: int = 7860
+    """0 lets the system choose."""
+    model: str | Path = "small"
+    device: str = "auto"
+    dtype: str = "auto"
+    clip: str | Path | None = None
+    """A CLIP model (local folder) for prompts and reference pictures; None uses what the weights
+    bring."""
+    max_pixels: int = 25_000_000
+    """Larger pictures are refused from their header."""
+    max_output_pixels: int = 64_000_000
+    """Larger results are refused."""
+    auto_pixels: int = 0
+    """Size of the result that `Auto` aims at; 0 takes 4 megapixels on a CPU, 24 on a GPU."""
+    max_upload_mb: int = 60
+    """Per file."""
+    max_batch_files: int = 100
+    max_batch_mb: int = 400
+    """All files of a batch together, unpacked."""
+    queue_length: int = 32
+    """Jobs that may wait; one runs at a time."""
+    open_browser: bool = True
+    warm_up: bool = True
+    """Load the weights and restore the examples in the background after the start."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this computer can reach the page."""
+        return self.host in ("127.0.0.1", "localhost", "::1")
+
+
+def parse_scale(text: str) -> int | None:
+    """`Auto` is None, `×4` (also `x4` or `4`) is 4.
+
+    Raises:
+        InputError: It is neither.
+    """
+    from mmsr_core.errors import InputError
+
+    plain = str(text).strip().lower().lstrip("×x")
+    if plain == "auto":
+        return None
+    if not plain.isdecimal() or not 1 <= int(plain) <= 16:
+        raise InputError(f"scale must be Auto or a whole number from 1 to 16, not {text!r}.")
+    return int(plain)

@@ -1,0 +1,114 @@
+"""The fifth tab: several pictures or a ZIP in, a ZIP out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mmsr_core.errors import InputError
+from mmsr_core.image import INPUT_SUFFIXES
+
+from . import panels
+from .batch import restore_batch
+from .desk import Desk
+from .guard import as_upload, take_unread
+from .jobs import BatchLine, BatchResult, RestoreJob
+from .runs import RunParts, Task, Updates, run_buttons, run_status, wire_run
+from .settings import PRESETS, SCALES, parse_scale
+
+_DEFAULT = "Balanced"
+
+
+def build_batch(desk: Desk) -> None:
+    """Builds the tab inside the present Blocks context."""
+    chosen = desk.engine.settings
+    with gr.Row(equal_height=False, elem_classes="mm-columns"):
+        with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
+            files = take_unread(
+                gr.File(
+                    label="Pictures, or a ZIP with pictures", file_count="multiple",
+                    file_types=[*sorted(INPUT_SUFFIXES), ".zip"], height=240,
+                    elem_id="batch-files",
+                )
+            )  # fmt: skip
+            gr.HTML(
+                f'<p class="mm-small">At most {chosen.max_batch_files} pictures and '
+                f"{chosen.max_batch_mb} MB in one batch. A picture that cannot be read is named, "
+                "and the rest goes on.</p>"
+            )
+            preset = gr.Radio(
+                list(PRESETS), value=_DEFAULT, label="How", elem_classes="mm-segments",
+                info="Faithful invents nothing. Detailed adds the most texture.",
+            )  # fmt: skip
+            scale = gr.Radio(
+                list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
+                info="Auto suits the size of each picture.",
+            )  # fmt: skip
+            start, stop = run_buttons("Restore all", "batch")
+        with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
+            status, queue = run_status("batch")
+            download = gr.DownloadButton(
+                "Download ZIP", visible=False, variant="primary", elem_id="batch-download"
+            )
+            table = gr.HTML(
+                panels.empty(
+                    "The results appear here", "One ZIP with the pictures and a report of each."
+                ),
+                elem_id="batch-table",
+            )
+
+    def show(result: BatchResult) -> Updates:
+        good = sum(1 for line in result.lines if line.result)
+        text = f"{good} of {len(result.lines)} pictures restored."
+        return {
+            status: panels.notice(text, "good" if good == len(result.lines) else "info"),
+            download: gr.update(value=str(result.archive), visible=True),
+            table: panels.batch_table(result.lines),
+        }
+
+    def prepare(values: Updates) -> Task[BatchResult]:
+        uploads = batch_uploads(desk, values[files])
+        job = batch_settings(values[preset], values[scale])
+        lines: list[BatchLine] = []
+        shown = 0
+
+        def meanwhile() -> Updates:
+            nonlocal shown
+            if len(lines) == shown:
+                return {}
+            shown = len(lines)
+            return {table: panels.batch_table(list(lines))}
+
+        return Task(
+            lambda tell: restore_batch(desk.engine, uploads, job, tell, lines.append), meanwhile
+        )
+
+    wire_run(
+        desk, RunParts(start, stop, status, queue), [start.click],
+        {files, preset, scale}, [download, table], prepare, show,
+        begun={download: gr.update(visible=False), table: ""},
+    )  # fmt: skip
+
+
+def batch_uploads(desk: Desk, values: Any) -> list[tuple[str, Path]]:
+    """Name and place of every uploaded file.
+
+    Raises:
+        InputError: There is none, or one lies outside the workspace.
+    """
+    given = values if isinstance(values, list) else [values]
+    found = [as_upload(value, desk.workspace) for value in given]
+    uploads = [(upload.name, Path(upload.path)) for upload in found if upload is not None]
+    if not uploads:
+        raise InputError("Choose pictures or a ZIP archive first.")
+    return uploads
+
+
+def batch_settings(preset: str, scale: str) -> RestoreJob:
+    """What to do with each picture."""
+    if preset not in PRESETS:
+        raise InputError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}.")
+    steps, detail = PRESETS[preset]
+    return RestoreJob(Path(), scale=parse_scale(scale), steps=steps, detail=detail)

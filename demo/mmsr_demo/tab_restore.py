@@ -1,0 +1,258 @@
+"""The first tab: drop a picture, press Restore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mmsr_core.cli.arguments import MODALITIES
+
+from . import panels, words
+from .desk import Desk
+from .guard import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
+from .jobs import Restoration, RestoreJob
+from .models import MAX_PROMPT, Abilities
+from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
+from .settings import PRESETS, SCALES, parse_scale
+
+EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLE_FILES = ("out_of_focus.png", "shaken.png", "soft_and_compressed.png")
+DEFAULT_PRESET = "Balanced"
+_PRESET_HELP = "Faithful invents nothing. Detailed adds the most texture. Balanced is between them."
+
+
+@dataclass(frozen=True)
+class RestoreTab:
+    """What other tabs need of this one."""
+
+    result: gr.State
+    """The last `Restoration` of this session, or None."""
+    ran: tuple[Any, ...]
+    """The events after which `result` is new."""
+
+
+def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
+    """Builds the tab inside the present Blocks context; `tabs` lets it lead to the next one."""
+    result = gr.State(None, time_to_live=3600)
+    with gr.Row(equal_height=False, elem_classes="mm-columns"):
+        with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
+            picture = take_unread(
+                gr.Image(
+                    label="Your picture",
+                    type="filepath",
+                    image_mode=None,
+                    sources=["upload", "webcam", "clipboard"],
+                    height=300,
+                    elem_id="restore-picture",
+                    buttons=["fullscreen"],
+                    placeholder="Drop a picture here\nor tap to choose one",
+                )
+            )
+            plan = gr.HTML(elem_classes="mm-plan")
+            preset = gr.Radio(
+                list(PRESETS),
+                value=DEFAULT_PRESET,
+                label="How",
+                info=_PRESET_HELP,
+                elem_id="restore-preset",
+                elem_classes="mm-segments",
+            )
+            start, stop = run_buttons("Restore", "restore")
+            with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
+                advanced = _advanced(desk.engine.abilities)
+        with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
+            status, queue = run_status("restore")
+            hint = gr.HTML(
+                panels.empty(
+                    "Your restored picture appears here",
+                    "Drag the handle across it to see before and after.",
+                )
+            )
+            slider = gr.ImageSlider(
+                label="Before and after",
+                type="filepath",
+                visible=False,
+                interactive=False,
+                max_height=640,
+                elem_id="restore-slider",
+                buttons=["fullscreen"],
+            )
+            with gr.Row(elem_classes="mm-actions"):
+                download = gr.DownloadButton(
+                    "Download PNG", visible=False, size="md", elem_id="restore-download"
+                )
+                more = gr.Button(
+                    "What was wrong?", visible=False, size="md", elem_id="restore-more"
+                )
+            report = gr.HTML(elem_id="restore-report")
+            gr.HTML('<p class="mm-small">No picture at hand? Try one of these rendered scenes:</p>')
+            example = gr.Dataset(
+                components=[gr.Image(render=False, type="filepath")],
+                samples=[[str(EXAMPLES / name)] for name in EXAMPLE_FILES],
+                label="Examples",
+                show_label=False,
+                type="index",
+                elem_id="restore-examples",
+            )
+
+    inputs = {"picture": picture, "preset": preset, **advanced}
+    cleared = dict.fromkeys((hint, slider, download, more), gr.update(visible=False))
+
+    def prepare(values: Updates) -> Task[Restoration]:
+        job = read_job(desk, {name: values[component] for name, component in inputs.items()})
+        return Task(lambda tell: desk.engine.restore(job, tell))
+
+    def show(made: Restoration) -> Updates:
+        seen = made.inspection
+        return {
+            result: made,
+            slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
+            download: gr.update(value=str(made.after), visible=True),
+            more: gr.update(visible=True),
+            report: panels.findings(seen.headline(), seen.sentences()),
+        }
+
+    def show_plan(values: Updates) -> str:
+        value, scale, steps = (values[c] for c in (picture, advanced["scale"], advanced["steps"]))
+        try:
+            upload = as_upload(value, desk.workspace)
+            if upload is None:
+                return ""
+            plan = desk.engine.plan(desk.engine.size_of(Path(upload.path)), parse_scale(scale))
+        except Exception as error:  # noqa: BLE001 - shown in place, in words.
+            return panels.notice(explain(error), "bad")
+        seconds = words.time_words(desk.engine.seconds_for(plan, int(steps)))
+        return panels.notice(plan.words(f"{seconds} on this computer"))
+
+    chosen = example.click(
+        lambda index: desk.example_copy(EXAMPLES / EXAMPLE_FILES[index]), example, picture, **QUIET
+    )
+    ran = wire_run(
+        desk, RunParts(start, stop, status, queue), [start.click, chosen.then],
+        set(inputs.values()), [result, hint, slider, download, more, report], prepare, show,
+        begun={report: ""} | cleared,
+    )  # fmt: skip
+    plan_inputs = {picture, advanced["scale"], advanced["steps"]}
+    gr.on(
+        [picture.change, advanced["scale"].change, advanced["steps"].change],
+        show_plan, inputs=plan_inputs, outputs=plan, **QUIET,
+    )  # fmt: skip
+    more.click(lambda: gr.Tabs(selected="inspect"), outputs=tabs, **QUIET)
+    preset.input(
+        lambda name: PRESETS[name], preset, [advanced["steps"], advanced["detail"]], **QUIET
+    )
+    gr.on(
+        [advanced["steps"].input, advanced["detail"].input],
+        _preset_of, [advanced["steps"], advanced["detail"]], preset, **QUIET,
+    )  # fmt: skip
+    return RestoreTab(result, tuple(ran))
+
+
+def _preset_of(steps: float, detail: float) -> str | None:
+    """The preset with these numbers, if there is one."""
+    return next((name for name, numbers in PRESETS.items() if numbers == (steps, detail)), None)
+
+
+def _advanced(can: Abilities) -> dict[str, Any]:
+    """The folded controls: name to component. What the weights cannot do is not shown."""
+    steps, detail = PRESETS[DEFAULT_PRESET]
+    made: dict[str, Any] = {}
+    made["scale"] = gr.Radio(
+        list(SCALES), value="Auto", label="Enlarge",
+        info="Auto suits the size of your picture and takes about a minute at most on a CPU.",
+        elem_classes="mm-segments",
+    )  # fmt: skip
+    with gr.Row():
+        made["steps"] = take_number(
+            gr.Slider(
+                0,
+                16,
+                steps,
+                step=1,
+                elem_id="restore-steps",
+                label="Steps",
+                info="0: the most faithful. 4 is usually enough.",
+            )
+        )
+        made["detail"] = take_number(
+            gr.Slider(
+                0, 2, detail, step=0.05, label="Detail", info="How much texture the steps may add."
+            )
+        )
+    made["seed"] = take_number(gr.Number(
+        0, label="Seed", info="Another number, another texture. The same number repeats a result.",
+        precision=0, minimum=0, maximum=2**53 - 1,
+    ))  # fmt: skip
+    made["prompt"] = gr.Textbox(
+        "", label="What is in the picture", info="A few words, such as “a brick house”. Optional.",
+        placeholder="Optional", max_length=MAX_PROMPT, visible=can.prompt,
+    )  # fmt: skip
+    made["references"] = take_unread(
+        gr.File(
+            label="Reference pictures: they show what is meant (optional)",
+            file_count="multiple", file_types=["image"], height=110, visible=can.references,
+        )
+    )  # fmt: skip
+    with gr.Row():
+        made["depth"] = take_unread(
+            gr.Image(
+                label="Depth: near is bright", type="filepath", image_mode=None,
+                placeholder="Optional picture",
+                sources=["upload", "clipboard"], height=150, buttons=[],
+            )
+        )  # fmt: skip
+        made["guide"] = take_unread(
+            gr.Image(
+                label="Guide: a second sensor", type="filepath", placeholder="Optional picture",
+                image_mode=None, sources=["upload", "clipboard"], height=150, buttons=[],
+                visible=can.guide,
+            )
+        )  # fmt: skip
+    gr.HTML('<p class="mm-small">How much each piece of evidence counts: 0 leaves it out.</p>')
+    with gr.Row():
+        for name in MODALITIES:
+            made[f"strength_{name}"] = take_number(gr.Slider(
+                0, 2, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name), min_width=150,
+                visible=can.uses(name),
+            ))  # fmt: skip
+    made["consistency"] = gr.Radio(
+        [("Back-projection", "ibp"), ("Conjugate gradient", "cg"), ("Off", "off")],
+        value="ibp",
+        label="Agreement with your picture",
+        info="Makes the result give your picture back when it is damaged again.",
+        elem_classes="mm-segments",
+    )
+    return made
+
+
+def read_job(desk: Desk, given: dict[str, Any]) -> RestoreJob:
+    """The values of the controls as a job.
+
+    Raises:
+        InputError: No picture, or a value cannot be used.
+    """
+    workspace = desk.workspace
+    upload = needed(given["picture"], workspace)
+    strengths = {
+        name: float(given[f"strength_{name}"])
+        for name in MODALITIES
+        if float(given.get(f"strength_{name}", 1)) != 1
+    }
+    return RestoreJob(
+        picture=Path(upload.path),
+        name=upload.name,
+        scale=parse_scale(given["scale"]),
+        steps=int(given["steps"]),
+        detail=float(given["detail"]),
+        seed=int(given["seed"] or 0),
+        consistency=given.get("consistency", "ibp"),
+        prompt=str(given.get("prompt") or ""),
+        references=as_paths(given.get("references"), workspace),
+        depth=as_path(given.get("depth"), workspace),
+        guide=as_path(given.get("guide"), workspace),
+        guide_mode=given.get("guide_mode", "guide"),
+        strengths=strengths,
+    )

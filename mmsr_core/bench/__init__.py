@@ -1,1 +1,0 @@
-"""Benchmarks behind `mmsr bench`: picture quality, kernel error, speed."""

@@ -1,0 +1,194 @@
+"""Agreement with the input: back-projection (SART) and conjugate gradient on whole canvases.
+
+Everything walks over windows of LR sites, so dense kernels exist for one window at a time, and the
+result does not depend on the windows: `A` is evaluated on the whole canvas, then `A^T` is added to
+it.
+
+SART (Andersen & Kak 1984; convergence: Jiang & Wang 2003): `x <- x + A^T D^-1 (y - A x)` with
+`D = diag(A A^T 1)`. A and A^T are non-negative, so `D^-1 A A^T` is row-stochastic, its spectrum
+lies in [0, 1], and no step size has to be guessed for any kernel or scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import ShapeError
+from .field import KernelField
+from .operator import add_window, gather_sites, pad_window, scatter_sites, window_length
+
+_GAIN_RADIUS = 3  # LR px; the residual's local energy is measured over 7x7 sites
+
+
+Tick = Callable[[], None]
+"""Called after every window of a long walk; whatever it raises ends the walk (a host's cancel)."""
+
+
+def _quiet() -> None:
+    return None
+
+
+def _windows(field: KernelField, size: int, tick: Tick) -> Iterator[tuple[int, int, Tensor]]:
+    for rows, cols, kernels in field.windows(size):
+        yield rows.start, cols.start, kernels
+        tick()
+
+
+def degrade_canvas(
+    hr: Tensor, field: KernelField, window: int = 128, tick: Tick = _quiet
+) -> Tensor:
+    """`A hr` in bounded memory: `(B,C,H,W)` to `(B,C,h,w)`."""
+    expected = (field.height * field.scale, field.width * field.scale)
+    if hr.ndim != 4 or hr.shape[-2:] != expected:
+        raise ShapeError("hr", f"(B,C,{expected[0]},{expected[1]})", hr.shape)
+    out = hr.new_empty((*hr.shape[:2], field.height, field.width))
+    for row, col, kernels in _windows(field, window, tick):
+        h, w = kernels.shape[-2:]
+        padded = pad_window(hr, row, h, col, w, field.scale)
+        out[..., row : row + h, col : col + w] = gather_sites(padded, kernels, field.scale)
+    return out
+
+
+def add_adjoint_canvas(
+    canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128, tick: Tick = _quiet
+) -> Tensor:
+    """`canvas += A^T lr` in bounded memory, in place; returns the canvas."""
+    for row, col, kernels in _windows(field, window, tick):
+        h, w = kernels.shape[-2:]
+        sites = lr[..., row : row + h, col : col + w].contiguous()
+        add_window(canvas, scatter_sites(sites, kernels, field.scale), row, col, field.scale)
+    return canvas
+
+
+def row_sums(field: KernelField, window: int = 128) -> Tensor:
+    """`D = A A^T 1`, `(B,1,h,w)`: what one SART step divides by. Always positive.
+
+    `A^T 1` is made for each window with the sites around it that reach it, not for the canvas.
+    """
+    scale = field.scale
+    reach = -(-window_length(1, scale) // scale)
+    ones = field.data.new_empty((field.batch, 1, field.height, field.width), dtype=torch.float32)
+    for rows, cols, kernels in field.windows(window):
+        r0, c0 = max(0, rows.start - 2 * reach), max(0, cols.start - 2 * reach)
+        r1 = min(field.height, rows.stop + 2 * reach)
+        c1 = min(field.width, cols.stop + 2 * reach)
+        around = field.dense(slice(r0, r1), slice(c0, c1))
+        # A window's own border reflects where the canvas does not; `2 * reach` sites hide that.
+        total = around.new_zeros((field.batch, 1, (r1 - r0) * scale, (c1 - c0) * scale))
+        sites = around.new_ones((field.batch, 1, r1 - r0, c1 - c0))
+        add_window(total, scatter_sites(sites, around, scale), 0, 0, scale)
+        h, w = kernels.shape[-2:]
+        padded = pad_window(total, rows.start - r0, h, cols.start - c0, w, scale)
+        ones[..., rows, cols] = gather_sites(padded, kernels, scale)
+    return ones
+
+
+def noise_gain(residual: Tensor, noise_std: Tensor) -> Tensor:
+    """How much of a residual is signal: `max(0, 1 - noise^2 / local energy)`, `(B,1,h,w)`.
+
+    The Wiener gain with the residual's energy over 7x7 sites as the estimate of signal plus noise:
+    a residual no larger than the noise is left alone, instead of being written into the picture.
+    """
+    energy = residual.square().mean(1, keepdim=True)
+    size = 2 * _GAIN_RADIUS + 1
+    energy = F.avg_pool2d(energy, size, 1, _GAIN_RADIUS, count_include_pad=False)
+    variance = noise_std.to(residual).view(-1, 1, 1, 1).square()
+    return (1 - variance / energy.clamp_min(1e-12)).clamp(0, 1)
+
+
+def back_project(
+    canvas: Tensor,
+    lr: Tensor,
+    field: KernelField,
+    iterations: int,
+    noise_std: Tensor | None = None,
+    sums: Tensor | None = None,
+    window: int = 128,
+    tick: Tick = _quiet,
+) -> Tensor:
+    """SART iterations on `canvas`, in place.
+
+    Args:
+        canvas: `(B,C,H,W)` picture to correct; it is overwritten.
+        lr: `(B,C,h,w)` the input it has to agree with.
+        field: kernels of the sites.
+        iterations: 0 or more.
+        noise_std: `(B,)`, 0..1 units; damps the correction (see `noise_gain`). None does not.
+        sums: `row_sums(field)`, when it is already known.
+        window: LR sites a side that are handled at a time.
+        tick: see `Tick`.
+
+    Returns:
+        `canvas`.
+    """
+    if iterations <= 0:
+        return canvas
+    sums = row_sums(field, window) if sums is None else sums
+    for _ in range(iterations):
+        residual = lr - degrade_canvas(canvas, field, window, tick)
+        if noise_std is not None:
+            residual = residual * noise_gain(residual, noise_std)
+        add_adjoint_canvas(canvas, residual / sums, field, window, tick)
+    return canvas
+
+
+def conjugate_gradient(
+    canvas: Tensor,
+    lr: Tensor,
+    field: KernelField,
+    iterations: int,
+    noise_std: Tensor | None = None,
+    window: int = 128,
+    tick: Tick = _quiet,
+) -> Tensor:
+    """Nearest picture to `canvas` that agrees with `lr`: `min |x - canvas|^2 + |A x - y|^2 / lam`.
+
+    Solved at LR by conjugate gradient on `(A A^T + lam I) u = y - A canvas`, `x = canvas + A^T u`;
+    `lam` is the noise variance times 100 (the picture's own uncertainty is about 0.1), at least
+    1e-4.
+
+    Args:
+        canvas: `(B,C,H,W)`; it is overwritten. Two LR-sized and one HR-sized buffer are used.
+        lr: `(B,C,h,w)`.
+        field: kernels.
+        iterations: number of CG steps, 0 or more.
+        noise_std: `(B,)`, 0..1 units.
+        window: LR sites a side that are handled at a time.
+        tick: see `Tick`.
+    """
+    if iterations <= 0:
+        return canvas
+    noise = lr.new_zeros(lr.shape[0]) if noise_std is None else noise_std.to(lr)
+    lam = (noise.square() * 100).clamp_min(1e-4).view(-1, 1, 1, 1)
+
+    def normal(v: Tensor) -> Tensor:
+        lifted = add_adjoint_canvas(torch.zeros_like(canvas), v, field, window, tick)
+        return degrade_canvas(lifted, field, window, tick) + lam * v
+
+    def dot(a: Tensor, b: Tensor) -> Tensor:
+        # In float64 on the CPU (MPS has none), so that tiles do not change the steps.
+        product = (a * b).cpu().double().sum((1, 2, 3), keepdim=True)
+        return product.to(a.device, a.dtype)
+
+    residual = lr - degrade_canvas(canvas, field, window)
+    solution, direction = torch.zeros_like(residual), residual.clone()
+    energy = dot(residual, residual)
+    for _ in range(iterations):
+        image = normal(direction)
+        step = energy / dot(direction, image).clamp_min(1e-20)
+        solution += step * direction
+        residual = residual - step * image
+        fresh = dot(residual, residual)
+        direction = residual + (fresh / energy.clamp_min(1e-20)) * direction
+        energy = fresh
+    return add_adjoint_canvas(canvas, solution, field, window)
+
+
+def consistency_db(canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128) -> Tensor:
+    """PSNR in dB of `A canvas` against `lr`, RGB, peak 1, not rounded: `(B,)`."""
+    error = (degrade_canvas(canvas, field, window) - lr).square().cpu().double().mean((1, 2, 3))
+    return -10 * torch.log10(error.clamp_min(1e-12))

@@ -1,0 +1,177 @@
+"""Agreement with the input: back-projection and conjugate gradient."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from mmsr_core.degradation import (
+    KernelField,
+    add_adjoint_canvas,
+    adjoint,
+    back_project,
+    conjugate_gradient,
+    consistency_db,
+    degrade,
+    degrade_canvas,
+    gaussian_kernels,
+    noise_gain,
+    row_sums,
+)
+from mmsr_core.errors import ShapeError
+
+
+def make(h: int, w: int, scale: int, batch: int = 1) -> tuple[KernelField, torch.Tensor]:
+    """A varying field and a picture."""
+    g = torch.Generator().manual_seed(h + w + scale)
+    sigmas = [0.7 + 2.5 * torch.rand((batch, h, w), generator=g) for _ in range(2)]
+    kernels = gaussian_kernels(*sigmas, 3 * torch.rand((batch, h, w), generator=g), scale)
+    kernels = kernels / kernels.sum(1, keepdim=True)
+    hr = torch.rand((batch, 3, h * scale, w * scale), generator=g)
+    return KernelField.from_dense(kernels, scale), hr
+
+
+CASES = [(13, 9, 4), (6, 7, 3), (5, 8, 2), (12, 11, 1), (1, 1, 4), (3, 2, 8)]
+
+
+@pytest.mark.parametrize(("h", "w", "scale"), CASES)
+def test_canvases_equal_the_operator(h: int, w: int, scale: int) -> None:
+    field, hr = make(h, w, scale, batch=2)
+    lr = degrade(hr, field.dense(), scale)
+    for window in (4, 5, 128):
+        torch.testing.assert_close(degrade_canvas(hr, field, window), lr, atol=1e-6, rtol=0)
+        start = hr.clone()
+        added = add_adjoint_canvas(start, lr, field, window)
+        assert added is start
+        torch.testing.assert_close(added - hr, adjoint(lr, field.dense(), scale), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("h", "w", "scale"), CASES)
+def test_row_sums_are_a_at_one(h: int, w: int, scale: int) -> None:
+    field, _ = make(h, w, scale)
+    ones = torch.ones(1, 1, h, w)
+    expected = degrade(adjoint(ones, field.dense(), scale), field.dense(), scale)
+    assert float(expected.min()) > 0
+    for window in (3, 4, 128):
+        torch.testing.assert_close(row_sums(field, window), expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [None, 0.02])
+def test_back_projection_does_not_depend_on_the_windows(noise: float | None) -> None:
+    field, hr = make(13, 9, 4)
+    lr = degrade_canvas(hr, field)
+    std = None if noise is None else torch.tensor([noise])
+    start = torch.full_like(hr, 0.5)
+    results = [back_project(start.clone(), lr, field, 3, std, window=n) for n in (4, 7, 128)]
+    for other in results[1:]:
+        torch.testing.assert_close(results[0], other, atol=2e-6, rtol=0)
+    cg = [conjugate_gradient(start.clone(), lr, field, 3, std, window=n) for n in (4, 128)]
+    torch.testing.assert_close(*cg, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_back_projection_never_gets_worse_and_converges(scale: int) -> None:
+    field, hr = make(8, 7, scale)
+    lr = degrade_canvas(hr, field)
+    sums = row_sums(field)
+    canvas = torch.full_like(hr, 0.5)
+
+    def residual() -> float:
+        """The norm in which SART is a contraction."""
+        return float(((lr - degrade_canvas(canvas, field)).square() / sums).sum())
+
+    norms = [residual()]
+    for _ in range(30):
+        back_project(canvas, lr, field, 1, sums=sums)
+        norms.append(residual())
+    assert all(after <= before * (1 + 1e-5) for before, after in pairwise(norms))
+    assert norms[-1] < 0.05 * norms[0]
+
+
+def test_no_iterations_change_nothing() -> None:
+    field, hr = make(4, 4, 2)
+    lr = torch.zeros(1, 3, 4, 4)
+    for correct in (back_project, conjugate_gradient):
+        assert torch.equal(correct(hr.clone(), lr, field, 0), hr)
+
+
+def test_noise_gain() -> None:
+    g = torch.Generator().manual_seed(0)
+    noise = 0.02 * torch.randn((1, 3, 40, 40), generator=g)
+    below = noise_gain(0.5 * noise, torch.tensor([0.02]))
+    assert float(below.max()) == 0
+    assert torch.equal(noise_gain(noise, torch.zeros(1)), torch.ones(1, 1, 40, 40))
+    above = noise_gain(10 * noise, torch.tensor([0.02]))
+    assert float(above.min()) > 0.95
+    weak, strong = (noise_gain(k * noise, torch.tensor([0.02])).mean() for k in (1.5, 3))
+    assert 0 < float(weak) < float(strong) < 1
+
+
+def test_noise_within_the_estimate_is_not_written_into_the_picture() -> None:
+    field, hr = make(12, 12, 2)
+    clean = degrade_canvas(hr, field)
+    g = torch.Generator().manual_seed(1)
+    lr = clean + 0.02 * torch.randn(clean.shape, generator=g)
+    std = torch.tensor([0.02])
+    damped = back_project(hr.clone(), lr, field, 5, std)
+    trusting = back_project(hr.clone(), lr, field, 5)
+    assert float((damped - hr).square().mean()) < 0.2 * float((trusting - hr).square().mean())
+
+
+def test_conjugate_gradient_solves_its_problem_and_beats_back_projection() -> None:
+    field, hr = make(8, 9, 4)
+    lr = degrade_canvas(hr, field)
+    start = torch.full_like(hr, 0.5)
+
+    def objective(x: torch.Tensor) -> float:
+        misfit = (degrade_canvas(x, field) - lr).square().sum() / 1e-4
+        return float((x - start).square().sum() + misfit)
+
+    values = [objective(conjugate_gradient(start.clone(), lr, field, n)) for n in (0, 2, 5, 12)]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < 0.05 * values[0]
+    for count in (5, 8):
+        sart = back_project(start.clone(), lr, field, count)
+        assert objective(conjugate_gradient(start.clone(), lr, field, count)) < objective(sart)
+
+
+def test_conjugate_gradient_trusts_a_noisy_input_less() -> None:
+    field, hr = make(6, 6, 2)
+    lr = degrade_canvas(hr, field)
+    start = torch.full_like(hr, 0.5)
+    moved = [
+        float((conjugate_gradient(start.clone(), lr, field, 8, torch.tensor([n])) - start).norm())
+        for n in (0.0, 0.03, 0.1)
+    ]
+    assert moved[0] > moved[1] > moved[2] > 0
+
+
+def test_batch_items_do_not_mix() -> None:
+    field, hr = make(6, 5, 2, batch=2)
+    lr = degrade_canvas(hr, field)
+    std = torch.tensor([0.0, 0.05])
+    for correct in (back_project, conjugate_gradient):
+        both = correct(torch.full_like(hr, 0.4), lr, field, 3, std)
+        for i in range(2):
+            one = correct(
+                torch.full_like(hr[:1], 0.4), lr[i : i + 1], field.item(i), 3, std[i : i + 1]
+            )
+            torch.testing.assert_close(both[i : i + 1], one, atol=2e-6, rtol=0)
+
+
+def test_consistency_db() -> None:
+    field, hr = make(6, 5, 2, batch=2)
+    lr = degrade_canvas(hr, field)
+    off = lr.clone()
+    off[1] += 0.1
+    made = consistency_db(hr, off, field)
+    assert float(made[0]) > 100
+    assert float(made[1]) == pytest.approx(20, abs=1e-3)
+
+
+def test_wrong_size_is_refused() -> None:
+    field, hr = make(4, 5, 2)
+    with pytest.raises(ShapeError, match=r"hr must have shape \(B,C,8,10\)"):
+        degrade_canvas(hr[..., 1:], field)

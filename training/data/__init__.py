@@ -1,0 +1,1 @@
+"""Photographs, frames, words and pairs, and the batches made of them."""

@@ -1,0 +1,190 @@
+"""Degraded training batches on the training device, shared by the kernel, mean and flow stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmsr_core.degradation import (
+    KernelBasis,
+    KernelField,
+    SynthesisConfig,
+    degrade_second_order,
+    normalise_kernels,
+    sample_kernels,
+    synthesise,
+)
+from mmsr_core.degradation.solvers import back_project
+from mmsr_core.models import KernelEstimator, condition_globals, whole_picture_damage
+from mmsr_core.models.mean_net import BACK_PROJECTIONS
+
+from .explain import closest_gaussian
+
+SCALES = (4, 2, 3, 8, 1)
+
+
+@dataclass
+class Batch:
+    """A degraded batch and the truth about it."""
+
+    hr: Tensor
+    """`(B,3,H,W)`."""
+    lr: Tensor
+    """`(B,3,h,w)`."""
+    kernels: Tensor
+    """`(B,441,h,w)`, the truth; after second-order degradation the Gaussian that explains most."""
+    noise_std: Tensor
+    jpeg_quality: Tensor
+    depth: Tensor | None
+    """`(B,1,h,w)` inverse depth at the LR sites, as an estimator would give it; None: left out."""
+    scale: int
+    prompt: Tensor | None = None
+    """`(B,512)` embeddings of the photographs' captions; NaN for those without one."""
+
+
+def degraded(
+    pairs: Iterator[tuple[Tensor, Tensor]],
+    device: torch.device,
+    seed: int,
+    config: SynthesisConfig | None = None,
+    scale_shares: tuple[float, ...] = (0.76, 0.08, 0.06, 0.06, 0.04),
+    depth_dropout: float = 0.25,
+    max_sites: int = 96,
+    second_order_share: float = 0.0,
+) -> Iterator[Batch]:
+    """Degrade `pairs` of (hr, depth) at random; the scale is drawn for each batch.
+
+    `second_order_share` of the batches get the real-world mix of `degrade_second_order` instead of
+    one kernel field, noise and JPEG.
+
+    Depth drives part of the kernel fields; what the networks get is a damaged copy of it, since an
+    estimator's depth is never the one that made the blur. A batch has at most `max_sites` LR px a
+    side: at scale 1 a whole patch would cost the kernel estimator sixteen times what it does at 4.
+    """
+    generator = torch.Generator(device).manual_seed(seed)
+    shares = torch.tensor(scale_shares, device=device, dtype=torch.float32)
+    for hr, depth in pairs:
+        scale = SCALES[int(torch.multinomial(shares, 1, generator=generator))]
+        side = min(hr.shape[-1], max_sites * scale)
+        hr = hr[..., :side, :side].to(device, non_blocking=True)
+        depth = depth[..., : side // 4, : side // 4]
+        at_lr: Tensor | None = None
+        if not torch.isnan(depth).any():
+            size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+            at_lr = F.interpolate(depth.to(device), size=size, mode="bilinear", align_corners=False)
+        drop = float(torch.rand(1, generator=generator, device=device)) < depth_dropout
+        shown = None if at_lr is None or drop else imperfect_depth(at_lr, generator)
+        mixed = float(torch.rand(1, generator=generator, device=device)) < second_order_share
+        if mixed:
+            real = degrade_second_order(hr, scale, generator)
+            kernels, residual = closest_gaussian(hr, real.lr, scale)
+            yield Batch(hr, real.lr, kernels, residual, real.jpeg_quality, shown, scale)
+            continue
+        made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
+        yield Batch(hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale)
+
+
+def imperfect_depth(depth: Tensor, generator: torch.Generator) -> Tensor:
+    """Gamma, smoothing and noise of an estimator, still in 0..1."""
+    b = depth.shape[0]
+    r = torch.rand((b, 3, 1, 1, 1), generator=generator, device=depth.device)
+    out = depth.clamp(1e-3, 1) ** (0.7 + 0.7 * r[:, 0])
+    soft = F.avg_pool2d(out, 5, 1, 2, count_include_pad=False)
+    out = out + r[:, 1] * (soft - out)
+    noise = torch.randn(out.shape, generator=generator, device=depth.device)
+    return (out + 0.03 * r[:, 2] * noise).clamp(0, 1)
+
+
+@dataclass
+class Conditions:
+    """What the mean net and the denoiser are given besides the picture."""
+
+    base: Tensor
+    back_projected: Tensor
+    codes: Tensor
+    global_conditions: Tensor
+    depth: Tensor | None
+
+
+class Preparer:
+    """Turns a `Batch` into network inputs, with true, estimated or damaged kernels."""
+
+    def __init__(
+        self,
+        basis: KernelBasis,
+        codes: int,
+        estimator: KernelEstimator | None,
+        generator: torch.Generator,
+        true_share: float = 0.5,
+        kernel_dropout: float = 0.0,
+    ) -> None:
+        """Args: PCA basis, codes used, DKENet (None: damaged kernels), randomness, shares.
+
+        `true_share` of the pictures get their true kernels, `kernel_dropout` of them none at all.
+        """
+        self.basis = basis
+        self.codes = codes
+        self.estimator = estimator
+        self.generator = generator
+        self.true_share = true_share
+        self.kernel_dropout = kernel_dropout
+
+    def _rand(self, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator, device=self.generator.device)
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Conditions:
+        """Prepare; no gradient is kept."""
+        b = batch.hr.shape[0]
+        noise_std, quality = batch.noise_std, batch.jpeg_quality
+        kernels = batch.kernels
+        wrong = self._rand(b) >= self.true_share
+        if self.estimator is not None:
+            estimate = self.estimator(batch.lr, batch.scale, batch.depth)
+            kernels = torch.where(wrong.view(-1, 1, 1, 1), estimate.kernels, kernels)
+            damage = (estimate.log_noise, estimate.jpeg_damage)
+            guess = whole_picture_damage(*(v.mean((1, 2, 3)) for v in damage))
+            noise_std = torch.where(wrong, guess[0], noise_std)
+            quality = torch.where(wrong, guess[1], quality)
+        else:
+            other, _ = sample_kernels(b, 1, 1, batch.scale, self.generator)
+            other = normalise_kernels(other.clamp_min(0))
+            flat = kernels.mean((2, 3), keepdim=True)
+            share = self._rand(b, 2).view(b, 2, 1, 1, 1) * wrong.view(b, 1, 1, 1, 1) * 0.5
+            kernels = kernels + share[:, 0] * (other - kernels) + share[:, 1] * (flat - kernels)
+            kernels = normalise_kernels(kernels)
+        size = (batch.hr.shape[-2] // 4, batch.hr.shape[-1] // 4)
+        base = F.interpolate(
+            batch.lr, size=batch.hr.shape[-2:], mode="bicubic", align_corners=False
+        )
+        field = KernelField(kernels, batch.scale, None, checked=True)
+        back = back_project(base.clone(), batch.lr, field, BACK_PROJECTIONS)
+        codes = to_grid(self.basis.encode(kernels, self.codes), size)
+        if self.kernel_dropout:
+            keep = (self._rand(b, 1, 1, 1) >= self.kernel_dropout).to(codes)
+            codes, back = codes * keep, torch.lerp(base, back, keep)
+        depth = None if batch.depth is None else to_grid(batch.depth, size)
+        scene = condition_globals(batch.scale, noise_std, quality)
+        return Conditions(base, back, codes, scene, depth)
+
+
+def to_grid(site_map: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resample a map from the LR sites to the HR / 4 grid (bilinear; the same at scale 4)."""
+    if site_map.shape[-2:] == size:
+        return site_map
+    return F.interpolate(site_map, size=size, mode="bilinear", align_corners=False)
+
+
+def fit_basis(rank: int = 40, seed: int = 7) -> KernelBasis:
+    """PCA of the synthesis family: half of the kernels at scale 4, the rest at 1, 2, 3 and 8."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for scale, count in ((4, 128), (2, 48), (3, 32), (8, 48), (1, 16)):
+        kernels, _ = sample_kernels(count, 8, 8, scale, generator)
+        kernels = normalise_kernels(kernels.clamp_min(0))
+        parts.append(kernels.permute(0, 2, 3, 1).reshape(-1, kernels.shape[1]))
+    return KernelBasis.fit(torch.cat(parts), rank)

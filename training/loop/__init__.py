@@ -1,0 +1,1 @@
+"""The training loop: optimiser, averaged weights, checkpoints, several processes."""

@@ -1,0 +1,178 @@
+"""What the training scripts share: arguments, set-up, held-out batches, a quick PSNR."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmsr_core.degradation import SynthesisConfig
+
+from ..data.batches import Batch, degraded
+from ..data.photos import Photo, patches
+from ..loop.echo import echoed
+from ..loop.loop import LoopConfig
+from ..loop.parallel import process_seed, several_processes, state
+
+T = TypeVar("T")
+
+
+def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -> None:
+    """Arguments of every training script."""
+    parser.add_argument("--data", required=True, help="folder with photos_*.tar")
+    parser.add_argument("--depth-file", help="npz made by training.data.photo_depth")
+    parser.add_argument("--out", required=True, help="run folder; an unfinished run is resumed")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--steps", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--patch", type=int, default=192, help="HR pixels; a multiple of 48")
+    parser.add_argument("--lr", type=float, default=lr)
+    parser.add_argument("--clean-share", type=float, default=0.45, help="without noise and JPEG")
+    parser.add_argument("--x4-share", type=float, default=0.76, help="of scale 4; the rest: 1 to 8")
+    parser.add_argument(
+        "--second-order-share", type=float, default=0.0, help="batches with real-world damage"
+    )
+    parser.add_argument(
+        "--resize-share", type=float, default=0.1, help="kernels of resize filters (bicubic, ...)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the default")
+    parser.add_argument("--validate-minutes", type=float, default=3.0)
+    parser.add_argument("--precision", default="bf16", choices=("bf16", "no", "fp16"))
+
+
+def setup(args: argparse.Namespace) -> torch.device:
+    """Choose the device and the number of threads; on several processes, this one's seed."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if several_processes():
+        own = state(cpu=args.device == "cpu")
+        args.seed = process_seed(args.seed)
+        return own.device
+    if args.device != "auto":
+        return torch.device(args.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(args: argparse.Namespace, device: torch.device) -> torch.autocast:
+    """bfloat16 if the command line asks for it, for what runs outside the loop's autocast."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16")
+
+
+def add_echo_argument(parser: argparse.ArgumentParser) -> None:
+    """For stages whose batches cost much to prepare."""
+    parser.add_argument("--echo", type=int, default=2, help="how often a prepared batch is used")
+
+
+def prepared_batches(
+    args: argparse.Namespace,
+    batches: Iterator[Batch],
+    prepare: Callable[[Batch], T],
+    device: torch.device,
+) -> Iterator[T]:
+    """Every batch as `prepare` makes it, under the loop's precision, echoed as `--echo` asks."""
+
+    def made() -> Iterator[T]:
+        for batch in batches:
+            with autocast(args, device):
+                item = prepare(batch)
+            yield item
+
+    return echoed(made(), args.echo, args.seed)
+
+
+def degraded_batches(
+    args: argparse.Namespace,
+    photos: list[Photo],
+    device: torch.device,
+    max_sites: int = 96,
+    prompts: Mapping[str, Tensor] | None = None,
+) -> Iterator[Batch]:
+    """Endless training batches as the command line asks for them.
+
+    With `prompts` (photo name to embeddings `(k,512)`) a batch has one of each photo's at random.
+    """
+    rest = (1 - args.x4_share) / 4
+    shares = (args.x4_share, 1.3 * rest, rest, rest, 0.7 * rest)
+    chosen: list[Photo] = []
+
+    def remember(batch: list[Photo]) -> None:
+        chosen[:] = batch
+
+    pairs = patches(photos, args.batch, args.patch, args.seed, on_choice=remember)
+    config = SynthesisConfig(
+        families=with_resize_share(args.resize_share), clean_share=args.clean_share
+    )
+    made = degraded(
+        pairs,
+        device,
+        args.seed,
+        config,
+        shares,
+        max_sites=max_sites,
+        second_order_share=args.second_order_share,
+    )
+    if prompts is None:
+        yield from made
+        return
+    rng = np.random.default_rng(args.seed + 2)
+    for batch in made:
+        rows = [pick_prompt(prompts.get(photo.name), rng) for photo in chosen]
+        yield replace(batch, prompt=torch.stack(rows).to(device))
+
+
+def with_resize_share(share: float) -> tuple[float, ...]:
+    """`SynthesisConfig.families` with another share of resize kernels, the rest in proportion.
+
+    Raises:
+        ValueError: `share` outside 0..1.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"The share of resize kernels must lie in 0..1, but is {share}.")
+    *others, resize = SynthesisConfig.families
+    return (*(other * (1 - share) / (1 - resize) for other in others), share)
+
+
+def pick_prompt(known: Tensor | None, rng: np.random.Generator) -> Tensor:
+    """One of the embeddings `(k,512)` of a photo; NaN `(512,)` for one without any."""
+    if known is None or not len(known):
+        return torch.full((512,), float("nan"))
+    return known[int(rng.integers(len(known)))]
+
+
+def loop_config(args: argparse.Namespace) -> LoopConfig:
+    """The loop's configuration from the command line."""
+    return LoopConfig(
+        out=args.out,
+        steps=args.steps,
+        minutes=args.minutes,
+        lr=args.lr,
+        seed=args.seed,
+        validate_minutes=args.validate_minutes,
+        mixed_precision=args.precision,
+    )
+
+
+def held_out_batches(
+    validation: list[Photo], device: torch.device, count: int = 3, size: int = 192
+) -> list[Batch]:
+    """Fixed batches of held-out photographs at x4: varying Gaussian blur, no noise (as p2)."""
+    config = SynthesisConfig(
+        families=(1, 0, 0, 0), layouts=(0, 1, 0, 0), sigma_widen=1.0, clean_share=1.0
+    )
+    pairs = patches(validation, 8, size, seed=99, shrink=(0.75, 0.75))
+    made = degraded(pairs, device, 99, config, (1, 0, 0, 0, 0), depth_dropout=0.0)
+    return [next(made) for _ in range(count)]
+
+
+def psnr_y(a: Tensor, b: Tensor, crop: int = 4) -> float:
+    """PSNR in dB of the BT.601 luma, mean over the batch, not rounded: for curves only."""
+    weights = torch.tensor([65.481, 128.553, 24.966], device=a.device).view(1, 3, 1, 1) / 255
+    error = ((a.float().clamp(0, 1) - b) * weights).sum(1)[..., crop:-crop, crop:-crop]
+    return float((-10 * torch.log10(error.square().mean((1, 2)).clamp_min(1e-12))).mean())

@@ -1,0 +1,1 @@
+"""Commands before and after training: export, averages, measurements, pictures."""

@@ -1,0 +1,67 @@
+"""Put two estimators into one: the trunk of one, the statistics of another.
+
+`python -m training.tools.blend_estimators --trunk OLD --table runs/kernel/from_table --out DIR`
+
+The logits of the taps are averaged, `(1 - share)` of the trunk's and `share` of the statistics', so
+the kernel is the normalised geometric mean of both; two experts that err in different places. Noise
+and JPEG come from the statistics alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from mmsr_core.models import KernelEstimator
+
+from .export import save_component
+from .extend import extend_estimator
+
+
+@torch.no_grad()
+def blend(trunk: KernelEstimator, table: KernelEstimator, share: float) -> KernelEstimator:
+    """One estimator of both.
+
+    Args:
+        trunk: gives the trunk, the depth branch and the basis; without statistics of its own.
+        table: gives the statistics branch, as `read_cells` uses it.
+        share: of the statistics' logits, 0..1.
+
+    Raises:
+        ValueError: share out of range, a trunk with statistics or a table without.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must lie in 0..1, but is {share}.")
+    if trunk.statistics is not None or table.statistics is None:
+        raise ValueError("The trunk must come without statistics, the table with them.")
+    made = extend_estimator(trunk, table.config.statistics_windows)
+    branch, (*_, last) = made.statistics, made.head
+    assert branch is not None
+    branch.load_state_dict(table.statistics.state_dict())
+    for unused in (branch.features, made.damage[3]):
+        unused.weight.zero_()
+        unused.bias.zero_()
+    branch.logits.weight.mul_(share)
+    branch.logits.bias.mul_(share)
+    last.weight.mul_(1 - share)
+    last.bias.mul_(1 - share).add_(table.head[3].bias, alpha=share)
+    return made.eval()
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trunk", type=Path, required=True, help="kernel_estimator folder")
+    parser.add_argument("--table", type=Path, required=True, help="from_table of a kernel run")
+    parser.add_argument("--share", type=float, default=0.2)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    nets = [KernelEstimator.from_pretrained(folder) for folder in (args.trunk, args.table)]
+    args.out.mkdir(parents=True, exist_ok=True)
+    save_component(blend(nets[0], nets[1], args.share), args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Collect trained networks into a weights folder that ships: fp16, scheduler, SHA-256 sums.
+
+`python -m training.tools.export --out weights/small [--depth RUN] [--kernel RUN] [--mean RUN]
+[--flow RUN]`
+
+RUN is a run folder of a trainer; the EMA weights of its last checkpoint are taken, so an
+unfinished run can be exported too. What is not named stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from safetensors.torch import save_file
+
+from mmsr_core.depth import DepthNet
+from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.models.fusion_net import FusionNet
+from mmsr_core.models.network import Network, load_network
+from mmsr_core.prompts import PromptTextEncoder
+from mmsr_core.types import CONFIG_FILE
+from mmsr_core.weights import WEIGHTS_FILE, write_sums
+
+STAGES: dict[str, tuple[str, type[Network]]] = {
+    "depth": ("depth_estimator", DepthNet),
+    "kernel": ("kernel_estimator", KernelEstimator),
+    "mean": ("mean_net", MeanNet),
+    "flow": ("denoiser", Denoiser),
+    "text": ("prompt_encoder", PromptTextEncoder),
+    "fusion": ("fusion_net", FusionNet),
+}
+
+
+def from_run(run: Path, component: str, kind: type[Network]) -> tuple[Network, dict[str, object]]:
+    """The EMA model of a run's last checkpoint, and how far the run had come.
+
+    A run that has ended left its configuration; one that has not is taken to have the default.
+    """
+    state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
+    ended = (run / component / CONFIG_FILE).is_file()
+    model = load_network(run / component, kind) if ended else kind()
+    model.load_state_dict(state["model"])
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(state["ema"]["shadow"][name])
+    progress = {k: state[k] for k in ("step", "seconds")}
+    return model.eval(), progress
+
+
+def save_component(model: Network, folder: Path, half: bool = True) -> None:
+    """Write `config.json` and the weights: parameters in fp16, buffers in full precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_config(folder)
+    parameters = {name for name, _ in model.named_parameters()}
+    state = {
+        name: (value.half() if half and name in parameters else value).contiguous()
+        for name, value in model.state_dict().items()
+    }
+    save_file(state, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
+    (folder / WEIGHTS_FILE).chmod(0o644)
+
+
+def write_index(folder: Path) -> None:
+    """Write `model_index.json`, which `MMSRPipeline.from_pretrained` reads."""
+    index: dict[str, object] = {"_class_name": "MMSRPipeline"}
+    for component, kind in STAGES.values():
+        if not (folder / component).is_dir():
+            continue
+        index[component] = ["mmsr_core.models.diffusers_models", kind.__name__]
+    index["scheduler"] = ["diffusers", "FlowMatchEulerDiscreteScheduler"]
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def main() -> None:
+    """Command line of the export."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--full", action="store_true", help="keep float32")
+    for name in STAGES:
+        parser.add_argument(f"--{name}", help=f"run folder of the {name} stage")
+    args = parser.parse_args()
+    out = Path(args.out)
+    notes = out / "training.json"
+    record = json.loads(notes.read_text()) if notes.is_file() else {}
+    for name, (component, kind) in STAGES.items():
+        run = getattr(args, name)
+        if run:
+            model, progress = from_run(Path(run), component, kind)
+            save_component(model, out / component, half=not args.full)
+            record[component] = progress
+            print(component, progress)
+    if not (out / "scheduler").is_dir():
+        FlowMatchEulerDiscreteScheduler().save_pretrained(str(out / "scheduler"))
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    notes.write_text(json.dumps(record, indent=2) + "\n")
+    write_index(out)
+    write_sums(out)
+
+
+if __name__ == "__main__":
+    main()
