@@ -115,7 +115,7 @@ def run_ablation(options: AblationOptions, say: Say) -> dict[str, Any]:
     measurer = Measurer.from_folder(base.metrics, base.scale)
     from mmsr_core.pipeline import load_pipeline
 
-    pipe = load_pipeline(base.model, device=base.device, dtype=base.dtype)
+    pipe = load_pipeline(base.model, device=base.device, torch_dtype=base.dtype)
     result: dict[str, Any] = {
         "benchmark": "ablation",
         "environment": describe_environment(),
@@ -250,13 +250,13 @@ def spread(values: Iterable[float | None]) -> dict[str, float | None]:
 def estimate(pipe: MMSREngine, sample: Sample, scale: int, setting: Setting) -> DegradationEstimate:
     """What SVKR finds under a setting."""
     if setting.depth == "off":
-        return pipe.estimate_degradation(sample.lr, scale)
+        return pipe.estimate_degradation(sample.lr, scale, use_depth=False)
     if setting.depth == "given":
         return pipe.refine_kernel(
             sample.lr, scale, sample.inverse_depth, iterations=1, fixed_depth=True
         )
     if setting.iterations == 0:
-        found = pipe.estimate_degradation(sample.lr, scale)
+        found = pipe.estimate_degradation(sample.lr, scale, use_depth=False)
         return replace(found, inverse_depth=pipe.estimate_depth(sample.lr).cpu())
     return pipe.refine_kernel(sample.lr, scale, iterations=setting.iterations)
 

@@ -47,7 +47,7 @@ def detail_error(picture: Tensor, truth: Tensor) -> float:
 
 def measure(pipe: MMSREngine | None = None) -> dict[str, dict[str, float]]:
     """All figures: case -> name -> value. Higher is better, but for `detail`."""
-    pipe = pipe or load_pipeline("small", device="cpu", dtype="float32")
+    pipe = pipe or load_pipeline("small", device="cpu", torch_dtype="float32")
     found: dict[str, dict[str, float]] = {}
     for index, (protocol, scale) in enumerate(CASES):
         scene = render_scene(FIRST_SEED + index, SIDE, SIDE)

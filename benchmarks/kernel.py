@@ -69,7 +69,7 @@ def run_kernel(options: KernelOptions, say: Say) -> dict[str, Any]:
     make_folder(options.out)
     from mmsr_core.pipeline import load_pipeline
 
-    pipe = load_pipeline(options.model, device=options.device, dtype=options.dtype)
+    pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
     result: dict[str, Any] = {
         "benchmark": "kernel",
         "environment": describe_environment(),

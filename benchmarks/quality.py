@@ -198,4 +198,4 @@ class _Protocol:
 def _load(options: QualityOptions) -> MMSREngine:
     from mmsr_core.pipeline import load_pipeline
 
-    return load_pipeline(options.model, device=options.device, dtype=options.dtype)
+    return load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)

@@ -15,7 +15,7 @@ from .runner import describe_model
 
 def main() -> None:
     """Measure and write."""
-    pipe = load_pipeline("small", device="cpu", dtype="float32")
+    pipe = load_pipeline("small", device="cpu", torch_dtype="float32")
     figures = measure(pipe)
     if RECORD.is_file():
         print("\n".join(losses(figures, read_record())) or "Nothing lost beyond the tolerance.")

@@ -125,7 +125,7 @@ def _restore_without_depth(
     kernel: KernelField | None,
 ) -> RestorationOutput:
     """No stage sees a depth map, not even a constant one; SVKR has nothing to refine then."""
-    estimate = pipe.estimate_degradation(lr, scale)
+    estimate = pipe.estimate_degradation(lr, scale, use_depth=False)
     if kernel is not None:
         estimate = replace(estimate, kernel_field=kernel)
     conditioning = pipe.fuse_modalities(lr, estimate, strengths={"depth": 0.0})
@@ -153,7 +153,7 @@ def estimate_kernel(
         inverse_depth: The map for `given`, `(1,1,h,w)`.
     """
     if depth == "off":
-        return pipe.estimate_degradation(lr, scale).kernel_field.to("cpu")
+        return pipe.estimate_degradation(lr, scale, use_depth=False).kernel_field.to("cpu")
     estimate = pipe.refine_kernel(
         lr,
         scale,

@@ -26,7 +26,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     if job["threads"] is not None:
         torch.set_num_threads(job["threads"])
-    pipe = load_pipeline(job["model"], device=job["device"], dtype=job["dtype"])
+    pipe = load_pipeline(job["model"], device=job["device"], torch_dtype=job["dtype"])
     load_seconds = time.perf_counter() - start
 
     generator = torch.Generator().manual_seed(job["seed"])

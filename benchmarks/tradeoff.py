@@ -61,7 +61,7 @@ def run_tradeoff(options: TradeoffOptions, say: Say) -> dict[str, Any]:
     measurer = Measurer.from_folder(base.metrics, base.scale)
     from mmsr_core.pipeline import load_pipeline
 
-    pipe = load_pipeline(base.model, device=base.device, dtype=base.dtype)
+    pipe = load_pipeline(base.model, device=base.device, torch_dtype=base.dtype)
     peers = sources.read_peers(base.peers) if base.peers else {}
     result: dict[str, Any] = {
         "benchmark": "tradeoff",

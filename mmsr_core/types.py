@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,3 +39,7 @@ PROMPT_DIM = 512
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 """The two files of a saved network, named as diffusers names them."""
+
+GuideMode = Literal["guide", "fuse"]
+GUIDE_MODES: tuple[GuideMode, ...] = ("guide", "fuse")
+"""What becomes of a second sensor's picture: it guides the restoration, or both become one."""

@@ -204,7 +204,7 @@ class DegradeNode(io.ComfyNode):
                 share = pick(amount, index, whole.batch, "depth" if depth is not None else "mask")
                 sigma = blur_from_px + (blur_to_px - blur_from_px) * share[:, 0]
                 field = blur_field(sigma, scale, shape, math.radians(angle))  # type: ignore[arg-type]
-            lr = degrade_canvas(one, field, tick=check_interrupted)
+            lr = degrade_canvas(one, field, callback=check_interrupted)
             own_seed = inputs.item_seed(seed, index, inputs.SEED_MODES[0])
             small.append(add_damage(lr, noise / 255, jpeg_quality, own_seed))
             items.append(

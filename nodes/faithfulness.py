@@ -97,7 +97,7 @@ class FaithfulnessCheckNode(io.ComfyNode):
             lr = pick(small, index, result.batch, "original")
             field = degradation.pick(index, result.batch).kernel_field
             _check_sizes(one, lr, field.scale, (field.height, field.width))
-            degraded = degrade_canvas(one, field, tick=check_interrupted).clamp(0, 1)
+            degraded = degrade_canvas(one, field, callback=check_interrupted).clamp(0, 1)
             error = float((degraded - lr).square().mean())
             figures.append(MAX_DB if error <= 0 else min(MAX_DB, -10 * _log10(error)))
             text = f"agrees with the input to {figures[-1]:.1f} dB"

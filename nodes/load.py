@@ -151,7 +151,7 @@ class LoadModelNode(io.ComfyNode):
         # The host runs nodes in inference mode, and may move weights outside of it later.
         with torch.inference_mode(False):
             compute = resolve_dtype(choose_dtype(dtype), target)
-            pipeline = load_pipeline(folder, device="cpu", dtype=compute)
+            pipeline = load_pipeline(folder, device="cpu", torch_dtype=compute)
             pipeline.model_label = model_name
             handle = manage_pipeline(model_name, pipeline, target)
         return io.NodeOutput(handle)

@@ -188,7 +188,7 @@ def load_model(args: argparse.Namespace) -> MMSREngine:
     """
     from ..pipeline import load_pipeline
 
-    return load_pipeline(args.model, device=args.device, dtype=args.dtype)
+    return load_pipeline(args.model, device=args.device, torch_dtype=args.dtype)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from .solvers import (
     consistency_db,
     degrade_canvas,
     noise_gain,
-    row_sums,
+    sart_weights,
 )
 from .synthesis.first_order import (
     Synthesis,
@@ -82,8 +82,8 @@ __all__ = [
     "normalise_kernels",
     "relative_variances",
     "resize_kernel",
-    "row_sums",
     "sample_kernels",
+    "sart_weights",
     "scale_kernels",
     "shrink_codes",
     "sigma_range_px",

@@ -1,6 +1,6 @@
 """Agreement with the input: back-projection (SART) and conjugate gradient on whole canvases.
 
-Everything walks over windows of LR sites, so dense kernels exist for one window at a time, and the
+Everything walks over windows of LR pixels, so dense kernels exist for one window at a time, and the
 result does not depend on the windows: `A` is evaluated on the whole canvas, then `A^T` is added to
 it.
 
@@ -21,32 +21,34 @@ from ..errors import ShapeError
 from .field import KernelField
 from .operator import add_window, gather_sites, pad_window, scatter_sites, window_length
 
-_GAIN_RADIUS = 3  # LR px; the residual's local energy is measured over 7x7 sites
+_GAIN_RADIUS = 3  # LR px; the residual's local energy is measured over 7x7 LR pixels
 
 
-Tick = Callable[[], None]
-"""Called after every window of a long walk; whatever it raises ends the walk (a host's cancel)."""
+Callback = Callable[[], None]
+"""Called after every window of LR pixels. It may raise, to end a long computation."""
 
 
-def _quiet() -> None:
+def _nothing() -> None:
     return None
 
 
-def _windows(field: KernelField, size: int, tick: Tick) -> Iterator[tuple[int, int, Tensor]]:
+def _windows(
+    field: KernelField, size: int, callback: Callback
+) -> Iterator[tuple[int, int, Tensor]]:
     for rows, cols, kernels in field.windows(size):
         yield rows.start, cols.start, kernels
-        tick()
+        callback()
 
 
 def degrade_canvas(
-    hr: Tensor, field: KernelField, window: int = 128, tick: Tick = _quiet
+    hr: Tensor, field: KernelField, window: int = 128, callback: Callback = _nothing
 ) -> Tensor:
     """`A hr` in bounded memory: `(B,C,H,W)` to `(B,C,h,w)`."""
     expected = (field.height * field.scale, field.width * field.scale)
     if hr.ndim != 4 or hr.shape[-2:] != expected:
         raise ShapeError("hr", f"(B,C,{expected[0]},{expected[1]})", hr.shape)
     out = hr.new_empty((*hr.shape[:2], field.height, field.width))
-    for row, col, kernels in _windows(field, window, tick):
+    for row, col, kernels in _windows(field, window, callback):
         h, w = kernels.shape[-2:]
         padded = pad_window(hr, row, h, col, w, field.scale)
         out[..., row : row + h, col : col + w] = gather_sites(padded, kernels, field.scale)
@@ -54,20 +56,20 @@ def degrade_canvas(
 
 
 def add_adjoint_canvas(
-    canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128, tick: Tick = _quiet
+    canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128, callback: Callback = _nothing
 ) -> Tensor:
     """`canvas += A^T lr` in bounded memory, in place; returns the canvas."""
-    for row, col, kernels in _windows(field, window, tick):
+    for row, col, kernels in _windows(field, window, callback):
         h, w = kernels.shape[-2:]
         sites = lr[..., row : row + h, col : col + w].contiguous()
         add_window(canvas, scatter_sites(sites, kernels, field.scale), row, col, field.scale)
     return canvas
 
 
-def row_sums(field: KernelField, window: int = 128) -> Tensor:
+def sart_weights(field: KernelField, window: int = 128) -> Tensor:
     """`D = A A^T 1`, `(B,1,h,w)`: what one SART step divides by. Always positive.
 
-    `A^T 1` is made for each window with the sites around it that reach it, not for the canvas.
+    `A^T 1` is made for each window with the LR pixels around it that reach it, not for the canvas.
     """
     scale = field.scale
     reach = -(-window_length(1, scale) // scale)
@@ -77,7 +79,7 @@ def row_sums(field: KernelField, window: int = 128) -> Tensor:
         r1 = min(field.height, rows.stop + 2 * reach)
         c1 = min(field.width, cols.stop + 2 * reach)
         around = field.dense(slice(r0, r1), slice(c0, c1))
-        # A window's own border reflects where the canvas does not; `2 * reach` sites hide that.
+        # A window's own border reflects where the canvas does not; `2 * reach` LR pixels hide that.
         total = around.new_zeros((field.batch, 1, (r1 - r0) * scale, (c1 - c0) * scale))
         sites = around.new_ones((field.batch, 1, r1 - r0, c1 - c0))
         add_window(total, scatter_sites(sites, around, scale), 0, 0, scale)
@@ -90,8 +92,8 @@ def row_sums(field: KernelField, window: int = 128) -> Tensor:
 def noise_gain(residual: Tensor, noise_std: Tensor) -> Tensor:
     """How much of a residual is signal: `max(0, 1 - noise^2 / local energy)`, `(B,1,h,w)`.
 
-    The Wiener gain with the residual's energy over 7x7 sites as the estimate of signal plus noise:
-    a residual no larger than the noise is left alone, instead of being written into the picture.
+    The Wiener gain, with the residual's energy over 7x7 LR pixels as the estimate of signal plus
+    noise. A residual no larger than the noise is left alone.
     """
     energy = residual.square().mean(1, keepdim=True)
     size = 2 * _GAIN_RADIUS + 1
@@ -106,33 +108,33 @@ def back_project(
     field: KernelField,
     iterations: int,
     noise_std: Tensor | None = None,
-    sums: Tensor | None = None,
+    weights: Tensor | None = None,
     window: int = 128,
-    tick: Tick = _quiet,
+    callback: Callback = _nothing,
 ) -> Tensor:
     """SART iterations on `canvas`, in place.
 
     Args:
         canvas: `(B,C,H,W)` picture to correct; it is overwritten.
         lr: `(B,C,h,w)` the input it has to agree with.
-        field: kernels of the sites.
+        field: its kernels.
         iterations: 0 or more.
         noise_std: `(B,)`, 0..1 units; damps the correction (see `noise_gain`). None does not.
-        sums: `row_sums(field)`, when it is already known.
-        window: LR sites a side that are handled at a time.
-        tick: see `Tick`.
+        weights: `sart_weights(field)`, where they are known already.
+        window: side of a window, LR pixels.
+        callback: see `Callback`.
 
     Returns:
         `canvas`.
     """
     if iterations <= 0:
         return canvas
-    sums = row_sums(field, window) if sums is None else sums
+    weights = sart_weights(field, window) if weights is None else weights
     for _ in range(iterations):
-        residual = lr - degrade_canvas(canvas, field, window, tick)
+        residual = lr - degrade_canvas(canvas, field, window, callback)
         if noise_std is not None:
             residual = residual * noise_gain(residual, noise_std)
-        add_adjoint_canvas(canvas, residual / sums, field, window, tick)
+        add_adjoint_canvas(canvas, residual / weights, field, window, callback)
     return canvas
 
 
@@ -143,7 +145,7 @@ def conjugate_gradient(
     iterations: int,
     noise_std: Tensor | None = None,
     window: int = 128,
-    tick: Tick = _quiet,
+    callback: Callback = _nothing,
 ) -> Tensor:
     """Nearest picture to `canvas` that agrees with `lr`: `min |x - canvas|^2 + |A x - y|^2 / lam`.
 
@@ -157,8 +159,8 @@ def conjugate_gradient(
         field: kernels.
         iterations: number of CG steps, 0 or more.
         noise_std: `(B,)`, 0..1 units.
-        window: LR sites a side that are handled at a time.
-        tick: see `Tick`.
+        window: side of a window, LR pixels.
+        callback: see `Callback`.
     """
     if iterations <= 0:
         return canvas
@@ -166,8 +168,8 @@ def conjugate_gradient(
     lam = (noise.square() * 100).clamp_min(1e-4).view(-1, 1, 1, 1)
 
     def normal(v: Tensor) -> Tensor:
-        lifted = add_adjoint_canvas(torch.zeros_like(canvas), v, field, window, tick)
-        return degrade_canvas(lifted, field, window, tick) + lam * v
+        lifted = add_adjoint_canvas(torch.zeros_like(canvas), v, field, window, callback)
+        return degrade_canvas(lifted, field, window, callback) + lam * v
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
         # In float64 on the CPU (MPS has none), so that tiles do not change the steps.

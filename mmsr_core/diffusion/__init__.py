@@ -1,5 +1,5 @@
-"""Sampling of the flow. Everything here sees callables, never networks."""
+"""Sampling of the flow. Everything here sees tensors, never networks."""
 
-from .flow import flow_times, sample_flow, seeded_noise
+from .flow import RectifiedFlow, flow_times, seeded_noise
 
-__all__ = ["flow_times", "sample_flow", "seeded_noise"]
+__all__ = ["RectifiedFlow", "flow_times", "seeded_noise"]

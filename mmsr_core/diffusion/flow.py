@@ -1,4 +1,4 @@
-"""Few-step sampling of a mean-anchored rectified flow. Sees callables, never models.
+"""Few-step sampling of a mean-anchored rectified flow. Sees tensors, never networks.
 
 `z_t = (1 - t) x0 + t (mean + sigma_s eps)` (PMRF, arXiv 2410.00418). The denoiser gives an
 estimate `d` of x0, so the velocity is `(z - d) / t` and an Euler step from t to t' is `z' = d +
@@ -7,18 +7,13 @@ estimate `d` of x0, so the velocity is `(z - d) / t` and an Euler step from t to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-
-Denoise = Callable[[Tensor, float, int], Tensor]
-"""`(z, t, step) -> x0 estimate`, a new canvas of the same shape."""
-Project = Callable[[Tensor, int], Tensor]
-"""`(x0 estimate, step) -> the estimate made consistent with the input`, may be in place."""
 
 
 def flow_times(steps: int, shift: float = 1.0, last: float = 0.1) -> list[float]:
@@ -42,6 +37,9 @@ def seeded_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
     Args:
         shape: `(B,3,H,W)`.
         seeds: B whole numbers.
+
+    Raises:
+        InputError: not as many seeds as pictures.
     """
     if len(seeds) != shape[0]:
         raise InputError(f"{shape[0]} pictures need as many seeds, but {len(seeds)} were given.")
@@ -51,35 +49,39 @@ def seeded_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
     return out
 
 
-def sample_flow(
-    denoise: Denoise,
-    project: Project,
-    mean: Tensor,
-    noise: Tensor,
-    sigma_s: float,
-    times: Sequence[float],
-) -> Tensor:
-    """Run the flow from t = 1 to 0.
+class RectifiedFlow:
+    """The state of one sampling run: `z` and where it stands between t = 1 and 0.
 
-    Args:
-        denoise: see `Denoise`.
-        project: see `Project`; called after every denoising.
-        mean: `(B,3,H,W)` anchor.
-        noise: unit Gaussian of the same shape; overwritten (it becomes z).
-        sigma_s: noise level at t = 1.
-        times: falling, first 1, last 0: `steps + 1` numbers.
-
-    Returns:
-        The last projected estimate `(B,3,H,W)`.
+    Use: for every step, estimate x0 from `flow.z` at `flow.times[step]`, then
+    `flow.advance(step, estimate)`. The last estimate is the result.
     """
-    if len(times) < 2 or abs(times[0] - 1) > 1e-6 or times[-1] != 0:
-        raise InputError(f"times must fall from 1 to 0, but are {list(times)}.")
-    if any(b >= a for a, b in pairwise(times)):
-        raise InputError(f"times must fall strictly, but are {list(times)}.")
-    z = noise.mul_(sigma_s).add_(mean)
-    estimate = z
-    for step, (t, after) in enumerate(pairwise(times)):
-        estimate = project(denoise(z, t, step), step)
+
+    def __init__(self, mean: Tensor, noise: Tensor, sigma_s: float, times: Sequence[float]) -> None:
+        """Start at t = 1, at `mean + sigma_s * noise`.
+
+        Args:
+            mean: `(B,3,H,W)` anchor.
+            noise: unit Gaussian of the same shape; overwritten (it becomes z).
+            sigma_s: noise level at t = 1.
+            times: falling, first 1, last 0: `steps + 1` numbers.
+
+        Raises:
+            InputError: times that do not fall from 1 to 0.
+        """
+        if len(times) < 2 or abs(times[0] - 1) > 1e-6 or times[-1] != 0:
+            raise InputError(f"times must fall from 1 to 0, but are {list(times)}.")
+        if any(b >= a for a, b in pairwise(times)):
+            raise InputError(f"times must fall strictly, but are {list(times)}.")
+        self.times = tuple(times)
+        self.z = noise.mul_(sigma_s).add_(mean)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return len(self.times) - 1
+
+    def advance(self, step: int, estimate: Tensor) -> None:
+        """The Euler step from `times[step]` to `times[step + 1]`, given the estimate of x0."""
+        t, after = self.times[step], self.times[step + 1]
         if after > 0:
-            z.sub_(estimate).mul_(after / t).add_(estimate)
-    return estimate
+            self.z.sub_(estimate).mul_(after / t).add_(estimate)

@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ShapeError
-from ..types import PROMPT_DIM
+from ..types import PROMPT_DIM, GuideMode
 from .blocks import GRID, FeatureTransform, grid_to_residual, pixels_to_grid
 from .network import Network, records_config
 from .selective_scan import WindowMamba
 from .starlet import fuse_starlets, starlet_reach
 
-GuideMode = Literal["guide", "fuse"]
-GUIDE_MODES: tuple[GuideMode, ...] = ("guide", "fuse")
 _LUMA = (0.299, 0.587, 0.114)
 PREFERENCE = 8.0
 """How firmly an untrained net takes the stronger source."""

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .engine import MMSREngine
-from .evidence import Evidence
 from .loading import load_pipeline
-from .outputs import Conditioning, DegradationEstimate, RestorationOutput
-from .report import RestorationReport
+from .results import Conditioning, DegradationEstimate, RestorationOutput, RestorationReport
 
 if TYPE_CHECKING:
-    from .pipeline import MMSRPipeline
+    from .diffusers_pipeline import MMSRPipeline
 
 __all__ = [
     "Conditioning",
     "DegradationEstimate",
-    "Evidence",
     "MMSREngine",
     "MMSRPipeline",
     "RestorationOutput",
@@ -27,7 +24,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "MMSRPipeline":  # imports diffusers, which takes longer than a small picture
-        from .pipeline import MMSRPipeline
+        from .diffusers_pipeline import MMSRPipeline
 
         return MMSRPipeline
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

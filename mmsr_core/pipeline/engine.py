@@ -3,37 +3,216 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..degradation import KernelField
+from ..degradation import KernelBasis, KernelField, check_scale
+from ..depth import estimate_depth_builtin
 from ..diffusion import flow_times
-from ..models import MODALITIES
+from ..errors import InputError
+from ..models import MODALITIES, Denoiser, KernelEstimator, MeanNet
 from ..types import SVKR_ROUNDS, ProgressCallback
-from . import checks
-from .estimation import EstimationEngine
-from .evidence import Evidence, check_evidence, guide_passes
-from .outputs import Conditioning, DegradationEstimate, RestorationOutput
-from .report import Settings, build_report
-from .run import Run
-from .sampling import restore, sampling_passes
-from .scene import adopt, make_scene
-from .second_sensor import sense_guide
-from .svkr import svkr_passes
+from . import inputs
+from .context import Networks, RunContext
+from .refinement import Refinement
+from .results import Conditioning, DegradationEstimate, RestorationOutput
+from .sampling import Sampler
+from .scene import Scene
+
+if TYPE_CHECKING:
+    from ..models.depth_net import DepthNet
+    from ..models.fusion_net import FusionNet
+    from ..models.text_encoder import PromptTextEncoder
+
+Self = TypeVar("Self", bound="MMSREngine")
+
+StepEndCallback = Callable[["MMSREngine", int, float, dict[str, Any]], Mapping[str, Any] | None]
+"""`(engine, step, t, {"images": (B,3,H,W)})`, as diffusers' `callback_on_step_end`. The pictures
+are the estimate after the step, not clamped. A mapping with other `images` takes their place."""
 
 
-class MMSREngine(EstimationEngine):
+class MMSREngine:
     """Blind restoration and super-resolution with a spatially varying, measured degradation.
 
     SSR (arXiv 2403.05808) on a mean-anchored rectified flow, with M3ESR's router (arXiv
     2605.10470), prompts as in PDN, and a second sensor as in FS-Diff. Load it with
-    `mmsr_core.pipeline.load_pipeline`, which verifies the weights. `MMSRPipeline` is the same as a
+    `mmsr_core.load_pipeline`, which verifies the weights. `MMSRPipeline` is the same as a
     diffusers pipeline.
+
+    A batch `(B,3,h,w)` goes through the networks as one; pictures of different sizes need a call
+    each. Results come back on the device of `lr`.
     """
 
+    depth_estimator: DepthNet
+    kernel_estimator: KernelEstimator
+    mean_net: MeanNet
+    denoiser: Denoiser
+    prompt_encoder: PromptTextEncoder | None = None
+    fusion_net: FusionNet | None = None
+    time_shift: float = 1.0
+    """Shift of the flow times, as in diffusers' FlowMatchEulerDiscreteScheduler."""
+    compute_dtype: torch.dtype = torch.float32
+    model_label: str = "custom"
+
+    def __init__(
+        self,
+        depth_estimator: DepthNet,
+        kernel_estimator: KernelEstimator,
+        mean_net: MeanNet,
+        denoiser: Denoiser,
+        prompt_encoder: PromptTextEncoder | None = None,
+        fusion_net: FusionNet | None = None,
+        time_shift: float = 1.0,
+    ) -> None:
+        """Args: the networks (the last two may be missing), and the shift of the flow times."""
+        self.depth_estimator = depth_estimator
+        self.kernel_estimator = kernel_estimator
+        self.mean_net = mean_net
+        self.denoiser = denoiser
+        self.prompt_encoder = prompt_encoder
+        self.fusion_net = fusion_net
+        self.time_shift = time_shift
+
+    @property
+    def components(self) -> dict[str, nn.Module | None]:
+        """The networks by name."""
+        names = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
+        return {n: getattr(self, n) for n in (*names, "prompt_encoder", "fusion_net")}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.mean_net.parameters()).device
+
+    def to(self: Self, device: str | torch.device) -> Self:
+        """Move every network to a device."""
+        for network in self.components.values():
+            if network is not None:
+                network.to(device)
+        return self
+
+    # -- single stages ----------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def estimate_depth(self, lr: Tensor) -> Tensor:
+        """Inverse depth by the built-in net: `(B,3,h,w)` to `(B,1,h,w)`, 0..1, near = 1."""
+        return estimate_depth_builtin(self.depth_estimator, inputs.check_picture("lr", lr))
+
+    @torch.no_grad()
+    def encode_prompt(
+        self,
+        texts: str | Sequence[str] = (),
+        images: Sequence[Tensor] = (),
+        weights: Sequence[float] | None = None,
+    ) -> Tensor:
+        """Prompts as one embedding `(1,512)` of unit length.
+
+        Args:
+            texts: one or several; mixed.
+            images: reference pictures; they need a CLIP image encoder (`mmsr_core.prompts`),
+                which the built-in text encoder is not.
+            weights: of the texts, then the images; equal when None.
+
+        Raises:
+            InputError: no prompt encoder in these weights, no text, or pictures.
+        """
+        if self.prompt_encoder is None:
+            raise InputError("These weights have no prompt encoder; give an embedding instead.")
+        if images:
+            raise InputError(
+                "The built-in prompt encoder reads text only; reference pictures need CLIP: see "
+                "mmsr_core.prompts.ClipPromptEncoder."
+            )
+        from ..models.text_encoder import encode_texts
+        from ..prompts import mix_prompts
+
+        lines = [texts] if isinstance(texts, str) else list(texts)
+        if not lines:
+            raise InputError("encode_prompt needs at least one text.")
+        return mix_prompts(encode_texts(self.prompt_encoder, lines), weights)
+
+    def estimate_degradation(
+        self,
+        lr: Tensor,
+        scale: int,
+        inverse_depth: Tensor | None = None,
+        *,
+        use_depth: bool = True,
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> DegradationEstimate:
+        """One pass of DKENet: kernels, noise, JPEG quality.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1.
+            scale: SR factor the kernels are for, 1..16.
+            inverse_depth: `(B,1,h,w)`, 0..1, near = 1; estimated by the built-in net when None.
+            use_depth: False leaves depth out where none is given.
+            tile: tile core in grid cells (LR px here); None chooses.
+            progress: see `mmsr_core.types`.
+        """
+        fixed = inverse_depth is not None or not use_depth
+        return self.refine_kernel(
+            lr, scale, inverse_depth, iterations=1, fixed_depth=fixed, tile=tile, progress=progress
+        )
+
+    @torch.no_grad()
+    def refine_kernel(
+        self,
+        lr: Tensor,
+        scale: int,
+        inverse_depth: Tensor | None = None,
+        *,
+        initial: DegradationEstimate | None = None,
+        iterations: int = SVKR_ROUNDS,
+        gamma: float = 0.9,
+        fixed_depth: bool = False,
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> DegradationEstimate:
+        """SVKR (SSR, Algorithm 1): refine depth, kernel and picture in turn.
+
+        `D <- DE(I)`, `K' <- DKENet(LR, D)`, `K <- gamma K' + (1 - gamma) K`, `I <- mean_net(LR,
+        K)`. The first picture I is the LR input itself.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1.
+            scale: SR factor, 1..16.
+            inverse_depth: the first depth; estimated by the built-in net when None.
+            initial: an estimate to blend into; the first K' is taken as it is when None.
+            iterations: T, 1..16.
+            gamma: weight of the new kernels, 0..1; it counts from the second round on, or from
+                the first with `initial`.
+            fixed_depth: keep `inverse_depth` (a measured one, or none at all) instead of
+                estimating it again. More than one iteration then changes nothing but the blend.
+            tile: tile core in grid cells; None chooses.
+            progress: see `mmsr_core.types`.
+        """
+        check_scale(scale)
+        inputs.check_svkr(iterations, gamma)
+        inputs.check_tile(tile)
+        picture = inputs.check_picture("lr", lr)
+        depth = inputs.check_depth(inverse_depth, picture)
+        field = None if initial is None else initial.kernel_field
+        inputs.check_kernel(field, picture, scale)
+        context = self._context(tile, progress)
+        scene = Scene(picture.to(context.device), scale, context.networks.basis)
+        refinement = Refinement(
+            context,
+            scene,
+            depth=depth,
+            initial=field,
+            iterations=iterations,
+            gamma=gamma,
+            fixed_depth=fixed_depth,
+        )
+        context.execute(refinement.stages())
+        return refinement.estimate().to(lr.device)
+
+    @torch.no_grad()
     def fuse_modalities(
         self,
         lr: Tensor,
@@ -45,7 +224,7 @@ class MMSREngine(EstimationEngine):
         guide: Tensor | None = None,
         guide_mode: str = "guide",
     ) -> Conditioning:
-        """Weigh the evidence for the sampler.
+        """Weigh the evidence for the sampler. Everything is checked here.
 
         Args:
             lr: `(B,3,h,w)`, 0..1.
@@ -59,15 +238,11 @@ class MMSREngine(EstimationEngine):
             guide_mode: "guide" restores `lr` with the structure of the guide; "fuse" makes one
                 picture of both.
         """
-        lr = checks.check_picture("lr", lr)
-        full, placed = checks.check_modalities(
-            dict(strengths or {}), dict(masks or {}), MODALITIES, lr
-        )
-        checks.check_kernel(estimate.kernel_field, lr, estimate.kernel_field.scale)
-        checks.check_damage(estimate, lr)
-        evidence = check_evidence(self, Evidence(prompt, guide, guide_mode), lr)
+        picture = inputs.check_picture("lr", lr)
+        evidence = self._check_evidence(picture, strengths, masks, prompt, guide, guide_mode)
         scale = estimate.kernel_field.scale
-        return Conditioning(lr, scale, estimate, full, placed, evidence)
+        checked = inputs.check_estimate(estimate, picture, scale)
+        return Conditioning(picture, scale, checked, **evidence)
 
     @torch.no_grad()
     def sample(
@@ -80,7 +255,7 @@ class MMSREngine(EstimationEngine):
         consistency: str = "ibp",
         tile: int | None = None,
         progress: ProgressCallback | None = None,
-        _run: Run | None = None,
+        callback_on_step_end: StepEndCallback | None = None,
     ) -> RestorationOutput:
         """Restore: the mean, then `steps` steps of the flow, kept consistent with the input.
 
@@ -92,43 +267,20 @@ class MMSREngine(EstimationEngine):
             consistency: "ibp" (back-projection), "cg" (conjugate gradient) or "off".
             tile: tile core in grid cells (4 output px), at least 16; None chooses.
             progress: see `mmsr_core.types`. Whatever it raises ends the run.
+            callback_on_step_end: see `StepEndCallback`.
         """
-        checks.check_sampling(steps, detail, consistency, tile)
-        seeds = checks.check_seeds(seed, conditioning.lr.shape[0])
         started = time.perf_counter()
-        given = conditioning
-        passes = sampling_passes(steps, detail) + guide_passes(
-            given.evidence, given.lr, given.scale, given.strengths, given.masks
+        inputs.check_sampling(steps, detail, consistency, tile)
+        seeds = inputs.check_seeds(seed, conditioning.lr.shape[0])
+        context = self._context(tile, progress)
+        scene = Scene.of(conditioning, context.networks.basis, context.device)
+        sampler = self._sampler(
+            context, scene, steps, detail, seeds, consistency, callback_on_step_end
         )
-        run = _run or self._run(tile, progress, passes)
-        lr = conditioning.lr.to(run.device)
-        estimate = conditioning.estimate
-        scene = make_scene(
-            self._basis,
-            lr,
-            conditioning.scale,
-            adopt(estimate.kernel_field, self._basis, run.device),
-            checks.check_depth(estimate.inverse_depth, lr),
-            estimate,
-            conditioning.strengths,
-            conditioning.masks,
-            conditioning.evidence,
-        )
-        sensed = sense_guide(self.networks, scene, run)
-        times = self.sampling_times(steps) if steps else [1.0]
-        made = restore(self.networks, scene, sensed, times, detail, seeds, consistency, run)
-        settings = Settings(steps, seeds, detail, self.model_label)
-        report = build_report(scene, made, estimate, settings, run, time.perf_counter() - started)
-        images = made.images.cpu().contiguous()
-        return RestorationOutput(
-            images, report, estimate, made.weight_maps, made.weight_steps, made.prompt_mask
-        )
+        context.execute(sampler.stages())
+        return sampler.output(self.model_label, started, conditioning.lr.device)
 
-    def sampling_times(self, steps: int) -> list[float]:
-        """Flow times from 1 to 0: `steps + 1` numbers."""
-        return flow_times(steps, self.time_shift)
-
-    # -- the whole run --------------------------------------------------------------------------
+    # -- the whole run ----------------------------------------------------------------------------
 
     @torch.no_grad()
     def __call__(
@@ -151,6 +303,7 @@ class MMSREngine(EstimationEngine):
         consistency: str = "ibp",
         tile: int | None = None,
         progress: ProgressCallback | None = None,
+        callback_on_step_end: StepEndCallback | None = None,
     ) -> RestorationOutput:
         """Estimate, refine, restore.
 
@@ -163,7 +316,7 @@ class MMSREngine(EstimationEngine):
             kernel: a known kernel field; then only noise and JPEG are estimated.
             inverse_depth: a known depth `(B,1,h,w)`; then SVKR does not estimate it again.
             iterations: SVKR's T, 1..16.
-            gamma: SVKR's gamma; it counts from the second round on.
+            gamma: SVKR's gamma; see `refine_kernel`.
             strengths: see `fuse_modalities`.
             masks: see `fuse_modalities`.
             prompt: see `fuse_modalities`.
@@ -172,41 +325,132 @@ class MMSREngine(EstimationEngine):
             consistency: see `sample`.
             tile: see `sample`.
             progress: see `mmsr_core.types`.
+            callback_on_step_end: see `StepEndCallback`.
         """
         # 1. Check everything before any work.
-        checks.check_scale(scale)
-        checks.check_sampling(steps, detail, consistency, tile)
-        checks.check_svkr(iterations, gamma)
-        lr = checks.check_picture("lr", lr)
-        checks.check_depth(inverse_depth, lr)
-        checks.check_seeds(seed, lr.shape[0])
-        kernel = checks.check_kernel(kernel, lr, scale)
-        full, placed = checks.check_modalities(
+        started = time.perf_counter()
+        check_scale(scale)
+        inputs.check_sampling(steps, detail, consistency, tile)
+        inputs.check_svkr(iterations, gamma)
+        picture = inputs.check_picture("lr", lr)  # (B,3,h,w)
+        depth = inputs.check_depth(inverse_depth, picture)  # (B,1,h,w)
+        seeds = inputs.check_seeds(seed, picture.shape[0])
+        inputs.check_kernel(kernel, picture, scale)
+        evidence = self._check_evidence(picture, strengths, masks, prompt, guide, guide_mode)
+        context = self._context(tile, progress)
+
+        # 2. Depth, kernels, noise, JPEG quality; 3. mean, flow, agreement with the input.
+        scene = Scene(picture.to(context.device), scale, context.networks.basis, **evidence)
+        refinement = Refinement(
+            context,
+            scene,
+            depth=depth,
+            known=kernel,
+            iterations=1 if kernel is not None else iterations,
+            gamma=gamma,
+            fixed_depth=depth is not None,
+        )
+        sampler = self._sampler(
+            context, scene, steps, detail, seeds, consistency, callback_on_step_end
+        )
+        context.execute([*refinement.stages(), *sampler.stages()])
+
+        # 4. The pictures (B,3,H,W), and the report on them.
+        return sampler.output(self.model_label, started, lr.device)
+
+    def sampling_times(self, steps: int) -> list[float]:
+        """Flow times from 1 to 0: `steps + 1` numbers."""
+        return flow_times(steps, self.time_shift)
+
+    # -- what every run needs ---------------------------------------------------------------------
+
+    @property
+    def networks(self) -> Networks:
+        """What the stages are given."""
+        return Networks(
+            self.depth_estimator,
+            self.kernel_estimator,
+            self.mean_net,
+            self.denoiser,
+            self._basis,
+            self.fusion_net,
+        )
+
+    @property
+    def _basis(self) -> KernelBasis:
+        """The estimator's PCA basis: one object per weights, so that fields can be told apart."""
+        cached = self.__dict__.get("_basis_cache")
+        if cached is None or cached.mean is not self.kernel_estimator.basis_mean:
+            cached = self.kernel_estimator.basis
+            self.__dict__["_basis_cache"] = cached
+        return cached
+
+    def _context(self, tile: int | None, progress: ProgressCallback | None) -> RunContext:
+        for name in ("kernel_estimator", "mean_net", "denoiser", "fusion_net"):
+            network = getattr(self, name)
+            dtype = torch.float32 if network is None else next(network.parameters()).dtype
+            if dtype != torch.float32:
+                raise InputError(
+                    f"The weights of {name} are {dtype}, but must stay in float32: load with "
+                    "load_pipeline(torch_dtype=...), which runs the networks under autocast."
+                )
+        device = next(self.mean_net.parameters()).device  # DiffusionPipeline's differs: offloading
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        return RunContext(self.networks, device, self.compute_dtype, tile, progress)
+
+    def _sampler(
+        self,
+        context: RunContext,
+        scene: Scene,
+        steps: int,
+        detail: float,
+        seeds: list[int],
+        consistency: str,
+        on_step_end: StepEndCallback | None,
+    ) -> Sampler:
+        def on_step(step: int, t: float, images: Tensor) -> Tensor | None:
+            if on_step_end is None:
+                return None
+            changed = on_step_end(self, step, t, {"images": images})
+            return None if changed is None else changed.get("images")
+
+        return Sampler(
+            context,
+            scene,
+            times=self.sampling_times(steps) if steps else [1.0],
+            detail=detail,
+            seeds=seeds,
+            consistency=consistency,
+            on_step=None if on_step_end is None else on_step,
+        )
+
+    def _check_evidence(
+        self,
+        lr: Tensor,
+        strengths: Mapping[str, float] | None,
+        masks: Mapping[str, Tensor] | None,
+        prompt: str | Sequence[str] | Tensor | None,
+        guide: Tensor | None,
+        guide_mode: str,
+    ) -> dict[str, Any]:
+        """Checked evidence, by the names that `Conditioning` and `Scene` have for it."""
+        full, placed = inputs.check_modalities(
             dict(strengths or {}), dict(masks or {}), MODALITIES, lr
         )
-        evidence = check_evidence(self, Evidence(prompt, guide, guide_mode), lr)
-        started = time.perf_counter()
-        measured = inverse_depth is not None
-        rounds = 1 if measured or kernel is not None else iterations
-        passes = svkr_passes(rounds, measured, False, measured) + sampling_passes(steps, detail)
-        passes += guide_passes(evidence, lr, scale, full, placed)
-        run = self._run(tile, progress, passes)
-
-        # 2. Depth, kernels, noise, JPEG quality.
-        estimate = self._refine(
-            lr, scale, inverse_depth, None, rounds, gamma, measured, tile, None, run
-        )  # fmt: skip
-        if kernel is not None:
-            estimate = replace(estimate, kernel_field=kernel.to("cpu"))  # as the rest of it
-
-        # 3. Weigh the evidence, restore.
-        conditioning = self.fuse_modalities(
-            lr, estimate, strengths=strengths, masks=masks, prompt=evidence.prompt,
-            guide=evidence.guide, guide_mode=guide_mode,
-        )  # fmt: skip
-        out = self.sample(
-            conditioning, steps=steps, detail=detail, seed=seed, consistency=consistency,
-            tile=tile, _run=run,
-        )  # fmt: skip
-        total = round(time.perf_counter() - started, 3)
-        return replace(out, report=replace(out.report, total_seconds=total))
+        guide = inputs.check_guide(guide, guide_mode, lr)
+        meaning = inputs.check_prompt(prompt, lr, self.encode_prompt)
+        uses_prompts = self.mean_net.prompt_every or "prompt" in self.denoiser.modalities
+        if meaning is not None and not uses_prompts:
+            raise InputError(f"The model {self.model_label!r} was trained without prompts.")
+        if guide is not None and self.fusion_net is None:
+            raise InputError(
+                f"The model {self.model_label!r} has no fusion network: it takes no guide."
+            )
+        return {
+            "strengths": full,
+            "masks": placed,
+            "prompt": meaning,
+            "guide": guide,
+            "guide_mode": guide_mode,
+        }

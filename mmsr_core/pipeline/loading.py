@@ -113,7 +113,7 @@ def _load_time_shift(folder: Path) -> float:
 def load_pipeline(
     model: str | Path = "small",
     device: str | torch.device = "auto",
-    dtype: str | torch.dtype = "auto",
+    torch_dtype: str | torch.dtype = "auto",
 ) -> MMSREngine:
     """Load the engine from weights that ship ("small", "base") or from a diffusers folder.
 
@@ -123,8 +123,8 @@ def load_pipeline(
     Args:
         model: name of shipped weights, or a folder.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        dtype: "auto", "float32", "bfloat16", "float16". Weights stay float32; the networks run
-            under autocast.
+        torch_dtype: "auto", "float32", "bfloat16", "float16", or torch's own. Weights stay
+            float32; the networks run under autocast.
 
     Raises:
         WeightsError: missing, incomplete or altered weights.
@@ -136,7 +136,7 @@ def load_pipeline(
     from ..prompts import PromptTextEncoder
 
     chosen = resolve_device(device)
-    compute = resolve_dtype(dtype, chosen)
+    compute = resolve_dtype(torch_dtype, chosen)
     folder = find_weights(model)
     verify_folder(folder)
 

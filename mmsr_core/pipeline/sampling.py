@@ -2,144 +2,215 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from ..degradation import back_project, conjugate_gradient, consistency_db
-from ..diffusion import sample_flow, seeded_noise
-from ..models import Denoiser
-from .networks import Networks
-from .run import Run, small_preview
+from ..diffusion import RectifiedFlow, seeded_noise
+from .context import RunContext, Stage
+from .results import (
+    RestorationOutput,
+    RestorationReport,
+    blur_range_px,
+    mean_weights,
+    peak_memory_mb,
+)
 from .scene import Scene
-from .second_sensor import Sensed, fuse_mean
-from .stages import FlowMaps, FlowStage, base_canvas, restore_mean
+from .second_sensor import SecondSensor
+from .stages import TiledDenoiser, restore_mean
 
 STEP_PROJECTIONS = 1
-"""SART iterations after a step that is not the last. Two changed no figure."""
+"""SART iterations after a step that is not the last."""
 FINAL_PROJECTIONS = 5
-"""SART iterations at the end. Ten gained 1 dB of consistency at 58 dB, and nothing else."""
+"""SART iterations at the end."""
 CG_ITERATIONS = 8
+StepCallback = Callable[[int, float, Tensor], Tensor | None]
+"""`(step, t, images)`: the present estimate `(B,3,H,W)`, not clamped. What it returns, if
+anything, takes its place."""
 
 
-@dataclass(frozen=True)
-class Restored:
-    """What the sampler made."""
+class Sampler:
+    """Restores a scene; every method that `stages` names is one stage."""
 
-    images: Tensor
-    """`(B,3,H,W)`, 0..1, on the run's device."""
-    consistency_db: dict[str, float]
-    """`before` (bicubic) and `after`."""
-    weight_maps: dict[str, Tensor]
-    weight_steps: tuple[dict[str, Tensor], ...]
-    prompt_mask: Tensor | None
-    """See `FlowMaps`."""
+    def __init__(
+        self,
+        context: RunContext,
+        scene: Scene,
+        *,
+        times: Sequence[float],
+        detail: float,
+        seeds: Sequence[int],
+        consistency: str,
+        on_step: StepCallback | None = None,
+    ) -> None:
+        """All inputs are checked. The scene may be measured later, but before the stages run.
+
+        Args:
+            context: the run.
+            scene: the picture and the evidence.
+            times: flow times from 1 to 0, steps + 1 of them; a single one means no flow.
+            detail: 0..2.
+            seeds: one for each picture.
+            consistency: "ibp", "cg" or "off".
+            on_step: called after every step.
+        """
+        self._context = context
+        self._scene = scene
+        self._times = times
+        self._detail = detail
+        self._seeds = seeds
+        self._on_step = on_step
+        self._sensor: SecondSensor | None = None
+        if scene.guide is not None and scene.has("guide"):
+            self._sensor = SecondSensor(context, scene)
+        # A picture of two sensors agrees with neither input alone.
+        fused = self._sensor is not None and scene.guide_mode == "fuse"
+        self._method = "off" if fused else consistency
+        self._flow: RectifiedFlow | None = None
+        self._denoising: TiledDenoiser | None = None
+        self._mean = self._result = scene.lr
+
+    @property
+    def _steps(self) -> int:
+        return len(self._times) - 1 if self._detail else 0
+
+    def stages(self) -> list[Stage]:
+        """The mean, the second sensor, then flow and consistency for each step."""
+        plan = [] if self._sensor is None else self._sensor.stages()
+        plan.append(Stage("mean", self._restore_mean))
+        if self._sensor is not None:
+            plan.append(Stage("fusion", self._fuse))
+        for step in range(self._steps):
+            plan.append(Stage("flow", partial(self._denoise, step)))
+            plan.append(Stage("consistency", partial(self._finish_step, step)))
+        if not self._steps:
+            plan.append(Stage("consistency", partial(self._project, FINAL_PROJECTIONS)))
+        return plan
+
+    # -- stages -----------------------------------------------------------------------------------
+
+    def _restore_mean(self) -> None:
+        self._keep(restore_mean(self._context, self._scene))
+
+    def _fuse(self) -> None:
+        if self._sensor is not None:
+            self._keep(self._sensor.fuse(self._mean))
+
+    def _keep(self, mean: Tensor) -> None:
+        self._mean = self._result = mean
+        self._context.show(self._scene.picture(mean))
+
+    def _denoise(self, step: int) -> None:
+        net = self._context.networks.denoiser
+        if self._flow is None or self._denoising is None:
+            mean, guide = self._mean, None if self._sensor is None else self._sensor.canvas
+            noise = seeded_noise(mean.shape, self._seeds).to(mean.device)
+            self._flow = RectifiedFlow(mean, noise, float(net.config["sigma_s"]), self._times)
+            self._denoising = TiledDenoiser(self._context, self._scene, mean, guide)
+        self._result = self._denoising(self._flow.z, self._times[step])
+        self._context.show(self._scene.picture(self._result))
+
+    def _finish_step(self, step: int) -> None:
+        """The detail dial after the last step; agreement with the input after every step."""
+        last = step == self._steps - 1
+        if last and self._detail != 1:
+            self._result = self._result.sub_(self._mean).mul_(self._detail).add_(self._mean)
+        self._project(FINAL_PROJECTIONS if last else STEP_PROJECTIONS)
+        if self._on_step is not None:
+            picture = self._scene.picture(self._result)
+            changed = self._on_step(step, self._times[step], picture)
+            if changed is not None:
+                picture.copy_(changed)
+        if not last and self._flow is not None:
+            self._flow.advance(step, self._result)
+
+    def _project(self, iterations: int) -> None:
+        """Make the picture agree with the input, in place."""
+        scene, check = self._scene, self._context.check
+        picture, noise = scene.picture(self._result), scene.unexplained_std
+        if self._method == "ibp":
+            back_project(
+                picture,
+                scene.lr,
+                scene.kernels,
+                iterations,
+                noise,
+                weights=scene.sart_weights,
+                callback=check,
+            )
+        elif self._method == "cg":
+            conjugate_gradient(
+                picture, scene.lr, scene.kernels, CG_ITERATIONS, noise, callback=check
+            )
+        self._context.show(picture)
+
+    # -- results ----------------------------------------------------------------------------------
+
+    def output(self, model: str, started: float, device: torch.device | str) -> RestorationOutput:
+        """The restored pictures and the report on them, after all stages.
+
+        Args:
+            model: name of the weights, for the report.
+            started: `time.perf_counter()` at the start of the run.
+            device: where the results are wanted.
+        """
+        scene, maps = self._scene, self._denoising
+        self._flow = None  # frees a canvas
+        images = scene.picture(self._result).clamp_(0, 1)
+        weights = {} if maps is None else maps.last_weights()
+        by_step = () if maps is None else tuple(maps.steps)
+        mask = None if maps is None else maps.prompt_mask
+        return RestorationOutput(
+            images=images.to(device).contiguous(),
+            report=self._report(images, weights, by_step, model, started),
+            estimate=scene.estimate.to(device),
+            weight_maps=_to(weights, device),
+            weight_steps=tuple(_to(step, device) for step in by_step),
+            prompt_mask=None if mask is None else mask.to(device),
+        )
+
+    def _report(
+        self,
+        images: Tensor,
+        weights: dict[str, Tensor],
+        by_step: Sequence[dict[str, Tensor]],
+        model: str,
+        started: float,
+    ) -> RestorationReport:
+        scene, context = self._scene, self._context
+        estimate, (height, width) = scene.estimate, scene.size
+        bicubic = scene.picture(scene.bicubic).clamp(0, 1)
+        agreement = {
+            name: float(consistency_db(picture, scene.lr, scene.kernels).mean())
+            for name, picture in (("before", bicubic), ("after", images))
+        }
+        return RestorationReport(
+            input_size=(scene.lr.shape[-1], scene.lr.shape[-2]),
+            output_size=(width, height),
+            scale=scene.scale,
+            steps=len(self._times) - 1,
+            seed=list(self._seeds),
+            detail=self._detail,
+            consistency_db={name: round(value, 2) for name, value in agreement.items()},
+            blur_sigma_px=blur_range_px(scene.kernels),
+            noise_std=round(float(estimate.noise_std.mean()), 5),
+            jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),
+            modality_weights=mean_weights(weights),
+            modality_weights_by_step=[mean_weights(maps) for maps in by_step],
+            stage_seconds={name: round(value, 3) for name, value in context.seconds.items()},
+            total_seconds=round(time.perf_counter() - started, 3),
+            peak_memory_mb=round(peak_memory_mb(context.device), 1),
+            device=str(context.device),
+            dtype=str(context.dtype).removeprefix("torch."),
+            tile=context.tiles.core,
+            model=model,
+            notes=list(dict.fromkeys((*estimate.notes, *context.notes))),
+        )
 
 
-def sampling_passes(steps: int, detail: float) -> int:
-    """Canvas passes of the sampler: mean, then flow and consistency for each step."""
-    return 1 + (2 * steps if steps and detail else 1)
-
-
-def restore(
-    nets: Networks,
-    scene: Scene,
-    sensed: Sensed | None,
-    times: Sequence[float],
-    detail: float,
-    seeds: Sequence[int],
-    consistency: str,
-    run: Run,
-) -> Restored:
-    """Restore a scene; see `MMSREngine.sample`.
-
-    Args:
-        nets: the networks.
-        scene: the picture and the evidence.
-        sensed: the second sensor's picture.
-        times: flow times from 1 to 0, steps + 1 of them; a single one means no flow.
-        detail: 0..2.
-        seeds: one for each picture.
-        consistency: "ibp", "cg" or "off".
-        run: the run.
-    """
-    lr, kernels, steps = scene.lr, scene.field, len(times) - 1
-
-    # 1. How well the plain enlargement agrees with the input, and the mean: (B,3,H',W').
-    plain = base_canvas(lr, scene.scale, scene.size).clamp_(0, 1)
-    before = float(consistency_db(plain, lr, kernels).mean())
-    del plain
-    with run.stage("mean"):
-        mean = restore_mean(nets.mean_net, scene, run)
-    if sensed is not None:
-        mean = fuse_mean(nets, scene, sensed, mean, run)
-    run.preview = partial(small_preview, scene.picture(mean))
-    fused = sensed is not None and scene.guide_mode == "fuse"
-
-    def project(canvas: Tensor, iterations: int) -> Tensor:
-        with run.stage("consistency"):
-            # A picture of two sensors agrees with neither input alone.
-            method = "off" if fused else consistency
-            return _project(canvas, scene, method, iterations, run.tick)
-
-    # 2. The flow, and the fidelity / detail dial.
-    result, maps = mean, FlowMaps()
-    if steps and detail:
-        guide = None if sensed is None else sensed.canvas
-        result, maps = _flow(nets.denoiser, scene, mean, guide, times, seeds, project, run)
-        if detail != 1:
-            result = result.sub_(mean).mul_(detail).add_(mean)
-    del mean
-
-    # 3. Agreement with the input, at the end of whatever was done.
-    result = project(result, FINAL_PROJECTIONS)
-    run.preview = partial(small_preview, scene.picture(result))
-    images = scene.picture(result).clamp_(0, 1)
-    after = float(consistency_db(images, lr, kernels).mean())
-    agreement = {"before": round(before, 2), "after": round(after, 2)}
-    return Restored(images, agreement, maps.last, maps.steps, maps.prompt)
-
-
-def _flow(
-    denoiser: Denoiser,
-    scene: Scene,
-    mean: Tensor,
-    guide: Tensor | None,
-    times: Sequence[float],
-    seeds: Sequence[int],
-    project: Callable[[Tensor, int], Tensor],
-    run: Run,
-) -> tuple[Tensor, FlowMaps]:
-    """The flow's picture on the padded canvas before the last projection, and its maps."""
-    flow, last = FlowStage(denoiser, scene, mean, run, guide), len(times) - 2
-
-    def denoise(z: Tensor, t: float, step: int) -> Tensor:
-        with run.stage("flow"):
-            clean = flow.denoise(z, t)
-        run.preview = partial(small_preview, scene.picture(clean))
-        return clean
-
-    result = sample_flow(
-        denoise,
-        lambda x, step: x if step == last else project(x, STEP_PROJECTIONS),
-        mean,
-        seeded_noise(mean.shape, seeds).to(run.device),
-        float(denoiser.config["sigma_s"]),
-        times,
-    )
-    return result, flow.maps()
-
-
-def _project(
-    canvas: Tensor, scene: Scene, method: str, iterations: int, tick: Callable[[], None]
-) -> Tensor:
-    """Make the picture's part of a canvas agree with the input, in place."""
-    picture = scene.picture(canvas)
-    lr, kernels, noise = scene.lr, scene.field, scene.unexplained_std
-    if method == "ibp":
-        back_project(picture, lr, kernels, iterations, noise, sums=scene.sums, tick=tick)
-    elif method == "cg":
-        conjugate_gradient(picture, lr, kernels, CG_ITERATIONS, noise, tick=tick)
-    return canvas
+def _to(maps: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:
+    return {name: values.to(device) for name, values in maps.items()}

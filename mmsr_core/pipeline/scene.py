@@ -1,61 +1,119 @@
-"""A scene: everything the mean net and the denoiser are given, before it is cut into tiles."""
+"""The picture that travels through a run, and what is known of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from ..degradation import KernelBasis, KernelField, jpeg_error_std, row_sums
+from ..degradation import KernelBasis, KernelField, jpeg_error_std, sart_weights
 from ..models import MODALITIES
-from ..tiling import Tile, grid_window
-from .evidence import Evidence
+from ..tiling import Tile, enlarge_bicubic, grid_window
+from .results import Conditioning, DegradationEstimate
 
 CANVAS_MULTIPLE = 16
-DENSE_SITES = 192 * 192
-"""Kernel fields up to this many LR sites (65 MB) are expanded once; larger ones by windows."""
+"""HR canvases are padded to multiples of this, the denoiser's stride on the HR / 4 grid."""
+DENSE_LR_PIXELS = 192 * 192
+"""Kernel fields up to this size (65 MB) are expanded once; larger ones window by window."""
 
 
-class Damage(Protocol):
-    """What both a kernel stage and a degradation estimate know about noise and JPEG."""
-
-    @property
-    def noise_std(self) -> Tensor:
-        """`(B,)`, 0..1 units."""
-        ...
-
-    @property
-    def jpeg_quality(self) -> Tensor:
-        """`(B,)`, 1..100."""
-        ...
-
-
-@dataclass(frozen=True)
 class Scene:
-    """What the mean net and the denoiser are given, before it is cut into tiles."""
+    """One picture, or a batch, on its way through a run, on the run's device.
 
-    lr: Tensor
-    scale: int
-    field: KernelField
-    codes: Tensor
-    """`(B,R,h',w')` in the estimator's basis: at the LR sites, or at blocks of them."""
-    codes_scale: int
-    """HR px from one code to the next: the scale times the block."""
-    depth: Tensor | None
-    amounts: dict[str, Tensor]
-    """Strength x mask of each modality: `(B,1,1,1)` or `(B,1,h,w)`."""
-    noise_std: Tensor
-    jpeg_quality: Tensor
-    sums: Tensor
-    """`row_sums(field)`."""
-    prompt: Tensor | None = None
-    """`(B,512)` embedding."""
-    guide: Tensor | None = None
-    """`(B,3,gh,gw)`: a second sensor's picture as it came."""
-    guide_mode: str = "guide"
+    It starts with what the caller gave. `measure` adds what is known of its degradation. What is
+    derived from these is made once, when it is first asked for.
+    """
+
+    def __init__(
+        self,
+        lr: Tensor,
+        scale: int,
+        basis: KernelBasis,
+        *,
+        strengths: Mapping[str, float] | None = None,
+        masks: Mapping[str, Tensor] | None = None,
+        prompt: Tensor | None = None,
+        guide: Tensor | None = None,
+        guide_mode: str = "guide",
+    ) -> None:
+        """All inputs are checked.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1, on the run's device.
+            scale: SR factor.
+            basis: the kernel estimator's.
+            strengths: see `Conditioning`; 1 where not given.
+            masks: see `Conditioning`.
+            prompt: see `Conditioning`.
+            guide: see `Conditioning`.
+            guide_mode: see `Conditioning`.
+        """
+        self.lr = lr
+        self.scale = scale
+        self.basis = basis
+        self.prompt = None if prompt is None else prompt.to(lr)
+        self.guide = guide
+        self.guide_mode = guide_mode
+        strengths, masks = strengths or {}, masks or {}
+        self.amounts: dict[str, Tensor] = {}
+        """Strength x mask of each modality: `(B,1,1,1)` or `(B,1,h,w)`."""
+        self._acts: set[str] = set()
+        for name in MODALITIES:
+            amount = torch.full((1, 1, 1, 1), strengths.get(name, 1.0))
+            if name in masks:
+                amount = amount * masks[name].cpu()
+            if bool((amount > 0).any()):
+                self._acts.add(name)
+            self.amounts[name] = amount.to(lr.device).expand(lr.shape[0], -1, -1, -1)
+        self._estimate: DegradationEstimate | None = None
+
+    @classmethod
+    def of(cls, conditioning: Conditioning, basis: KernelBasis, device: torch.device) -> Scene:
+        """The scene that a conditioning describes, measured, on `device`."""
+        given = conditioning
+        scene = cls(
+            given.lr.to(device),
+            given.scale,
+            basis,
+            strengths=given.strengths,
+            masks=given.masks,
+            prompt=given.prompt,
+            guide=given.guide,
+            guide_mode=given.guide_mode,
+        )
+        scene.measure(given.estimate)
+        return scene
+
+    def bare(self) -> Scene:
+        """The same picture without prompt and guide, every modality at strength 1."""
+        scene = Scene(self.lr, self.scale, self.basis)
+        scene.__dict__["bicubic"] = self.bicubic
+        return scene
+
+    @property
+    def estimate(self) -> DegradationEstimate:
+        """What is wrong with the picture, on the run's device."""
+        if self._estimate is None:
+            raise RuntimeError("The scene was used before it was measured.")
+        return self._estimate
+
+    def measure(self, estimate: DegradationEstimate) -> None:
+        """Take over what is known of the degradation."""
+        field = adopt_basis(estimate.kernel_field, self.basis, self.lr.device)
+        self._estimate = DegradationEstimate(
+            field,
+            None if estimate.inverse_depth is None else estimate.inverse_depth.to(self.lr),
+            estimate.noise_std.to(self.lr).expand(self.lr.shape[0]),
+            estimate.jpeg_quality.to(self.lr).expand(self.lr.shape[0]),
+            estimate.notes,
+            estimate.stage_seconds,
+        )
+        for name in ("kernels", "codes", "sart_weights"):
+            self.__dict__.pop(name, None)
+
+    # -- derived, each made once ------------------------------------------------------------------
 
     @property
     def size(self) -> tuple[int, int]:
@@ -68,10 +126,42 @@ class Scene:
         height, width = self.size
         return height + -height % CANVAS_MULTIPLE, width + -width % CANVAS_MULTIPLE
 
+    @cached_property
+    def bicubic(self) -> Tensor:
+        """The bicubic enlargement `(B,3,H',W')` on the padded canvas."""
+        return enlarge_bicubic(self.lr, self.scale, self.canvas_size)
+
+    @cached_property
+    def kernels(self) -> KernelField:
+        """The kernel field in the form that the operator walks over fastest."""
+        return self.estimate.kernel_field.expanded(DENSE_LR_PIXELS)
+
+    @cached_property
+    def codes(self) -> Tensor:
+        """`(B,R,h',w')` codes in the estimator's basis: at the LR pixels, or at blocks of them."""
+        codes = self.estimate.kernel_field.codes(self.basis)
+        return codes.expand(self.lr.shape[0], -1, -1, -1)
+
+    @property
+    def codes_scale(self) -> int:
+        """HR px from one code to the next: the scale times the block."""
+        field = self.estimate.kernel_field
+        return self.scale * (field.block if field.basis is self.basis else 1)
+
+    @cached_property
+    def sart_weights(self) -> Tensor:
+        """`degradation.sart_weights` of the kernels, `(B,1,h,w)`."""
+        return sart_weights(self.kernels)
+
+    @property
+    def depth(self) -> Tensor | None:
+        """`(B,1,h,w)` inverse depth."""
+        return self.estimate.inverse_depth
+
     @property
     def unexplained_std(self) -> Tensor:
         """Std `(B,)` of what blur does not explain in the input: noise and JPEG, 0..1 units."""
-        return torch.hypot(self.noise_std, jpeg_error_std(self.jpeg_quality))
+        return torch.hypot(self.estimate.noise_std, jpeg_error_std(self.estimate.jpeg_quality))
 
     def picture(self, canvas: Tensor) -> Tensor:
         """The picture's part of a canvas."""
@@ -80,7 +170,7 @@ class Scene:
 
     def has(self, name: str) -> bool:
         """Whether a modality has any effect, anywhere in the batch."""
-        return bool((self.amounts[name] > 0).any())
+        return name in self._acts
 
     def amount(self, name: str, tile: Tile) -> Tensor:
         """Strength x mask of a modality on a window of the grid, or `(B,1,1,1)`."""
@@ -90,45 +180,7 @@ class Scene:
         return grid_window(amount, self.scale, tile)
 
 
-def make_scene(
-    basis: KernelBasis,
-    lr: Tensor,
-    scale: int,
-    field: KernelField,
-    depth: Tensor | None,
-    damage: Damage,
-    strengths: Mapping[str, float],
-    masks: Mapping[str, Tensor],
-    evidence: Evidence | None = None,
-) -> Scene:
-    """Bring the evidence about `lr` together on its device."""
-    amounts: dict[str, Tensor] = {}
-    for name in MODALITIES:
-        strength = torch.full((1, 1, 1, 1), strengths.get(name, 1.0), device=lr.device)
-        mask = masks.get(name)
-        amount = strength if mask is None else strength * mask.to(lr.device)
-        amounts[name] = amount.expand(lr.shape[0], -1, -1, -1)
-    work = field.expanded(DENSE_SITES)
-    extra = evidence or Evidence()
-    prompt = extra.prompt.to(lr) if isinstance(extra.prompt, Tensor) else None
-    return Scene(
-        lr=lr,
-        scale=scale,
-        field=work,
-        codes=field.codes(basis).expand(lr.shape[0], -1, -1, -1),
-        codes_scale=scale * (field.block if field.basis is basis else 1),
-        depth=depth,
-        amounts=amounts,
-        noise_std=damage.noise_std.to(lr).expand(lr.shape[0]),
-        jpeg_quality=damage.jpeg_quality.to(lr).expand(lr.shape[0]),
-        sums=row_sums(work),
-        prompt=prompt,
-        guide=extra.guide,
-        guide_mode=extra.guide_mode,
-    )
-
-
-def adopt(field: KernelField, basis: KernelBasis, device: torch.device) -> KernelField:
+def adopt_basis(field: KernelField, basis: KernelBasis, device: torch.device) -> KernelField:
     """`field` on `device`. Codes in a copy of `basis` are taken over, not encoded again."""
     own = field.basis
     if own is None:

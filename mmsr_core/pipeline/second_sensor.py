@@ -1,77 +1,208 @@
-"""A second sensor's picture on the HR canvas: measured and restored like the first one."""
+"""A second sensor's picture: measured and restored like the first one, then fused with it.
+
+After FS-Diff: clarity sensing, guidance and fusion. The fusion network itself is
+`models.fusion_net`, which is imported with the weights only.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .guide import clarity_map, fuse_canvas, prepare_guide
-from .networks import Networks
-from .run import Run
-from .scene import Scene, make_scene
-from .stages import estimate_kernels, restore_mean
+from ..degradation import KernelField
+from ..errors import InputError, ShapeError
+from ..image import resize_bicubic
+from ..models.blocks import GRID
+from ..tiling import Tile, grid_window
+from ..types import GUIDE_MODES, GuideMode
+from .context import RunContext, Stage
+from .scene import Scene
+from .stages import estimate_kernels, repeat_cells, restore_mean
+
+NOISE_HALVING_STD = 20 / 255
+"""Noise that halves the clarity: about the contrast of fine texture."""
+JPEG_HALVING = 70.0
+"""Points below JPEG quality 100 that halve the clarity."""
 
 
-@dataclass(frozen=True)
-class Sensed:
-    """What is known of the second sensor."""
-
-    canvas: Tensor
-    """`(B,3,H',W')`, its picture on the padded HR canvas, not clamped."""
-    clarity: Tensor | None
-    """`(B,1,h,w)`, see `clarity_map`; None where it came at another size and was only resized."""
+def comes_at_low_resolution(guide: Tensor, low_size: tuple[int, int], scale: int) -> bool:
+    """Whether a guide is as large as the LR picture, and so is to be restored like it."""
+    return tuple(guide.shape[-2:]) == low_size and scale > 1
 
 
-def sense_guide(nets: Networks, scene: Scene, run: Run) -> Sensed | None:
-    """Bring the guide of a scene to the HR canvas; None without one.
+class SecondSensor:
+    """The guide of a scene on the HR canvas, and the mean of both sensors."""
 
-    A guide of the LR picture's size is an LR picture too: its own kernels, noise and JPEG damage
-    are estimated (without depth, which belongs to the other picture), and the mean net restores
-    it. Any other is resampled to the HR size.
-    """
-    if scene.guide is None or not scene.has("guide"):
-        return None
-    height, width = scene.lr.shape[-2:]
-    guide = prepare_guide(scene.guide.to(scene.lr), (height, width), scene.scale)
-    if guide.at_low_resolution:
-        return restore_source(nets, guide.picture, scene.scale, run)
-    bottom, right = (c - s for c, s in zip(scene.canvas_size, scene.size, strict=True))
-    return Sensed(F.pad(guide.picture, (0, right, 0, bottom), mode="replicate"), None)
+    def __init__(self, context: RunContext, scene: Scene) -> None:
+        """Args: the run; a scene with a guide that has an effect."""
+        if scene.guide is None or context.networks.fusion_net is None:
+            raise RuntimeError("A second sensor needs a guide and a fusion net.")
+        self._context = context
+        self._scene = scene
+        low_size = (int(scene.lr.shape[-2]), int(scene.lr.shape[-1]))
+        guide = scene.guide.to(scene.lr)
+        self._own: Scene | None = None
+        if comes_at_low_resolution(guide, low_size, scene.scale):
+            self._own = Scene(guide, scene.scale, scene.basis)
+        self.canvas = guide if self._own is not None else fit_guide(guide, scene)
+        """`(B,3,H',W')` the guide on the padded HR canvas, not clamped, after the stages."""
 
+    def stages(self) -> list[Stage]:
+        """What brings the guide to the HR canvas.
 
-def restore_source(nets: Networks, lr: Tensor, scale: int, run: Run) -> Sensed:
-    """Estimate a source's own kernels, noise and JPEG damage, and restore it with the mean net.
+        A guide of the LR picture's size is an LR picture too: its own kernels, noise and JPEG
+        damage are estimated (without depth, which belongs to the other picture), and the mean net
+        restores it. Any other is only resampled.
+        """
+        own, context = self._own, self._context
+        if own is None:
+            return []
 
-    Args:
-        nets: the networks.
-        lr: `(B,3,h,w)` in 0..1 on the run's device; an infrared picture as three equal channels.
-        scale: SR factor.
-        run: where and in which tiles.
-    """
-    with run.stage("kernel"):
-        stage = estimate_kernels(nets, lr, scale, None, run)
-    own = make_scene(nets.basis, lr, scale, stage.field, None, stage, {}, {})
-    clarity = clarity_map(own.field, stage.noise_std, stage.jpeg_quality)
-    with run.stage("mean"):
-        return Sensed(restore_mean(nets.mean_net, own, run), clarity)
+        def measure() -> None:
+            own.measure(estimate_kernels(context, own.lr, own.scale, None))
 
+        def restore() -> None:
+            self.canvas = restore_mean(context, own)
 
-def fuse_mean(nets: Networks, scene: Scene, sensed: Sensed, mean: Tensor, run: Run) -> Tensor:
-    """The mean of both sensors on the padded HR canvas, by the fusion net."""
-    if nets.fusion_net is None:
-        raise RuntimeError("A guide needs a fusion net; check_evidence refuses it without.")
-    own = clarity_map(scene.field, scene.noise_std, scene.jpeg_quality)
-    with run.stage("fusion"):
+        return [Stage("kernel", measure), Stage("mean", restore)]
+
+    def fuse(self, mean: Tensor) -> Tensor:
+        """The mean of both sensors on the padded HR canvas, by the fusion net."""
+        scene, net = self._scene, self._context.networks.fusion_net
+        if net is None:
+            raise RuntimeError("A second sensor needs a fusion net.")
         return fuse_canvas(
-            nets.fusion_net,
+            self._context,
             mean,
-            sensed.canvas,
-            (own, sensed.clarity),
+            self.canvas,
+            (clarity_of(scene), None if self._own is None else clarity_of(self._own)),
             scene.scale,
             scene.prompt if scene.has("prompt") else None,
             "fuse" if scene.guide_mode == "fuse" else "guide",
-            run,
             scene.amounts["guide"],
         )
+
+
+def fit_guide(guide: Tensor, scene: Scene) -> Tensor:
+    """A guide `(B,3,gh,gw)` of any other size, resampled (bicubic, antialiased) to the canvas."""
+    picture = resize_bicubic(guide, scene.size)
+    bottom, right = (c - s for c, s in zip(scene.canvas_size, scene.size, strict=True))
+    return F.pad(picture, (0, right, 0, bottom), mode="replicate")
+
+
+def clarity_of(scene: Scene) -> Tensor:
+    """`clarity_map` of a measured scene."""
+    return clarity_map(scene.kernels, scene.estimate.noise_std, scene.estimate.jpeg_quality)
+
+
+def clarity_map(field: KernelField, noise_std: Tensor, jpeg_quality: Tensor) -> Tensor:
+    """How clear a source is at every LR pixel: `(B,1,h,w)` in 0..1, from its degradation.
+
+    The product of three shares, each 1 for an undamaged source and falling with the damage:
+    what the blur leaves at the Nyquist frequency of the LR grid, `exp(-(pi std / scale)^2 / 2)`
+    for a Gaussian of `std` HR px (the geometric mean of the two axes); `1 / (1 + (noise /
+    NOISE_HALVING_STD)^2)`; and `1 / (1 + ((100 - quality) / JPEG_HALVING)^2)`. The last two hold
+    for the whole source, the first for a place. Each picture of a batch stands alone.
+
+    Args:
+        field: the source's kernels.
+        noise_std: `(B,)`, 0..1 units.
+        jpeg_quality: `(B,)`, 1..100.
+    """
+    major, minor = field.moments().blur_sigma_px.unbind(1)
+    variance = (major * minor).unsqueeze(1) / field.scale**2
+    sharp = torch.exp(-0.5 * math.pi**2 * variance)
+    clean = 1 / (1 + (noise_std.to(sharp) / NOISE_HALVING_STD).square())
+    whole = 1 / (1 + ((100 - jpeg_quality.to(sharp)) / JPEG_HALVING).square())
+    return sharp * (clean * whole).view(-1, 1, 1, 1)
+
+
+@torch.no_grad()
+def fuse_canvas(
+    context: RunContext,
+    visible: Tensor,
+    guide: Tensor,
+    clarity: tuple[Tensor, Tensor | None],
+    scale: int,
+    prompt: Tensor | None,
+    mode: GuideMode,
+    amount: Tensor | None = None,
+) -> Tensor:
+    """The fusion net over whole HR canvases, in exact tiles.
+
+    Args:
+        context: the run, with a fusion net.
+        visible: `(B,3,H,W)` restored visible picture, sides multiples of 4. The net sees it, and
+            the guide, clamped to 0..1; its change is added to `visible` as it is.
+        guide: `(B,3,H,W)` or `(B,1,H,W)`, the restored (or resampled) guide on the same canvas.
+        clarity: of the visible picture and of the guide, each `(B,1,h,w)` at the LR pixels, see
+            `clarity_map`; None: a guide given at HR, taken as clear everywhere.
+        scale: SR factor.
+        prompt: `(B,512)` or `(1,512)` embedding, None for no prompt.
+        mode: "guide" or "fuse".
+        amount: strength x mask of the guide, `(B,1,1,1)` or `(B,1,h,w)` at the LR pixels. 0 is
+            exactly the visible picture, 1 (also None) the net's answer, 2 twice the change.
+
+    Returns:
+        `(B,3,H,W)`, not clamped.
+
+    Raises:
+        InputError: unknown mode.
+        ShapeError: canvases of different sizes, or sides that are no multiples of 4.
+    """
+    from ..models.fusion_net import luminance
+
+    net = context.networks.fusion_net
+    if net is None:
+        raise RuntimeError("Fusing needs a fusion net.")
+    if mode not in GUIDE_MODES:
+        raise InputError(f"mode must be one of {', '.join(GUIDE_MODES)}, but is {mode!r}.")
+    b, _, height, width = visible.shape
+    if height % GRID or width % GRID or guide.shape[-2:] != visible.shape[-2:]:
+        expected = "canvases of one size, sides multiples of 4"
+        raise ShapeError("guide", expected, tuple(guide.shape))
+    unit = GRID * net.total_stride
+    pad = (0, -width % unit, 0, -height % unit)
+    before = F.pad(visible, pad, mode="replicate")
+    own, other = before.clamp(0, 1), F.pad(luminance(guide.clamp(0, 1)), pad, mode="replicate")
+    meaning = None if prompt is None else prompt.to(own).expand(b, -1)
+    out = torch.empty_like(own)
+
+    def process(tile: Tile) -> None:
+        fine = tile.times(GRID)
+        part = own[fine.window]
+        with context.autocast():
+            made = net(
+                part,
+                other[fine.window],
+                _clarity_window(clarity, scale, tile),
+                scale,
+                mode,
+                meaning,
+            )
+        change = (made - part)[fine.inner]
+        if amount is not None:
+            change = change * _amount_core(amount, scale, tile)
+        out[fine.core] = before[fine.core] + change
+
+    grid = (own.shape[-2] // GRID, own.shape[-1] // GRID)
+    halo, stride = net.receptive_radius, net.total_stride
+    context.tiles.run(*grid, halo, stride, process, context.advance)
+    return out[..., :height, :width]
+
+
+def _clarity_window(clarity: tuple[Tensor, Tensor | None], scale: int, tile: Tile) -> Tensor:
+    own = grid_window(clarity[0], scale, tile)
+    other = clarity[1]
+    given = torch.ones_like(own) if other is None else grid_window(other, scale, tile)
+    return torch.cat((own, given.to(own)), 1)
+
+
+def _amount_core(amount: Tensor, scale: int, tile: Tile) -> Tensor:
+    """Strength x mask on the HR pixels of a tile's core."""
+    if tuple(amount.shape[-2:]) == (1, 1):
+        return amount
+    return repeat_cells(grid_window(amount, scale, tile)[tile.inner])

@@ -2,6 +2,15 @@
 
 from .plan import Span, Tile, plan_spans, plan_tiles
 from .run import TileRunner
-from .windows import base_window, grid_window
+from .windows import bicubic_window, enlarge_bicubic, grid_window
 
-__all__ = ["Span", "Tile", "TileRunner", "base_window", "grid_window", "plan_spans", "plan_tiles"]
+__all__ = [
+    "Span",
+    "Tile",
+    "TileRunner",
+    "bicubic_window",
+    "enlarge_bicubic",
+    "grid_window",
+    "plan_spans",
+    "plan_tiles",
+]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import EllipsisType
 
 from ..errors import InputError
+
+Index = tuple[EllipsisType, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,21 @@ class Tile:
 
     rows: Span
     cols: Span
+
+    @property
+    def core(self) -> Index:
+        """Index of the core in a canvas `(...,H,W)`."""
+        return (..., self.rows.core, self.cols.core)
+
+    @property
+    def window(self) -> Index:
+        """Index of the window in a canvas."""
+        return (..., self.rows.window, self.cols.window)
+
+    @property
+    def inner(self) -> Index:
+        """Index of the core in a window."""
+        return (..., self.rows.inner, self.cols.inner)
 
     def times(self, factor: int) -> Tile:
         """The same tile on a finer canvas."""

@@ -7,10 +7,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .plan import Span, Tile
+from .plan import Span, Tile, plan_tiles
 
 
-def base_window(lr: Tensor, scale: int, rows: Span, cols: Span) -> Tensor:
+def bicubic_window(lr: Tensor, scale: int, rows: Span, cols: Span) -> Tensor:
     """The window (in HR px) of the bicubic enlargement of `lr`, repeated beyond its border.
 
     The same filter as `F.interpolate(mode="bicubic")`, whose float32 coordinates depend on where
@@ -23,6 +23,23 @@ def base_window(lr: Tensor, scale: int, rows: Span, cols: Span) -> Tensor:
         cols: columns, likewise.
     """
     return _enlarge(_enlarge(lr, scale, rows, 2), scale, cols, 3)
+
+
+def enlarge_bicubic(lr: Tensor, scale: int, size: tuple[int, int], core: int = 512) -> Tensor:
+    """The bicubic enlargement of `lr` on a canvas `(B,C,*size)`, piece by piece.
+
+    See `bicubic_window`.
+
+    Args:
+        lr: `(B,C,h,w)`.
+        scale: SR factor.
+        size: (height, width); beyond `(h,w) * scale` the border is repeated.
+        core: side of a piece, HR px.
+    """
+    out = lr.new_empty((*lr.shape[:2], *size))
+    for tile in plan_tiles(*size, core, 0, 1):
+        out[tile.core] = bicubic_window(lr, scale, tile.rows, tile.cols)
+    return out
 
 
 @lru_cache(maxsize=16)

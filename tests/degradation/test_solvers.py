@@ -18,7 +18,7 @@ from mmsr_core.degradation import (
     degrade_canvas,
     gaussian_kernels,
     noise_gain,
-    row_sums,
+    sart_weights,
 )
 from mmsr_core.errors import ShapeError
 
@@ -49,13 +49,13 @@ def test_canvases_equal_the_operator(h: int, w: int, scale: int) -> None:
 
 
 @pytest.mark.parametrize(("h", "w", "scale"), CASES)
-def test_row_sums_are_a_at_one(h: int, w: int, scale: int) -> None:
+def test_sart_weights_are_a_at_one(h: int, w: int, scale: int) -> None:
     field, _ = make(h, w, scale)
     ones = torch.ones(1, 1, h, w)
     expected = degrade(adjoint(ones, field.dense(), scale), field.dense(), scale)
     assert float(expected.min()) > 0
     for window in (3, 4, 128):
-        torch.testing.assert_close(row_sums(field, window), expected, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(sart_weights(field, window), expected, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("noise", [None, 0.02])
@@ -75,16 +75,16 @@ def test_back_projection_does_not_depend_on_the_windows(noise: float | None) -> 
 def test_back_projection_never_gets_worse_and_converges(scale: int) -> None:
     field, hr = make(8, 7, scale)
     lr = degrade_canvas(hr, field)
-    sums = row_sums(field)
+    weights = sart_weights(field)
     canvas = torch.full_like(hr, 0.5)
 
     def residual() -> float:
         """The norm in which SART is a contraction."""
-        return float(((lr - degrade_canvas(canvas, field)).square() / sums).sum())
+        return float(((lr - degrade_canvas(canvas, field)).square() / weights).sum())
 
     norms = [residual()]
     for _ in range(30):
-        back_project(canvas, lr, field, 1, sums=sums)
+        back_project(canvas, lr, field, 1, weights=weights)
         norms.append(residual())
     assert all(after <= before * (1 + 1e-5) for before, after in pairwise(norms))
     assert norms[-1] < 0.05 * norms[0]

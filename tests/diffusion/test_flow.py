@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from mmsr_core.diffusion import sample_flow, seeded_noise
+from mmsr_core.diffusion import RectifiedFlow, seeded_noise
 from mmsr_core.errors import InputError
 
 SHAPE = (2, 3, 6, 5)
@@ -14,6 +14,16 @@ SHAPE = (2, 3, 6, 5)
 
 def keep(x: torch.Tensor, step: int) -> torch.Tensor:
     return x
+
+
+def sample_flow(denoise, project, mean, noise, sigma_s, times) -> torch.Tensor:
+    """Every step of a flow; the last estimate."""
+    flow = RectifiedFlow(mean, noise, sigma_s, times)
+    estimate = flow.z
+    for step in range(flow.steps):
+        estimate = project(denoise(flow.z, flow.times[step], step), step)
+        flow.advance(step, estimate)
+    return estimate
 
 
 def rand(seed: int) -> torch.Tensor:

@@ -18,7 +18,7 @@ from mmsr_core.degradation import (
     isotropic_gaussian,
 )
 from mmsr_core.pipeline import MMSRPipeline, load_pipeline
-from mmsr_core.pipeline.run import small_preview
+from mmsr_core.pipeline.context import small_preview
 from mmsr_core.weights import available_weights
 
 ROOT = Path(__file__).resolve().parents[2]

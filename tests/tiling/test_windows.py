@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmsr_core.tiling import Span, Tile, base_window, grid_window
+from mmsr_core.tiling import Span, Tile, bicubic_window, grid_window
 
 
 def span(low: int, high: int) -> Span:
@@ -19,7 +19,7 @@ def picture(h: int, w: int, channels: int = 2) -> torch.Tensor:
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 5, 8, 16])
 @pytest.mark.parametrize("size", [(9, 13), (1, 1), (2, 5)])
-def test_base_windows_equal_the_whole_enlargement(scale: int, size: tuple[int, int]) -> None:
+def test_bicubic_windows_equal_the_whole_enlargement(scale: int, size: tuple[int, int]) -> None:
     h, w = size
     lr = picture(h, w)
     exact = F.interpolate(lr.double(), scale_factor=scale, mode="bicubic")
@@ -32,7 +32,7 @@ def test_base_windows_equal_the_whole_enlargement(scale: int, size: tuple[int, i
             a, b = sorted(torch.randint(0, length + 1, (2,), generator=generator).tolist())
             spans.append(span(a, max(b, a + 1)) if a < length else span(length - 1, length))
         rows, cols = spans
-        got = base_window(lr, scale, rows, cols)
+        got = bicubic_window(lr, scale, rows, cols)
         torch.testing.assert_close(got, exact[..., rows.window, cols.window], atol=1e-6, rtol=0)
 
 
@@ -40,9 +40,9 @@ def test_base_windows_equal_the_whole_enlargement(scale: int, size: tuple[int, i
 def test_far_from_the_origin_a_pixel_is_the_same_in_every_window(scale: int) -> None:
     lr = picture(2, 2100, 1)
     rows, end = span(0, 2), 2100 * scale
-    whole = base_window(lr, scale, rows, span(0, end))
+    whole = bicubic_window(lr, scale, rows, span(0, end))
     for low in range(end - 900, end - 300, 111):
-        part = base_window(lr, scale, rows, span(low, low + 300))
+        part = bicubic_window(lr, scale, rows, span(low, low + 300))
         assert torch.equal(part, whole[..., low : low + 300])
 
 

@@ -82,7 +82,7 @@ def main() -> None:
     )
     after = load_image(ASSETS / "after.png").rgb
     before = _tile(resize_bicubic(lr, (480, 640)), "input")
-    pipe = load_pipeline("small", device="cpu", dtype="float32")
+    pipe = load_pipeline("small", device="cpu", torch_dtype="float32")
     depth = pipe.estimate_depth(lr)
     estimate = pipe.estimate_degradation(lr, 4, depth)
     field = estimate.kernel_field

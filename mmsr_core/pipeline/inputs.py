@@ -1,20 +1,19 @@
-"""Checks of what the caller gives, before any work. Every message names the argument."""
+"""All checks of what the caller gives, before any work. Every message names the argument."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from operator import index
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..degradation import KernelField, check_scale
+from ..degradation import KernelField
 from ..errors import InputError, ShapeError
-
-if TYPE_CHECKING:
-    from .outputs import DegradationEstimate
+from ..types import GUIDE_MODES, PROMPT_DIM
+from .results import DegradationEstimate
 
 MAX_STEPS = 64
 CONSISTENCY_METHODS = ("ibp", "cg", "off")
@@ -65,20 +64,22 @@ def check_kernel(field: KernelField | None, lr: Tensor, scale: int) -> KernelFie
         raise InputError(f"The kernel field is for scale {field.scale}, but the scale is {scale}.")
     if (field.height, field.width) != tuple(lr.shape[-2:]):
         raise InputError(
-            f"The kernel field has {field.width}x{field.height} sites, "
-            f"but the picture has {lr.shape[-1]}x{lr.shape[-2]} pixels; they must be equal."
+            f"The kernel field is for {field.width}x{field.height} pixels, "
+            f"but the picture has {lr.shape[-1]}x{lr.shape[-2]}; they must be equal."
         )
     if field.batch not in (1, lr.shape[0]):
         raise InputError(f"The kernel field holds {field.batch} pictures, not {lr.shape[0]}.")
     return field
 
 
-def check_damage(estimate: DegradationEstimate, lr: Tensor) -> None:
-    """Noise and JPEG quality of an estimate: one for each picture, or one for all."""
+def check_estimate(estimate: DegradationEstimate, lr: Tensor, scale: int) -> DegradationEstimate:
+    """An estimate for this picture and scale, its depth clamped and one for each picture."""
+    check_kernel(estimate.kernel_field, lr, scale)
     for name in ("noise_std", "jpeg_quality"):
         value = getattr(estimate, name)
         if value.ndim != 1 or value.shape[0] not in (1, lr.shape[0]):
             raise ShapeError(f"{name} of the estimate", f"({lr.shape[0]},)", tuple(value.shape))
+    return replace(estimate, inverse_depth=check_depth(estimate.inverse_depth, lr))
 
 
 def check_number(name: str, value: float, low: float, high: float, whole: bool = False) -> None:
@@ -152,8 +153,56 @@ def check_modalities(
     return full, placed
 
 
-__all__ = [
-    "check_damage", "check_depth", "check_kernel", "check_modalities", "check_number",
-    "check_picture", "check_sampling", "check_scale", "check_seeds", "check_svkr", "check_tensor",
-    "check_tile",
-]  # fmt: skip
+def check_prompt(
+    prompt: object, lr: Tensor, encode: Callable[[Sequence[str]], Tensor]
+) -> Tensor | None:
+    """A prompt as an embedding `(B,512)`; None where nothing was said.
+
+    Args:
+        prompt: text, several texts, or an embedding `(1 or B,512)`.
+        lr: the picture.
+        encode: turns texts that are not blank into an embedding.
+    """
+    if prompt is None:
+        return None
+    if not isinstance(prompt, Tensor):
+        lines = [prompt] if isinstance(prompt, str) else prompt
+        if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
+            raise InputError(
+                f"prompt must be text, a list of texts or an embedding (1,{PROMPT_DIM}), "
+                f"but is {prompt!r}."
+            )
+        said = [line for line in lines if line.strip()]
+        if not said:
+            return None
+        prompt = encode(said)
+    if prompt.ndim != 2 or prompt.shape[1] != PROMPT_DIM or prompt.shape[0] not in (1, len(lr)):
+        raise ShapeError("prompt", f"(1 or {len(lr)},{PROMPT_DIM})", tuple(prompt.shape))
+    if not torch.isfinite(prompt).all():
+        raise InputError("prompt holds NaN or infinite values.")
+    return prompt.float().expand(len(lr), -1)
+
+
+def check_guide(guide: Tensor | None, mode: str, lr: Tensor) -> Tensor | None:
+    """A second sensor's picture `(1 or B,1 or 3,gh,gw)` as `(B,3,gh,gw)`, 0..1."""
+    if mode not in GUIDE_MODES:
+        raise InputError(f"guide_mode must be one of {GUIDE_MODES}, not {mode!r}.")
+    if guide is None:
+        if mode == "fuse":
+            raise InputError("guide_mode 'fuse' needs a guide: the picture of the second sensor.")
+        return None
+    check_tensor("guide", guide)
+    if guide.ndim == 4 and guide.shape[1] == 1:
+        guide = guide.expand(-1, 3, -1, -1)
+    guide = check_picture("guide", guide)
+    if guide.shape[0] not in (1, lr.shape[0]):
+        expected = f"(1 or {lr.shape[0]},1 or 3,gh,gw)"
+        raise ShapeError("guide", expected, tuple(guide.shape))
+    own, other = lr.shape[-1] / lr.shape[-2], guide.shape[-1] / guide.shape[-2]
+    if not 0.95 < own / other < 1.05 and max(lr.shape[-2:]) > 20:
+        raise InputError(
+            f"guide has {guide.shape[-1]}x{guide.shape[-2]} pixels, the picture "
+            f"{lr.shape[-1]}x{lr.shape[-2]}: they must show the same scene, in the same shape. "
+            "Register and crop the guide first."
+        )
+    return guide.expand(lr.shape[0], -1, -1, -1)

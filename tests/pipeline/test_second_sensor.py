@@ -9,17 +9,30 @@ from torch.nn import functional as F
 from mmsr_core.degradation import KernelField, gaussian_kernels
 from mmsr_core.errors import InputError, ShapeError
 from mmsr_core.models.fusion_net import FusionNet
-from mmsr_core.pipeline.guide import clarity_map, fuse_canvas, prepare_guide
-from mmsr_core.pipeline.run import Run
-from tests.helpers import liven
+from mmsr_core.pipeline.context import Networks, RunContext
+from mmsr_core.pipeline.inputs import check_guide
+from mmsr_core.pipeline.scene import Scene
+from mmsr_core.pipeline.second_sensor import (
+    clarity_map,
+    comes_at_low_resolution,
+    fit_guide,
+    fuse_canvas,
+)
+from tests.helpers import liven, tiny_basis, tiny_models
 
 
 def rand(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def run(tile: int = 4096) -> Run:
-    return Run(torch.device("cpu"), torch.float32, tile, None, 1)
+def context(net: FusionNet, tile: int) -> RunContext:
+    models = {n: m for n, m in tiny_models().items() if n not in ("prompt_encoder", "fusion_net")}
+    networks = Networks(**models, basis=tiny_basis(), fusion_net=net)
+    return RunContext(networks, torch.device("cpu"), tile=tile)
+
+
+def fused_canvas(net, visible, guide, clarity, scale, prompt, mode, tile=4096, amount=None):
+    return fuse_canvas(context(net, tile), visible, guide, clarity, scale, prompt, mode, amount)
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +53,22 @@ def canvases(h: int, w: int, scale: int, batch: int = 1):
 def test_tiled_equals_untiled(net, mode: str, scale: int, size) -> None:
     visible, guide, clarity = canvases(*size, scale)
     options = (clarity, scale, rand(1, 512) - 0.5, mode)
-    whole = fuse_canvas(net, visible, guide, *options, run())
+    whole = fused_canvas(net, visible, guide, *options)
     assert whole.shape == visible.shape
     for tile in (16, 24):
-        tiled = fuse_canvas(net, visible, guide, *options, run(tile))
+        tiled = fused_canvas(net, visible, guide, *options, tile)
         assert float((tiled - whole).abs().max()) < 1e-5
     assert float((whole - visible).abs().max()) > 1e-3
 
 
 def test_a_batch_equals_its_pictures_alone(net) -> None:
     visible, guide, clarity = canvases(8, 8, 4, batch=2)
-    both = fuse_canvas(net, visible, guide, clarity, 4, None, "fuse", run())
+    both = fused_canvas(net, visible, guide, clarity, 4, None, "fuse")
     for i in range(2):
         own = slice(i, i + 1)
-        one = fuse_canvas(
+        one = fused_canvas(
             net, visible[own], guide[own], (clarity[0][own], clarity[1][own]), 4, None, "fuse",
-            run(),
+            4096,
         )  # fmt: skip
         torch.testing.assert_close(both[own], one, atol=1e-5, rtol=1e-5)
 
@@ -64,11 +77,11 @@ def test_amount_dials_the_change_and_a_mask_places_it(net) -> None:
     visible, guide, clarity = canvases(8, 16, 4)
 
     def fused(amount: torch.Tensor | None, tile: int = 4096) -> torch.Tensor:
-        return fuse_canvas(net, visible, guide, clarity, 4, None, "guide", run(tile), amount)
+        return fused_canvas(net, visible, guide, clarity, 4, None, "guide", tile, amount)
 
     full = fused(None)
-    beyond = fuse_canvas(
-        net, visible * 3 - 1, guide, clarity, 4, None, "guide", run(), torch.zeros(1, 1, 1, 1)
+    beyond = fused_canvas(
+        net, visible * 3 - 1, guide, clarity, 4, None, "guide", 4096, torch.zeros(1, 1, 1, 1)
     )
     assert torch.equal(beyond, visible * 3 - 1)  # nothing at all, not even a clamp
     assert torch.equal(fused(torch.zeros(1, 1, 1, 1)), visible)
@@ -85,8 +98,8 @@ def test_amount_dials_the_change_and_a_mask_places_it(net) -> None:
 
 def test_a_guide_at_full_resolution_is_clear_everywhere(net) -> None:
     visible, guide, (own, _) = canvases(8, 8, 4)
-    given = fuse_canvas(net, visible, guide, (own, None), 4, None, "fuse", run())
-    ones = fuse_canvas(net, visible, guide, (own, torch.ones_like(own)), 4, None, "fuse", run())
+    given = fused_canvas(net, visible, guide, (own, None), 4, None, "fuse")
+    ones = fused_canvas(net, visible, guide, (own, torch.ones_like(own)), 4, None, "fuse")
     assert torch.equal(given, ones)
 
 
@@ -126,33 +139,37 @@ def test_clarity_is_sensed_for_each_picture_of_a_batch() -> None:
     assert float(both[0].min()) > 2 * float(both[1].max())
 
 
+def scene(height: int, width: int, scale: int = 4, batch: int = 1) -> Scene:
+    return Scene(rand(batch, 3, height, width), scale, tiny_basis())
+
+
 def test_a_guide_of_any_resolution() -> None:
-    low = prepare_guide(rand(2, 1, 10, 12), (10, 12), 4)
-    assert low.at_low_resolution
-    assert low.picture.shape == (2, 3, 10, 12)
+    low_size = (10, 12)
+    assert comes_at_low_resolution(rand(2, 3, 10, 12), low_size, 4)
     same = rand(1, 3, 40, 48)
-    high = prepare_guide(same, (10, 12), 4)
-    assert not high.at_low_resolution
-    assert torch.equal(high.picture, same)
-    larger = prepare_guide(rand(1, 3, 100, 120), (10, 12), 4).picture
-    assert larger.shape == (1, 3, 40, 48)
-    smooth = F.interpolate(rand(1, 1, 5, 6), size=(100, 120), mode="bicubic").clamp(0, 1)
-    small = prepare_guide(smooth, (10, 12), 4).picture[:, :1]
+    assert not comes_at_low_resolution(same, low_size, 4)
+    high = fit_guide(same, scene(*low_size))
+    assert torch.equal(high[..., :40, :48], same)
+    assert high.shape[-2:] == (48, 48)
+    larger = fit_guide(rand(1, 3, 100, 120), scene(*low_size))
+    assert larger.shape == (1, 3, 48, 48)
+    smooth = F.interpolate(rand(1, 3, 5, 6), size=(100, 120), mode="bicubic").clamp(0, 1)
+    small = fit_guide(smooth, scene(*low_size))[..., :40, :48]
     again = F.interpolate(small, size=(100, 120), mode="bicubic")
     assert float((again - smooth).abs().mean()) < 0.02  # in place, not shifted
-    assert not prepare_guide(rand(1, 3, 10, 12), (10, 12), 1).at_low_resolution
+    assert not comes_at_low_resolution(rand(1, 3, 10, 12), low_size, 1)
 
 
 def test_bad_input_is_refused(net) -> None:
     with pytest.raises(ShapeError, match="guide"):
-        prepare_guide(rand(1, 2, 8, 8), (8, 8), 4)
+        check_guide(rand(1, 2, 8, 8), "guide", rand(1, 3, 8, 8))
     with pytest.raises(InputError, match="NaN"):
-        prepare_guide(torch.full((1, 3, 8, 8), float("nan")), (8, 8), 4)
+        check_guide(torch.full((1, 3, 8, 8), float("nan")), "guide", rand(1, 3, 8, 8))
     visible, guide, clarity = canvases(8, 8, 4)
     with pytest.raises(InputError, match="guide, fuse"):
-        fuse_canvas(net, visible, guide, clarity, 4, None, "blend", run())
+        fused_canvas(net, visible, guide, clarity, 4, None, "blend")
     with pytest.raises(ShapeError, match="guide"):
-        fuse_canvas(net, visible, guide[..., :16], clarity, 4, None, "fuse", run())
+        fused_canvas(net, visible, guide[..., :16], clarity, 4, None, "fuse")
 
 
 def test_nothing_of_it_is_imported_with_the_library() -> None:
@@ -161,7 +178,7 @@ def test_nothing_of_it_is_imported_with_the_library() -> None:
 
     probe = (
         "import sys, mmsr_core.models, mmsr_core.metrics, mmsr_core.cli\n"
-        "names = ('fusion_net', 'selective_scan', 'pipeline.guide', 'metrics.fusion')\n"
+        "names = ('fusion_net', 'selective_scan', 'metrics.fusion')\n"
         "print([m for m in sys.modules if m.endswith(names)])"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ import torch
 
 from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
 from mmsr_core.errors import InputError
-from mmsr_core.pipeline import checks, load_pipeline
+from mmsr_core.pipeline import inputs, load_pipeline
 
 LR = torch.full((2, 3, 6, 5), 0.5)
 NAN = float("nan")
@@ -84,31 +84,31 @@ def test_bad_arguments_are_refused_before_any_work(pipe, name: str, given: dict)
 
 def test_estimates_for_another_picture_are_refused(pipe) -> None:
     estimate = pipe.estimate_degradation(LR[:1, :, :4], 4)
-    with pytest.raises(InputError, match="sites"):
+    with pytest.raises(InputError, match="kernel field is for"):
         pipe.fuse_modalities(LR[:1], estimate)
     with pytest.raises(InputError, match="scale"):
         pipe.refine_kernel(LR[:1, :, :4], 2, initial=estimate)
 
 
 def test_pixels_beyond_the_range_are_clamped() -> None:
-    made = checks.check_picture("lr", torch.tensor([-1.0, 0.5, 3.0]).view(1, 3, 1, 1))
+    made = inputs.check_picture("lr", torch.tensor([-1.0, 0.5, 3.0]).view(1, 3, 1, 1))
     assert made.flatten().tolist() == [0.0, 0.5, 1.0]
-    assert checks.check_picture("lr", LR.half()).dtype == torch.float32
+    assert inputs.check_picture("lr", LR.half()).dtype == torch.float32
 
 
 def test_seeds() -> None:
-    assert checks.check_seeds(3, 3) == [3, 4, 5]
-    assert checks.check_seeds(np.int64(3), 2) == [3, 4]
-    assert checks.check_seeds([9, 1], 2) == [9, 1]
-    assert checks.check_seeds(2**64 - 1, 2) == [2**64 - 1, 0]
+    assert inputs.check_seeds(3, 3) == [3, 4, 5]
+    assert inputs.check_seeds(np.int64(3), 2) == [3, 4]
+    assert inputs.check_seeds([9, 1], 2) == [9, 1]
+    assert inputs.check_seeds(2**64 - 1, 2) == [2**64 - 1, 0]
 
 
 @pytest.mark.parametrize(
     ("name", "options"),
     [
         ("device", {"device": "abacus"}),
-        ("dtype", {"dtype": "int8"}),
-        ("dtype", {"dtype": torch.int8}),
+        ("dtype", {"torch_dtype": "int8"}),
+        ("dtype", {"torch_dtype": torch.int8}),
     ],
 )
 def test_unknown_device_and_dtype(tiny_folder, name: str, options: dict) -> None:

@@ -1,0 +1,124 @@
+"""One run: where it computes, its stages, its tiles and its progress.
+
+A run is a list of `Stage`s, which `RunContext.execute` counts and times. They work on a `Scene`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..tiling import TileRunner
+from ..types import Progress, ProgressCallback
+
+if TYPE_CHECKING:
+    from ..degradation import KernelBasis
+    from ..models import Denoiser, KernelEstimator, MeanNet
+    from ..models.depth_net import DepthNet
+    from ..models.fusion_net import FusionNet
+
+UNITS = 100
+"""Progress units of one stage."""
+_AUTO_CORE = {"cpu": 256, "mps": 256, "cuda": 512}
+
+
+@dataclass(frozen=True)
+class Networks:
+    """One network of each kind, on one device, and the basis that kernel codes refer to."""
+
+    depth_estimator: DepthNet
+    kernel_estimator: KernelEstimator
+    mean_net: MeanNet
+    denoiser: Denoiser
+    basis: KernelBasis
+    fusion_net: FusionNet | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run: one pass over the canvas."""
+
+    name: str
+    """`depth`, `kernel`, `mean`, `fusion`, `flow` or `consistency`; see `types.Progress`."""
+    work: Callable[[], None]
+
+
+class RunContext:
+    """Where a run computes, in which tiles, and who is told about it."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        """Args: the networks, their device and dtype, tile core in grid cells, callback."""
+        self.networks = networks
+        self.device = device
+        self.dtype = dtype
+        self.tiles = TileRunner(tile or _AUTO_CORE.get(device.type, 256))
+        self.seconds: dict[str, float] = {}
+        self.preview: Callable[[], Tensor] | None = None
+        self._progress = progress
+        self._stage = ""
+        self._total = UNITS
+        self._finished = 0
+        self._within = 0.0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks for the report."""
+        return tuple(self.tiles.notes)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Autocast to the run's dtype; nothing at all in float32."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def execute(self, stages: Sequence[Stage]) -> None:
+        """Run all stages in order. Their number is the length of the progress bar."""
+        self._total = max(1, len(stages)) * UNITS
+        for index, stage in enumerate(stages):
+            self._stage, self._finished, self._within = stage.name, index * UNITS, 0.0
+            self.check()
+            start = time.perf_counter()
+            stage.work()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            spent = time.perf_counter() - start
+            self.seconds[stage.name] = self.seconds.get(stage.name, 0.0) + spent
+            self._within = 1.0
+            self.check()
+
+    def advance(self, share: float) -> None:
+        """`share` of the present stage is done."""
+        self._within += share
+        self.check()
+
+    def check(self) -> None:
+        """Call the progress callback, which may raise to end the run."""
+        if self._progress is not None:
+            done = min(self._total, self._finished + int(min(1.0, self._within) * UNITS))
+            self._progress(Progress(self._stage, done, self._total, self.preview))
+
+    def show(self, canvas: Tensor) -> None:
+        """Make a canvas the preview that the progress callback may ask for."""
+        self.preview = lambda: small_preview(canvas)
+
+
+def small_preview(canvas: Tensor, side: int = 512) -> Tensor:
+    """The first picture of a canvas, at most `side` px, `(3,h,w)` in 0..1 on the CPU."""
+    step = -(-max(canvas.shape[-2:]) // side)
+    part = canvas[:1]
+    small = F.avg_pool2d(part, step, ceil_mode=True) if step > 1 else part
+    return small[0].clamp(0, 1).float().cpu()
