@@ -39,9 +39,8 @@ from .processes import Processes
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..degradation import KernelField
     from ..image import LoadedImage
-    from ..pipeline import MMSREngine
+    from ..pipeline import MMSREngine, RestorationOutput
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -100,20 +99,6 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     add_common(parser)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One picture that has passed every check."""
-
-    source: Path
-    target: Path
-    stem: str
-    """How the names of its maps begin."""
-    image: LoadedImage
-    kernel: KernelField | None
-    inverse_depth: Tensor | None
-    guide: Tensor | None
-
-
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     processes = Processes.started()
@@ -160,7 +145,7 @@ def _run_jobs(
     prompt: Tensor | None = None
     for source, target, stem in jobs:
         try:
-            job = _prepare(args, source, target, stem)
+            image, options = _load(args, source, target)
         except MMSRError as error:
             if not batch:
                 raise
@@ -170,7 +155,13 @@ def _run_jobs(
             pipeline = load_model(args)
             prompt = load_prompt(args, pipeline)
         try:
-            yield _Result(source, 0, _restore(args, pipeline, job, prompt))
+            with progress_bar(args, source.name) as progress:
+                output = pipeline(image.rgb, prompt=prompt, progress=progress, **options)
+            _save(args, target, stem, image, output)
+            if not args.quiet:
+                _print_report(source, target, output)
+            paths = {"input": str(source), "output": str(target)}
+            yield _Result(source, 0, paths | output.report.to_dict())
         except Exception as error:
             if not batch or (args.debug and not isinstance(error, MMSRError)):
                 raise
@@ -212,8 +203,14 @@ def _check_side_outputs(
         raise UsageError("--depth fits one picture, but there are several inputs.")
 
 
-def _prepare(args: argparse.Namespace, source: Path, target: Path, stem: str) -> _Job:
-    """Reads and checks what belongs to one picture; nothing here takes long."""
+def _load(
+    args: argparse.Namespace, source: Path, target: Path
+) -> tuple[LoadedImage, dict[str, Any]]:
+    """Reads one picture and what belongs to it; nothing here takes long.
+
+    Returns:
+        The picture, and the pipeline's options for it.
+    """
     from ..image import check_can_hold, check_output_size, load_image, read_size
 
     check_output_size(read_size(source), args.scale)
@@ -222,53 +219,46 @@ def _prepare(args: argparse.Namespace, source: Path, target: Path, stem: str) ->
     check_can_hold(target, (height * args.scale, width * args.scale), image.alpha)
     kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, args.scale)
     depth = None if args.depth is None else load_depth(args.depth, image.size)
-    return _Job(source, target, stem, image, kernel, depth, load_guide(args.guide))
+    names = ("scale", "steps", "detail", "seed", "iterations", "gamma", "consistency", "tile")
+    return image, {
+        **{name: getattr(args, name) for name in names},
+        "kernel": kernel,
+        "inverse_depth": depth,
+        "strengths": dict(args.strength),
+        "guide": load_guide(args.guide),
+        "guide_mode": args.mode,
+    }
 
 
-def _restore(
-    args: argparse.Namespace, pipeline: MMSREngine, job: _Job, prompt: Tensor | None
-) -> dict[str, Any]:
-    """Restores one picture, writes what was asked for and returns its report."""
+def _save(
+    args: argparse.Namespace,
+    target: Path,
+    stem: str,
+    image: LoadedImage,
+    output: RestorationOutput,
+) -> None:
+    """Writes one result with the alpha, colour profile and depth of its input, and its maps."""
     from ..image import resize_alpha, save_image
 
-    with progress_bar(args, job.source.name) as progress:
-        output = pipeline(
-            job.image.rgb,
-            scale=args.scale,
-            steps=args.steps,
-            detail=args.detail,
-            seed=args.seed,
-            kernel=job.kernel,
-            inverse_depth=job.inverse_depth,
-            iterations=args.iterations,
-            gamma=args.gamma,
-            strengths=dict(args.strength),
-            prompt=prompt,
-            guide=job.guide,
-            guide_mode=args.mode,
-            consistency=args.consistency,
-            tile=args.tile,
-            progress=progress,
-        )
     height, width = output.images.shape[-2:]
-    alpha = None if job.image.alpha is None else resize_alpha(job.image.alpha, (height, width))
-    deep = job.image.bit_depth > 8 and job.target.suffix.lower() == ".png"
+    alpha = None if image.alpha is None else resize_alpha(image.alpha, (height, width))
+    deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
     save_image(
-        job.target,
+        target,
         output.images,
         alpha,
         metadata=_metadata(args),
-        icc_profile=job.image.icc_profile,
+        icc_profile=image.icc_profile,
         bit_depth=16 if deep else 8,
     )
     if args.maps is not None:
-        write_maps(args.maps, job.stem, job.image.rgb, output)
-    if not args.quiet:
-        print(f"{job.source} -> {job.target}")
-        for line in output.report.summary().splitlines():
-            print(f"  {line.strip()}", flush=True)
-    paths = {"input": str(job.source), "output": str(job.target)}
-    return paths | output.report.to_dict()
+        write_maps(args.maps, stem, image.rgb, output)
+
+
+def _print_report(source: Path, target: Path, output: RestorationOutput) -> None:
+    print(f"{source} -> {target}")
+    for line in output.report.summary().splitlines():
+        print(f"  {line.strip()}", flush=True)
 
 
 def _metadata(args: argparse.Namespace) -> dict[str, str]:
