@@ -15,7 +15,7 @@ from .arguments import make_parser
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .options import QualityOptions
+    from .quality.options import QualityOptions
 
 __all__ = ["main", "run"]
 
@@ -40,7 +40,7 @@ def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def _quality_options(args: argparse.Namespace, **changes: Any) -> QualityOptions:
-    from .options import QualityOptions
+    from .quality.options import QualityOptions
 
     names = ("data", "inputs", "params", "metrics", "peers", "depth_maps")
     given = _given(args, *(name for name in names if name in args))
@@ -48,7 +48,7 @@ def _quality_options(args: argparse.Namespace, **changes: Any) -> QualityOptions
 
 
 def _run_quality(args: argparse.Namespace) -> int:
-    from .quality import run_quality
+    from .quality.run import run_quality
 
     code = 0
     for scale in args.scale:
@@ -61,14 +61,14 @@ def _run_quality(args: argparse.Namespace) -> int:
 
 
 def _run_tradeoff(args: argparse.Namespace) -> int:
-    from .tradeoff import TradeoffOptions, run_tradeoff
+    from .quality.tradeoff import TradeoffOptions, run_tradeoff
 
     options = TradeoffOptions(_quality_options(args, steps=args.steps), args.detail)
     return _finish(args.out, run_tradeoff(options, print)["protocols"].values())
 
 
 def _run_ablation(args: argparse.Namespace) -> int:
-    from .ablation import QUICK_PICTURES, AblationOptions, run_ablation
+    from .ablation.run import QUICK_PICTURES, AblationOptions, run_ablation
 
     seeds, limit = args.seeds, args.limit
     if args.quick:
@@ -87,13 +87,13 @@ def _run_kernel(args: argparse.Namespace) -> int:
 
 def _run_modalities(args: argparse.Namespace) -> int:
     if args.bodies is not None:
-        from .prompt_bodies_run import PromptBodiesOptions, run_prompt_bodies
+        from .modalities.run_prompt_bodies import PromptBodiesOptions, run_prompt_bodies
 
         names = ("out", "photos", "seeds", "model")
         chosen = {name: getattr(args, name) for name in names}
         run_prompt_bodies(PromptBodiesOptions(minutes=args.bodies, **chosen), print)
         return _finish(args.out, [])
-    from .modalities import ModalitiesOptions, run_modalities
+    from .modalities.run import ModalitiesOptions, run_modalities
 
     names = ("data", "metrics", "prompts", "seeds", "steps", "crop")
     options = ModalitiesOptions(conditions=args.condition or [], **_given(args, *names))
@@ -102,7 +102,7 @@ def _run_modalities(args: argparse.Namespace) -> int:
 
 
 def _run_speed(args: argparse.Namespace) -> int:
-    from .speed import SpeedOptions, run_speed
+    from .speed.run import SpeedOptions, run_speed
 
     given = _given(args, "steps", "repeats", "threads")
     options = SpeedOptions(
@@ -117,7 +117,7 @@ def _run_speed(args: argparse.Namespace) -> int:
 
 
 def _run_fusion(args: argparse.Namespace) -> int:
-    from .fusion import FusionOptions, run_fusion
+    from .fusion.run import FusionOptions, run_fusion
 
     names = ("pairs", "all_pairs", "window", "guide_seeds", "guide_window")
     options = FusionOptions(protocols=args.protocol, **_given(args, *names))

@@ -1,4 +1,4 @@
-"""`mmsr bench kernel`: error of the estimated kernels, with depth given, estimated and absent."""
+"""`python -m benchmarks kernel`: error of the kernels, with depth given, estimated and absent."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mmsr_core.errors import InputError
 from mmsr_core.image import make_folder
 from mmsr_core.metrics import best_constant_kernel, kernel_l1, kernel_psnr
 
-from . import sources
-from .environment import describe_environment, provenance, write_json, write_text
-from .measure import Figures, mean_figures
-from .options import FAILURES
-from .protocols import Sample, make_sample
-from .runner import describe_model, estimate_kernel
-from .table import format_figure, markdown_table
+from .inputs import sources
+from .inputs.protocols import Sample, make_sample
+from .quality.measure import Figures, mean_figures
+from .quality.options import FAILURES
+from .quality.runner import describe_model, estimate_kernel
+from .report.environment import describe_environment, provenance, write_json, write_text
+from .report.table import format_figure, markdown_table
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import MMSREngine
@@ -34,7 +34,7 @@ _COLUMNS = (("kernel_l1", "kernel L1", 4), ("kernel_psnr", "kernel PSNR", 2))
 
 @dataclass(frozen=True)
 class KernelOptions:
-    """Arguments of `mmsr bench kernel`."""
+    """Arguments of `python -m benchmarks kernel`."""
 
     out: Path
     pairs: Path | None = None

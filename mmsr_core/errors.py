@@ -35,5 +35,9 @@ class WeightsError(InputError):
     """A weights folder is missing, incomplete, or does not match its hash or configuration."""
 
 
+class MissingPackageError(InputError, ImportError):
+    """A part that was asked for needs a package that is not installed."""
+
+
 class OutOfMemoryError(MMSRError):
     """The smallest tile still does not fit in memory."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import WeightsError
+from .optional import require
 from .types import CONFIG_FILE, WEIGHTS_FILE
 
 COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
 OPTIONAL_COMPONENTS = ("prompt_encoder", "fusion_net")
 """Networks that a weights folder may have: without them there are no prompts, no second sensor."""
 SUMS_FILE = "checksums.json"
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_FILES = ("*.safetensors", "*.json", "*.md")
 
 
 def _files(parts: Iterable[str]) -> list[str]:
@@ -53,10 +57,11 @@ def missing_parts(folder: Path) -> list[str]:
 
 
 def find_weights(model: str | Path) -> Path:
-    """The folder of `model`: a name of shipped weights, or a path.
+    """The folder of `model`: a name of shipped weights, a path, or `owner/name` on the hub.
 
     Raises:
-        WeightsError: there is no such folder, or it is incomplete.
+        WeightsError: there is no such folder or repository, or it is incomplete.
+        MissingPackageError: the hub is meant, and huggingface_hub is not installed.
     """
     named = available_weights()
     if str(model) in named:
@@ -67,13 +72,29 @@ def find_weights(model: str | Path) -> Path:
             if shipped.is_dir():
                 lacking = ", ".join(missing_parts(shipped))
                 raise WeightsError(f"The weights {shipped} are incomplete: {lacking} missing.")
-        names = ", ".join(named) or "none"
-        raise WeightsError(
-            f"There are no weights {str(model)!r}: neither shipped (found: {names}) nor a folder."
-        )
+        if isinstance(model, str) and _HUB_NAME.fullmatch(model):
+            folder = _download(model)
+        else:
+            names = ", ".join(named) or "none"
+            raise WeightsError(
+                f"There are no weights {str(model)!r}: neither shipped (found: {names}), nor a "
+                "folder, nor owner/name on the hub."
+            )
     if missing := missing_parts(folder):
         raise WeightsError(f"The weights folder {folder} lacks {', '.join(missing)}.")
     return folder
+
+
+def _download(repository: str) -> Path:
+    """The local copy of a repository on the hub."""
+    hub = require("huggingface_hub", "hub", f"Loading {repository!r} from the hub")
+    try:
+        return Path(hub.snapshot_download(repository, allow_patterns=_HUB_FILES))
+    except (OSError, ValueError) as error:  # what huggingface_hub raises, offline included
+        reason = " ".join(str(error).split())
+        raise WeightsError(
+            f"There are no weights {repository!r}: no such folder, and the hub says: {reason}"
+        ) from None
 
 
 def file_sha256(path: Path) -> str:

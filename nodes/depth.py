@@ -13,7 +13,7 @@ from . import inputs
 from .convert import fit_map, image_from_map, split_image
 from .load import available_depth_models
 from .payloads import ModelHandle
-from .runtime import ManagedNetworks, StepProgress, acquire, choose_device, host_names, room_for
+from .runtime import HostNetworks, StepProgress, acquire, choose_device, host_names, room_for
 from .sockets import ModelSocket
 
 BUILT_IN = "built-in"
@@ -101,7 +101,7 @@ def _estimator(
 
     with torch.inference_mode(False):
         backend = load_depth_backend(folder, device="cpu", local_files_only=True)
-        networks = ManagedNetworks(
+        networks = HostNetworks(
             {key: part for key, part in vars(backend).items() if isinstance(part, nn.Module)},
             choose_device("auto"),
         )

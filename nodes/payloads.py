@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..mmsr_core.errors import InputError
 
@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
     from ..mmsr_core.degradation import KernelField
     from ..mmsr_core.pipeline import Conditioning, DegradationEstimate, MMSREngine
-    from .runtime import ManagedNetworks
 
 T = TypeVar("T")
+
+
+class ManagedNetworks(Protocol):
+    """Networks under the host's memory management; see `runtime.HostNetworks`."""
+
+    def bring(self, room_bytes: int) -> None:
+        """Bring the weights to the compute device, with so much room beside them."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class _Networks(nn.Module):
             self.add_module(name, network)
 
 
-class ManagedNetworks:
+class HostNetworks:
     """Networks, now on the CPU, under the host's memory management.
 
     The host keeps only a weak reference: they stay in its care as long as this object lives.
@@ -96,7 +96,7 @@ def manage_pipeline(name: str, pipeline: MMSREngine, device: torch.device) -> Mo
     networks = {
         key: part for key, part in pipeline.components.items() if isinstance(part, nn.Module)
     }
-    return ModelHandle(name, pipeline, ManagedNetworks(networks, device))
+    return ModelHandle(name, pipeline, HostNetworks(networks, device))
 
 
 def room_for(size: tuple[int, int], scale: int = 1) -> int:

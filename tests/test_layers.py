@@ -16,10 +16,11 @@ SOURCES = {"mmsr_core": "mmsr_core", "mmsr_demo": "demo/mmsr_demo", "nodes": "no
 
 # A part of the library may import those with a smaller number, and itself.
 LAYER = {
-    "errors": 0, "types": 0, "optional": 0, "precision": 0,
-    "image": 1, "tiling": 1, "weights": 1,
+    "errors": 0, "types": 0, "precision": 0,
+    "optional": 1,
+    "image": 1, "tiling": 1,
     "degradation": 2, "diffusion": 2,
-    "models": 3,
+    "weights": 2, "models": 3,
     "depth": 4, "prompts": 4, "metrics": 4, "visualize": 4,
     "pipeline": 5,
     "__init__": 6,

@@ -178,3 +178,31 @@ def test_half_precision_files_load_as_float32(folder: Path) -> None:
     for name, value in before.items():
         assert state[name].dtype == torch.float32
         assert torch.equal(state[name], value.half().float())
+
+
+def test_a_repository_on_the_hub_is_a_folder_of_weights(tmp_path, monkeypatch) -> None:
+    import huggingface_hub
+
+    asked = []
+
+    def snapshot_download(repository: str, allow_patterns: tuple[str, ...]) -> str:
+        asked.append((repository, allow_patterns))
+        return str(tiny_pipeline_folder(tmp_path / "snapshot"))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    engine = load_pipeline("someone/their-weights", "cpu", "float32")
+    assert engine.model_label == "someone/their-weights"
+    assert asked == [("someone/their-weights", ("*.safetensors", "*.json", "*.md"))]
+
+
+def test_a_repository_that_is_not_there_is_one_clear_error(monkeypatch) -> None:
+    import huggingface_hub
+
+    def refuse(*args: object, **kwargs: object) -> str:
+        raise huggingface_hub.errors.LocalEntryNotFoundError("no such file,\nand offline")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(WeightsError, match="hub says: no such file, and offline"):
+        find_weights("someone/nothing")
+    with pytest.raises(WeightsError, match="owner/name"):
+        find_weights("nothing-of-this-name")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from ..optional import require
+
 T = TypeVar("T")
 
 _SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
@@ -32,10 +34,10 @@ class Processes:
         """As the launcher's environment variables say; connects to the others, if any."""
         if all(os.environ.get(name, "1") in ("", "1") for name in _SIZES):
             return cls()
-        from accelerate import PartialState
+        state_of = require("accelerate", "train", "Running in several processes").PartialState
 
         # gloo, whatever the networks run on: there is nothing to exchange but a few words.
-        state = PartialState(cpu=True, timeout=_PATIENCE)
+        state = state_of(cpu=True, timeout=_PATIENCE)
         return cls(state.process_index, state.num_processes, state.local_process_index)
 
     def share(self, items: Sequence[T]) -> list[T]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import ShapeError, WeightsError
 from ..models.depth_net import DepthNet
 from ..models.network import load_network
+from ..optional import require
 from .builtin import estimate_depth_builtin
 from .normalise import normalise_depth, resize_picture
 from .preprocess import Preprocessor, read_preprocessor
@@ -126,10 +127,9 @@ def _load_builtin(folder: Path) -> DepthNet:
 def _load_transformers(
     source: str, device: torch.device, metric: bool | None, local_files_only: bool
 ) -> TransformersDepth:
-    from transformers import AutoConfig, AutoModelForDepthEstimation
-
+    transformers = require("transformers", "transformers", "A depth model of transformers")
     try:
-        config: Any = AutoConfig.from_pretrained(
+        config: Any = transformers.AutoConfig.from_pretrained(
             source, local_files_only=local_files_only, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
@@ -138,7 +138,7 @@ def _load_transformers(
             "config.json and model.safetensors, or the name of a depth model on the hub."
         ) from error
     try:
-        model, info = AutoModelForDepthEstimation.from_pretrained(
+        model, info = transformers.AutoModelForDepthEstimation.from_pretrained(
             source, config=config, use_safetensors=True, output_loading_info=True,
             local_files_only=local_files_only, trust_remote_code=False,
         )  # fmt: skip

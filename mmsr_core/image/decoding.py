@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from ..errors import ImageFileError
-from .deep import is_deep_colour, read_deep_colour
+from .deep import find_codecs, is_deep_colour, read_deep_colour
 
 FloatRange = Literal["unit", "stretch"]
 _STDERR_LOCK = threading.Lock()
@@ -24,7 +24,6 @@ _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 def decode_pixels(
     path: Path,
     image: Image.Image,
-    open_again: Callable[[], Image.Image],
     float_range: FloatRange,
 ) -> tuple[np.ndarray, int]:
     """Decodes a picture and applies its EXIF orientation.
@@ -32,7 +31,6 @@ def decode_pixels(
     Args:
         path: Named in errors.
         image: The picture, opened and not yet decoded.
-        open_again: Opens the same file a second time.
         float_range: See `load_image`.
 
     Returns:
@@ -43,7 +41,7 @@ def decode_pixels(
         ImageFileError: Values are not finite or out of range. Damaged data raise anything.
     """
     with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
-        pixels, bit_depth = _pixels(path, image, open_again, float_range)
+        pixels, bit_depth = _pixels(path, image, float_range)
     # After decoding: some formats keep their EXIF behind the pixels, and TIFF applies it itself.
     return np.ascontiguousarray(_oriented(pixels, _orientation(image))), bit_depth
 
@@ -51,14 +49,13 @@ def decode_pixels(
 def _pixels(
     path: Path,
     image: Image.Image,
-    open_again: Callable[[], Image.Image],
     float_range: FloatRange,
 ) -> tuple[np.ndarray, int]:
     """The picture as `(H,W,C)` float32 in 0..1, C = 1, 2 (grey+alpha), 3 or 4, and its depth."""
     key = image.info.get("transparency")
-    if is_deep_colour(image):
-        with open_again() as again:
-            values = read_deep_colour(image, again)
+    codecs = find_codecs(f"{path} is read") if is_deep_colour(image) else None
+    if codecs is not None:
+        values = read_deep_colour(codecs, path.read_bytes(), str(image.format))
         if values.shape[2] == 3 and isinstance(key, tuple):
             opaque = (values != np.array(key, np.uint16)).any(axis=2, keepdims=True)
             values = np.concatenate([values, opaque.astype(np.uint16) * np.uint16(65535)], axis=2)

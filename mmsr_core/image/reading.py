@@ -57,8 +57,8 @@ def load_image(
 ) -> LoadedImage:
     """Reads a picture file.
 
-    What is kept: all 16 bits of 16-bit grey, grey+alpha, RGB and RGBA in PNG, and of grey, RGB
-    and RGBA in TIFF (16-bit CMYK is read as 8-bit); transparency, also of palettes and of colour
+    What is kept: 16 bits of grey; of 16-bit grey+alpha, RGB and RGBA too where imagecodecs is
+    installed, else 8 (16-bit CMYK is read as 8-bit); transparency, also of palettes and of colour
     keys; RGB colour profiles, which are handed on and not applied. CMYK is converted by its own
     profile if it has one. Of an animation, the first frame is read.
 
@@ -189,7 +189,7 @@ def _decode(
 ) -> LoadedImage:
     _check_pixels(path, image, max_pixels)
     mode, profile = image.mode, image.info.get("icc_profile")
-    pixels, bit_depth = decode_pixels(path, image, lambda: _open(path), float_range)
+    pixels, bit_depth = decode_pixels(path, image, float_range)
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     rgb = tensor[:, :3] if pixels.shape[2] >= 3 else tensor[:, :1].expand(1, 3, -1, -1)
     alpha = tensor[:, -1:] if pixels.shape[2] in (2, 4) else None

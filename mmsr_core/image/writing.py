@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import ImageFileError, InputError, ShapeError
 from .atomic import atomic_path
-from .deep import encode_png16
+from .deep import encode_png16, find_codecs
 
 _FORMATS = {
     ".png": "PNG",
@@ -136,7 +136,8 @@ def save_image(
         alpha: `(1,1,H,W)` float or None. JPEG has no alpha: there it must be 1 everywhere.
         metadata: Text entries such as the settings of a run.
         icc_profile: An RGB profile to embed.
-        bit_depth: 8, or 16 for PNG.
+        bit_depth: 8, or 16 for PNG. 16 takes imagecodecs; without it 8 bits are written, with a
+            warning in the log.
 
     Raises:
         ShapeError: A tensor has the wrong shape.
@@ -150,10 +151,13 @@ def save_image(
         raise ImageFileError(f"Cannot write {path} with 16 bits: only .png can. Use bit_depth=8.")
     _check_tensors(rgb, alpha)
     check_can_hold(path, (rgb.shape[2], rgb.shape[3]), alpha)
-    pixels = _quantised(rgb, None if file_format == "JPEG" else alpha, bit_depth)
-    if bit_depth == 16:
+    codecs = find_codecs(f"{path} is written") if bit_depth == 16 else None
+    pixels = _quantised(
+        rgb, None if file_format == "JPEG" else alpha, 8 if codecs is None else bit_depth
+    )
+    if codecs is not None:
         with atomic_path(path) as temporary:
-            temporary.write_bytes(encode_png16(pixels, metadata, icc_profile))
+            temporary.write_bytes(encode_png16(codecs, pixels, metadata, icc_profile))
         return
     image = Image.fromarray(pixels)
     options = _save_options(file_format, metadata, icc_profile)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from .precision import as_float64
+from ..precision import as_float64
 
 if TYPE_CHECKING:
     from ..degradation import KernelField

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
-from .precision import as_float64
+from ..precision import as_float64
 
 _LEVELS = 256
 _LUMA = (0.299, 0.587, 0.114)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
-from .precision import as_float64
+from ..precision import as_float64
 
 Channel = Literal["y", "rgb"]
 

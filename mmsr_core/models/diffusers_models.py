@@ -13,9 +13,7 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
-from .. import depth, models
-from ..prompts import PromptTextEncoder as _PromptTextEncoder
-from .fusion_net import FusionNet as _FusionNet
+from . import denoiser, depth_net, fusion_net, kernel_estimator, mean_net, text_encoder
 from .network import Network
 
 
@@ -38,12 +36,12 @@ def _as_diffusers_model(kind: type[Network]) -> Any:
     return type(kind.__name__, (ModelMixin, kind, ConfigMixin), members)
 
 
-DepthNet = _as_diffusers_model(depth.DepthNet)
-KernelEstimator = _as_diffusers_model(models.KernelEstimator)
-MeanNet = _as_diffusers_model(models.MeanNet)
-Denoiser = _as_diffusers_model(models.Denoiser)
-PromptTextEncoder = _as_diffusers_model(_PromptTextEncoder)
-FusionNet = _as_diffusers_model(_FusionNet)
+DepthNet = _as_diffusers_model(depth_net.DepthNet)
+KernelEstimator = _as_diffusers_model(kernel_estimator.KernelEstimator)
+MeanNet = _as_diffusers_model(mean_net.MeanNet)
+Denoiser = _as_diffusers_model(denoiser.Denoiser)
+PromptTextEncoder = _as_diffusers_model(text_encoder.PromptTextEncoder)
+FusionNet = _as_diffusers_model(fusion_net.FusionNet)
 
 _TWINS = {
     twin.__name__: twin

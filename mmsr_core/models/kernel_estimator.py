@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..autocast import full_precision
 from ..degradation.basis import KernelBasis
 from ..degradation.kernels import KERNEL_SIZE, KERNEL_TAPS, window_offsets_px
 from ..errors import InputError, ShapeError
+from ..precision import full_precision
 from .blocks import ChannelNorm, FeatureTransform, MutualAffineConv
 from .blur_statistics import blur_statistics, statistics_channels, statistics_radius
 from .network import Network, records_config

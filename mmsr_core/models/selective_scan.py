@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..autocast import full_precision
 from ..errors import InputError, ShapeError
+from ..precision import full_precision
 from .blocks import ChannelNorm
 
 

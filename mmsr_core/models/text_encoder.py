@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..autocast import full_precision
 from ..errors import InputError
+from ..precision import full_precision
 from .network import Network, records_config
 from .tokens import TokenBatch, tokenise
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..optional import require
 from .engine import MMSREngine
 from .loading import load_pipeline
 from .results import Conditioning, DegradationEstimate, RestorationOutput, RestorationReport
@@ -24,6 +25,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "MMSRPipeline":  # imports diffusers, which takes longer than a small picture
+        require("diffusers", "diffusers", "MMSRPipeline")
         from .diffusers_pipeline import MMSRPipeline
 
         return MMSRPipeline

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError, WeightsError
 from ..models.tokens import words_of
+from ..optional import require
 
 DEFAULT_CLIP = "openai/clip-vit-base-patch32"
 """The encoder whose space the built-in one was distilled from; embeddings of width 512."""
@@ -119,9 +120,9 @@ def load_clip(
 
     Raises:
         WeightsError: there is no CLIP model there, or a part of it is missing.
+        MissingPackageError: transformers is not installed.
     """
-    from transformers import AutoConfig
-
+    transformers = require("transformers", "transformers", "CLIP")
     source = str(name_or_folder)
     if isinstance(name_or_folder, Path) or Path(source).exists():
         if not (Path(source) / "config.json").is_file():
@@ -131,7 +132,7 @@ def load_clip(
             )
         local_files_only = True
     try:
-        config: Any = AutoConfig.from_pretrained(
+        config: Any = transformers.AutoConfig.from_pretrained(
             source, local_files_only=local_files_only, trust_remote_code=False
         )
     except (OSError, ValueError) as error:

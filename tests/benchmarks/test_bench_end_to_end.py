@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.bicubic import bicubic_results
-from mmsr_core.cli import main
+from benchmarks.command import main
+from benchmarks.quality.bicubic import bicubic_results
 from tests.helpers import save_picture, smooth_picture
 
 pytestmark = pytest.mark.usefixtures("without_shared")
@@ -29,7 +29,7 @@ def pictures(tmp_path_factory):
 
 def test_bicubic_rows_need_no_model(pictures, tmp_path, capsys):
     protocols = ["p1", "p2", "p2n", "p3", "p4"]
-    arguments = ["bench", "quality", "--data", pictures, "--out", tmp_path, "--steps"]
+    arguments = ["quality", "--data", pictures, "--out", tmp_path, "--steps"]
     code = main([str(a) for a in [*arguments, "--protocol", *protocols, "--scale", 2]])
     assert code == 2  # the broken file, reported
     assert "broken.png failed" in capsys.readouterr().out
@@ -54,7 +54,7 @@ def test_published_rows_and_ready_inputs(pictures, tmp_path):
     peers = tmp_path / "peers.json"
     peers.write_text(json.dumps({"p2": {"Other": {"psnr_y": 20.0}, "bicubic": {"psnr_y": 1.0}}}))
     options = ["--data", pictures, "--inputs", inputs, "--peers", peers, "--out", tmp_path]
-    main(["bench", "quality", "--protocol", "p2", "--steps", *map(str, ["--limit", 2, *options])])
+    main(["quality", "--protocol", "p2", "--steps", *map(str, ["--limit", 2, *options])])
     part = json.loads((tmp_path / "quality.json").read_text())["protocols"]["p2"]
     assert list(part["published"]) == ["Other"]
     assert "Other (published)" in (tmp_path / "quality.md").read_text()
@@ -89,7 +89,7 @@ def _ours(tmp_path, protocol):
 
 def test_quality_for_every_kernel(pictures, model, tmp_path):
     options = ["--protocol", "p2", "--kernel", "estimated", "true", "constant", "--steps", 0, 1]
-    base = ["bench", "quality", "--data", pictures, "--model", model, "--out", tmp_path]
+    base = ["quality", "--data", pictures, "--model", model, "--out", tmp_path]
     assert main([str(a) for a in [*base, *options, "--device", "cpu"]]) == 2  # the broken file
     part, means = _ours(tmp_path, "p2")
     assert part["failures"].keys() == {"broken.png"}
@@ -110,7 +110,7 @@ def test_quality_for_every_kernel(pictures, model, tmp_path):
 
 def test_quality_for_every_depth(pictures, model, tmp_path):
     options = ["--protocol", "p3", "--depth", "on", "off", "given", "--steps", 0, "--limit", 1]
-    base = ["bench", "quality", "--data", pictures, "--depth-maps", pictures, "--model", model]
+    base = ["quality", "--data", pictures, "--depth-maps", pictures, "--model", model]
     assert main([str(a) for a in [*base, *options, "--out", tmp_path, "--device", "cpu"]]) == 0
     part, means = _ours(tmp_path, "p3")
     assert part["notes"] == []
@@ -124,7 +124,7 @@ def test_quality_for_every_depth(pictures, model, tmp_path):
 
 
 def test_kernel_errors_with_a_model(pictures, model, tmp_path):
-    base = ["bench", "kernel", "--pairs", pictures, "--data", pictures, "--limit", 2]
+    base = ["kernel", "--pairs", pictures, "--data", pictures, "--limit", 2]
     rest = ["--model", model, "--out", tmp_path, "--iterations", 1, 2, "--device", "cpu"]
     assert main([str(a) for a in [*base, *rest]]) == 0
     sets = json.loads((tmp_path / "kernel.json").read_text())["sets"]
@@ -140,7 +140,7 @@ def test_kernel_errors_with_a_model(pictures, model, tmp_path):
 
 
 def test_speed_with_a_model(model, tmp_path):
-    base = ["bench", "speed", "--model", model, "--out", tmp_path, "--size", 16, "--repeats", 2]
+    base = ["speed", "--model", model, "--out", tmp_path, "--size", 16, "--repeats", 2]
     rest = ["--dtype", "float32", "--steps", 1, "--threads", 1, "--device", "cpu", "--no-peers"]
     assert main([str(a) for a in [*base, *rest]]) == 0
     run = json.loads((tmp_path / "speed.json").read_text())["runs"]["16 float32"]
@@ -163,7 +163,7 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
         ["speed", "--size", "4x4x4", "--out", str(tmp_path)],
         ["speed", "--mode", "fast", "--out", str(tmp_path)],
     ):
-        assert main(["bench", *arguments]) == 2
+        assert main([*arguments]) == 2
         error = capsys.readouterr().err.strip()
         assert error
         assert "\n" not in error
@@ -180,5 +180,5 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
     ],
 )
 def test_options_without_effect_are_refused(benchmark, option, capsys):
-    assert main(["bench", benchmark, option, "1"]) == 2
+    assert main([benchmark, option, "1"]) == 2
     assert f"unrecognized arguments: {option}" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`mmsr bench fusion` with a tiny pipeline and made-up pairs."""
+"""`python -m benchmarks fusion` with a tiny pipeline and made-up pairs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import tarfile
 import pytest
 import torch
 
-from benchmarks.fusion import baselines, degrade_source
-from benchmarks.fusion_sources import read_pairs
-from mmsr_core.cli import main
+from benchmarks.command import main
+from benchmarks.fusion.run import baselines, degrade_source
+from benchmarks.inputs.sensor_pairs import read_pairs
 from mmsr_core.errors import InputError
 from tests.helpers import save_picture, smooth_picture
 
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 
 def test_tables_of_fusion_and_guidance(folder, model, tmp_path, capsys) -> None:
-    base = ["bench", "fusion", "--pairs", folder, "--all-pairs", "--model", model]
+    base = ["fusion", "--pairs", folder, "--all-pairs", "--model", model]
     rest = ["--device", "cpu", "--guide-seeds", 2, "--guide-window", 48, "--out", tmp_path]
     assert (
         main([str(a) for a in [*base, *rest, "--protocol", "bicubic", "p2n", "--window", 56]]) == 0
@@ -119,7 +119,7 @@ def test_bad_input_is_refused(folder, model, tmp_path, capsys) -> None:
     save(tmp_path / "odd" / "infrared" / "0.png", "L", 0, (32, 32))
     with pytest.raises(InputError, match="differ in size"):
         read_pairs(tmp_path / "odd", 4, everything=True)
-    arguments = ["bench", "fusion", "--pairs", tmp_path / "nothing.tar", "--out", tmp_path / "out"]
+    arguments = ["fusion", "--pairs", tmp_path / "nothing.tar", "--out", tmp_path / "out"]
     assert main([str(a) for a in arguments]) == 2
     assert "nothing.tar" in capsys.readouterr().err
     assert main([str(a) for a in [*arguments, "--limit", -1]]) == 2

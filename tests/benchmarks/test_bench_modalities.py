@@ -1,4 +1,4 @@
-"""`mmsr bench modalities`: its conditions, its switches, its rank correlation, its page."""
+"""The modalities benchmark: its conditions, its switches, its rank correlation, its page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from benchmarks.conditions import CONDITIONS, make_condition
-from benchmarks.modalities import spearman
-from benchmarks.switches import constant_temperature, uniform_router
-from mmsr_core.cli import main
+from benchmarks.ablation.switches import constant_temperature, uniform_router
+from benchmarks.command import main
+from benchmarks.inputs.conditions import CONDITIONS, make_condition
+from benchmarks.modalities.run import spearman
 from mmsr_core.errors import InputError
 from mmsr_core.pipeline import load_pipeline
 from tests.helpers import save_picture, smooth_picture
@@ -70,7 +70,7 @@ def test_a_page_for_every_condition(model, tmp_path, capsys) -> None:
     save_picture(pictures / "a.png", smooth_picture((64, 64), 1))
     prompts = tmp_path / "prompts.json"
     prompts.write_text("{}")
-    arguments = ["bench", "modalities", "--data", pictures, "--out", tmp_path / "out"]
+    arguments = ["modalities", "--data", pictures, "--out", tmp_path / "out"]
     arguments += ["--model", model, "--condition", "p2", "ring", "--seeds", 0, 1]
     arguments += ["--steps", 1, "--crop", 64, "--prompts", prompts]
     assert main([str(a) for a in arguments]) == 0

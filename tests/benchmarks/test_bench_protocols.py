@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import protocols, sources
+from benchmarks.inputs import protocols, sources
 from mmsr_core.errors import InputError
 from mmsr_core.metrics import lr_consistency, psnr
 

@@ -5,11 +5,11 @@ import math
 
 import pytest
 
-from benchmarks.environment import describe_environment, write_json
-from benchmarks.measure import mean_figures
-from benchmarks.runner import Method, expand_methods
-from benchmarks.speed import median_and_iqr
-from benchmarks.table import format_figure, markdown_table, quality_table
+from benchmarks.quality.measure import mean_figures
+from benchmarks.quality.runner import Method, expand_methods
+from benchmarks.report.environment import describe_environment, write_json
+from benchmarks.report.table import format_figure, markdown_table, quality_table
+from benchmarks.speed.run import median_and_iqr
 from mmsr_core.errors import InputError
 
 

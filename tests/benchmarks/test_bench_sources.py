@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import sources
+from benchmarks.inputs.samples import sources
 from mmsr_core.errors import ImageFileError, InputError, KernelFileError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks import speed
-from benchmarks.speed_peers import CompactBody, make_autoencoder, make_unet
+from benchmarks.speed import run as speed
+from benchmarks.speed.peers import CompactBody, make_autoencoder, make_unet
 from mmsr_core.errors import InputError
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import ablation, tradeoff
-from benchmarks.switches import bicubic_anchor
-from mmsr_core.cli import main
+from benchmarks.ablation import run as ablation
+from benchmarks.ablation.switches import bicubic_anchor
+from benchmarks.command import main
+from benchmarks.quality import tradeoff
 from mmsr_core.pipeline import load_pipeline
 from tests.helpers import save_picture, smooth_picture
 
@@ -49,7 +50,7 @@ def test_better_in_both_needs_both():
 
 def test_plot_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    from benchmarks.tradeoff_plot import save_plot
+    from benchmarks.quality.tradeoff_plot import save_plot
 
     rows = {"bicubic": (26.3, 0.51), "steps 0 (mean)": (27.7, 0.37), "steps 4, detail 1": (27, 0.2)}
     part = {
@@ -69,14 +70,14 @@ def test_plot_is_drawn(tmp_path):
 
 def test_missing_matplotlib_is_said(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert run("bench", "tradeoff", "--out", tmp_path) == 2
+    assert run("tradeoff", "--out", tmp_path) == 2
     assert "mmsr[bench]" in capsys.readouterr().err
 
 
 def test_ablation(pictures, model, tmp_path):
     groups = ["kernel, steps 0", "SVKR", "AMF", "temperature", "anchor", "consistency, steps 4"]
     code = run(
-        "bench", "ablation", "--data", pictures, "--model", model, "--out", tmp_path, "--device",
+        "ablation", "--data", pictures, "--model", model, "--out", tmp_path, "--device",
         "cpu", "--limit", 1, "--seeds", 0, 1, "--group", *groups,
     )  # fmt: skip
     assert code == 0
@@ -99,7 +100,7 @@ def test_ablation(pictures, model, tmp_path):
 
 
 def test_bad_group_is_refused(pictures, model, tmp_path, capsys):
-    assert run("bench", "ablation", "--data", pictures, "--out", tmp_path, "--group", "x") == 2
+    assert run("ablation", "--data", pictures, "--out", tmp_path, "--group", "x") == 2
     assert "--group" in capsys.readouterr().err
 
 

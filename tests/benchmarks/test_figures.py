@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import crops_figure, curves
+from benchmarks.figures import crops as crops_figure
+from benchmarks.figures import curves
 
 
 def write_log(folder):

@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.captioned import CaptionedPicture, load_captioned
-from benchmarks.prompt_bodies import compare_prompt_bodies, prompt_bodies_table
-from benchmarks.residual_bodies import EdsrBody, RcanBody
-from mmsr_core.cli import main
+from benchmarks.command import main
+from benchmarks.inputs.captioned import CaptionedPicture, load_captioned
+from benchmarks.modalities.prompt_bodies import compare_prompt_bodies, prompt_bodies_table
+from benchmarks.modalities.residual_bodies import EdsrBody, RcanBody
 from mmsr_core.errors import InputError
 from tests.helpers import smooth_picture
 
@@ -118,7 +118,7 @@ def test_the_command_compares_both_bodies(tmp_path, model, capsys) -> None:
     write_photos(tmp_path, [(96, 80)] * 10, [[f"a {word}"] for word in "abcdefghij"])
     words = ["--bodies", "0.05", "--photos", str(tmp_path), "--model", str(model)]
     out = tmp_path / "out"
-    assert main(["bench", "modalities", *words, "--seeds", "0", "--out", str(out)]) == 0
+    assert main(["modalities", *words, "--seeds", "0", "--out", str(out)]) == 0
     found = json.loads((out / "prompt_bodies.json").read_text())
     assert [row["body"] for row in found["rows"]] == ["EDSR-like", "RCAN-like"]
     assert found["pictures"] == {"training": 8, "held out": 2}
@@ -130,5 +130,5 @@ def test_the_command_compares_both_bodies(tmp_path, model, capsys) -> None:
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan"])
 def test_bodies_need_some_minutes(minutes, tmp_path, capsys) -> None:
     words = ["--bodies", minutes, "--photos", str(tmp_path), "--out", str(tmp_path / "out")]
-    assert main(["bench", "modalities", *words]) == 2
+    assert main(["modalities", *words]) == 2
     assert "above 0" in capsys.readouterr().err

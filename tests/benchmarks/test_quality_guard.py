@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks.guard import TOLERANCE, detail_error, losses, measure, read_record
+from benchmarks.guard.measure import TOLERANCE, detail_error, losses, measure, read_record
 
 
 def test_quality_is_not_lost():
@@ -28,7 +28,7 @@ def test_a_loss_is_noticed():
 def test_record_is_of_the_shipped_weights():
     import json
 
-    from benchmarks.guard import RECORD
+    from benchmarks.guard.measure import RECORD
     from mmsr_core.weights import COMPONENTS, WEIGHTS_FILE, file_sha256, find_weights
 
     folder = find_weights("small")
@@ -36,7 +36,7 @@ def test_record_is_of_the_shipped_weights():
     # The guard gives neither a prompt nor a guide, so what else is recorded does not matter.
     recorded = {part: recorded.get(part) for part in COMPONENTS}
     own = {part: file_sha256(folder / part / WEIGHTS_FILE) for part in COMPONENTS}
-    assert recorded == own, "weights changed: python -m benchmarks.record_guard"
+    assert recorded == own, "weights changed: python -m benchmarks.guard.record"
 
 
 def test_detail_error_grows_both_ways():

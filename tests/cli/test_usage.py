@@ -90,10 +90,10 @@ def test_help_and_version_load_nothing_heavy():
 
 
 @pytest.mark.parametrize("words", ["info", "bench kernel", "bench fusion", "bench ablation"])
-def test_debug_is_known_everywhere_and_quiet_where_it_does_something(words, capsys):
+def test_debug_is_known_everywhere_and_quiet_where_it_does_something(words, capfd):
     for option, known in (("--debug", True), ("--quiet", False)):
         assert main([*words.split(), option, "--nonsense"]) == 2
-        assert (option in capsys.readouterr().err) != known
+        assert (option in capfd.readouterr().err) != known
 
 
 @pytest.mark.parametrize("quiet", [False, True])

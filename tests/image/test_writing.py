@@ -1,6 +1,7 @@
 """Writing: what is saved comes back, and a name never holds half a file."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -176,3 +177,21 @@ def test_tall_pictures_are_whole(tmp_path, bit_depth):
     image = load_image(tmp_path / "a.png")
     assert torch.equal(quantised(image.rgb, 255), quantised(tall, 255))
     assert torch.equal(quantised(image.alpha, 255), 255 - quantised(tall[:, :1], 255))
+
+
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_without_imagecodecs_colour_has_eight_bits_and_it_is_said(
+    tmp_path, monkeypatch, caplog, with_alpha
+):
+    alpha = DEEP[:, 3:] if with_alpha else None
+    save_image(tmp_path / "deep.png", DEEP[:, :3], alpha, bit_depth=16)
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)  # As if it were not installed.
+    save_image(tmp_path / "flat.png", DEEP[:, :3], alpha, bit_depth=16)
+    for name in ("deep", "flat"):
+        image = load_image(tmp_path / f"{name}.png")
+        assert image.bit_depth == 8
+        assert float((image.rgb - DEEP[:, :3]).abs().max()) <= 1 / 255
+        assert (image.alpha is not None) == with_alpha
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert all("mmsr[images]" in line for line in said)

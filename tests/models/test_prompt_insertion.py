@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.residual_bodies import EdsrBody, RcanBody
+from benchmarks.modalities.residual_bodies import EdsrBody, RcanBody
 from mmsr_core.errors import InputError
 from mmsr_core.models import MeanNet, insert_dynamic_correlation
 from mmsr_core.models.prompt_insertion import find_residual_blocks

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from benchmarks.fusion_sources import held_out_pairs
+from benchmarks.inputs.sensor_pairs import held_out_pairs
 from mmsr_core.models.fusion_net import FusionNet, luminance
 from tests.helpers import tiny_models
 from training.data.pairs import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,12 +19,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.fusion_sources import held_out_pairs
 from mmsr_core.degradation import KernelField, SynthesisConfig, back_project, synthesise
 from mmsr_core.models import KernelEstimator, MeanNet, condition_globals, whole_picture_damage
 from mmsr_core.models.fusion_net import luminance
 from mmsr_core.models.mean_net import BACK_PROJECTIONS
-from mmsr_core.pipeline.guide import clarity_map
+from mmsr_core.pipeline.second_sensor import clarity_map
 
 from ..losses.fusion import fusion_target
 from .batches import to_grid
@@ -32,6 +31,22 @@ from .batches import to_grid
 BYTES, HALVES = ("hr_visible", "hr_guide", "target"), ("visible", "guide", "clarity")
 POOL_KEYS = (*BYTES, *HALVES, "scale")
 """What a pool holds: of HR pictures bytes, of restored ones and their clarity float16."""
+
+
+BLOCK = 5
+"""Neighbouring pictures of a drive look alike, so pairs are held out in blocks of this many."""
+EVERY = 6
+"""One block in so many is held out."""
+
+
+def held_out_pairs(names: Sequence[str]) -> list[str]:
+    """The names that are set aside for measuring: of 181, 30. Training never sees them.
+
+    Sorted by name and cut into blocks of five; the sixth block of every six is held out.
+    """
+    ordered = sorted(names)
+    blocks = [ordered[i : i + BLOCK] for i in range(0, len(ordered), BLOCK)]
+    return [name for block in blocks[EVERY - 1 :: EVERY] for name in block]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.autocast import full_precision
+from mmsr_core.precision import full_precision
 
 SIDE = 8
 """Of the blocks that are transformed."""

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.captioned import read_captions
 from mmsr_core.metrics import Lpips
 from mmsr_core.models import Denoiser, DenoiserOutput, KernelEstimator, MeanNet
 from mmsr_core.models.network import load_network
 from mmsr_core.prompts import PromptTextEncoder, encode_texts
 
 from ..data.batches import Batch, Conditions, Preparer
+from ..data.captions import read_captions
 from ..data.guides import synthetic_guides
 from ..data.photos import load_photos, split
 from ..loop.loop import train

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.captioned import read_captions
 from mmsr_core.degradation import SynthesisConfig
 from mmsr_core.models import MeanNet, set_prompt_progress
 from mmsr_core.models.network import load_network
 from mmsr_core.prompts import PromptTextEncoder, encode_texts, mix_prompts
 
 from ..data.batches import Batch, Preparer, degraded, fit_basis
+from ..data.captions import read_captions
 from ..data.photos import Photo, crop_patch, load_photos, split
 from ..loop.loop import train
 from ..loop.parallel import is_main

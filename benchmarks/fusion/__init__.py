@@ -1,0 +1,1 @@
+"""Two sensors: fusion metrics and guided restoration."""

@@ -1,0 +1,1 @@
+"""A small fixed benchmark that a change must not lose."""

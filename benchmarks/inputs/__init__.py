@@ -1,0 +1,1 @@
+"""Test pictures, damaged as each protocol states."""

@@ -1,0 +1,1 @@
+"""Restoration quality beside bicubic and peers."""

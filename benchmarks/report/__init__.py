@@ -1,0 +1,1 @@
+"""Environment, JSON and tables that every benchmark writes."""
