@@ -40,6 +40,9 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 """The two files of a saved network, named as diffusers names them."""
 
+MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")
+"""What may steer a restoration, in the order of the router's weights."""
+
 GuideMode = Literal["guide", "fuse"]
 GUIDE_MODES: tuple[GuideMode, ...] = ("guide", "fuse")
 """What becomes of a second sensor's picture: it guides the restoration, or both become one."""

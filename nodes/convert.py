@@ -68,18 +68,11 @@ def join_image(rgb: Tensor, alpha: Tensor | None = None) -> Tensor:
     """Make an IMAGE from colour `(B,3,H,W)` and an alpha of any size, which is resized to fit."""
     planes = rgb.detach().to(device="cpu", dtype=torch.float32).clamp(0.0, 1.0)
     if alpha is not None:
+        from ..mmsr_core.image import resize_alpha
+
         fitted = resize_alpha(alpha, (rgb.shape[-2], rgb.shape[-1]))
         planes = torch.cat((planes, fitted.to(planes)), dim=1)
     return planes.movedim(1, -1).contiguous()
-
-
-def resize_alpha(alpha: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize alpha `(B,1,H,W)` bicubically, clamped to 0..1; the same size is left untouched."""
-    if tuple(alpha.shape[-2:]) == tuple(size):
-        return alpha
-    resized = F.interpolate(alpha.float(), size=size, mode="bicubic", align_corners=False)
-    # Rounding must not make an opaque picture 0.9999999: saving as 8 bit truncates that to 254.
-    return torch.where(resized > 1.0 - 1e-5, 1.0, resized.clamp(0.0, 1.0))
 
 
 def fit_map(values: Tensor, size: tuple[int, int]) -> Tensor:

@@ -206,7 +206,8 @@ class DegradeNode(io.ComfyNode):
                 field = blur_field(sigma, scale, shape, math.radians(angle))  # type: ignore[arg-type]
             lr = degrade_canvas(one, field, callback=check_interrupted)
             own_seed = inputs.item_seed(seed, index, inputs.SEED_MODES[0])
-            small.append(add_damage(lr, noise / 255, jpeg_quality, own_seed))
+            quality = None if jpeg_quality >= 100 else jpeg_quality
+            small.append(add_damage(lr, noise / 255, quality, own_seed))
             items.append(
                 DegradationEstimate(
                     kernel_field=field,

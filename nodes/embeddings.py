@@ -26,11 +26,15 @@ def no_projection(width: int) -> None:
 
 def mix(parts: list[tuple[Tensor, float]]) -> Tensor:
     """The weighted mean of directions: embeddings `(1 or B, width)`, each scaled to length 1."""
-    total = sum(
-        weight * torch.nn.functional.normalize(value.detach().float().cpu(), dim=-1)
-        for value, weight in parts
-    )
-    return torch.nn.functional.normalize(torch.as_tensor(total), dim=-1)
+    from ..mmsr_core.prompts import mix_prompts
+
+    weights = [weight for _, weight in parts]
+    rows = max(len(value) for value, _ in parts)
+    mixed = [
+        mix_prompts([value[min(i, len(value) - 1)].cpu() for value, _ in parts], weights)
+        for i in range(rows)
+    ]
+    return torch.cat(mixed)
 
 
 def vision_embedding(output: Any, projections: Projections = no_projection) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from comfy_api.latest import io
 from torch import Tensor
@@ -99,7 +101,7 @@ class FaithfulnessCheckNode(io.ComfyNode):
             _check_sizes(one, lr, field.scale, (field.height, field.width))
             degraded = degrade_canvas(one, field, callback=check_interrupted).clamp(0, 1)
             error = float((degraded - lr).square().mean())
-            figures.append(MAX_DB if error <= 0 else min(MAX_DB, -10 * _log10(error)))
+            figures.append(MAX_DB if error <= 0 else min(MAX_DB, -10 * math.log10(error)))
             text = f"agrees with the input to {figures[-1]:.1f} dB"
             own_truth = pick(truth, index, result.batch, "ground_truth")
             if own_truth is not None:
@@ -117,10 +119,6 @@ class FaithfulnessCheckNode(io.ComfyNode):
             join_image(torch.cat(again)),
             ui=show(views),
         )
-
-
-def _log10(value: float) -> float:
-    return float(torch.log10(torch.tensor(value, dtype=torch.float64)))
 
 
 def _check_sizes(result: Tensor, lr: Tensor, scale: int, sites: tuple[int, int]) -> None:

@@ -63,10 +63,10 @@ def test_intact_folder_loads(folder: Path) -> None:
 
 
 def test_missing_key(folder: Path) -> None:
-    path = change(folder, "mean_net", lambda s: s.pop("outlet.bias"))
+    path = change(folder, "mean_net", lambda s: s.pop("conv_out.bias"))
     message = refused(folder)
     assert str(path) in message
-    assert "missing keys outlet.bias" in message
+    assert "missing keys conv_out.bias" in message
 
 
 def test_extra_key(folder: Path) -> None:
@@ -77,11 +77,11 @@ def test_extra_key(folder: Path) -> None:
 
 
 def test_wrong_shape(folder: Path) -> None:
-    edit = {"inlet.bias": torch.zeros(5)}
+    edit = {"conv_in.bias": torch.zeros(5)}
     path = change(folder, "kernel_estimator", lambda s: s.update(edit))
     message = refused(folder)
     assert str(path) in message
-    assert "inlet.bias has shape (5,) instead of (8,)" in message
+    assert "conv_in.bias has shape (5,) instead of (8,)" in message
 
 
 def test_altered_file(folder: Path) -> None:

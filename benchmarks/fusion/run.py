@@ -127,7 +127,7 @@ def degrade_source(hr: Tensor, protocol: str, name: str, scale: int, seed: int) 
 
 def baselines(visible_lr: Tensor, infrared_lr: Tensor, scale: int) -> dict[str, Tensor]:
     """Both sources enlarged bicubically, then averaged, or the larger of the two: grey."""
-    from mmsr_core.models.fusion_net import luminance
+    from mmsr_core.image import luminance
 
     large = [
         luminance(next(iter(bicubic_results(lr, scale).values())))

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmsr_core.errors import WeightsError
-from mmsr_core.models.fusion_net import luminance
+from mmsr_core.image import luminance
 from mmsr_core.pipeline import MMSREngine, load_pipeline
 from mmsr_core.pipeline.context import RunContext
 from mmsr_core.pipeline.scene import Scene

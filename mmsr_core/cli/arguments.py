@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import InputError
-from ..types import SVKR_ROUNDS
-
-MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")
+from ..types import MODALITIES, SVKR_ROUNDS
 
 
 class UsageError(InputError):

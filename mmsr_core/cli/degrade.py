@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     import torch
 
-    from ..degradation import add_gaussian_noise, jpeg
+    from ..degradation import add_damage
     from ..image import (
         check_can_hold,
         check_output_suffix,
@@ -87,13 +87,8 @@ def run(args: argparse.Namespace) -> int:
     rows, columns = slice(height * args.scale), slice(width * args.scale)
     hr = image.rgb[..., rows, columns]
     with torch.inference_mode():
-        lr = _shrink(args, hr, (height, width))
-        if args.noise_std > 0:
-            generator = torch.Generator().manual_seed(args.seed)
-            lr = add_gaussian_noise(lr, args.noise_std / 255, generator)
-        lr = lr.clamp(0, 1)
-        if args.jpeg is not None:
-            lr = jpeg(lr, float(args.jpeg)).clamp(0, 1)
+        blurred = _shrink(args, hr, (height, width))
+        lr = add_damage(blurred, args.noise_std / 255, args.jpeg, args.seed)
         alpha = image.alpha
         if alpha is not None:
             alpha = resize_alpha(alpha[..., rows, columns], (height, width))

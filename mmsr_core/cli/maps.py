@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import MODALITIES, UsageError
+from ..types import MODALITIES
+from .arguments import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor

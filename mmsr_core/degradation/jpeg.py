@@ -12,6 +12,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..image.luma import LUMA_WEIGHTS
+
 NO_JPEG_QUALITY = 97.0
 """An estimated quality above this means no JPEG damage."""
 _LUMA = (
@@ -37,14 +39,16 @@ def _dct_matrix() -> Tensor:
 
 def _to_ycbcr(rgb: Tensor) -> Tensor:
     r, g, b = rgb.unbind(1)
-    y = 0.299 * r + 0.587 * g + 0.114 * b
+    red, green, blue = LUMA_WEIGHTS
+    y = red * r + green * g + blue * b
     return torch.stack((y, (b - y) * 0.564 + 128, (r - y) * 0.713 + 128), 1)
 
 
 def _to_rgb(ycc: Tensor) -> Tensor:
     y, cb, cr = ycc[:, 0], ycc[:, 1] - 128, ycc[:, 2] - 128
     r, b = y + cr / 0.713, y + cb / 0.564
-    return torch.stack((r, (y - 0.299 * r - 0.114 * b) / 0.587, b), 1)
+    red, green, blue = LUMA_WEIGHTS
+    return torch.stack((r, (y - red * r - blue * b) / green, b), 1)
 
 
 def _tables(quality: Tensor) -> tuple[Tensor, Tensor]:

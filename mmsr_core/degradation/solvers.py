@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ShapeError
+from ..precision import as_float64
 from .field import KernelField
 from .operator import add_window, gather_sites, pad_window, scatter_sites, window_length
 
@@ -191,6 +192,10 @@ def conjugate_gradient(
 
 
 def consistency_db(canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128) -> Tensor:
-    """PSNR in dB of `A canvas` against `lr`, RGB, peak 1, not rounded: `(B,)`."""
-    error = (degrade_canvas(canvas, field, window) - lr).square().cpu().double().mean((1, 2, 3))
-    return -10 * torch.log10(error.clamp_min(1e-12))
+    """PSNR of `A canvas` against `lr`, all channels, peak 1, not rounded.
+
+    Returns:
+        `(B,)` float64 on the CPU, dB; infinite when they agree exactly.
+    """
+    difference = as_float64(degrade_canvas(canvas, field, window)) - as_float64(lr)
+    return -10 * torch.log10(difference.square().mean((1, 2, 3))).cpu()

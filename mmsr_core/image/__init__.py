@@ -1,6 +1,7 @@
 """Reading, writing and resizing of pictures. Everything on disk is written atomically."""
 
 from .atomic import atomic_path, atomic_write_bytes, atomic_write_text
+from .luma import luminance
 from .reading import (
     DEFAULT_MAX_OUTPUT_PIXELS,
     DEFAULT_MAX_PIXELS,
@@ -34,6 +35,7 @@ __all__ = [
     "check_output_suffix",
     "check_writable_folder",
     "load_image",
+    "luminance",
     "make_folder",
     "read_size",
     "resize_alpha",

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..precision import as_float64
 
 if TYPE_CHECKING:
     from ..degradation import KernelField
 
 _WINDOW = 128
-"""LR sites along each side whose kernels are held densely at a time."""
+"""LR pixels along each side whose kernels are held densely at a time."""
 
 
 def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
@@ -31,13 +29,13 @@ def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
     Returns:
         `(B,)` float64, dB; infinite when they agree exactly.
     """
-    from ..degradation import degrade_canvas
+    from ..degradation import consistency_db
 
     h, w, scale = field.height, field.width, field.scale
     for name, value, size in (("lr", lr, (h, w)), ("sr", sr, (h * scale, w * scale))):
         if value.ndim != 4 or value.shape[1] != 3 or value.shape[-2:] != size:
-            expected = f"(B,3,{size[0]},{size[1]}) for a field of {h}x{w} sites at scale {scale}"
+            expected = (
+                f"(B,3,{size[0]},{size[1]}) for a field of {h}x{w} LR pixels at scale {scale}"
+            )
             raise ShapeError(name, expected, tuple(value.shape))
-    degraded = degrade_canvas(sr.detach().float(), field.to(sr.device), _WINDOW)
-    difference = as_float64(degraded) - as_float64(lr)
-    return -10 * torch.log10(difference.square().mean((1, 2, 3))).cpu()
+    return consistency_db(sr.detach().float(), lr, field.to(sr.device), _WINDOW)

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
+from ..image import luminance
 from ..precision import as_float64
 
 _LEVELS = 256
-_LUMA = (0.299, 0.587, 0.114)
 
 
 def grey_levels(image: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def grey_levels(image: Tensor) -> Tensor:
         raise ShapeError("image", "(B,1,H,W) or (B,3,H,W)", tuple(image.shape))
     grey = as_float64(image)
     if grey.shape[1] == 3:
-        grey = (grey * grey.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        grey = luminance(grey)
     return grey.clamp(0, 1).mul(255).round()
 
 

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
+from ..image.luma import STUDIO_LUMA_WEIGHTS
 from ..precision import as_float64
 
 Channel = Literal["y", "rgb"]
 
-_Y_WEIGHTS = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 _Y_OFFSET = 16 / 255
 _SSIM_WINDOW = 11
 _SSIM_STD_PX = 1.5
@@ -32,7 +32,7 @@ def rgb_to_y(image: Tensor) -> Tensor:
     """
     if image.ndim != 4 or image.shape[1] != 3:
         raise ShapeError("image", "(B,3,H,W)", tuple(image.shape))
-    weights = image.new_tensor(_Y_WEIGHTS).view(1, 3, 1, 1)
+    weights = image.new_tensor(STUDIO_LUMA_WEIGHTS).view(1, 3, 1, 1)
     return (image * weights).sum(dim=1, keepdim=True) + _Y_OFFSET
 
 

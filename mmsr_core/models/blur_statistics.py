@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..image.luma import LUMA_WEIGHTS
+
 CELL = 4
 """LR px a side of the cells that the statistics are given for."""
 _STEPS = (1, 2, 4)
@@ -69,7 +71,8 @@ def differences(lr: Tensor) -> Tensor:
     little in them, noise much.
     """
     red, green, blue = lr.unbind(1)
-    grey = (0.299 * red + 0.587 * green + 0.114 * blue).unsqueeze(1)
+    r, g, b = LUMA_WEIGHTS
+    grey = (r * red + g * green + b * blue).unsqueeze(1)
     out = []
     for step in _STEPS:
         smooth = F.pad(grey, (0, step - 1, 0, step - 1), mode="replicate")

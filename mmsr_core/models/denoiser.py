@@ -9,13 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
-from ..types import PROMPT_DIM
+from ..types import MODALITIES, PROMPT_DIM
 from .blocks import grid_to_residual, pixels_to_grid, residual_to_grid, timestep_features
 from .mean_net import GLOBALS
 from .network import Network, records_config
 from .router import AdaptiveFusion, ModalityExpert, PromptExpert, Routing
-
-MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")
 
 
 @dataclass(frozen=True)
@@ -40,18 +38,18 @@ class TimedBlock(nn.Module):
     def __init__(self, channels: int, time_channels: int) -> None:
         """Args: channels, and channels of the time embedding."""
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.time = nn.Linear(time_channels, 2 * channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.time.weight)
-        nn.init.zeros_(self.time.bias)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.time_proj = nn.Linear(time_channels, 2 * channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.time_proj.weight)
+        nn.init.zeros_(self.time_proj.bias)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """`x (B,C,h,w)`, `time (B,Ct)`."""
-        gamma, beta = self.time(time)[:, :, None, None].chunk(2, 1)
-        y = self.first(x)
+        gamma, beta = self.time_proj(time)[:, :, None, None].chunk(2, 1)
+        y = self.conv1(x)
         inner = F.silu(torch.addcmul(y + beta, y, gamma))
-        return torch.add(x, self.second(inner), alpha=0.25)
+        return torch.add(x, self.conv2(inner), alpha=0.25)
 
 
 class Denoiser(Network):
@@ -79,7 +77,7 @@ class Denoiser(Network):
         time = 128
         w0, w1, w2 = widths
         self.modalities = tuple(modalities)
-        self.time = nn.Sequential(
+        self.time_embedding = nn.Sequential(
             nn.Linear(32 + GLOBALS, time), nn.SiLU(), nn.Linear(time, time), nn.SiLU()
         )
         channels = {"lr": 51, "kernel": kernel_codes, "depth": 1, "guide": 51}
@@ -94,17 +92,17 @@ class Denoiser(Network):
         self.fusions = nn.ModuleList(
             [AdaptiveFusion(self.modalities, w, expert_width) for w in widths]
         )
-        self.inlet = nn.Conv2d(48 + 51, w0, 3, padding=1)
+        self.conv_in = nn.Conv2d(48 + 51, w0, 3, padding=1)
 
         def stage(width: int, count: int) -> nn.ModuleList:
             return nn.ModuleList([TimedBlock(width, time) for _ in range(count)])
 
-        self.enter0, self.enter1 = stage(w0, blocks[0]), stage(w1, blocks[1])
-        self.middle = stage(w2, blocks[2])
-        self.leave1, self.leave0 = stage(w1, blocks[1]), stage(w0, blocks[0])
+        self.encoder0, self.encoder1 = stage(w0, blocks[0]), stage(w1, blocks[1])
+        self.bottleneck = stage(w2, blocks[2])
+        self.decoder1, self.decoder0 = stage(w1, blocks[1]), stage(w0, blocks[0])
         self.down1, self.down2 = nn.Conv2d(w0, w1, 2, 2), nn.Conv2d(w1, w2, 2, 2)
         self.up1, self.up0 = nn.ConvTranspose2d(w2, w1, 2, 2), nn.ConvTranspose2d(w1, w0, 2, 2)
-        self.outlet = nn.Conv2d(w0, 48, 3, padding=1)
+        self.conv_out = nn.Conv2d(w0, 48, 3, padding=1)
 
     @property
     def receptive_radius(self) -> int:
@@ -136,7 +134,9 @@ class Denoiser(Network):
         """
         if noisy.shape != mean.shape or noisy.shape[-1] % 16 or noisy.shape[-2] % 16:
             raise ShapeError("noisy", "that of mean, sides multiples of 16", noisy.shape)
-        time = self.time(torch.cat((timestep_features(t, 32), global_conditions.float()), 1))
+        time = self.time_embedding(
+            torch.cat((timestep_features(t, 32), global_conditions.float()), 1)
+        )
         picture = pixels_to_grid(mean)
         features, mask = {}, None
         for name, modality in modalities.items():
@@ -150,29 +150,29 @@ class Denoiser(Network):
             here = {name: f[level] for name, f in features.items()}
             return self.fusions[level](x, here, levels[level], t)
 
-        x = self.inlet(torch.cat((residual_to_grid(noisy - mean) * 0.5, picture), 1))
+        x = self.conv_in(torch.cat((residual_to_grid(noisy - mean) * 0.5, picture), 1))
         x, routing0 = fuse(0, x)
-        for block in self.enter0:
+        for block in self.encoder0:
             x = block(x, time)
         skip0 = x
         x, routing1 = fuse(1, self.down1(x))
-        for block in self.enter1:
+        for block in self.encoder1:
             x = block(x, time)
         skip1 = x
         x, routing2 = fuse(2, self.down2(x))
-        for block in self.middle:
+        for block in self.bottleneck:
             x = block(x, time)
         x = skip1 + self.up1(x)
-        for block in self.leave1:
+        for block in self.decoder1:
             x = block(x, time)
         x = skip0 + self.up0(x)
-        for block in self.leave0:
+        for block in self.decoder0:
             x = block(x, time)
         sparsity = x.new_zeros(())
         if self.training:
             terms = [f.abs().mean() for levels_of in features.values() for f in levels_of]
             sparsity = torch.stack(terms).mean() if terms else sparsity
-        sample = mean + grid_to_residual(self.outlet(x))
+        sample = mean + grid_to_residual(self.conv_out(x))
         routings = (routing0, routing1, routing2)
         return DenoiserOutput(sample, routing0.weights, routings, mask, sparsity)
 

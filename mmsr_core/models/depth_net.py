@@ -45,14 +45,14 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
         self.norm = PixelNorm(channels)
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         with torch.no_grad():
-            self.second.weight.mul_(0.3)
+            self.conv2.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B,C,H,W)` to the same."""
-        return x + self.second(F.gelu(self.first(self.norm(x))))
+        return x + self.conv2(F.gelu(self.conv1(self.norm(x))))
 
 
 class GlobalContext(nn.Module):
@@ -60,12 +60,12 @@ class GlobalContext(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = nn.Linear(channels, channels)
-        self.second = nn.Linear(channels, channels)
+        self.linear1 = nn.Linear(channels, channels)
+        self.linear2 = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B,C,H,W)` to the same."""
-        return x + self.second(F.gelu(self.first(x.mean((2, 3)))))[:, :, None, None]
+        return x + self.linear2(F.gelu(self.linear1(x.mean((2, 3)))))[:, :, None, None]
 
 
 class Fuse(nn.Module):
@@ -109,7 +109,7 @@ class DepthNet(Network):
             )
         self.stride = 2 ** (len(widths) + 1)
         self._gain = input_gain
-        self.stem_conv = nn.Conv2d(5, stem, 3, stride=2, padding=1)
+        self.conv_in = nn.Conv2d(5, stem, 3, stride=2, padding=1)
         self.downs = nn.ModuleList()
         self.stages = nn.ModuleList()
         before = stem
@@ -151,7 +151,7 @@ class DepthNet(Network):
         pad_h, pad_w = -height % self.stride, -width % self.stride
         if pad_h or pad_w:
             x = F.pad(x, (0, pad_w, 0, pad_h), mode="replicate")
-        x = self.stem_conv(torch.cat([x, _positions(x, height, width)], 1))
+        x = self.conv_in(torch.cat([x, _positions(x, height, width)], 1))
         features = [x]
         for down, stage in zip(self.downs, self.stages, strict=True):
             x = stage(down(F.gelu(x)))

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ShapeError
+from ..image import luminance
 from ..types import PROMPT_DIM, GuideMode
 from .blocks import GRID, FeatureTransform, grid_to_residual, pixels_to_grid
 from .network import Network, records_config
 from .selective_scan import WindowMamba
 from .starlet import fuse_starlets, starlet_reach
 
-_LUMA = (0.299, 0.587, 0.114)
 PREFERENCE = 8.0
 """How firmly an untrained net takes the stronger source."""
 
@@ -35,14 +35,6 @@ class FusionFeatures:
     """`(B,C,h,w)`."""
     agreement: Tensor
     """`(B,3,h,w)`, see `structural_agreement`."""
-
-
-def luminance(image: Tensor) -> Tensor:
-    """BT.601 luma, full range: `(B,3,H,W)` or `(B,1,H,W)` in 0..1 to `(B,1,H,W)`."""
-    if image.shape[1] == 1:
-        return image
-    weights = image.new_tensor(_LUMA).view(1, 3, 1, 1)
-    return (image * weights).sum(1, keepdim=True)
 
 
 def structural_agreement(visible: Tensor, guide: Tensor) -> Tensor:
@@ -72,21 +64,21 @@ class FusionBlock(nn.Module):
     ) -> None:
         """Args: widths of body, condition and prompt features; heads, state and window of Mamba."""
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.transform = FeatureTransform(condition, channels)
         self.prompt = nn.Linear(prompt, 2 * channels)
         nn.init.zeros_(self.prompt.weight)
         nn.init.zeros_(self.prompt.bias)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.mamba = WindowMamba(channels, heads, state, window)
 
     def forward(self, x: Tensor, condition: Tensor, prompt: Tensor | None) -> Tensor:
         """`x (B,C,h,w)`, `condition (B,Cc,h,w)`, `prompt (B,P)` or None (exactly no effect)."""
-        y = self.transform(self.first(x), condition)
+        y = self.transform(self.conv1(x), condition)
         if prompt is not None:
             gamma, beta = self.prompt(prompt)[:, :, None, None].chunk(2, 1)
             y = torch.addcmul(y + beta, y, gamma)
-        return self.mamba(x + 0.25 * self.second(F.relu(y)))
+        return self.mamba(x + 0.25 * self.conv2(F.relu(y)))
 
 
 class FusionNet(Network):
@@ -111,8 +103,8 @@ class FusionNet(Network):
             nn.SiLU(),
             nn.Conv2d(condition_channels, condition_channels, 1),
         )
-        self.see_visible = nn.Conv2d(51, channels, 3, padding=1)
-        self.see_guide = nn.Conv2d(17, channels, 3, padding=1)
+        self.conv_visible = nn.Conv2d(51, channels, 3, padding=1)
+        self.conv_guide = nn.Conv2d(17, channels, 3, padding=1)
         self.visible_by_guide = FeatureTransform(channels + condition_channels, channels)
         self.guide_by_visible = FeatureTransform(channels + condition_channels, channels)
         self.merge = nn.Conv2d(2 * channels + 3, channels, 3, padding=1)
@@ -126,10 +118,10 @@ class FusionNet(Network):
         self.gate = nn.Sequential(
             nn.Conv2d(channels + 3, channels // 2, 1), nn.SiLU(), nn.Conv2d(channels // 2, 1, 1)
         )
-        self.guided = nn.Conv2d(channels, 3 * GRID * GRID, 3, padding=1)
-        self.fused = nn.Conv2d(channels, (levels + 2) * GRID * GRID, 3, padding=1)
+        self.guide_head = nn.Conv2d(channels, 3 * GRID * GRID, 3, padding=1)
+        self.fusion_head = nn.Conv2d(channels, (levels + 2) * GRID * GRID, 3, padding=1)
         self.preference = nn.Parameter(torch.tensor((PREFERENCE, PREFERENCE)))
-        for layer in (self.guided, self.fused):
+        for layer in (self.guide_head, self.fusion_head):
             nn.init.zeros_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
@@ -161,8 +153,8 @@ class FusionNet(Network):
         condition = self.condition(torch.cat((2 * own - 1, 2 * other - 1, other - own, spread), 1))
         luma = luminance(visible)
         agreement = structural_agreement(luma, guide)
-        v = F.relu(self.see_visible(pixels_to_grid(visible)))
-        g = F.relu(self.see_guide(pixels_to_grid(guide)))
+        v = F.relu(self.conv_visible(pixels_to_grid(visible)))
+        g = F.relu(self.conv_guide(pixels_to_grid(guide)))
         v, g = (
             self.visible_by_guide(v, torch.cat((g, condition), 1)),
             self.guide_by_visible(g, torch.cat((v, condition), 1)),
@@ -175,7 +167,7 @@ class FusionNet(Network):
 
     def guide_residual(self, features: FusionFeatures) -> Tensor:
         """What the guided restoration adds to the visible picture: `(B,3,H,W)`."""
-        return grid_to_residual(self.guided(features.body)) * F.interpolate(
+        return grid_to_residual(self.guide_head(features.body)) * F.interpolate(
             self.gate_map(features), scale_factor=GRID, mode="nearest"
         )
 
@@ -193,7 +185,7 @@ class FusionNet(Network):
         (both times a learned `preference`). So an untrained net takes the stronger one, softly.
         A predicted detail comes on top.
         """
-        made = F.pixel_shuffle(self.fused(features.body).float(), GRID)
+        made = F.pixel_shuffle(self.fusion_head(features.body).float(), GRID)
         *logits, detail = made.split(1, 1)
         own, other = luminance(visible).float(), guide.float()
         return fuse_starlets(own, other, logits, self.preference) + 0.1 * detail

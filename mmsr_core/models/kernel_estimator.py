@@ -25,7 +25,7 @@ from .network import Network, records_config
 
 
 @dataclass(frozen=True)
-class KernelEstimate:
+class KernelEstimatorOutput:
     """What DKENet says about every LR site."""
 
     kernels: Tensor
@@ -36,18 +36,18 @@ class KernelEstimate:
     """`(B,1,h,w)`: (100 - JPEG quality) / 100."""
 
 
-def _estimate(kernels: Tensor, damage: Tensor) -> KernelEstimate:
+def _estimate(kernels: Tensor, damage: Tensor) -> KernelEstimatorOutput:
     """From kernels and the two outputs of the damage heads `(B,2,h,w)`."""
     noise, jpeg_damage = damage.chunk(2, 1)
-    return KernelEstimate(kernels, noise - 4.5, jpeg_damage * 0.25)
+    return KernelEstimatorOutput(kernels, noise - 4.5, jpeg_damage * 0.25)
 
 
 def whole_picture_damage(log_noise: Tensor, jpeg_damage: Tensor) -> tuple[Tensor, Tensor]:
     """Noise std (0..1 units) and JPEG quality (1..100) of each picture, `(B,)` each.
 
     Args:
-        log_noise: `(B,)` mean over the picture of `KernelEstimate.log_noise`.
-        jpeg_damage: `(B,)` mean over the picture of `KernelEstimate.jpeg_damage`.
+        log_noise: `(B,)` mean over the picture of `KernelEstimatorOutput.log_noise`.
+        jpeg_damage: `(B,)` mean over the picture of `KernelEstimatorOutput.jpeg_damage`.
     """
     noise_std = (log_noise.exp() - 0.5 / 255).clamp(0, 1)
     return noise_std, (100 - 100 * jpeg_damage).clamp(1, 100)
@@ -128,14 +128,14 @@ class DepthAwareBlock(nn.Module):
         super().__init__()
         self.norm = ChannelNorm()
         self.depth = FeatureTransform(depth_channels, channels)
-        self.first = MutualAffineConv(channels)
-        self.second = MutualAffineConv(channels)
+        self.conv1 = MutualAffineConv(channels)
+        self.conv2 = MutualAffineConv(channels)
 
     def forward(self, x: Tensor, depth: Tensor | None) -> Tensor:
         """`x (B,C,h,w)`, `depth (B,Cd,h,w)` or None (exactly no effect)."""
         y = self.norm(x)
         y = y if depth is None else self.depth(y, depth)
-        return x + 0.5 * self.second(F.relu(self.first(y)))
+        return x + 0.5 * self.conv2(F.relu(self.conv1(y)))
 
 
 class StatisticsBranch(nn.Module):
@@ -147,7 +147,7 @@ class StatisticsBranch(nn.Module):
         if any(side % 2 == 0 for side in windows) or list(windows) != sorted(windows):
             raise InputError(f"Window sides must be odd and rising, but are {windows}.")
         self.windows = windows
-        self.read = nn.Sequential(
+        self.mlp = nn.Sequential(
             nn.Conv2d(statistics_channels(windows) + 1, hidden, 1),
             nn.GELU(),
             nn.Conv2d(hidden, hidden, 1),
@@ -178,7 +178,7 @@ class StatisticsBranch(nn.Module):
         """
         # What matters are small differences of large logarithms: too fine for bfloat16.
         with full_precision(inputs.device):
-            hidden = self.read(inputs)
+            hidden = self.mlp(inputs)
             return self.features(hidden), self.logits(hidden), self.damage(hidden)
 
 
@@ -218,22 +218,22 @@ class KernelEstimator(Network):
             raise InputError(f"shrinkage must be a number of 0 or more, but is {shrinkage}.")
         w0, w1, w2 = widths
         d0, d1, d2 = depth_widths
-        self.inlet = nn.Conv2d(EVIDENCE_CHANNELS, w0, 3, padding=1)
-        self.depth_inlet = nn.Conv2d(1, d0, 3, padding=1)
+        self.conv_in = nn.Conv2d(EVIDENCE_CHANNELS, w0, 3, padding=1)
+        self.depth_conv_in = nn.Conv2d(1, d0, 3, padding=1)
         self.depth_down1 = nn.Conv2d(d0, d1, 2, 2)
         self.depth_down2 = nn.Conv2d(d1, d2, 2, 2)
-        self.enter0 = DepthAwareBlock(w0, d0)
+        self.encoder0 = DepthAwareBlock(w0, d0)
         self.down1 = nn.Conv2d(w0, w1, 2, 2)
-        self.enter1 = DepthAwareBlock(w1, d1)
+        self.encoder1 = DepthAwareBlock(w1, d1)
         self.down2 = nn.Conv2d(w1, w2, 2, 2)
         self.statistics = (
             StatisticsBranch(w2, tuple(statistics_windows)) if statistics_windows else None
         )
-        self.middle = DepthAwareBlock(w2, d2)
+        self.bottleneck = DepthAwareBlock(w2, d2)
         self.up1 = nn.ConvTranspose2d(w2, w1, 2, 2)
-        self.leave1 = DepthAwareBlock(w1, d1)
+        self.decoder1 = DepthAwareBlock(w1, d1)
         self.up0 = nn.ConvTranspose2d(w1, w0, 2, 2)
-        self.leave0 = DepthAwareBlock(w0, d0)
+        self.decoder0 = DepthAwareBlock(w0, d0)
         self.head = nn.Sequential(
             ChannelNorm(),
             nn.Conv2d(w0, head_width, 1),
@@ -268,7 +268,7 @@ class KernelEstimator(Network):
         self.basis_components.copy_(basis.components)
         self.basis_spread.copy_(basis.spread)
 
-    def read_cells(self, inputs: Tensor) -> KernelEstimate:
+    def read_cells(self, inputs: Tensor) -> KernelEstimatorOutput:
         """What the statistics alone say, at cells of 4x4 LR px: quick to train, rough to use.
 
         Args:
@@ -290,7 +290,7 @@ class KernelEstimator(Network):
 
     def forward(
         self, lr: Tensor, scale: int, inverse_depth: Tensor | None = None
-    ) -> KernelEstimate:
+    ) -> KernelEstimatorOutput:
         """Estimate.
 
         Args:
@@ -300,21 +300,21 @@ class KernelEstimator(Network):
         """
         if lr.ndim != 4 or lr.shape[1] != 3 or lr.shape[-1] % 4 or lr.shape[-2] % 4:
             raise ShapeError("lr", "(B,3,h,w) with sides that are multiples of 4", lr.shape)
-        x = self.inlet(sharpness_evidence(lr, scale))
+        x = self.conv_in(sharpness_evidence(lr, scale))
         d0 = d1 = d2 = None
         if inverse_depth is not None:
-            d0 = F.relu(self.depth_inlet((inverse_depth - 0.5) * 4))
+            d0 = F.relu(self.depth_conv_in((inverse_depth - 0.5) * 4))
             d1 = F.relu(self.depth_down1(d0))
             d2 = F.relu(self.depth_down2(d1))
-        e0 = self.enter0(x, d0)
-        e1 = self.enter1(self.down1(e0), d1)
+        e0 = self.encoder0(x, d0)
+        e1 = self.encoder1(self.down1(e0), d1)
         deep = self.down2(e1)
         read = None
         if self.statistics is not None:
             read = self.statistics(self.statistics.inputs(lr, scale))
-        m = self.middle(deep if read is None else deep + read[0], d2)
-        l1 = self.leave1(e1 + self.up1(m), d1)
-        features = self.leave0(e0 + self.up0(l1), d0)
+        m = self.bottleneck(deep if read is None else deep + read[0], d2)
+        l1 = self.decoder1(e1 + self.up1(m), d1)
+        features = self.decoder0(e0 + self.up0(l1), d0)
         logits, damage = self.head(features).float(), self.damage(features).float()
         if read is not None:
             logits = logits + _to_sites(read[1])

@@ -42,14 +42,14 @@ class ConditionedBlock(nn.Module):
     def __init__(self, channels: int, condition_channels: int) -> None:
         """Args: channels of the body and of the condition."""
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.transform = FeatureTransform(condition_channels, channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """`x (B,C,h,w)`, `condition (B,Cc,h,w)`."""
-        inner = F.relu(self.transform(self.first(x), condition))
-        return torch.add(x, self.second(inner), alpha=0.25)
+        inner = F.relu(self.transform(self.conv1(x), condition))
+        return torch.add(x, self.conv2(inner), alpha=0.25)
 
 
 class MeanNet(Network):
@@ -78,7 +78,7 @@ class MeanNet(Network):
         super().__init__()
         if prompt_every < 0:
             raise InputError(f"prompt_every must be 0 (no DCM) or more, but is {prompt_every}.")
-        self.inlet = nn.Conv2d(51 + 48, channels, 3, padding=1)
+        self.conv_in = nn.Conv2d(51 + 48, channels, 3, padding=1)
         self.condition = nn.Sequential(
             nn.Conv2d(kernel_codes + 2 + GLOBALS, condition_channels, 1),
             nn.SiLU(),
@@ -87,7 +87,7 @@ class MeanNet(Network):
         self.body = nn.ModuleList(
             [ConditionedBlock(channels, condition_channels) for _ in range(blocks)]
         )
-        self.outlet = nn.Conv2d(channels, 48, 3, padding=1)
+        self.conv_out = nn.Conv2d(channels, 48, 3, padding=1)
         self.prompt_every = prompt_every
         self.correlations = nn.ModuleList(
             [DynamicCorrelationModule(channels, PROMPT_DIM) for _ in range(self._correlations())]
@@ -136,13 +136,13 @@ class MeanNet(Network):
         stacked = stack_conditions(codes, global_conditions, inverse_depth, depth_amount)
         condition = self.condition(stacked)
         x = torch.cat((pixels_to_grid(base), residual_to_grid(back_projected - base)), 1)
-        x = first = self.inlet(x)
+        x = first = self.conv_in(x)
         dcms = self._dcms() if prompt is not None else []
         for i, block in enumerate(self.body, 1):
             x = block(x, condition)
             if dcms and i % self.prompt_every == 0:
                 x = dcms[i // self.prompt_every - 1](x, prompt, prompt_amount)
-        return base + grid_to_residual(self.outlet(x + first))
+        return base + grid_to_residual(self.conv_out(x + first))
 
 
 def stack_conditions(

@@ -29,14 +29,14 @@ class ModalityExpert(nn.Module):
     def __init__(self, channels: int, width: int, levels: int) -> None:
         """Args: channels of the modality, of its features, and the number of levels."""
         super().__init__()
-        self.inlet = nn.Sequential(
+        self.conv_in = nn.Sequential(
             nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 1)
         )
         self.downs = nn.ModuleList([nn.Conv2d(width, width, 2, 2) for _ in range(levels - 1)])
 
     def forward(self, modality: Tensor) -> list[Tensor]:
         """`(B,Cm,h,w)` to `levels` features, each half the size of the one before."""
-        features = [self.inlet(modality)]
+        features = [self.conv_in(modality)]
         for down in self.downs:
             features.append(down(F.silu(features[-1])))
         return features
@@ -53,22 +53,22 @@ class PromptExpert(nn.Module):
     def __init__(self, channels: int, embedding: int, width: int, levels: int) -> None:
         """Args: channels of the picture, of the embedding, of the features; number of levels."""
         super().__init__()
-        self.inlet = nn.Conv2d(channels, width, 3, padding=1)
+        self.conv_in = nn.Conv2d(channels, width, 3, padding=1)
         self.key = nn.Conv2d(width, width, 1)
         self.query = nn.Linear(embedding, width)
         self.zeta = nn.Parameter(torch.tensor(50.0))
-        self.speak = nn.Linear(embedding, width)
-        self.mix = nn.Conv2d(width, width, 1)
+        self.value = nn.Linear(embedding, width)
+        self.proj_out = nn.Conv2d(width, width, 1)
         self.downs = nn.ModuleList([nn.Conv2d(width, width, 2, 2) for _ in range(levels - 1)])
 
     def forward(self, picture: Tensor, prompt: Tensor) -> tuple[list[Tensor], Tensor]:
         """`picture (B,C,h,w)`, `prompt (B,E)`: features of each level, and the mask `(B,1,h,w)`."""
-        x = F.silu(self.inlet(picture))
+        x = F.silu(self.conv_in(picture))
         key = F.normalize(self.key(x).float(), dim=1)
         query = F.normalize(self.query(prompt).float(), dim=1)[:, :, None, None]
         mask = torch.sigmoid(self.zeta * (key * query).sum(1, keepdim=True))
-        said = self.speak(prompt)[:, :, None, None]
-        features = [self.mix(mask.to(x.dtype) * (x + said))]
+        value = self.value(prompt)[:, :, None, None]
+        features = [self.proj_out(mask.to(x.dtype) * (x + value))]
         for down in self.downs:
             features.append(down(F.silu(features[-1])))
         return features, mask

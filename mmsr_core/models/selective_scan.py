@@ -151,10 +151,10 @@ class WindowMamba(nn.Module):
         super().__init__()
         self.window = window
         self.norm = ChannelNorm()
-        self.inlet = nn.Conv2d(channels, 2 * channels, 1)
+        self.conv_in = nn.Conv2d(channels, 2 * channels, 1)
         self.by_rows = BidirectionalScan(channels, heads, state)
         self.by_columns = BidirectionalScan(channels, heads, state)
-        self.outlet = nn.Conv2d(channels, channels, 1)
+        self.conv_out = nn.Conv2d(channels, channels, 1)
 
     @property
     def reach(self) -> int:
@@ -165,14 +165,14 @@ class WindowMamba(nn.Module):
         """`(B,C,h,w)` to the same shape; h and w multiples of the window."""
         if x.shape[-1] % self.window or x.shape[-2] % self.window:
             raise ShapeError("x", f"sides that are multiples of {self.window}", tuple(x.shape))
-        tokens, gate = self.inlet(self.norm(x)).chunk(2, 1)
+        tokens, gate = self.conv_in(self.norm(x)).chunk(2, 1)
         tokens = to_windows(F.silu(tokens), self.window)  # (S,window,window,C)
         s, side, _, channels = tokens.shape
         rows = self.by_rows(tokens.reshape(s, side * side, channels))
         turned = tokens.transpose(1, 2).reshape(s, side * side, channels)
         columns = self.by_columns(turned).reshape(tokens.shape).transpose(1, 2)
         mixed = from_windows(rows.reshape(tokens.shape) + columns, (x.shape[-2], x.shape[-1]))
-        return x + 0.25 * self.outlet(mixed.to(x.dtype) * F.silu(gate))
+        return x + 0.25 * self.conv_out(mixed.to(x.dtype) * F.silu(gate))
 
 
 def to_windows(x: Tensor, window: int) -> Tensor:

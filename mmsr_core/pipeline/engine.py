@@ -13,8 +13,8 @@ from ..degradation import KernelBasis, KernelField, check_scale
 from ..depth import estimate_depth_builtin
 from ..diffusion import flow_times
 from ..errors import InputError
-from ..models import MODALITIES, Denoiser, KernelEstimator, MeanNet
-from ..types import SVKR_ROUNDS, ProgressCallback
+from ..models import Denoiser, KernelEstimator, MeanNet
+from ..types import MODALITIES, SVKR_ROUNDS, ProgressCallback
 from . import inputs
 from .context import Networks, RunContext
 from .refinement import Refinement

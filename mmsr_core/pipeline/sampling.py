@@ -28,6 +28,8 @@ STEP_PROJECTIONS = 1
 FINAL_PROJECTIONS = 5
 """SART iterations at the end."""
 CG_ITERATIONS = 8
+MAX_DB = 120.0
+"""Exact agreement is reported as this."""
 StepCallback = Callable[[int, float, Tensor], Tensor | None]
 """`(step, t, images)`: the present estimate `(B,3,H,W)`, not clamped. What it returns, if
 anything, takes its place."""
@@ -195,7 +197,7 @@ class Sampler:
             steps=len(self._times) - 1,
             seed=list(self._seeds),
             detail=self._detail,
-            consistency_db={name: round(value, 2) for name, value in agreement.items()},
+            consistency_db={n: round(min(v, MAX_DB), 2) for n, v in agreement.items()},
             blur_sigma_px=blur_range_px(scene.kernels),
             noise_std=round(float(estimate.noise_std.mean()), 5),
             jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),

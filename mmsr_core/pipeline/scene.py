@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..degradation import KernelBasis, KernelField, jpeg_error_std, sart_weights
-from ..models import MODALITIES
 from ..tiling import Tile, enlarge_bicubic, grid_window
+from ..types import MODALITIES
 from .results import Conditioning, DegradationEstimate
 
 CANVAS_MULTIPLE = 16

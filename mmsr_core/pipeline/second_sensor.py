@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..degradation import KernelField
 from ..errors import InputError, ShapeError
-from ..image import resize_bicubic
+from ..image import luminance, resize_bicubic
 from ..models.blocks import GRID
 from ..tiling import Tile, grid_window
 from ..types import GUIDE_MODES, GuideMode
@@ -153,8 +153,6 @@ def fuse_canvas(
         InputError: unknown mode.
         ShapeError: canvases of different sizes, or sides that are no multiples of 4.
     """
-    from ..models.fusion_net import luminance
-
     net = context.networks.fusion_net
     if net is None:
         raise RuntimeError("Fusing needs a fusion net.")

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import InputError, ShapeError
+from ..image import luminance
 from .colours import colour_scale, heat, to_picture, to_tensor
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ def _brightness(image: Tensor, size: tuple[int, int]) -> Tensor:
     batched = image if image.dim() == 4 else image[None]
     if batched.dim() != 4 or batched.shape[0] != 1 or batched.shape[1] != 3:
         raise ShapeError("image", "(1,3,H,W) or (3,H,W)", tuple(image.shape))
-    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    grey = (batched.detach().float().cpu() * weights).sum(dim=1, keepdim=True)
+    grey = luminance(batched.detach().float().cpu())
     shrinks = size[0] < grey.shape[2] or size[1] < grey.shape[3]
     grey = functional.interpolate(
         grey, size=size, mode="bicubic", align_corners=False, antialias=shrinks

@@ -289,4 +289,4 @@ def test_progress_reaches_every_module() -> None:
 def test_channels_last_is_possible() -> None:
     net = MeanNet(channels=8, blocks=2, kernel_codes=4, condition_channels=4, prompt_every=1)
     net.to(memory_format=torch.channels_last)
-    assert net.inlet.weight.is_contiguous(memory_format=torch.channels_last)
+    assert net.conv_in.weight.is_contiguous(memory_format=torch.channels_last)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from mmsr_core.errors import ShapeError
+from mmsr_core.image import luminance
 from mmsr_core.metrics.fusion import spatial_frequency
-from mmsr_core.models.fusion_net import FusionNet, luminance, structural_agreement
+from mmsr_core.models.fusion_net import FusionNet, structural_agreement
 from tests.helpers import liven
 
 MODES = ("guide", "fuse")
@@ -156,8 +157,8 @@ def test_every_parameter_is_used(net, mode: str) -> None:
     (out * (rand(*out.shape, seed=5) - 0.5)).sum().backward()
     idle = {k for k, p in net.named_parameters() if p.grad is None or not bool(p.grad.any())}
     net.zero_grad(set_to_none=True)
-    heads = {k for k, _ in net.named_parameters() if k.startswith(("fused", "preference"))}
-    gated = {k for k, _ in net.named_parameters() if k.startswith(("guided", "gate"))}
+    heads = {k for k, _ in net.named_parameters() if k.startswith(("fusion_head", "preference"))}
+    gated = {k for k, _ in net.named_parameters() if k.startswith(("guide_head", "gate"))}
     assert idle == (heads if mode == "guide" else gated)
 
 

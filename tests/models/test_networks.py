@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mmsr_core.errors import InputError, ShapeError
-from mmsr_core.models import MODALITIES, Denoiser, KernelEstimator, MeanNet, condition_globals
+from mmsr_core.models import Denoiser, KernelEstimator, MeanNet, condition_globals
+from mmsr_core.types import MODALITIES
 from tests.helpers import tiny_models
 from training.tools.extend import extend_estimator
 

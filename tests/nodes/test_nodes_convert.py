@@ -82,7 +82,8 @@ def test_alpha_is_resized_to_the_result_and_stays_in_range(convert):
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (64, 48), (333, 127)])
 def test_an_opaque_picture_stays_opaque(convert, size):
-    assert convert.resize_alpha(torch.ones(1, 1, 16, 12), size).eq(1).all()
+    joined = convert.join_image(torch.zeros(1, 3, *size), torch.ones(1, 1, 16, 12))
+    assert joined[..., 3].eq(1).all()
 
 
 def test_a_picture_without_alpha_gets_none(convert):

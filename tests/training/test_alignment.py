@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmsr_core.models import MODALITIES, Denoiser, condition_globals
+from mmsr_core.models import Denoiser, condition_globals
+from mmsr_core.types import MODALITIES
 from tests.helpers import liven
 from training.data.guides import synthetic_guides
 from training.losses.alignment import alignment_loss, measure_contributions, target_weights

@@ -12,7 +12,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from benchmarks.inputs.sensor_pairs import held_out_pairs
-from mmsr_core.models.fusion_net import FusionNet, luminance
+from mmsr_core.image import luminance
+from mmsr_core.models.fusion_net import FusionNet
 from tests.helpers import tiny_models
 from training.data.pairs import (
     Restorer,

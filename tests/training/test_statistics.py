@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mmsr_core.degradation import gaussian_kernels
-from mmsr_core.models import KernelEstimate
+from mmsr_core.models import KernelEstimatorOutput
 from tests.helpers import tiny_models
 from training.data.batches import Batch
 from training.data.statistics import estimate_loss, fit_cells, gather_cells, moment_weights
@@ -63,10 +63,10 @@ def test_the_loss_of_the_truth_is_nothing() -> None:
     zero = torch.zeros(2, 1, 16, 16)
     log_noise = torch.log(batch.noise_std + 0.5 / 255).view(2, 1, 1, 1) + zero
     damage = (100 - batch.jpeg_quality).view(2, 1, 1, 1) / 100 + zero
-    truth = KernelEstimate(batch.kernels, log_noise, damage)
+    truth = KernelEstimatorOutput(batch.kernels, log_noise, damage)
     rest = (moment_weights(4, torch.device("cpu")), batch.noise_std, batch.jpeg_quality)
     assert float(estimate_loss(truth, batch.kernels, *rest)[0]) < 1e-5
-    wrong = KernelEstimate(batch.kernels.flip(0), log_noise, damage)
+    wrong = KernelEstimatorOutput(batch.kernels.flip(0), log_noise, damage)
     loss, parts = estimate_loss(wrong, batch.kernels, *rest)
     assert float(parts["spread"]) > 3
     assert float(loss) > 1

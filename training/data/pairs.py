@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmsr_core.degradation import KernelField, SynthesisConfig, back_project, synthesise
+from mmsr_core.image import luminance
 from mmsr_core.models import KernelEstimator, MeanNet, condition_globals, whole_picture_damage
-from mmsr_core.models.fusion_net import luminance
 from mmsr_core.models.mean_net import BACK_PROJECTIONS
 from mmsr_core.pipeline.second_sensor import clarity_map
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmsr_core.degradation import window_offsets_px
-from mmsr_core.models import KernelEstimate, KernelEstimator
+from mmsr_core.models import KernelEstimator, KernelEstimatorOutput
 from mmsr_core.models.blur_statistics import CELL
 
 from ..loop.optimizer import MuonAdamW
@@ -69,7 +69,7 @@ def gather_cells(
 
 
 def estimate_loss(
-    estimate: KernelEstimate,
+    estimate: KernelEstimatorOutput,
     kernels: Tensor,
     offsets_px: Tensor,
     noise_std: Tensor,

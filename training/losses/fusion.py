@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.models.fusion_net import PREFERENCE, luminance
+from mmsr_core.image import luminance
+from mmsr_core.models.fusion_net import PREFERENCE
 from mmsr_core.models.starlet import fuse_starlets
 
 

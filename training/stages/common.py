@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmsr_core.degradation import SynthesisConfig
+from mmsr_core.image.luma import STUDIO_LUMA_WEIGHTS
 
 from ..data.batches import Batch, degraded
 from ..data.photos import Photo, patches
@@ -173,6 +174,6 @@ def held_out_batches(
 
 def psnr_y(a: Tensor, b: Tensor, crop: int = 4) -> float:
     """PSNR in dB of the BT.601 luma, mean over the batch, not rounded: for curves only."""
-    weights = torch.tensor([65.481, 128.553, 24.966], device=a.device).view(1, 3, 1, 1) / 255
+    weights = a.new_tensor(STUDIO_LUMA_WEIGHTS, dtype=torch.float32).view(1, 3, 1, 1)
     error = ((a.float().clamp(0, 1) - b) * weights).sum(1)[..., crop:-crop, crop:-crop]
     return float((-10 * torch.log10(error.square().mean((1, 2)).clamp_min(1e-12))).mean())

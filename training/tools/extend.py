@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from mmsr_core.models import MODALITIES, Denoiser, KernelEstimator
+from mmsr_core.models import Denoiser, KernelEstimator
+from mmsr_core.types import MODALITIES
 
 STATISTICS = (3, 7, 15)
 """Window sides of DKENet's statistics, in cells of 4 LR px."""

@@ -80,17 +80,17 @@ def blur_field(
 
 
 def add_damage(
-    lr: Tensor, noise_std: float = 0.0, jpeg_quality: float = 100.0, seed: int = 0
+    lr: Tensor, noise_std: float = 0.0, jpeg_quality: float | None = None, seed: int = 0
 ) -> Tensor:
     """Noise, then JPEG, then clamping to 0..1.
 
     Args:
         lr: `(B,3,h,w)`, 0..1.
         noise_std: standard deviation of white Gaussian noise, 0..1 units.
-        jpeg_quality: 1..100; 100 leaves JPEG out.
+        jpeg_quality: 1..100; None leaves JPEG out.
         seed: seed of the noise, drawn on the CPU: the same on every device.
     """
     if noise_std > 0:
         lr = add_gaussian_noise(lr, noise_std, torch.Generator().manual_seed(seed))
     lr = lr.clamp(0, 1)
-    return lr if jpeg_quality >= 100 else jpeg(lr, jpeg_quality).clamp(0, 1)
+    return lr if jpeg_quality is None else jpeg(lr, jpeg_quality).clamp(0, 1)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...errors import InputError
+from ...image import luminance
 from ..jpeg import jpeg
 from ..kernels import KERNEL_RADIUS, KERNEL_SIZE, check_scale
 
@@ -265,8 +266,7 @@ def _noised(x: Tensor, order: Order, draw: _Draw) -> tuple[Tensor, Tensor]:
     shot, grey = draw.uniform() < order.poisson_share, draw.uniform() < _GREY_SHARE
     noise = draw.normal(x)
     noise = torch.where(grey.view(-1, 1, 1, 1), noise[:, :1].expand_as(noise), noise)
-    luma = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    level = torch.where(grey.view(-1, 1, 1, 1), (x * luma).sum(1, keepdim=True).expand_as(x), x)
+    level = torch.where(grey.view(-1, 1, 1, 1), luminance(x).expand_as(x), x)
     shot_std = strength.view(-1, 1, 1, 1) * (level.clamp_min(0) / _POISSON_LEVELS).sqrt()
     own = torch.where(shot.view(-1, 1, 1, 1), shot_std, std.view(-1, 1, 1, 1))
     at_grey = torch.where(shot, strength * math.sqrt(0.5 / _POISSON_LEVELS), std)
