@@ -1,7 +1,7 @@
-"""PDN's dynamic correlation module: a prompt says where to look and with which kernel.
+"""PDN's dynamic correlation module (DCM): a prompt says where to look and with which kernel.
 
-Prompt-guided Dynamic Network (PDN). Spatial attention between features and a prompt embedding, then
-a convolution whose kernel is mixed for the prompt (dynamic convolution, arXiv 1912.03458):
+Prompt-guided Dynamic Network (PDN): spatial attention between features and a prompt embedding, then
+a convolution whose kernel is mixed for the prompt (dynamic convolution, arXiv 1912.03458).
 
     S = <W f, p> / (|W f| |p|)          1x1 projection W to d, cosine with the prompt at each place
     M = sigmoid(zeta S)                 zeta learned, from 50
@@ -12,8 +12,6 @@ M multiplies the features themselves, not the projected or normalised ones.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -50,48 +48,39 @@ class DynamicCorrelationModule(nn.Module):
         self,
         channels: int,
         embed_dim: int = PROMPT_DIM,
-        dim: int | None = None,
         kernels: int = 4,
         kernel_size: int = 3,
         hidden: int = 64,
-        zeta: float = 50.0,
     ) -> None:
         """Build the module.
 
         Args:
             channels: C of the features.
             embed_dim: width of the prompt embedding.
-            dim: d, the width in which features and prompt are compared. None is `embed_dim`, as
-                published; with another width the prompt is projected too.
             kernels: n basis kernels.
             kernel_size: odd side of the basis kernels.
             hidden: hidden units of the MLP that mixes them.
-            zeta: first value of the learned sharpness.
 
         Raises:
             InputError: sizes below 1, or an even kernel.
         """
         super().__init__()
-        if min(channels, embed_dim, dim or 1, kernels, hidden) < 1 or kernel_size % 2 == 0:
+        if min(channels, embed_dim, kernels, hidden) < 1 or kernel_size % 2 == 0:
             raise InputError(
-                "channels, embed_dim, dim, kernels and hidden must be at least 1 and kernel_size "
-                f"odd, but are {channels}, {embed_dim}, {dim}, {kernels}, {hidden}, {kernel_size}."
+                "channels, embed_dim, kernels and hidden must be at least 1 and kernel_size odd, "
+                f"but are {channels}, {embed_dim}, {kernels}, {hidden}, {kernel_size}."
             )
-        width = dim or embed_dim
         self.channels = channels
         self.embed_dim = embed_dim
-        self.project = nn.Conv2d(channels, width, 1)
-        self.project_prompt = (
-            nn.Identity() if width == embed_dim else nn.Linear(embed_dim, width, bias=False)
-        )
-        self.zeta = nn.Parameter(torch.tensor(float(zeta)))
+        self.kernel_size = kernel_size
+        self.project = nn.Conv2d(channels, embed_dim, 1)
+        self.zeta = nn.Parameter(torch.tensor(50.0))
         self.mix = nn.Sequential(
             nn.Linear(embed_dim, hidden), nn.ReLU(), nn.Linear(hidden, kernels)
         )
         fan_in = channels * kernel_size**2
         # Flat: torch refuses to bring a five-dimensional parameter to channels_last.
         self.kernels = nn.Parameter(torch.randn(kernels, channels, fan_in) / fan_in**0.5)
-        self.kernel_size = kernel_size
         self.bias = nn.Parameter(torch.zeros(kernels, channels))
         self.gain = nn.Parameter(torch.zeros(channels))
         self.register_buffer("temperature", torch.tensor(FIRST_TEMPERATURE))
@@ -121,8 +110,10 @@ class DynamicCorrelationModule(nn.Module):
         with full_precision(x.device):
             f = x.float()
             weight = self.project.weight.flatten(1).float()
-            bias = self._bias()
-            p = F.normalize(self.project_prompt(prompt.float()), dim=-1)
+            bias = (
+                torch.zeros_like(weight[:, 0]) if self.project.bias is None else self.project.bias
+            )
+            p = F.normalize(prompt.float(), dim=-1)
             query = p @ weight
             along = (f * query[:, :, None, None]).sum(1, keepdim=True)
             along = along + (p @ bias).view(-1, 1, 1, 1)
@@ -173,14 +164,6 @@ class DynamicCorrelationModule(nn.Module):
         """`(B,C,h,w)` to the same shape; see `respond`. Without a prompt, `x` itself."""
         return x if prompt is None else self.respond(x, prompt, presence)[0]
 
-    def _bias(self) -> Tensor:
-        bias = self.project.bias
-        return (
-            self.project.weight.new_zeros(len(self.project.weight))
-            if bias is None
-            else bias.float()
-        )
-
     def _check(self, x: Tensor, prompt: Tensor) -> None:
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ShapeError("features", f"(B,{self.channels},h,w)", tuple(x.shape))
@@ -209,15 +192,11 @@ def amount_map(amount: Tensor, x: Tensor) -> Tensor:
     return own
 
 
-def prompted_modules(model: nn.Module) -> Iterator[DynamicCorrelationModule]:
-    """Every DCM in a model."""
-    return (m for m in model.modules() if isinstance(m, DynamicCorrelationModule))
-
-
 def set_prompt_progress(model: nn.Module, share: float) -> None:
     """`set_progress` of every DCM in a model."""
-    for module in prompted_modules(model):
-        module.set_progress(share)
+    for module in model.modules():
+        if isinstance(module, DynamicCorrelationModule):
+            module.set_progress(share)
 
 
 def _convolve(x: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +14,8 @@ from .dynamic_correlation import DynamicCorrelationModule
 
 
 @dataclass
-class _Slot:
-    """What the blocks of one model are told during a forward pass."""
+class _Call:
+    """What the blocks of one model share during a forward pass."""
 
     prompt: Tensor | None = None
     amount: Tensor | None = None
@@ -24,51 +23,36 @@ class _Slot:
 
 
 class PromptedBlock(nn.Module):
-    """A residual block, then a DCM on what it gives."""
+    """A residual block, then a DCM on its output."""
 
     def __init__(
-        self, block: nn.Module, correlation: DynamicCorrelationModule, slot: _Slot
+        self, block: nn.Module, correlation: DynamicCorrelationModule, call: _Call
     ) -> None:
-        """Args: the block, its module, and where the prompt is found."""
+        """Args: the block, its module, and the model's call."""
         super().__init__()
         self.block = block
         self.correlation = correlation
-        self._slot = slot
+        self._call = call
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """The block's output `(B,C,h,w)`, with what the prompt adds."""
         x = self.block(*args, **kwargs)
-        slot = self._slot
-        if slot.prompt is None:
+        call = self._call
+        if call.prompt is None:
             return x
-        x, mask = self.correlation.respond(x, slot.prompt, slot.amount)
-        slot.masks.append(mask.detach())
+        x, mask = self.correlation.respond(x, call.prompt, call.amount)
+        call.masks.append(mask.detach())
         return x
 
 
 class PromptedModel(nn.Module):
-    """A network with DCMs inside, which takes a prompt.
+    """A network with DCMs inside: `model(lr, prompt=embedding)`. For one thread at a time."""
 
-    Either `model(lr, prompt=embedding)`, or `with model.prompted(embedding): model(lr)`. One
-    prompt at a time: not for several threads at once.
-    """
-
-    def __init__(self, model: nn.Module, slot: _Slot) -> None:
-        """Args: the network that holds `PromptedBlock`s, and their slot."""
+    def __init__(self, model: nn.Module, call: _Call) -> None:
+        """Args: the network that holds `PromptedBlock`s, and the call that they share."""
         super().__init__()
         self.model = model
-        self._slot = slot
-
-    @contextmanager
-    def prompted(self, prompt: Tensor | None, amount: Tensor | None = None) -> Iterator[None]:
-        """Calls inside the block see `prompt (B or 1,512)` with `amount` (see the DCM)."""
-        slot = self._slot
-        before = slot.prompt, slot.amount
-        slot.prompt, slot.amount = prompt, amount
-        try:
-            yield
-        finally:
-            slot.prompt, slot.amount = before
+        self._call = call
 
     def forward(
         self,
@@ -77,16 +61,17 @@ class PromptedModel(nn.Module):
         prompt_amount: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """The network's own result; `prompt` goes before one of `prompted`."""
-        self._slot.masks = []
-        if prompt is None:
+        """The network's own result, steered by `prompt (B or 1,512)` times `prompt_amount`."""
+        call = self._call
+        call.prompt, call.amount, call.masks = prompt, prompt_amount, []
+        try:
             return self.model(*args, **kwargs)
-        with self.prompted(prompt, prompt_amount):
-            return self.model(*args, **kwargs)
+        finally:
+            call.prompt = call.amount = None
 
     def masks(self) -> list[Tensor]:
         """Attention masks `(B,1,h,w)` of the last forward pass, first block first; [] without."""
-        return list(self._slot.masks)
+        return list(self._call.masks)
 
     def correlations(self) -> list[DynamicCorrelationModule]:
         """The inserted modules, in order."""
@@ -99,7 +84,6 @@ def insert_dynamic_correlation(
     *,
     embed_dim: int = PROMPT_DIM,
     blocks: Sequence[str] | None = None,
-    channels: int | None = None,
     **options: Any,
 ) -> PromptedModel:
     """Insert a DCM after every N-th residual block of a network, in place.
@@ -112,7 +96,6 @@ def insert_dynamic_correlation(
         every: N, at least 1.
         embed_dim: width of the prompts.
         blocks: names of the blocks (as in `named_modules`) if they should not be looked for.
-        channels: features of those blocks, if it cannot be seen from their convolutions.
         **options: of `DynamicCorrelationModule`.
 
     Returns:
@@ -124,29 +107,28 @@ def insert_dynamic_correlation(
     if every < 1:
         raise InputError(f"every must be at least 1, but is {every}.")
     known = dict(model.named_modules())
-    if blocks is not None and (unknown := [n for n in blocks if n not in known or not n]):
+    names = find_residual_blocks(model) if blocks is None else list(blocks)
+    if unknown := [name for name in names if name not in known or not name]:
         raise InputError(f"The network has no block {unknown[0]!r}; see named_modules().")
-    names = list(blocks) if blocks is not None else find_residual_blocks(model)
     chosen = names[every - 1 :: every]
     if not chosen:
         raise InputError(
             f"Found {len(names)} residual blocks, which leaves none at every={every}. Choose a "
             "smaller step, or name the blocks with blocks=[...]."
         )
-    slot = _Slot()
+    call = _Call()
     for name in chosen:
         block = known[name]
-        width = channels or _channels(block)
-        if width is None:
-            raise InputError(f"Cannot tell the channels of {name!r}; give channels=.")
-        module = DynamicCorrelationModule(width, embed_dim, **options)
-        reference = next(block.parameters(), None)
-        if reference is not None:
-            module.to(reference.device, reference.dtype)
+        channels = _channels(block)
+        if channels is None:
+            raise InputError(f"{name!r} has no convolution, or changes the number of channels.")
+        module = DynamicCorrelationModule(channels, embed_dim, **options)
+        reference = next(block.parameters())
+        module.to(reference.device, reference.dtype)
         parent, _, child = name.rpartition(".")
-        wrapped = PromptedBlock(block, module, slot).train(block.training)
+        wrapped = PromptedBlock(block, module, call).train(block.training)
         known[parent].register_module(child, wrapped)
-    return PromptedModel(model, slot)
+    return PromptedModel(model, call)
 
 
 def find_residual_blocks(model: nn.Module) -> list[str]:

@@ -38,14 +38,13 @@ def module(channels: int = 5, seed: int = 0, **options) -> DynamicCorrelationMod
     return made.eval()
 
 
-@pytest.mark.parametrize("dim", [None, 7])
-def test_one_pixel_follows_the_equations(dim: int | None) -> None:
-    net = module(dim=dim, kernels=3, hidden=6)
+def test_one_pixel_follows_the_equations() -> None:
+    net = module(kernels=3, hidden=6)
     net.set_progress(0.35)
     x, prompt = randn(1, 5, 4, 6), randn(1, DIM, seed=1)
     y, at_x = 2, 3
     with torch.no_grad():
-        p = prompt[0] if dim is None else net.project_prompt.weight @ prompt[0]
+        p = prompt[0]
 
         def mask(i: int, j: int) -> float:
             projected = net.project.weight[:, :, 0, 0] @ x[0, :, i, j] + net.project.bias
@@ -131,9 +130,8 @@ def test_it_looks_no_farther_than_it_says(size: int) -> None:
     assert int((rows - 4).abs().max()) == net.receptive_radius == size // 2
 
 
-@pytest.mark.parametrize("dim", [None, 7])
-def test_gradients_reach_every_parameter_once_the_residual_is_not_zero(dim: int | None) -> None:
-    net = module(dim=dim)
+def test_gradients_reach_every_parameter_once_the_residual_is_not_zero() -> None:
+    net = module()
     (net(randn(2, 5, 4, 4), randn(2, DIM, seed=1)) * randn(2, 5, 4, 4, seed=2)).sum().backward()
     assert [k for k, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
     fresh = DynamicCorrelationModule(5, DIM)
@@ -219,14 +217,10 @@ def test_mean_net_with_prompts_tiles_exactly() -> None:
     def process(tile) -> None:
         tiles.append(tile)
         fine = tile.times(4)
-        wide = (..., fine.rows.window, fine.cols.window)
-        narrow = (..., tile.rows.window, tile.cols.window)
+        given = (base[fine.window], back[fine.window], codes[tile.window], conditions)
         with torch.no_grad():
-            own = net(
-                base[wide], back[wide], codes[narrow], conditions,
-                prompt=prompt, prompt_amount=amount[narrow],
-            )  # fmt: skip
-        canvas[..., fine.rows.core, fine.cols.core] = own[..., fine.rows.inner, fine.cols.inner]
+            own = net(*given, prompt=prompt, prompt_amount=amount[tile.window])
+        canvas[fine.core] = own[fine.inner]
 
     TileRunner(16).run(rows, cols, net.receptive_radius, net.total_stride, process)
     assert len(tiles) == 8
