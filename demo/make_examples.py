@@ -18,7 +18,7 @@ from mmsr_core.image import save_image
 from training.scenes.render import RenderedScene, render_scene
 
 ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "mmsr_core" / "demo" / "examples"
+OUT = ROOT / "demo" / "mmsr_demo" / "examples"
 SCALE, HEIGHT, WIDTH = 4, 480, 640
 
 

@@ -1,254 +1,238 @@
-"""Random layouts: where the camera and the shapes stand."""
+"""Random layouts as Mitsuba scene dictionaries: what stands where, how it is painted and lit.
+
+Axes: x to the left, y up, z into the picture; lengths in metres. The camera is near the origin and
+looks along z.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from .objects import Builder
-from .shapes import Box, CutOut, Ellipsoid, Ground, Rays, Shape
-from .textures import TextureBank
+from .textures import TextureBank, random_colour
 
 KINDS = ("outdoor", "street", "room", "closeup")
+Shape = dict[str, Any]
 
 
 @dataclass
 class Layout:
-    """A camera and the shapes in front of it."""
+    """A camera, shapes and lights."""
 
+    origin: tuple[float, float, float] = (0.0, 1.6, 0.0)
+    target: tuple[float, float, float] = (0.0, 1.4, 6.0)
+    fov_deg: float = 55.0
+    """Field of view of the longer side, degrees."""
     shapes: list[Shape] = field(default_factory=list)
-    position: tuple[float, float, float] = (0.0, 1.6, 0.0)
-    pitch: float = 0.0
-    """Upwards, radians."""
-    yaw: float = 0.0
-    roll: float = 0.0
-    fov: float = 1.0
-    """Of the longer side, radians."""
-    unit: float = 1.0
-    """Typical length (1: human scale)."""
-    indoor: bool = False
-
-    def camera_rays(self, height: int, width: int, focal: float) -> Rays:
-        """One ray per pixel; directions advance one unit along the optical axis."""
-        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-        x = ((x.ravel() + 0.5) - width / 2) / np.float32(focal)
-        y = (height / 2 - (y.ravel() + 0.5)) / np.float32(focal)
-        c, s = np.cos(self.roll), np.sin(self.roll)
-        x, y = np.float32(c) * x - np.float32(s) * y, np.float32(s) * x + np.float32(c) * y
-        c, s = np.float32(np.cos(self.pitch)), np.float32(np.sin(self.pitch))
-        dy, dz = c * y + s, c - s * y
-        c, s = np.float32(np.cos(self.yaw)), np.float32(np.sin(self.yaw))
-        origin = (np.float32(p) for p in self.position)
-        return Rays(*origin, c * x + s * dz, dy, c * dz - s * x)  # type: ignore[arg-type]
+    lights: list[Shape] = field(default_factory=list)
 
 
-def random_layout(rng: np.random.Generator, bank: TextureBank, kind: str | None = None) -> Layout:
-    """A random layout of the given kind (see `KINDS`), or of a random one."""
-    kind = kind or str(rng.choice(KINDS, p=[0.36, 0.12, 0.28, 0.24]))
-    builder = Builder(rng, bank)
+class Builder:
+    """Makes shapes of random size and paint."""
+
+    def __init__(self, mitsuba: Any, rng: np.random.Generator, bank: TextureBank) -> None:
+        """Args: the mitsuba module with a variant set, randomness, textures."""
+        self.mi = mitsuba
+        self.rng = rng
+        self.bank = bank
+        self.transform = mitsuba.ScalarTransform4f
+
+    def log(self, low: float, high: float) -> float:
+        """A number between the two, evenly spread on a logarithmic scale."""
+        return float(np.exp(self.rng.uniform(np.log(low), np.log(high))))
+
+    def paint(self, repeat: float = 1.0) -> Shape:
+        """A material: a texture, matt or slightly glossy; `repeat` times over the surface."""
+        texture = self.bank.textures[self.rng.integers(len(self.bank.textures))]
+        reflectance = {
+            "type": "bitmap",
+            "bitmap": self.mi.Bitmap(np.ascontiguousarray(texture)),
+            "wrap_mode": "mirror",
+            "to_uv": self.transform().scale([repeat, repeat, 1]),
+        }
+        if self.rng.random() < 0.2:
+            roughness = self.rng.uniform(0.1, 0.4)
+            return {"type": "roughplastic", "diffuse_reflectance": reflectance, "alpha": roughness}
+        return {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": reflectance}}
+
+    def box(self, x: float, base: float, z: float, half: tuple[float, float, float]) -> Shape:
+        """A box standing on `base`, turned at random."""
+        placed = self.transform().translate([x, base + half[1], z])
+        turned = placed.rotate([0, 1, 0], self.rng.uniform(0, 90)).scale(list(half))
+        return {"type": "cube", "to_world": turned, "bsdf": self.paint(self.log(0.5, 3))}
+
+    def ball(self, x: float, base: float, z: float, radius: float) -> Shape:
+        """A ball standing on `base`, turned at random."""
+        placed = self.transform().translate([x, base + radius, z]).scale(float(radius))
+        turned = placed.rotate([0, 1, 0], self.rng.uniform(0, 360))
+        return {"type": "sphere", "to_world": turned, "bsdf": self.paint(self.log(0.5, 3))}
+
+    def pillar(self, x: float, base: float, z: float, radius: float, height: float) -> list[Shape]:
+        """An upright cylinder with a lid."""
+        paint = self.paint(self.log(0.5, 2))
+        tube = {"type": "cylinder", "p0": [x, base, z], "p1": [x, base + height, z],
+                "radius": radius, "bsdf": paint}  # fmt: skip
+        top = self.transform().translate([x, base + height, z]).rotate([1, 0, 0], -90)
+        top = top.scale(float(radius))
+        return [tube, {"type": "disk", "to_world": top, "bsdf": paint}]
+
+    def cut_out(self, x: float, base: float, z: float, half: tuple[float, float]) -> Shape:
+        """An upright sheet with a leafy outline, facing the camera."""
+        outline = self.bank.outlines[self.rng.integers(len(self.bank.outlines))]
+        opacity = {"type": "bitmap", "bitmap": self.mi.Bitmap(outline), "raw": True,
+                   "filter_type": "nearest"}  # fmt: skip
+        turned = self.transform().translate([x, base + half[1], z]).rotate([0, 1, 0], 180)
+        bsdf = {"type": "mask", "opacity": opacity, "bsdf": self.paint()}
+        return {"type": "rectangle", "to_world": turned.scale([*half, 1]), "bsdf": bsdf}
+
+    def thing(self, x: float, z: float, size: float, base: float = 0.0) -> list[Shape]:
+        """Something about `size` high: a box, a ball, a pillar, a figure, a tree or a pile."""
+        rng, low = self.rng, size / 2
+        pick = rng.random()
+        if pick < 0.3:
+            return [self.box(x, base, z, (low * self.log(0.4, 1.5), low, low * self.log(0.4, 1.5)))]
+        if pick < 0.5:
+            return [self.ball(x, base, z, low)]
+        if pick < 0.65:
+            return self.pillar(x, base, z, size * self.log(0.1, 0.4), size)
+        if pick < 0.8:  # a figure: body and head
+            body = self.pillar(x, base, z, 0.16 * size, 0.75 * size)
+            return [*body, self.ball(x, base + 0.74 * size, z, 0.13 * size)]
+        if pick < 0.9:  # a tree: trunk and crowns
+            trunk = self.pillar(x, base, z, 0.06 * size, 0.6 * size)
+            wide = size * self.log(0.3, 0.6)
+            crowns = [
+                self.cut_out(
+                    x + wide * rng.normal(0, 0.3),
+                    base + 0.4 * size,
+                    z + 0.1 * k * size,
+                    (wide, 0.4 * size),
+                )
+                for k in range(3)
+            ]
+            return [*trunk, *crowns]
+        lower = self.box(x, base, z, (low, low * 0.5, low))
+        return [lower, *self.thing(x, z, size * 0.6, base + low)]
+
+    def ground(self, unit: float) -> Shape:
+        """The plane y = 0, as far as one sees."""
+        reach = 400 * unit
+        flat = self.transform().rotate([1, 0, 0], -90).scale(float(reach))
+        return {"type": "rectangle", "to_world": flat, "bsdf": self.paint(reach / unit / 2)}
+
+    def daylight(self) -> list[Shape]:
+        """Sky and, mostly, sun."""
+        rng = self.rng
+        sky = np.array([0.55, 0.7, 0.95]) if rng.random() < 0.7 else random_colour(rng)
+        lights = [{"type": "constant", "radiance": _rgb(sky * rng.uniform(0.6, 1.0))}]
+        if rng.random() < 0.75:
+            down = [rng.normal(0, 0.7), -self.log(0.3, 1.5), rng.normal(0.3, 0.7)]
+            sun = np.array([1.0, 0.93, 0.8]) * self.log(1.0, 4.0)
+            lights.append({"type": "directional", "direction": down, "irradiance": _rgb(sun)})
+        return lights
+
+
+def _rgb(colour: np.ndarray) -> Shape:
+    return {"type": "rgb", "value": [float(v) for v in colour]}
+
+
+def random_layout(
+    mitsuba: Any, rng: np.random.Generator, bank: TextureBank, kind: str | None = None
+) -> Layout:
+    """A random layout of the given kind (see `KINDS`), or of a random one.
+
+    Raises:
+        ValueError: unknown kind.
+    """
     make = {"outdoor": _outdoor, "street": _street, "room": _room, "closeup": _closeup}
+    kind = kind or str(rng.choice(KINDS, p=[0.36, 0.14, 0.26, 0.24]))
     if kind not in make:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.")
-    return make[kind](builder)
-
-
-def _ground(b: Builder, unit: float) -> Ground:
-    paint = b.paint(unit * b.log(0.5, 4))
-    if b.rng.random() < 0.35:
-        return Ground(
-            road_texture=b.texture(),
-            road_centre=b.rng.normal(0, 2) * unit,
-            road_width=unit * b.log(0.7, 4),
-            road_bend=b.rng.normal(0, 0.25),
-            **paint,
-        )
-    return Ground(**paint)
-
-
-def _hills(b: Builder, unit: float) -> list[Shape]:
-    hills: list[Shape] = []
-    for _ in range(int(b.rng.integers(1, 5))):
-        z = unit * b.log(40, 300)
-        half = (z * b.log(0.2, 0.9), z * b.log(0.04, 0.25), z * 0.3)
-        hills.append(
-            Ellipsoid(
-                centre=(z * b.rng.uniform(-0.7, 0.7), 0, z),
-                half=half,
-                casts_shadow=False,
-                **b.paint(z * 0.2),
-            )
-        )
-    return hills
+    return make[kind](Builder(mitsuba, rng, bank))
 
 
 def _outdoor(b: Builder) -> Layout:
-    rng = b.rng
-    unit = b.log(0.3, 4) if rng.random() < 0.4 else 1.0
-    high = rng.random() < 0.12
-    camera = unit * (b.log(5, 30) if high else b.log(0.6, 2.5))
-    pitch = rng.uniform(-0.6, -0.1) if high else rng.normal(-0.05, 0.16)
-    layout = Layout(
-        position=(0.0, camera, 0.0),
-        pitch=float(np.clip(pitch, -0.75, 0.35)),
-        roll=rng.normal(0, 0.02),
-        fov=rng.uniform(0.5, 1.4),
-        unit=unit,
-    )
-    layout.shapes.append(_ground(b, unit))
-    if rng.random() < 0.5:
-        layout.shapes += _hills(b, unit)
-    spread = np.tan(layout.fov / 2)
-    for _ in range(int(rng.integers(0, 8))):
-        z = camera * b.log(1.5, 30)
-        layout.shapes += b.thing(z * spread * rng.uniform(-1.1, 1.1), z, unit * b.log(0.4, 2.5))
-    if rng.random() < 0.35:
-        z = unit * b.log(8, 60)
-        half = (z * b.log(0.1, 0.8), z * b.log(0.05, 0.4), z * 0.2)
-        layout.shapes.append(
-            Box(
-                centre=(z * rng.uniform(-0.8, 0.8), half[1], z + half[2]),
-                half=half,
-                yaw=rng.normal(0, 0.4),
-                **b.paint(half[1]),
-            )
-        )
-    if rng.random() < 0.3:
-        z = unit * b.log(10, 60)
-        for k in range(int(rng.integers(2, 6))):
-            mask = b.bank.masks[rng.integers(len(b.bank.masks))]
-            size = z * b.log(0.08, 0.35)
-            x = z * spread * rng.uniform(-1.1, 1.1)
-            layout.shapes.append(
-                CutOut(
-                    centre=(x, size * 0.8, z * (1 + 0.1 * k)),
-                    half=(size * b.log(0.6, 2), size),
-                    mask=mask,
-                    **b.paint(size),
-                )
-            )
-    return layout
+    rng, height = b.rng, b.log(0.6, 3)
+    shapes = [b.ground(1.0)]
+    for _ in range(int(rng.integers(1, 5))):
+        z = b.log(50, 300)
+        radius = z * b.log(0.3, 1.5)  # a hill: the top of a large ball
+        top = z * b.log(0.02, 0.2)
+        shapes.append(b.ball(z * rng.uniform(-0.7, 0.7), top - 2 * radius, z + radius, radius))
+    for _ in range(int(rng.integers(5, 15))):
+        z = max(height * b.log(3, 25), 3.0)
+        shapes += b.thing(z * 0.5 * rng.uniform(-1, 1), z, b.log(0.4, 2.5))
+    look = (0.0, height + rng.normal(-0.06, 0.08) * 6, 6.0)
+    return Layout((0, height, 0), look, rng.uniform(35, 75), shapes, b.daylight())
 
 
 def _street(b: Builder) -> Layout:
-    rng = b.rng
-    layout = Layout(
-        position=(0.0, b.log(1, 4), 0.0),
-        pitch=rng.normal(0.02, 0.12),
-        roll=rng.normal(0, 0.015),
-        yaw=rng.normal(0, 0.25),
-        fov=rng.uniform(0.6, 1.4),
-    )
-    layout.shapes.append(_ground(b, 1.0))
+    rng, height = b.rng, b.log(1.2, 4)
+    shapes = [b.ground(1.0)]
     for side in (-1, 1):
-        if rng.random() < 0.15:
-            continue
-        gap, z = b.log(2, 10), rng.uniform(-3, 6)
-        for _ in range(int(rng.integers(1, 4))):
-            long, deep, high = b.log(4, 25), 4.0, b.log(2.5, 15)
-            layout.shapes.append(
-                Box(
-                    centre=(side * (gap + deep), high, z + long),
-                    half=(deep, high, long),
-                    **b.paint(b.log(2, 8)),
-                )
-            )
-            z += 2 * long + rng.uniform(0, 5)
-    if rng.random() < 0.3:
-        z = b.log(15, 60)
-        layout.shapes.append(Box(centre=(0, 6, z + 3), half=(30, b.log(3, 12), 3), **b.paint(5)))
-    for _ in range(int(rng.integers(0, 6))):
+        gap, z = b.log(2.5, 8), rng.uniform(-3, 4)
+        for _ in range(int(rng.integers(2, 6))):
+            long, tall = b.log(3, 10), b.log(2, 9)
+            wall = b.box(0, 0, 0, (3.0, tall, long))
+            placed = b.transform().translate([side * (gap + 3), tall, z + long])
+            shapes.append(wall | {"to_world": placed.scale([3.0, tall, long])})
+            z += 2 * long + rng.uniform(0, 4)
+    for _ in range(int(rng.integers(2, 8))):
         z = b.log(3, 25)
-        layout.shapes += b.thing(rng.uniform(-0.5, 0.5) * z, z, b.log(0.6, 2.2))
-    return layout
+        shapes += b.thing(rng.uniform(-0.35, 0.35) * z, z, b.log(0.7, 2.2))
+    look = (rng.normal(0, 1.0), height + rng.normal(0, 0.4), 6.0)
+    return Layout((0, height, 0), look, rng.uniform(45, 80), shapes, b.daylight())
 
 
 def _room(b: Builder) -> Layout:
     rng = b.rng
-    half = (b.log(1.2, 4.5), rng.uniform(1.1, 1.9), b.log(1.2, 6))
-    camera = (
-        half[0] * rng.uniform(-0.7, 0.7),
-        half[1] * rng.uniform(0.6, 1.5),
-        -half[2] * rng.uniform(0, 0.9),
-    )
-    layout = Layout(
-        position=camera,
-        pitch=rng.normal(-0.25, 0.25),
-        roll=rng.normal(0, 0.06),
-        yaw=rng.normal(0, 0.6),
-        fov=rng.uniform(0.8, 1.4),
-        indoor=True,
-    )
-    layout.shapes.append(
-        Box(
-            centre=(0, half[1], 0),
-            half=half,
-            inside=True,
-            casts_shadow=False,
-            floor_texture=b.texture(),
-            ceiling_texture=b.texture(),
-            **b.paint(2.0),
-        )
-    )
-    for _ in range(int(rng.integers(2, 9))):
-        z = camera[2] + b.log(0.7, 1.8 * half[2] + 0.8)
-        x = rng.uniform(-1, 1) * half[0]
-        pick = rng.random()
-        size = b.log(0.3, 1.5)
-        if pick < 0.55:
-            table = b.box(x, 0, z, size)
-            layout.shapes.append(table)
-            for _ in range(int(rng.integers(0, 4))):
-                small, top = b.log(0.06, 0.4), 2 * table.half[1]
-                spot = (
-                    x + rng.uniform(-0.3, 0.3) * size,
-                    top,
-                    z + rng.uniform(-0.3, 0.3) * size,
-                    small,
-                )
-                layout.shapes.append(b.box(*spot) if rng.random() < 0.7 else b.ball(*spot))
-        elif pick < 0.75:
-            base = rng.uniform(0.3, 1.8)
-            layout.shapes.append(b.box(np.sign(x) * half[0], base, z, size))
-        elif pick < 0.9:
-            layout.shapes.append(b.ball(x, 0, z, size))
-        else:
-            layout.shapes += b.figure(x, z, rng.uniform(1.2, 1.9))
-    return layout
+    wide, high, deep = b.log(1.5, 4), rng.uniform(2.3, 3.4), b.log(3, 8)
+    shapes = []
+    for place, turn, half in (
+        ([0, 0, deep / 2], ([1, 0, 0], -90), (wide, deep)),
+        ([0, high, deep / 2], ([1, 0, 0], 90), (wide, deep)),
+        ([0, high / 2, deep], ([0, 1, 0], 180), (wide, high / 2)),
+        ([0, high / 2, -deep / 2], ([0, 1, 0], 0), (wide, high / 2)),
+        ([-wide, high / 2, deep / 2], ([0, 1, 0], 90), (deep, high / 2)),
+        ([wide, high / 2, deep / 2], ([0, 1, 0], -90), (deep, high / 2)),
+    ):
+        wall = b.transform().translate(place).rotate(*turn).scale([*half, 1])
+        shapes.append({"type": "rectangle", "to_world": wall, "bsdf": b.paint(b.log(1, 4))})
+    for _ in range(int(rng.integers(5, 12))):
+        x, z = rng.uniform(-0.8, 0.8) * wide, b.log(1.4, 0.95 * deep)
+        half = (b.log(0.15, 0.6), b.log(0.15, 0.5), b.log(0.15, 0.6))
+        shapes.append(b.box(x, 0, z, half))
+        for _ in range(int(rng.integers(0, 3))):
+            spot = (x + rng.uniform(-0.6, 0.6) * half[0], z + rng.uniform(-0.6, 0.6) * half[2])
+            shapes += b.thing(*spot, b.log(0.08, 0.4), 2 * half[1])
+    lamp = b.transform().translate([rng.uniform(-0.5, 0.5) * wide, high - 0.02, deep * 0.4])
+    lamp = lamp.rotate([1, 0, 0], 90).scale([b.log(0.3, 1), b.log(0.3, 1), 1])
+    glow = {"type": "area", "radiance": _rgb(np.array([1.0, 0.92, 0.8]) * 12)}
+    fill = {"type": "constant", "radiance": _rgb(np.full(3, 0.1))}
+    shapes.append({"type": "rectangle", "to_world": lamp, "emitter": glow})
+    eye = (rng.uniform(-0.5, 0.5) * wide, rng.uniform(1.0, 0.75 * high), 0.1)
+    look = (eye[0] + rng.normal(0, 1.2), rng.uniform(0.4, 1.4), 4.0)
+    return Layout(eye, look, rng.uniform(50, 80), shapes, [fill])
 
 
 def _closeup(b: Builder) -> Layout:
     """A large subject in front of something further away."""
-    rng = b.rng
-    unit = b.log(0.1, 2)
-    fov = rng.uniform(0.35, 1.0)
-    z = unit * b.log(2, 5)
-    camera = unit * rng.uniform(0.4, 1.4)
-    layout = Layout(
-        position=(0.0, camera, 0.0),
-        pitch=float(np.arctan2(unit * rng.uniform(0.2, 0.9) - camera, z)),
-        roll=rng.normal(0, 0.04),
-        fov=fov,
-        unit=unit,
-    )
-    layout.shapes.append(_ground(b, unit))
-    x = z * np.tan(fov / 2) * rng.normal(0, 0.3)
-    size = z * np.tan(fov / 2) * rng.uniform(0.6, 1.6)
-    layout.shapes += b.thing(x, z, size)
-    for _ in range(int(rng.integers(0, 5))):
-        spread = np.tan(fov / 2)
-        far = z * b.log(0.7, 6)
-        layout.shapes += b.thing(far * spread * rng.uniform(-1, 1), far, size * b.log(0.3, 1.5))
-    if rng.random() < 0.65:
-        far = z * b.log(1.5, 12)
-        half = (far * 3, far * b.log(0.2, 2), unit)
-        layout.shapes.append(
-            Box(
-                centre=(0, half[1], far + unit),
-                half=half,
-                yaw=rng.normal(0, 0.2),
-                casts_shadow=False,
-                **b.paint(far * 0.6),
-            )
-        )
-    return layout
+    rng, unit = b.rng, b.log(0.1, 1.5)
+    fov = rng.uniform(25, 50)
+    z = unit * b.log(2.5, 5)
+    half_view = z * np.tan(np.radians(fov) / 2)
+    height = unit * rng.uniform(0.5, 1.4)
+    shapes = [b.ground(unit)]
+    size = half_view * rng.uniform(0.7, 1.5)
+    shapes += b.thing(half_view * rng.normal(0, 0.3), z, size)
+    for _ in range(int(rng.integers(2, 8))):
+        far = z * b.log(0.8, 6)
+        x = far * np.tan(np.radians(fov) / 2) * rng.uniform(-1, 1)
+        shapes += b.thing(x, far, size * b.log(0.3, 1.5))
+    if rng.random() < 0.6:
+        far = z * b.log(2, 10)
+        wall = b.transform().translate([0, far, far]).rotate([0, 1, 0], 180).scale(float(3 * far))
+        shapes.append({"type": "rectangle", "to_world": wall, "bsdf": b.paint(b.log(2, 8))})
+    return Layout((0, height, 0), (0, size * 0.4, z), fov, shapes, b.daylight())

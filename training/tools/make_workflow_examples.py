@@ -17,9 +17,8 @@ from torch.nn import functional as F
 from mmsr_core.degradation import add_damage, blur_field, degrade_canvas, layout_map
 from mmsr_core.image import load_image, save_image
 
-from ..scenes.layouts import random_layout
-from ..scenes.render import render_layout, trace
-from ..scenes.textures import FloatArray, TextureBank
+from ..scenes.render import render_scene
+from ..scenes.textures import FloatArray
 
 SEED, SCALE, HEIGHT, WIDTH = 44, 4, 480, 640
 FRAMES, FRAME_SHIFT_PX = 3, 10
@@ -30,17 +29,12 @@ def render_pair(seed: int, height: int, width: int) -> tuple[FloatArray, FloatAr
 
     Every shape has a temperature of its own, which the visible picture says nothing about.
     """
-    rng = np.random.default_rng(seed)
-    bank = TextureBank()
-    layout = random_layout(rng, bank, "street")
-    focal = 0.5 * max(height, width) / np.tan(0.5 * layout.fov)
-    nearest, winner = trace(layout, layout.camera_rays(height, width, focal))
-    day = render_layout(layout, height, width, bank, rng).image
-    warmth = rng.beta(0.6, 1.4, len(layout.shapes)).astype(np.float32)
-    heat = np.where(winner >= 0, warmth[winner], 0.0)
-    heat = 0.15 + 0.7 * heat - 0.1 * np.clip(nearest / 80, 0, 1)
-    detail = day.mean(0).reshape(-1) - day.mean()
-    infrared = np.clip(heat + 0.08 * detail, 0, 1).astype(np.float32).reshape(1, height, width)
+    scene = render_scene(seed, height, width, None, "street")
+    day, shapes = scene.image, scene.shape_index
+    warmth = np.random.default_rng(seed).beta(0.6, 1.4, int(shapes.max()) + 1).astype(np.float32)
+    heat = np.where(shapes >= 0, warmth[shapes], 0.0)
+    heat = 0.15 + 0.7 * heat - 0.1 * np.clip(np.minimum(scene.depth_m, 80) / 80, 0, 1)
+    infrared = np.clip(heat + 0.08 * (day.mean(0) - day.mean()), 0, 1).astype(np.float32)[None]
     night = np.clip(0.7 * day**1.3 * np.array([0.8, 0.9, 1.1])[:, None, None], 0, 1)
     return night.astype(np.float32), infrared
 
