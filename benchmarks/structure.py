@@ -212,7 +212,7 @@ def installed_packages(repo: Path) -> tuple[list[str], float]:
 
 
 def _pip(python: str, *arguments: str) -> str:
-    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    command = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"pip {' '.join(arguments)} failed:\n{done.stderr.strip()}")

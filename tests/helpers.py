@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from mmsr_core.degradation import KernelBasis, sample_kernels
-from mmsr_core.depth import DepthNet
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.models.depth_net import DepthNet
 from mmsr_core.models.fusion_net import FusionNet
-from mmsr_core.prompts import PromptTextEncoder
+from mmsr_core.models.text_encoder import PromptTextEncoder
 
 
 @pytest.fixture(autouse=True)

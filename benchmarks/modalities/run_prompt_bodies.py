@@ -42,7 +42,7 @@ def run_prompt_bodies(options: PromptBodiesOptions, say: Say) -> dict[str, Any]:
         InputError: no minutes, no photographs, or weights without a text encoder.
     """
     from mmsr_core.models.network import load_network
-    from mmsr_core.prompts import PromptTextEncoder, encode_texts
+    from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
     from mmsr_core.weights import find_weights, verify_folder
 
     if not options.minutes > 0:

@@ -1,6 +1,5 @@
 """Inverse depth: from one picture, from a model of transformers, or from a depth picture."""
 
-from ..models.depth_net import DepthNet, DepthNetConfig
 from .backends import BuiltinDepth, DepthBackend, TransformersDepth, load_depth_backend
 from .builtin import estimate_depth_builtin
 from .normalise import depth_from_picture, normalise_depth
@@ -8,8 +7,6 @@ from .normalise import depth_from_picture, normalise_depth
 __all__ = [
     "BuiltinDepth",
     "DepthBackend",
-    "DepthNet",
-    "DepthNetConfig",
     "TransformersDepth",
     "depth_from_picture",
     "estimate_depth_builtin",

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError, ShapeError
 from .network import Network, records_config
-
-
-@dataclass(frozen=True)
-class DepthNetConfig:
-    """Sizes of a `DepthNet`."""
-
-    stem: int = 16
-    """Channels at half resolution."""
-    widths: tuple[int, ...] = (32, 48, 64, 80)
-    """Channels at 1/4, 1/8, 1/16 and 1/32."""
-    blocks: tuple[int, ...] = (1, 2, 2, 2)
-    """Residual blocks at each of those."""
-    input_gain: float = 4.0
-    """Factor on the zero-mean picture."""
 
 
 class PixelNorm(nn.Module):
@@ -100,7 +84,17 @@ class DepthNet(Network):
         blocks: tuple[int, ...] = (1, 2, 2, 2),
         input_gain: float = 4.0,
     ) -> None:
-        """See `DepthNetConfig`."""
+        """Build the net.
+
+        Args:
+            stem: channels at half resolution.
+            widths: channels at 1/4, 1/8, 1/16 and 1/32.
+            blocks: residual blocks at each of those.
+            input_gain: factor on the zero-mean picture.
+
+        Raises:
+            InputError: widths and blocks of different lengths, or fewer than 2.
+        """
         super().__init__()
         if len(widths) != len(blocks) or len(widths) < 2:
             raise InputError(
@@ -132,11 +126,6 @@ class DepthNet(Network):
         with torch.no_grad():
             self.head.weight.mul_(0.3)
             self.head.bias.fill_(0.4)  # type: ignore[union-attr]
-
-    @classmethod
-    def from_depth_config(cls, config: DepthNetConfig) -> DepthNet:
-        """A network with random weights."""
-        return cls(**asdict(config))
 
     def forward(self, image: Tensor) -> Tensor:
         """Relative inverse depth, `(B,1,H,W)`.

@@ -10,15 +10,15 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
 
-from ..depth import DepthNet
 from ..diffusion import flow_times
 from ..models import Denoiser, KernelEstimator, MeanNet
+from ..models.depth_net import DepthNet
 from ..models.diffusers_models import to_diffusers
 from .engine import MMSREngine
 
 if TYPE_CHECKING:
     from ..models.fusion_net import FusionNet
-    from ..prompts import PromptTextEncoder
+    from ..models.text_encoder import PromptTextEncoder
 
 
 class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -130,10 +130,10 @@ def load_pipeline(
         WeightsError: missing, incomplete or altered weights.
         InputError: unknown device or dtype.
     """
-    from ..depth import DepthNet
     from ..models import Denoiser, KernelEstimator, MeanNet
+    from ..models.depth_net import DepthNet
     from ..models.fusion_net import FusionNet
-    from ..prompts import PromptTextEncoder
+    from ..models.text_encoder import PromptTextEncoder
 
     chosen = resolve_device(device)
     compute = resolve_dtype(torch_dtype, chosen)

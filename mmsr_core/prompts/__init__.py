@@ -1,6 +1,5 @@
 """Prompts: text and pictures to embeddings in CLIP ViT-B/32's space."""
 
-from ..models.text_encoder import PromptTextEncoder, encode_texts
 from ..types import PROMPT_DIM
 from .clip import DEFAULT_CLIP, ClipPromptEncoder, load_clip
 from .mixing import (
@@ -16,8 +15,6 @@ __all__ = [
     "PROMPT_DIM",
     "ClipPromptEncoder",
     "PromptProjection",
-    "PromptTextEncoder",
-    "encode_texts",
     "fit_projection",
     "load_clip",
     "load_projection",

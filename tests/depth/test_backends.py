@@ -13,13 +13,13 @@ from transformers import (
 from mmsr_core.depth import (
     BuiltinDepth,
     DepthBackend,
-    DepthNet,
     TransformersDepth,
     load_depth_backend,
     normalise_depth,
 )
 from mmsr_core.depth.preprocess import ProcessorAdapter, SettingsPreprocessor, read_preprocessor
 from mmsr_core.errors import ShapeError, WeightsError
+from mmsr_core.models.depth_net import DepthNet
 from tests.helpers import write_model_with_code
 
 SETTINGS = {

@@ -2,17 +2,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mmsr_core.depth import DepthNet, DepthNetConfig, estimate_depth_builtin
+from mmsr_core.depth import estimate_depth_builtin
 from mmsr_core.depth.builtin import working_size
 from mmsr_core.errors import InputError, ShapeError
+from mmsr_core.models.depth_net import DepthNet
 
-TINY = DepthNetConfig(stem=4, widths=(6, 8), blocks=(1, 2))
+TINY = {"stem": 4, "widths": (6, 8), "blocks": (1, 2)}
 
 
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    return DepthNet.from_depth_config(TINY).eval()
+    return DepthNet(**TINY).eval()
 
 
 def picture(*shape, seed=1):

@@ -7,8 +7,8 @@ import torch
 
 from mmsr_core.errors import InputError
 from mmsr_core.models.network import load_network
+from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
 from mmsr_core.models.tokens import MAX_WORDS, tokenise, words_of
-from mmsr_core.prompts import PromptTextEncoder, encode_texts
 from mmsr_core.weights import weights_roots
 
 

@@ -20,9 +20,10 @@ from mmsr_core.degradation import (
 )
 from mmsr_core.degradation.synthesis.first_order import sigma_range_px
 from tests.helpers import tiny_basis, tiny_models
-from training.data.batches import Batch, Preparer, degraded, to_grid
+from training.data.batches import Batch, Preparer, degraded
 from training.data.explain import closest_gaussian
 from training.data.photos import Photo, patches, split
+from training.data.restoration import to_grid
 from training.stages.common import with_resize_share
 
 CLEAN = SynthesisConfig(families=(1, 0, 0, 0), layouts=(0, 1, 0, 0), clean_share=1.0)

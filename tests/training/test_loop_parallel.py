@@ -19,7 +19,7 @@ import json, sys, time
 from pathlib import Path
 import torch
 from mmsr_core.models import MeanNet
-from training.loop import LoopConfig, train
+from training.loop.loop import LoopConfig, train
 from training.loop.parallel import is_main, process_seed, state
 
 out, steps, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmsr_core.prompts import PromptTextEncoder, encode_texts
+from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
 from training.data.nouns import Noun, plural, read_nouns, read_wordnet, sense_of, singular, spread
 from training.data.text_batches import caption_targets, in_context, misspell, text_batches
 from training.stages.text_encoder import distil, hold_out

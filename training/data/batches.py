@@ -11,18 +11,16 @@ from torch.nn import functional as F
 
 from mmsr_core.degradation import (
     KernelBasis,
-    KernelField,
     SynthesisConfig,
     degrade_second_order,
     normalise_kernels,
     sample_kernels,
     synthesise,
 )
-from mmsr_core.degradation.solvers import back_project
-from mmsr_core.models import KernelEstimator, condition_globals, whole_picture_damage
-from mmsr_core.models.mean_net import BACK_PROJECTIONS
+from mmsr_core.models import KernelEstimator
 
 from .explain import closest_gaussian
+from .restoration import Conditions, estimate_damage, prepare_conditions
 
 SCALES = (4, 2, 3, 8, 1)
 
@@ -99,17 +97,6 @@ def imperfect_depth(depth: Tensor, generator: torch.Generator) -> Tensor:
     return (out + 0.03 * r[:, 2] * noise).clamp(0, 1)
 
 
-@dataclass
-class Conditions:
-    """What the mean net and the denoiser are given besides the picture."""
-
-    base: Tensor
-    back_projected: Tensor
-    codes: Tensor
-    global_conditions: Tensor
-    depth: Tensor | None
-
-
 class Preparer:
     """Turns a `Batch` into network inputs, with true, estimated or damaged kernels."""
 
@@ -144,12 +131,10 @@ class Preparer:
         kernels = batch.kernels
         wrong = self._rand(b) >= self.true_share
         if self.estimator is not None:
-            estimate = self.estimator(batch.lr, batch.scale, batch.depth)
-            kernels = torch.where(wrong.view(-1, 1, 1, 1), estimate.kernels, kernels)
-            damage = (estimate.log_noise, estimate.jpeg_damage)
-            guess = whole_picture_damage(*(v.mean((1, 2, 3)) for v in damage))
-            noise_std = torch.where(wrong, guess[0], noise_std)
-            quality = torch.where(wrong, guess[1], quality)
+            found, noise, jpeg = estimate_damage(self.estimator, batch.lr, batch.scale, batch.depth)
+            kernels = torch.where(wrong.view(-1, 1, 1, 1), found, kernels)
+            noise_std = torch.where(wrong, noise, noise_std)
+            quality = torch.where(wrong, jpeg, quality)
         else:
             other, _ = sample_kernels(b, 1, 1, batch.scale, self.generator)
             other = normalise_kernels(other.clamp_min(0))
@@ -157,26 +142,14 @@ class Preparer:
             share = self._rand(b, 2).view(b, 2, 1, 1, 1) * wrong.view(b, 1, 1, 1, 1) * 0.5
             kernels = kernels + share[:, 0] * (other - kernels) + share[:, 1] * (flat - kernels)
             kernels = normalise_kernels(kernels)
-        size = (batch.hr.shape[-2] // 4, batch.hr.shape[-1] // 4)
-        base = F.interpolate(
-            batch.lr, size=batch.hr.shape[-2:], mode="bicubic", align_corners=False
+        made = prepare_conditions(
+            batch.lr, batch.scale, kernels, noise_std, quality, self.basis, self.codes, batch.depth
         )
-        field = KernelField(kernels, batch.scale, None, checked=True)
-        back = back_project(base.clone(), batch.lr, field, BACK_PROJECTIONS)
-        codes = to_grid(self.basis.encode(kernels, self.codes), size)
         if self.kernel_dropout:
-            keep = (self._rand(b, 1, 1, 1) >= self.kernel_dropout).to(codes)
-            codes, back = codes * keep, torch.lerp(base, back, keep)
-        depth = None if batch.depth is None else to_grid(batch.depth, size)
-        scene = condition_globals(batch.scale, noise_std, quality)
-        return Conditions(base, back, codes, scene, depth)
-
-
-def to_grid(site_map: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resample a map from the LR sites to the HR / 4 grid (bilinear; the same at scale 4)."""
-    if site_map.shape[-2:] == size:
-        return site_map
-    return F.interpolate(site_map, size=size, mode="bilinear", align_corners=False)
+            keep = (self._rand(b, 1, 1, 1) >= self.kernel_dropout).to(made.codes)
+            made.codes = made.codes * keep
+            made.back_projected = torch.lerp(made.base, made.back_projected, keep)
+        return made
 
 
 def fit_basis(rank: int = 40, seed: int = 7) -> KernelBasis:

@@ -10,6 +10,7 @@ import io
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,14 +20,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.degradation import KernelField, SynthesisConfig, back_project, synthesise
+from mmsr_core.degradation import KernelField, SynthesisConfig, synthesise
 from mmsr_core.image import luminance
-from mmsr_core.models import KernelEstimator, MeanNet, condition_globals, whole_picture_damage
-from mmsr_core.models.mean_net import BACK_PROJECTIONS
+from mmsr_core.models import KernelEstimator, MeanNet
 from mmsr_core.pipeline.second_sensor import clarity_map
 
 from ..losses.fusion import fusion_target
-from .batches import to_grid
+from .restoration import estimate_damage, prepare_conditions, to_grid
 
 BYTES, HALVES = ("hr_visible", "hr_guide", "target"), ("visible", "guide", "clarity")
 POOL_KEYS = (*BYTES, *HALVES, "scale")
@@ -49,7 +49,7 @@ def held_out_pairs(names: Sequence[str]) -> list[str]:
     return [name for block in blocks[EVERY - 1 :: EVERY] for name in block]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """One scene seen by two sensors."""
 
@@ -92,6 +92,14 @@ def split_pairs(pairs: list[Pair], validation: int = 10) -> tuple[list[Pair], li
     return train, [p for p in pairs if p.name in chosen]
 
 
+@lru_cache(maxsize=8)
+def _whole_pair(pair: Pair, levels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Both pictures and their `fusion_target`: `(3,H,W)` and twice `(1,H,W)`, 0..1."""
+    visible = torch.from_numpy(pair.visible.copy()).permute(2, 0, 1).float() / 255
+    infrared = torch.from_numpy(pair.infrared.copy())[None].float() / 255
+    return visible, infrared, fusion_target(visible[None], infrared[None], levels)[0]
+
+
 def crop_pair(
     pair: Pair, size: int, levels: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -102,10 +110,8 @@ def crop_pair(
     height, width = pair.infrared.shape
     top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
     window = np.s_[..., top : top + size, left : left + size]
-    visible = torch.from_numpy(pair.visible.copy()).permute(2, 0, 1).float() / 255
-    infrared = torch.from_numpy(pair.infrared.copy())[None].float() / 255
-    target = fusion_target(visible[None], infrared[None], levels)[0]
-    return visible[window].clone(), infrared[window].clone(), target[window].clone()
+    visible, infrared, target = (part[window].clone() for part in _whole_pair(pair, levels))
+    return visible, infrared, target
 
 
 class Restorer:
@@ -119,17 +125,15 @@ class Restorer:
     @torch.no_grad()
     def __call__(self, lr: Tensor, scale: int) -> tuple[Tensor, Tensor]:
         """`(B,3,h,w)` (sides multiples of 4) to the restored `(B,3,H,W)` and clarity at h, w."""
-        estimate = self.estimator(lr, scale, None)
-        damage = (estimate.log_noise, estimate.jpeg_damage)
-        noise_std, quality = whole_picture_damage(*(v.mean((1, 2, 3)) for v in damage))
-        field = KernelField(estimate.kernels, scale, None, checked=True)
-        size = (lr.shape[-2] * scale, lr.shape[-1] * scale)
-        base = F.interpolate(lr, size=size, mode="bicubic", align_corners=False)
-        back = back_project(base.clone(), lr, field, BACK_PROJECTIONS)
-        codes = self.estimator.basis.encode(estimate.kernels, self.mean_net.config["kernel_codes"])
-        grid = (size[0] // 4, size[1] // 4)
-        conditions = condition_globals(scale, noise_std, quality)
-        restored = self.mean_net(base, back, to_grid(codes, grid), conditions)
+        kernels, noise_std, quality = estimate_damage(self.estimator, lr, scale)
+        codes = self.mean_net.config["kernel_codes"]
+        given = prepare_conditions(
+            lr, scale, kernels, noise_std, quality, self.estimator.basis, codes
+        )
+        restored = self.mean_net(
+            given.base, given.back_projected, given.codes, given.global_conditions
+        )
+        field = KernelField(kernels, scale, None, checked=True)
         return restored, clarity_map(field, noise_std, quality)
 
 
@@ -153,7 +157,8 @@ def restore_pool(
     config = SynthesisConfig(clean_share=0.6)
     for index in range(count):
         scale = int(rng.choice((4, 2, 8), p=(0.80, 0.08, 0.12)))
-        visible, infrared, target = crop_pair(pairs[index % len(pairs)], size, levels, rng)
+        pair = pairs[index * len(pairs) // count]  # crops of one pair follow each other
+        visible, infrared, target = crop_pair(pair, size, levels, rng)
         item = {"hr_visible": visible, "hr_guide": infrared, "target": target}
         item["scale"] = torch.tensor(scale)
         clarities = []

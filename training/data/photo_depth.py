@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from mmsr_core.depth import DepthNet, estimate_depth_builtin
+from mmsr_core.depth import estimate_depth_builtin
+from mmsr_core.models.depth_net import DepthNet
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 

@@ -136,10 +136,8 @@ def train(
 
     def run_validation() -> None:
         if validate is not None and accelerator.is_main_process:
-            with ema.applied(accelerator.unwrap_model(wrapped)) as averaged, torch.no_grad():
-                averaged.eval()
-                numbers = validate(averaged)
-                averaged.train()
+            with torch.no_grad():
+                numbers = validate(ema.module.eval())
             log({f"val_{k}": v for k, v in numbers.items()})
 
     model.train()
@@ -166,7 +164,7 @@ def train(
         accelerator.clip_grad_norm_(wrapped.parameters(), config.grad_clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        ema.update(accelerator.unwrap_model(wrapped))
+        ema.update_parameters(accelerator.unwrap_model(wrapped))
         step += 1
         count += 1
         for key, value in {"loss": float(loss.detach()), **numbers}.items():
@@ -185,7 +183,7 @@ def train(
     run_validation()
     group.wait()
     final = accelerator.unwrap_model(wrapped)
-    ema.copy_to(final)
+    final.load_state_dict(ema.module.state_dict())
     return final.eval()
 
 

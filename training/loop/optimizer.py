@@ -1,9 +1,10 @@
-"""Muon for the weight matrices, AdamW for the rest: what the training loop steps with.
+"""Muon for the weight matrices, torch's AdamW for the rest: what the training loop steps with.
 
 Muon (K. Jordan and others, 2024, https://kellerjordan.github.io/posts/muon/) replaces the momentum
 of a matrix by the nearest semi-orthogonal one. The step is scaled by
 `0.2 sqrt(max(rows, columns))`, which gives it AdamW's usual size (arXiv 2502.16982, equation 4),
-so one learning rate serves both.
+so one learning rate serves both. Muon stays here because torch's own takes matrices alone, not
+convolutions.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _SMALLEST_SIDE = 8
@@ -41,7 +43,7 @@ def as_matrix(weight: Tensor) -> Tensor:
 
 
 def embeddings(model: nn.Module) -> list[nn.Parameter]:
-    """Tables of a model: a row of theirs is looked up, not multiplied, so Muon has no say in it."""
+    """The embedding tables of a model. Their rows are looked up, not multiplied: not for Muon."""
     tables = (m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag))
     return [table.weight for table in tables]
 
@@ -102,8 +104,6 @@ class MuonAdamW(torch.optim.Optimizer):
                 loss = closure()
         for group in self.param_groups:
             used = [p for p in group["params"] if p.grad is not None]
-            for p in used:
-                p.mul_(1 - group["lr"] * group["weight_decay"])
             if group["rule"] == "muon":
                 self._muon(used, group)
             else:
@@ -114,6 +114,7 @@ class MuonAdamW(torch.optim.Optimizer):
         by_shape: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
         for p in params:
             assert p.grad is not None
+            p.mul_(1 - group["lr"] * group["weight_decay"])
             state = self.state[p]
             if not state:
                 state["momentum"] = torch.zeros_like(p)
@@ -128,16 +129,28 @@ class MuonAdamW(torch.optim.Optimizer):
                 p.sub_(step.view(p.shape).to(p.dtype), alpha=size)
 
     def _adamw(self, params: list[nn.Parameter], group: dict[str, Any]) -> None:
-        first, second = group["betas"]
         for p in params:
-            assert p.grad is not None
-            state = self.state[p]
-            if not state:
-                state["step"] = 0
-                state["mean"] = torch.zeros_like(p)
-                state["square"] = torch.zeros_like(p)
-            state["step"] += 1
-            mean = state["mean"].lerp_(p.grad, 1 - first)
-            square = state["square"].mul_(second).addcmul_(p.grad, p.grad, value=1 - second)
-            root = (square / (1 - second ** state["step"])).sqrt_().add_(group["eps"])
-            p.addcdiv_(mean, root, value=-group["lr"] / (1 - first ** state["step"]))
+            if not self.state[p]:
+                self.state[p] = {
+                    "step": torch.zeros((), dtype=torch.float32, device=p.device),
+                    "exp_avg": torch.zeros_like(p),
+                    "exp_avg_sq": torch.zeros_like(p),
+                }
+        states = [self.state[p] for p in params]
+        first, second = group["betas"]
+        adamw(
+            list(params),
+            [p.grad for p in params if p.grad is not None],
+            [s["exp_avg"] for s in states],
+            [s["exp_avg_sq"] for s in states],
+            [],
+            [s["step"] for s in states],
+            fused=bool(params) and all(p.is_cuda for p in params),
+            amsgrad=False,
+            beta1=first,
+            beta2=second,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )

@@ -1,6 +1,6 @@
 """Train the built-in depth network.
 
-`python -m training.stages.depth --data DIR --out DIR --minutes M [--config FILE]`.
+`python -m training.stages.depth --data DIR --out DIR --minutes M`.
 An existing run in `--out` goes on.
 """
 
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor, nn
 
-from mmsr_core.depth import DepthNet, DepthNetConfig
+from mmsr_core.models.depth_net import DepthNet
 
 from ..data.depth_frames import HELD_OUT_SEED, DepthSet, batches, read_photos, read_rgbd, render_set
 from ..loop.loop import LoopConfig, train
@@ -53,51 +52,85 @@ def figures(model: nn.Module, held_out: dict[str, DepthSet]) -> dict[str, float]
     return result
 
 
+@dataclass(frozen=True)
+class DepthRecipe:
+    """What the depth net is trained on."""
+
+    scenes: int = 5000
+    """Rendered once, kept in `<out>/cache`."""
+    scene_size: tuple[int, int] = (192, 256)
+    validation_scenes: int = 100
+    texture_photos: int = 320
+    """Of `photos_0.tar`."""
+    real_share: float = 0.25
+    """Of each batch, from the RGB-D frames."""
+    batch_size: int = 16
+    sizes: tuple[tuple[int, int], ...] = (
+        (96, 128), (96, 128), (96, 128), (128, 96), (128, 96), (128, 128), (160, 208),
+    )  # fmt: skip
+    """Mostly small: a step costs a third, and most of depth is in the coarse picture."""
+    gradient_weight: float = 0.5
+    """Of the gradient loss at the end of the run."""
+    seed: int = 0
+
+
 def main() -> None:
     """Command line."""
+    recipe = DepthRecipe()
     parser = argparse.ArgumentParser(description="Train the built-in depth network.")
     parser.add_argument("--data", type=Path, required=True, help="folder with the data files")
     parser.add_argument(
         "--out", type=Path, required=True, help="run folder; an existing run goes on"
     )
     parser.add_argument("--minutes", type=float, default=12.0, help="length of the whole run")
-    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "configs/depth.yaml")
+    parser.add_argument("--scenes", type=int, default=recipe.scenes, help="scenes to render")
+    parser.add_argument("--validation-scenes", type=int, default=recipe.validation_scenes)
+    parser.add_argument("--batch", type=int, default=recipe.batch_size)
+    parser.add_argument("--lr", type=float, default=4e-4)
     arguments = parser.parse_args()
-    config: dict[str, Any] = yaml.safe_load(arguments.config.read_text())
-    data = config["data"]
-    size = tuple(data["scene_size"])
+    recipe = replace(
+        recipe,
+        scenes=arguments.scenes,
+        validation_scenes=arguments.validation_scenes,
+        batch_size=arguments.batch,
+    )
 
-    photos = read_photos(arguments.data / "photos_0.tar", data["texture_photos"])
-    bank = TextureBank(photos, seed=config["loop"]["seed"])
-    cache = arguments.out / "cache"
+    photos = read_photos(arguments.data / "photos_0.tar", recipe.texture_photos)
+    bank = TextureBank(photos, seed=recipe.seed)
+    cache, size = arguments.out / "cache", recipe.scene_size
     with main_first():  # the others read what the first has rendered
-        rendered = render_set(data["scenes"], 0, bank, size, cache / "train.npz")
+        rendered = render_set(recipe.scenes, 0, bank, size, cache / "train.npz")
         scenes = render_set(
-            data["validation_scenes"], HELD_OUT_SEED, bank, size, cache / "held_out.npz"
+            recipe.validation_scenes, HELD_OUT_SEED, bank, size, cache / "held_out.npz"
         )
     real, real_held_out = read_rgbd(arguments.data / "rgbd_7scenes.tar")
     held_out = {"rgbd": real_held_out, "scenes": scenes}
 
-    torch.manual_seed(config["loop"]["seed"])
-    sizes: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in config["model"].items()
-    }
-    model = DepthNet.from_depth_config(DepthNetConfig(**sizes))
+    torch.manual_seed(recipe.seed)
+    model = DepthNet()
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.3f} M parameters")
     stream = batches(
         real,
         rendered,
-        data["batch_size"],
-        data["real_share"],
-        [tuple(s) for s in data["sizes"]],
-        process_seed(config["loop"]["seed"] + 1),
+        recipe.batch_size,
+        recipe.real_share,
+        list(recipe.sizes),
+        process_seed(recipe.seed + 1),
     )
 
     def loss(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
         image, target, valid = batch  # type: ignore[misc]
-        return depth_loss(net(image), target, valid, config["gradient_weight"] * share)
+        return depth_loss(net(image), target, valid, recipe.gradient_weight * share)
 
-    loop = LoopConfig(out=str(arguments.out), minutes=arguments.minutes, **config["loop"])
+    loop = LoopConfig(
+        out=str(arguments.out),
+        minutes=arguments.minutes,
+        lr=arguments.lr,
+        weight_decay=0.01,
+        ema_decay=0.998,
+        validate_minutes=5.0,
+        seed=recipe.seed,
+    )
     trained = train(model, stream, loss, loop, validate=lambda net: figures(net, held_out))
     if not is_main():
         return

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from mmsr_core.metrics import Lpips
 from mmsr_core.models import Denoiser, DenoiserOutput, KernelEstimator, MeanNet
 from mmsr_core.models.network import load_network
-from mmsr_core.prompts import PromptTextEncoder, encode_texts
+from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
 
-from ..data.batches import Batch, Conditions, Preparer
+from ..data.batches import Batch, Preparer
 from ..data.captions import read_captions
 from ..data.guides import synthetic_guides
 from ..data.photos import load_photos, split
+from ..data.restoration import Conditions
 from ..loop.loop import train
 from ..loop.parallel import is_main
 from ..losses.alignment import Amounts, alignment_loss, measure_contributions

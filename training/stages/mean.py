@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from mmsr_core.models import KernelEstimator, MeanNet
 
-from ..data.batches import Conditions, Preparer, fit_basis
+from ..data.batches import Preparer, fit_basis
 from ..data.photos import load_photos, split
+from ..data.restoration import Conditions
 from ..loop.loop import train
 from ..loop.parallel import is_main
 from .common import (

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from mmsr_core.degradation import SynthesisConfig
 from mmsr_core.models import MeanNet, set_prompt_progress
 from mmsr_core.models.network import load_network
-from mmsr_core.prompts import PromptTextEncoder, encode_texts, mix_prompts
+from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
+from mmsr_core.prompts import mix_prompts
 
 from ..data.batches import Batch, Preparer, degraded, fit_basis
 from ..data.captions import read_captions

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmsr_core.models.network import load_network
+from mmsr_core.models.text_encoder import PromptTextEncoder
 from mmsr_core.models.tokens import tokenise
-from mmsr_core.prompts import PromptTextEncoder
 
 from ..data.nouns import Noun, read_nouns, read_wordnet, spread
 from ..data.text_batches import TextBatch, distillation_loss, read_captions, text_batches

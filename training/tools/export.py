@@ -17,11 +17,11 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors.torch import save_file
 
-from mmsr_core.depth import DepthNet
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.models.depth_net import DepthNet
 from mmsr_core.models.fusion_net import FusionNet
 from mmsr_core.models.network import Network, load_network
-from mmsr_core.prompts import PromptTextEncoder
+from mmsr_core.models.text_encoder import PromptTextEncoder
 from mmsr_core.types import CONFIG_FILE
 from mmsr_core.weights import WEIGHTS_FILE, write_sums
 
@@ -46,7 +46,7 @@ def from_run(run: Path, component: str, kind: type[Network]) -> tuple[Network, d
     model.load_state_dict(state["model"])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(state["ema"]["shadow"][name])
+            parameter.copy_(state["ema"][f"module.{name}"])
     progress = {k: state[k] for k in ("step", "seconds")}
     return model.eval(), progress
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmsr_core.prompts import PromptTextEncoder, encode_texts
+from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
 
 from ..data.nouns import Noun
 from ..data.text_batches import TEMPLATES, misspell
