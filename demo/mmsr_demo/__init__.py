@@ -13,14 +13,14 @@ from .settings import DemoSettings
 if TYPE_CHECKING:
     from gradio import Blocks
 
-    from .engine import Engine
+    from .work.engine import Engine
 
 __all__ = ["DemoSettings", "build_demo", "run_demo"]
 
 
 def build_demo(settings: DemoSettings) -> tuple[Blocks, Engine]:
-    """Builds the page without starting a server; see `mmsr_demo.page.build_page`."""
-    from .page import build_page
+    """Builds the page without starting a server; see `ui.page.build_page`."""
+    from .ui.page import build_page
 
     return build_page(settings)
 

@@ -19,29 +19,29 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.types import ProgressCallback
 
-from . import panels
-from .batch import restore_batch
-from .compare import compare
-from .desk import ENGINE_QUEUE, Desk
-from .guard import as_path, as_paths, helpful, needed, take_number, take_unread
-from .inspection import Inspection
-from .jobs import BatchResult, CompareJob, Comparison, Made, Restoration, RestoreJob
-from .live import Moment
-from .models import MAX_PROMPT
 from .settings import PRESETS, parse_scale
-from .tab_batch import batch_settings, batch_uploads
-from .tab_fuse import fuse_job
+from .tabs.batch import batch_settings, batch_uploads
+from .tabs.fuse import fuse_job
+from .ui import panels
+from .ui.requests import as_path, as_paths, clear_errors, needed, take_number, take_unread
+from .ui.session import ENGINE_QUEUE, PageSession
+from .work.batch import restore_batch
+from .work.compare import compare
+from .work.inspection import Inspection
+from .work.jobs import BatchResult, CompareJob, Comparison, Made, Restoration, RestoreJob
+from .work.models import MAX_PROMPT
+from .work.progress_stream import ProgressUpdate
 
 Result = TypeVar("Result", bound=Made)
 
 
-def build_endpoints(desk: Desk) -> None:
+def build_endpoints(session: PageSession) -> None:
     """Declares the endpoints inside the present Blocks context."""
-    _restore(desk)
-    _estimate(desk)
-    _fuse(desk)
-    _compare(desk)
-    _batch(desk)
+    _restore(session)
+    _estimate(session)
+    _fuse(session)
+    _compare(session)
+    _batch(session)
 
 
 def _endpoint(
@@ -60,9 +60,9 @@ def _endpoint(
 
 
 def _answering(
-    desk: Desk, fn: Callable[..., Result], present: Callable[[Result], tuple[Any, ...]]
+    session: PageSession, fn: Callable[..., Result], present: Callable[[Result], tuple[Any, ...]]
 ) -> Callable[..., Any]:
-    """An endpoint from `fn(*values, tell)`: runs in a thread, reports progress, ends when left.
+    """An endpoint from `fn(*values, callback)`: runs in a thread, reports progress, ends when left.
 
     It yields once, what `present` makes of the result: as a generator it can be cancelled between
     two progress reports.
@@ -70,9 +70,12 @@ def _answering(
 
     @wraps(fn)
     def run(*values: Any, request: gr.Request | None, progress: Any) -> Iterator[Any]:
-        with helpful(), closing(desk.watch(lambda tell: fn(*values, tell), request)) as items:
+        with (
+            clear_errors(),
+            closing(session.watch(lambda callback: fn(*values, callback), request)) as items,
+        ):
             for item in items:
-                if isinstance(item, Moment):
+                if isinstance(item, ProgressUpdate):
                     progress(item.share, desc=panels.stage_words(item.stage))
                 else:
                     yield present(item.value)
@@ -100,7 +103,7 @@ def _json(label: str) -> Any:
     return gr.JSON(label=label, visible=False)
 
 
-def _restore(desk: Desk) -> None:
+def _restore(session: PageSession) -> None:
     inputs = [
         _image("picture"),
         _scale(),
@@ -117,20 +120,20 @@ def _restore(desk: Desk) -> None:
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, tell = more
-        upload = needed(picture, desk.workspace)
+        references, callback = more
+        upload = needed(picture, session.workspace)
         job = RestoreJob(
             Path(upload.path), upload.name, parse_scale(scale), int(steps), float(detail),
-            int(seed or 0), prompt=prompt or "", depth=as_path(depth, desk.workspace),
-            guide=as_path(guide, desk.workspace), guide_mode=mode,
-            strengths=_strengths(strengths), references=as_paths(references, desk.workspace),
+            int(seed or 0), prompt=prompt or "", depth=as_path(depth, session.workspace),
+            guide=as_path(guide, session.workspace), guide_mode=mode,
+            strengths=_strengths(strengths), references=as_paths(references, session.workspace),
         )  # fmt: skip
-        return desk.engine.restore(job, tell)
+        return session.engine.restore(job, callback)
 
     def present(made: Restoration) -> tuple[str, dict[str, Any]]:
         return str(made.after), made.report | {"measured": made.inspection.numbers()}
 
-    run = _answering(desk, work, present)
+    run = _answering(session, work, present)
 
     def restore(
         picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
@@ -160,16 +163,16 @@ def _strengths(value: Any) -> dict[str, float]:
     return numbers
 
 
-def _estimate(desk: Desk) -> None:
-    def work(picture: Any, scale: Any, tell: ProgressCallback) -> Inspection:
-        path = Path(needed(picture, desk.workspace).path)
-        return desk.engine.estimate(path, parse_scale(scale), tell)
+def _estimate(session: PageSession) -> None:
+    def work(picture: Any, scale: Any, callback: ProgressCallback) -> Inspection:
+        path = Path(needed(picture, session.workspace).path)
+        return session.engine.estimate(path, parse_scale(scale), callback)
 
     def present(found: Inspection) -> tuple[Any, ...]:
         depth = None if found.depth_file is None else str(found.depth_file)
         return found.numbers(), str(found.draw_map()), depth
 
-    run = _answering(desk, work, present)
+    run = _answering(session, work, present)
 
     def estimate(
         picture: Any, scale: Any, request: gr.Request,
@@ -182,7 +185,7 @@ def _estimate(desk: Desk) -> None:
     _endpoint(estimate, "estimate", text, [_image("picture"), _scale()], outputs)
 
 
-def _fuse(desk: Desk) -> None:
+def _fuse(session: PageSession) -> None:
     inputs = [
         _image("first"),
         _image("second"),
@@ -193,13 +196,13 @@ def _fuse(desk: Desk) -> None:
     ]
 
     def work(*values: Any) -> Restoration:
-        *given, tell = values
-        return desk.engine.restore(fuse_job(desk, *given), tell)
+        *given, callback = values
+        return session.engine.restore(fuse_job(session, *given), callback)
 
     def present(made: Restoration) -> tuple[str, dict[str, Any]]:
         return str(made.after), made.report
 
-    run = _answering(desk, work, present)
+    run = _answering(session, work, present)
 
     def fuse(
         first: Any, second: Any, mode: Any, scale: Any, strength: Any, steps: Any,
@@ -213,7 +216,7 @@ def _fuse(desk: Desk) -> None:
     _endpoint(fuse, "fuse", text, inputs, [_file("fused"), _json("report")])
 
 
-def _compare(desk: Desk) -> None:
+def _compare(session: PageSession) -> None:
     inputs = [
         _image("good"),
         _image("damaged"),
@@ -228,20 +231,20 @@ def _compare(desk: Desk) -> None:
     ]
 
     def work(*values: Any) -> Comparison:
-        good, damaged, scale, blur, blur_end, noise, quality, preset, tell = values
+        good, damaged, scale, blur, blur_end, noise, quality, preset, callback = values
         steps, detail = PRESETS[preset]
         job = CompareJob(
-            Path(needed(good, desk.workspace, "a good picture").path),
-            as_path(damaged, desk.workspace), int(scale), float(blur), float(blur_end),
+            Path(needed(good, session.workspace, "a good picture").path),
+            as_path(damaged, session.workspace), int(scale), float(blur), float(blur_end),
             float(noise), int(quality), steps, detail,
         )  # fmt: skip
-        return compare(desk.engine, job, tell)
+        return compare(session.engine, job, callback)
 
     def present(made: Comparison) -> tuple[Any, ...]:
         table = {"scores": [asdict(score) for score in made.scores], "note": made.note}
         return table, str(made.restored), str(made.bicubic), str(made.damaged)
 
-    run = _answering(desk, work, present)
+    run = _answering(session, work, present)
 
     def compare_(
         good: Any, damaged: Any = None, scale: Any = None, blur_px: Any = None,
@@ -260,17 +263,17 @@ def _compare(desk: Desk) -> None:
     _endpoint(compare_, "compare", text, inputs, outputs)
 
 
-def _batch(desk: Desk) -> None:
+def _batch(session: PageSession) -> None:
     files = take_unread(gr.File(label="files", file_count="multiple", visible=False))
 
-    def work(given: Any, preset: Any, scale: Any, tell: ProgressCallback) -> BatchResult:
+    def work(given: Any, preset: Any, scale: Any, callback: ProgressCallback) -> BatchResult:
         job = batch_settings(preset, scale)
-        return restore_batch(desk.engine, batch_uploads(desk, given), job, tell)
+        return restore_batch(session.engine, batch_uploads(session, given), job, callback)
 
     def present(done: BatchResult) -> tuple[Any, ...]:
         return str(done.archive), [asdict(line) for line in done.lines]
 
-    run = _answering(desk, work, present)
+    run = _answering(session, work, present)
 
     def batch(
         files: Any, preset: Any, scale: Any, request: gr.Request,

@@ -16,7 +16,7 @@ from .settings import DemoSettings
 if TYPE_CHECKING:
     from gradio import Blocks
 
-    from .engine import Engine
+    from .work.engine import Engine
 
 _CLOSED = (
     "proxy=",
@@ -59,8 +59,8 @@ def launch(settings: DemoSettings) -> tuple[Blocks, Engine]:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from .page import build_page, warm_up
-    from .theme import CSS, HEAD, make_theme
+    from .ui.page import build_page, warm_up
+    from .ui.theme import CSS, HEAD, make_theme
 
     page, engine = build_page(settings)  # Loads the weights: what is wrong with them is said now.
     middleware = [Middleware(ClosedRoutes)]

@@ -68,9 +68,9 @@ def test_stop_ends_a_run_in_the_middle(
     engine = demo_server[1]
     plain = engine._run
 
-    def slowly(pipeline, lr, job, scale, tell):  # On a busy machine pages take long to open.
+    def slowly(pipeline, lr, job, scale, callback):  # On a busy machine pages take long to open.
         def report(event):
-            tell(event)
+            callback(event)
             time.sleep(0.5 if "slow" in job.name else 0)
 
         return plain(pipeline, lr, job, scale, report)

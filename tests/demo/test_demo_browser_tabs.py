@@ -22,7 +22,7 @@ def open_tab(page, name):
     page.get_by_role("tab", name=name, exact=True).click()
 
 
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["session", "phone"])
 def test_every_tab_is_one_click_away_and_fits(open_page, size):
     page = open_page(size)
     for name in ("What was wrong", "Fuse", "Compare", "Batch", "Restore"):

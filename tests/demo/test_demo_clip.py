@@ -17,7 +17,7 @@ from mmsr_core.cli import main
 from mmsr_core.errors import InputError
 from mmsr_core.image import load_image
 from mmsr_demo import build_demo
-from mmsr_demo.jobs import RestoreJob
+from mmsr_demo.work.jobs import RestoreJob
 from tests.demo.conftest import own_cache
 from tests.tiny_clip import write_clip
 

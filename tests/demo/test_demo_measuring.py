@@ -11,8 +11,8 @@ from mmsr_core.degradation import (
     isotropic_gaussian,
 )
 from mmsr_core.pipeline import DegradationEstimate
-from mmsr_demo.compare import damage_picture, load_lpips, metrics_folder
-from mmsr_demo.inspection import MAX_SITES, inspect_run
+from mmsr_demo.work.compare import damage_picture, load_lpips, metrics_folder
+from mmsr_demo.work.inspection import MAX_SITES, inspect_run
 
 
 def picture(h, w, seed=0):

@@ -13,12 +13,12 @@ import torch
 
 from mmsr_core.errors import InputError
 from mmsr_core.types import Progress
-from mmsr_demo.archive import BatchLimits, collect_batch
-from mmsr_demo.files import Workspace, remove_older, safe_stem
-from mmsr_demo.kept import KeptResults
-from mmsr_demo.live import Finished, Moment, StopFlags, Stopped, watch_run
+from mmsr_demo.files.archive import BatchLimits, collect_batch
+from mmsr_demo.files.workspace import Workspace, remove_older, safe_stem
 from mmsr_demo.settings import DemoSettings, parse_scale
-from mmsr_demo.sizes import plan_size, suitable_pixels
+from mmsr_demo.work.progress_stream import Finished, ProgressUpdate, StopFlags, Stopped, watch_run
+from mmsr_demo.work.result_cache import ResultCache
+from mmsr_demo.work.sizes import plan_size, suitable_pixels
 
 LIMITS = BatchLimits(files=5, total_bytes=1 << 20, file_bytes=1 << 19)
 
@@ -248,9 +248,9 @@ def test_a_cut_archive_is_one_clear_error(tmp_path):
 
 
 def test_progress_and_result_arrive_in_order():
-    def work(tell):
+    def work(callback):
         for done in range(5):
-            tell(Progress("flow", done, 5, lambda: torch.zeros(3, 4, 4)))
+            callback(Progress("flow", done, 5, lambda: torch.zeros(3, 4, 4)))
             time.sleep(0.05)
         return "result"
 
@@ -258,7 +258,7 @@ def test_progress_and_result_arrive_in_order():
     assert items[-1] == Finished("result")
     moments = items[:-1]
     assert moments
-    assert all(isinstance(m, Moment) for m in moments)
+    assert all(isinstance(m, ProgressUpdate) for m in moments)
     shares = [m.share for m in moments]
     assert shares == sorted(shares)
     assert any(m.preview is not None for m in moments)
@@ -267,9 +267,9 @@ def test_progress_and_result_arrive_in_order():
 def test_a_flag_ends_the_run_at_its_next_report():
     flag, reports = threading.Event(), []
 
-    def work(tell):
+    def work(callback):
         for done in range(10_000):
-            tell(Progress("flow", done, 10_000))
+            callback(Progress("flow", done, 10_000))
             reports.append(done)
             time.sleep(0.005)
 
@@ -286,8 +286,8 @@ def test_a_flag_ends_the_run_at_its_next_report():
 def test_a_flag_that_comes_after_the_last_report_still_counts():
     flag, last = threading.Event(), threading.Event()
 
-    def work(tell):
-        tell(Progress("save", 1, 1))
+    def work(callback):
+        callback(Progress("save", 1, 1))
         assert last.wait(60)
         return "result"
 
@@ -302,10 +302,10 @@ def test_a_flag_that_comes_after_the_last_report_still_counts():
 def test_closing_the_iterator_ends_the_run():
     ended = threading.Event()
 
-    def work(tell):
+    def work(callback):
         try:
             while True:
-                tell(Progress("flow", 0, 1))
+                callback(Progress("flow", 0, 1))
                 time.sleep(0.005)
         finally:
             ended.set()
@@ -317,7 +317,7 @@ def test_closing_the_iterator_ends_the_run():
 
 
 def test_errors_of_the_run_come_through():
-    def work(tell):
+    def work(callback):
         raise InputError("no good")
 
     with pytest.raises(InputError, match="no good"):
@@ -348,7 +348,7 @@ def result(workspace, name, keep=False):
 
 
 def test_examples_stay_while_other_results_come_and_go(workspace):
-    kept = KeptResults(3)
+    kept = ResultCache(3)
     example = result(workspace, "example", keep=True)
     kept.put("example", example, keep=True)
     for number in range(10):

@@ -389,7 +389,7 @@ def test_ten_at_once_are_all_answered_and_memory_returns(demo_server, demo_pictu
     assert resident_mb() - before < 96  # allocators keep arenas of their threads
     assert len(engine.results) <= 8
     assert not engine.is_busy
-    assert not engine.somebody_waits
+    assert not engine.has_waiting_jobs
 
 
 def test_a_client_that_leaves_ends_its_run(demo_server, demo_picture):

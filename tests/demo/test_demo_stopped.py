@@ -8,16 +8,16 @@ from types import SimpleNamespace
 import pytest
 
 import mmsr_core.image
-import mmsr_demo.inspection
+import mmsr_demo.work.inspection
 from mmsr_core.errors import InputError
 from mmsr_core.types import Progress
-from mmsr_demo.batch import restore_batch
-from mmsr_demo.compare import compare
-from mmsr_demo.engine import Engine
-from mmsr_demo.files import Workspace
-from mmsr_demo.jobs import CompareJob, RestoreJob
-from mmsr_demo.kept import job_key
-from mmsr_demo.live import Finished, Stopped, watch_run
+from mmsr_demo.files.workspace import Workspace
+from mmsr_demo.work.batch import restore_batch
+from mmsr_demo.work.compare import compare
+from mmsr_demo.work.engine import Engine
+from mmsr_demo.work.jobs import CompareJob, RestoreJob
+from mmsr_demo.work.progress_stream import Finished, Stopped, watch_run
+from mmsr_demo.work.result_cache import job_key
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,14 @@ def work(engine, demo_picture):
     uploads = [("stopped.png", picture), ("second.png", fused.guide)]
     compared = CompareJob(picture, scale=2, steps=0)
     return {
-        "restore": lambda tell: engine.restore(job, tell),
-        "keep": lambda tell: engine.restore(job, tell, keep=True),
-        "fuse": lambda tell: engine.restore(fused, tell),
-        "estimate": lambda tell: engine.estimate(picture, 2, tell),
-        "compare": lambda tell: compare(engine, compared, tell),
-        "batch": lambda tell: restore_batch(engine, uploads, RestoreJob(picture, scale=2), tell),
+        "restore": lambda callback: engine.restore(job, callback),
+        "keep": lambda callback: engine.restore(job, callback, keep=True),
+        "fuse": lambda callback: engine.restore(fused, callback),
+        "estimate": lambda callback: engine.estimate(picture, 2, callback),
+        "compare": lambda callback: compare(engine, compared, callback),
+        "batch": lambda callback: restore_batch(
+            engine, uploads, RestoreJob(picture, scale=2), callback
+        ),
     }
 
 
@@ -72,7 +74,7 @@ def on_save(monkeypatch, then):
         save(*given, **options)
         then()
 
-    for module in (mmsr_core.image, mmsr_demo.inspection):
+    for module in (mmsr_core.image, mmsr_demo.work.inspection):
         monkeypatch.setattr(module, "save_image", saving)
 
 
@@ -101,42 +103,42 @@ def test_a_failure_in_the_saving_leaves_nothing(work, folders, monkeypatch, name
 def test_stop_in_the_saving_leaves_nothing(work, folders, monkeypatch, name):
     flag = threading.Event()
 
-    def tell(progress):
+    def callback(progress):
         if flag.is_set():
             raise Stopped
 
     on_save(monkeypatch, flag.set)
     with pytest.raises(Stopped):
-        work[name](tell)
+        work[name](callback)
     assert folders() == []
 
 
 @pytest.fixture
-def desk(engine):
+def session(engine):
     pytest.importorskip("gradio", reason='the demo needs gradio: pip install -e ".[demo]"')
-    from mmsr_demo.desk import Desk
+    from mmsr_demo.ui.session import PageSession
 
-    return Desk(engine)
+    return PageSession(engine)
 
 
 @pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "compare", "batch"])
-def test_stop_after_the_last_report_leaves_nothing(desk, work, folders, name):
+def test_stop_after_the_last_report_leaves_nothing(session, work, folders, name):
     request = SimpleNamespace(session_hash="a")
 
-    def late(tell):
-        made = work[name](tell)
+    def late(callback):
+        made = work[name](callback)
         assert made.own_folder in folders()
-        desk.stop(request)
+        session.stop(request)
         return made
 
     with pytest.raises(Stopped):
-        list(desk.show_run(late, request))
+        list(session.show_run(late, request))
     assert folders() == []
 
 
 @pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "compare", "batch"])
-def test_a_result_that_cannot_be_shown_leaves_nothing(desk, work, folders, name):
-    from mmsr_demo.runs import RunParts, Task, _answer
+def test_a_result_that_cannot_be_shown_leaves_nothing(session, work, folders, name):
+    from mmsr_demo.ui.run_events import RunParts, Task, _answer
 
     parts = RunParts(*(f"part {i}" for i in range(4)))
 
@@ -144,22 +146,24 @@ def test_a_result_that_cannot_be_shown_leaves_nothing(desk, work, folders, name)
         assert made.own_folder in folders()
         raise OSError("no space left")
 
-    updates = list(_answer(desk, parts, Task(work[name]), SimpleNamespace(session_hash="a"), show))
+    updates = list(
+        _answer(session, parts, Task(work[name]), SimpleNamespace(session_hash="a"), show)
+    )
     assert "Stopped" not in str(updates[-1])
     assert folders() == []
 
 
 @pytest.mark.parametrize("how", ["stopped", "cannot be presented", "left"])
 @pytest.mark.parametrize("name", ["restore", "estimate", "batch"])
-def test_a_call_of_the_api_that_is_not_answered_leaves_nothing(desk, work, folders, name, how):
+def test_a_call_of_the_api_that_is_not_answered_leaves_nothing(session, work, folders, name, how):
     from mmsr_demo.endpoints import _answering
 
     request = SimpleNamespace(session_hash="a")
 
-    def late(tell):
-        made = work[name](tell)
+    def late(callback):
+        made = work[name](callback)
         if how == "stopped":
-            desk.stop(request)
+            session.stop(request)
         return made
 
     def present(made):
@@ -167,7 +171,7 @@ def test_a_call_of_the_api_that_is_not_answered_leaves_nothing(desk, work, folde
             raise OSError("no space left")
         return (str(made.own_folder),)
 
-    answer = _answering(desk, late, present)(request=request, progress=lambda *a, **k: None)
+    answer = _answering(session, late, present)(request=request, progress=lambda *a, **k: None)
     if how == "left":
         next(answer)
         assert len(folders()) == 1
@@ -178,31 +182,33 @@ def test_a_call_of_the_api_that_is_not_answered_leaves_nothing(desk, work, folde
     assert folders() == []
 
 
-def test_an_answer_of_the_api_keeps_its_files(desk, work, folders):
+def test_an_answer_of_the_api_keeps_its_files(session, work, folders):
     from mmsr_demo.endpoints import _answering
 
-    answer = _answering(desk, lambda tell: work["restore"](tell), lambda made: (made.own_folder,))
+    answer = _answering(
+        session, lambda callback: work["restore"](callback), lambda made: (made.own_folder,)
+    )
     ((folder,),) = list(answer(request=None, progress=lambda *a, **k: None))
     assert folders() == [folder]
 
 
-def test_a_stopped_result_is_not_the_answer_to_the_same_job(desk, demo_picture, folders):
+def test_a_stopped_result_is_not_the_answer_to_the_same_job(session, demo_picture, folders):
     job = RestoreJob(demo_picture(16, 20, "again.png"), scale=2, steps=0)
     request = SimpleNamespace(session_hash="a")
 
-    def late(tell):
-        made = desk.engine.restore(job, tell)
-        desk.stop(request)
+    def late(callback):
+        made = session.engine.restore(job, callback)
+        session.stop(request)
         return made
 
     with pytest.raises(Stopped):
-        list(desk.show_run(late, request))
-    assert desk.engine.results.get(job_key(job)) is None
-    made = desk.engine.restore(job)
+        list(session.show_run(late, request))
+    assert session.engine.results.get(job_key(job)) is None
+    made = session.engine.restore(job)
     with pytest.raises(Stopped):
-        list(desk.show_run(late, request))
+        list(session.show_run(late, request))
     assert made.after.is_file()  # Of an earlier run: it stays.
-    *_, end = desk.show_run(lambda tell: desk.engine.restore(job, tell), request)
+    *_, end = session.show_run(lambda callback: session.engine.restore(job, callback), request)
     assert end.value.after == made.after
     assert len(folders()) == 1
 
@@ -219,8 +225,8 @@ def test_a_batch_leaves_an_earlier_result_where_it_is(engine, demo_picture):
 def test_a_result_that_nobody_waits_for_is_discarded():
     go_on, discarded = threading.Event(), []
 
-    def work(tell):
-        tell(Progress("save", 1, 1))
+    def work(callback):
+        callback(Progress("save", 1, 1))
         assert go_on.wait(60)
         return "result"
 
@@ -237,7 +243,7 @@ def test_a_result_that_nobody_waits_for_is_discarded():
 
 def test_a_result_that_is_given_is_not_discarded():
     discarded = []
-    items = list(watch_run(lambda tell: "result", threading.Event(), discarded.append))
+    items = list(watch_run(lambda callback: "result", threading.Event(), discarded.append))
     assert items == [Finished("result")]
     assert discarded == []
 

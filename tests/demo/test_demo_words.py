@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmsr_core.errors import ShapeError
-from mmsr_demo import words
+from mmsr_demo.ui import messages as words
 
 MIRROR = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 

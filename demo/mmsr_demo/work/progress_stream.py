@@ -24,7 +24,7 @@ class Stopped(Exception):  # noqa: N818 - not an error: the user asked for it.
 
 
 @dataclass(frozen=True)
-class Moment:
+class ProgressUpdate:
     """How far a run is."""
 
     stage: str
@@ -83,7 +83,7 @@ class _Watch:
         self._started = time.monotonic()
         self._last_preview = 0.0
         self._lock = threading.Lock()
-        self._newest: Moment | None = None
+        self._newest: ProgressUpdate | None = None
         self.changed = threading.Event()
 
     def __call__(self, progress: Progress) -> None:
@@ -98,10 +98,10 @@ class _Watch:
         with self._lock:
             if preview is None and self._newest is not None:
                 preview = self._newest.preview
-            self._newest = Moment(progress.stage, share, now - self._started, preview)
+            self._newest = ProgressUpdate(progress.stage, share, now - self._started, preview)
         self.changed.set()
 
-    def take(self) -> Moment | None:
+    def take(self) -> ProgressUpdate | None:
         """The newest moment, once."""
         with self._lock:
             moment, self._newest = self._newest, None
@@ -113,7 +113,7 @@ def watch_run(
     work: Callable[[ProgressCallback], Result],
     flag: threading.Event,
     discard: Callable[[Result], None] = lambda value: None,
-) -> Generator[Moment | Finished[Result], None, None]:
+) -> Generator[ProgressUpdate | Finished[Result], None, None]:
     """Run `work` in a thread and say how far it is; the last item is `Finished`.
 
     Closing the iterator early sets the flag, so a page that was left does not keep computing.

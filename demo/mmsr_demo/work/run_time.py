@@ -12,7 +12,7 @@ _LEAST_MEGAPIXELS = 0.2
 """Smaller runs say little about the pace."""
 
 
-class Pace:
+class RunTimeEstimate:
     """Seconds per megapixel of the result, without and with a flow."""
 
     def __init__(self) -> None:

@@ -10,18 +10,18 @@ import gradio as gr
 from mmsr_core.errors import MMSRError
 from mmsr_core.types import Progress
 
-from .desk import Desk, unload
-from .endpoints import build_endpoints
-from .engine import Engine
-from .files import Workspace
-from .jobs import RestoreJob
-from .live import Stopped
-from .settings import PRESETS, DemoSettings
-from .tab_batch import build_batch
-from .tab_compare import build_compare
-from .tab_fuse import build_fuse
-from .tab_inspect import build_inspect
-from .tab_restore import DEFAULT_PRESET, EXAMPLE_FILES, EXAMPLES, build_restore
+from ..endpoints import build_endpoints
+from ..files.workspace import Workspace
+from ..settings import PRESETS, DemoSettings
+from ..tabs.batch import build_batch
+from ..tabs.compare import build_compare
+from ..tabs.fuse import build_fuse
+from ..tabs.inspect import build_inspect
+from ..tabs.restore import DEFAULT_PRESET, EXAMPLE_FILES, EXAMPLES, build_restore
+from ..work.engine import Engine
+from ..work.jobs import RestoreJob
+from ..work.progress_stream import Stopped
+from .session import PageSession, unload
 from .theme import TITLE
 
 CLEAN_EVERY_S, KEEP_FILES_S = 300, 3600
@@ -49,7 +49,7 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
     # Only now: a page that cannot be built takes nobody's cache away.
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.root)
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(workspace.root / "examples")
-    desk = Desk(engine)
+    session = PageSession(engine)
     with gr.Blocks(
         title=f"{TITLE}: see what is wrong with a picture, get it back sharp",
         analytics_enabled=False,
@@ -61,17 +61,17 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
         )
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Restore", id="restore"):
-                restored = build_restore(desk, tabs)
+                restored = build_restore(session, tabs)
             with gr.Tab("What was wrong", id="inspect"):
-                build_inspect(desk, restored)
+                build_inspect(session, restored)
             with gr.Tab("Fuse", id="fuse"):
-                build_fuse(desk)
+                build_fuse(session)
             with gr.Tab("Compare", id="compare"):
-                build_compare(desk)
+                build_compare(session)
             with gr.Tab("Batch", id="batch"):
-                build_batch(desk)
-        build_endpoints(desk)
-        page.unload(unload(desk))
+                build_batch(session)
+        build_endpoints(session)
+        page.unload(unload(session))
     workspace.sweep_every(CLEAN_EVERY_S, KEEP_FILES_S)
     page.queue(max_size=settings.queue_length, default_concurrency_limit=1)
     return page, engine
@@ -82,7 +82,7 @@ def warm_up(engine: Engine) -> threading.Thread:
 
     def give_way(progress: Progress) -> None:
         del progress
-        if engine.somebody_waits:
+        if engine.has_waiting_jobs:
             raise Stopped
 
     def work() -> None:

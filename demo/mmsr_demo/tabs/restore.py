@@ -10,15 +10,16 @@ import gradio as gr
 
 from mmsr_core.cli.arguments import MODALITIES
 
-from . import panels, words
-from .desk import Desk
-from .guard import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
-from .jobs import Restoration, RestoreJob
-from .models import MAX_PROMPT, Abilities
-from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
-from .settings import PRESETS, SCALES, parse_scale
+from ..settings import PRESETS, SCALES, parse_scale
+from ..ui import messages as words
+from ..ui import panels
+from ..ui.requests import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
+from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
+from ..ui.session import PageSession
+from ..work.jobs import Restoration, RestoreJob
+from ..work.models import MAX_PROMPT, Abilities
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_FILES = ("out_of_focus.png", "shaken.png", "soft_and_compressed.png")
 DEFAULT_PRESET = "Balanced"
 _PRESET_HELP = "Faithful invents nothing. Detailed adds the most texture. Balanced is between them."
@@ -34,7 +35,7 @@ class RestoreTab:
     """The events after which `result` is new."""
 
 
-def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
+def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     """Builds the tab inside the present Blocks context; `tabs` lets it lead to the next one."""
     result = gr.State(None, time_to_live=3600)
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
@@ -62,7 +63,7 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
             )
             start, stop = run_buttons("Restore", "restore")
             with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
-                advanced = _advanced(desk.engine.abilities)
+                advanced = _advanced(session.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             status, queue = run_status("restore")
             hint = gr.HTML(
@@ -102,8 +103,8 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
     cleared = dict.fromkeys((hint, slider, download, more), gr.update(visible=False))
 
     def prepare(values: Updates) -> Task[Restoration]:
-        job = read_job(desk, {name: values[component] for name, component in inputs.items()})
-        return Task(lambda tell: desk.engine.restore(job, tell))
+        job = read_job(session, {name: values[component] for name, component in inputs.items()})
+        return Task(lambda callback: session.engine.restore(job, callback))
 
     def show(made: Restoration) -> Updates:
         seen = made.inspection
@@ -118,20 +119,25 @@ def build_restore(desk: Desk, tabs: gr.Tabs) -> RestoreTab:
     def show_plan(values: Updates) -> str:
         value, scale, steps = (values[c] for c in (picture, advanced["scale"], advanced["steps"]))
         try:
-            upload = as_upload(value, desk.workspace)
+            upload = as_upload(value, session.workspace)
             if upload is None:
                 return ""
-            plan = desk.engine.plan(desk.engine.size_of(Path(upload.path)), parse_scale(scale))
+            plan = session.engine.plan(
+                session.engine.size_of(Path(upload.path)), parse_scale(scale)
+            )
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
             return panels.notice(explain(error), "bad")
-        seconds = words.time_words(desk.engine.seconds_for(plan, int(steps)))
+        seconds = words.time_words(session.engine.seconds_for(plan, int(steps)))
         return panels.notice(plan.words(f"{seconds} on this computer"))
 
     chosen = example.click(
-        lambda index: desk.example_copy(EXAMPLES / EXAMPLE_FILES[index]), example, picture, **QUIET
+        lambda index: session.example_copy(EXAMPLES / EXAMPLE_FILES[index]),
+        example,
+        picture,
+        **QUIET,
     )
     ran = wire_run(
-        desk, RunParts(start, stop, status, queue), [start.click, chosen.then],
+        session, RunParts(start, stop, status, queue), [start.click, chosen.then],
         set(inputs.values()), [result, hint, slider, download, more, report], prepare, show,
         begun={report: ""} | cleared,
     )  # fmt: skip
@@ -228,13 +234,13 @@ def _advanced(can: Abilities) -> dict[str, Any]:
     return made
 
 
-def read_job(desk: Desk, given: dict[str, Any]) -> RestoreJob:
+def read_job(session: PageSession, given: dict[str, Any]) -> RestoreJob:
     """The values of the controls as a job.
 
     Raises:
         InputError: No picture, or a value cannot be used.
     """
-    workspace = desk.workspace
+    workspace = session.workspace
     upload = needed(given["picture"], workspace)
     strengths = {
         name: float(given[f"strength_{name}"])

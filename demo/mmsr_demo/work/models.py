@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmsr_core.errors import InputError
 
+from ..settings import DemoSettings
 from .jobs import RestoreJob
-from .settings import DemoSettings
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,20 +10,20 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.image import INPUT_SUFFIXES
 
-from . import panels
-from .batch import restore_batch
-from .desk import Desk
-from .guard import as_upload, take_unread
-from .jobs import BatchLine, BatchResult, RestoreJob
-from .runs import RunParts, Task, Updates, run_buttons, run_status, wire_run
-from .settings import PRESETS, SCALES, parse_scale
+from ..settings import PRESETS, SCALES, parse_scale
+from ..ui import panels
+from ..ui.requests import as_upload, take_unread
+from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
+from ..ui.session import PageSession
+from ..work.batch import restore_batch
+from ..work.jobs import BatchLine, BatchResult, RestoreJob
 
 _DEFAULT = "Balanced"
 
 
-def build_batch(desk: Desk) -> None:
+def build_batch(session: PageSession) -> None:
     """Builds the tab inside the present Blocks context."""
-    chosen = desk.engine.settings
+    chosen = session.engine.settings
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
             files = take_unread(
@@ -69,7 +69,7 @@ def build_batch(desk: Desk) -> None:
         }
 
     def prepare(values: Updates) -> Task[BatchResult]:
-        uploads = batch_uploads(desk, values[files])
+        uploads = batch_uploads(session, values[files])
         job = batch_settings(values[preset], values[scale])
         lines: list[BatchLine] = []
         shown = 0
@@ -82,24 +82,25 @@ def build_batch(desk: Desk) -> None:
             return {table: panels.batch_table(list(lines))}
 
         return Task(
-            lambda tell: restore_batch(desk.engine, uploads, job, tell, lines.append), meanwhile
+            lambda callback: restore_batch(session.engine, uploads, job, callback, lines.append),
+            meanwhile,
         )
 
     wire_run(
-        desk, RunParts(start, stop, status, queue), [start.click],
+        session, RunParts(start, stop, status, queue), [start.click],
         {files, preset, scale}, [download, table], prepare, show,
         begun={download: gr.update(visible=False), table: ""},
     )  # fmt: skip
 
 
-def batch_uploads(desk: Desk, values: Any) -> list[tuple[str, Path]]:
+def batch_uploads(session: PageSession, values: Any) -> list[tuple[str, Path]]:
     """Name and place of every uploaded file.
 
     Raises:
         InputError: There is none, or one lies outside the workspace.
     """
     given = values if isinstance(values, list) else [values]
-    found = [as_upload(value, desk.workspace) for value in given]
+    found = [as_upload(value, session.workspace) for value in given]
     uploads = [(upload.name, Path(upload.path)) for upload in found if upload is not None]
     if not uploads:
         raise InputError("Choose pictures or a ZIP archive first.")

@@ -15,7 +15,7 @@ from mmsr_core.degradation import KernelField
 from mmsr_core.image import read_size, resize_bicubic, save_image
 from mmsr_core.visualize import depth_map, heat, kernel_map
 
-from . import words
+from ..ui import messages as words
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import DegradationEstimate

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from . import panels
-from .desk import Desk
-from .guard import needed, take_unread
-from .inspection import Inspection
-from .jobs import Restoration
-from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
-from .settings import SCALES, parse_scale
-from .tab_restore import RestoreTab
+from ..settings import SCALES, parse_scale
+from ..ui import panels
+from ..ui.requests import needed, take_unread
+from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
+from ..ui.session import PageSession
+from ..work.inspection import Inspection
+from ..work.jobs import Restoration
+from .restore import RestoreTab
 
 _NOTHING = panels.empty(
     "Nothing measured yet",
@@ -25,7 +25,7 @@ _CLICK = panels.notice(
 )
 
 
-def build_inspect(desk: Desk, restored: RestoreTab) -> None:
+def build_inspect(session: PageSession, restored: RestoreTab) -> None:
     """Builds the tab inside the present Blocks context."""
     seen = gr.State(None, time_to_live=3600)
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
@@ -88,9 +88,9 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
         return show(None if made is None else made.inspection) or {words: gr.skip()}
 
     def prepare(values: Updates) -> Task[Inspection]:
-        path = Path(needed(values[picture], desk.workspace).path)
+        path = Path(needed(values[picture], session.workspace).path)
         chosen = parse_scale(values[scale])
-        return Task(lambda tell: desk.engine.estimate(path, chosen, tell))
+        return Task(lambda callback: session.engine.estimate(path, chosen, callback))
 
     def enlarge(found: Inspection | None, event: gr.SelectData) -> str:
         if found is None or not isinstance(event.index, (list, tuple)):
@@ -112,7 +112,7 @@ def build_inspect(desk: Desk, restored: RestoreTab) -> None:
     for ran in restored.ran:
         ran.then(show_restored, restored.result, shown, **QUIET)
     wire_run(
-        desk, RunParts(start, stop, status, queue), [start.click],
+        session, RunParts(start, stop, status, queue), [start.click],
         {picture, scale}, shown, prepare, show,
     )  # fmt: skip
     blur.select(enlarge, seen, kernel, **QUIET)

@@ -14,8 +14,8 @@ import gradio as gr
 
 from mmsr_core.errors import InputError, MMSRError, OutOfMemoryError
 
-from .files import Workspace
-from .live import Stopped
+from ..files.workspace import Workspace
+from ..work.progress_stream import Stopped
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ def _error(message: str) -> gr.Error:
 
 
 @contextmanager
-def helpful() -> Iterator[None]:
+def clear_errors() -> Iterator[None]:
     """Whatever goes wrong inside reaches the page as one clear message, never as a trace."""
     try:
         yield

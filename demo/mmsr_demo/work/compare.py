@@ -67,7 +67,7 @@ def damage_picture(
         jpeg_quality: 1..100; 100 leaves JPEG out.
         seed: of the noise.
     """
-    from mmsr_core.degradation import add_gaussian_noise, gaussian_kernels, jpeg
+    from mmsr_core.degradation import add_damage, gaussian_kernels
     from mmsr_core.degradation.operator import gather_sites, pad_window
 
     height, width = (side // scale for side in good.shape[-2:])
@@ -84,10 +84,8 @@ def damage_picture(
             lr[..., top : top + rows, left : left + len(part)] = gather_sites(
                 padded, kernels, scale
             )
-    if noise_255 > 0:
-        lr = add_gaussian_noise(lr, noise_255 / 255, torch.Generator().manual_seed(seed))
-    lr = (lr.clamp(0, 1) * 255).round() / 255
-    return lr if jpeg_quality >= 100 else jpeg(lr, float(jpeg_quality)).clamp(0, 1)
+    lr = (add_damage(lr, noise_255 / 255, seed=seed) * 255).round() / 255
+    return add_damage(lr, jpeg_quality=None if jpeg_quality >= 100 else jpeg_quality)
 
 
 def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comparison:

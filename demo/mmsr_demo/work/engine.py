@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from mmsr_core.types import Progress, ProgressCallback
 
-from .files import Workspace
+from ..files.workspace import Workspace
+from ..settings import DemoSettings
+from .job_queue import JobQueue
 from .jobs import Restoration, RestoreJob
-from .kept import KeptResults, job_key
 from .models import Abilities, Models
-from .outcome import save_outcome
-from .pace import Pace
-from .settings import DemoSettings
+from .result_cache import ResultCache, job_key
+from .run_time import RunTimeEstimate
+from .saving import save_result
 from .sizes import SizePlan, plan_size, suitable_pixels
-from .turns import Turns
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,10 +40,10 @@ class Engine:
         """Args: what the starter chose; where files go (a new place by default)."""
         self.settings = settings
         self.workspace = workspace or Workspace()
-        self.results = KeptResults()
+        self.results = ResultCache()
         self._models = Models(settings)
-        self._turns = Turns()
-        self._pace = Pace()
+        self._queue = JobQueue()
+        self._run_time = RunTimeEstimate()
 
     @property
     def pipeline(self) -> MMSREngine:
@@ -61,14 +61,14 @@ class Engine:
         return self._models.abilities
 
     @property
-    def somebody_waits(self) -> bool:
+    def has_waiting_jobs(self) -> bool:
         """Whether a job waits for the one that runs."""
-        return self._turns.somebody_waits
+        return self._queue.has_waiting_jobs
 
     @property
     def is_busy(self) -> bool:
         """Whether a job runs."""
-        return self._turns.is_busy
+        return self._queue.is_busy
 
     def plan(self, size: tuple[int, int], scale: int | None) -> SizePlan:
         """The working size of a picture of (height, width); see `plan_size`."""
@@ -77,7 +77,7 @@ class Engine:
 
     def seconds_for(self, plan: SizePlan, steps: int) -> float:
         """About how long a run takes, from the runs so far."""
-        return self._pace.seconds_for(plan, steps, self._models.device_type)
+        return self._run_time.seconds_for(plan, steps, self._models.device_type)
 
     def load(self, path: Path, float_range: Any = "unit") -> LoadedImage:
         """Reads an uploaded picture within the limits.
@@ -118,7 +118,7 @@ class Engine:
         """
         from mmsr_core.image import resize_bicubic
 
-        tell = progress or _silent
+        callback = progress or _silent
         key = job_key(job)
         kept = self.results.get(key)
         if kept is not None:
@@ -127,16 +127,16 @@ class Engine:
         image = self.load(job.picture)
         plan = self.plan(image.size, job.scale)
         lr = resize_bicubic(image.rgb, plan.work)
-        tell(Progress("load", 0, 1))
+        callback(Progress("load", 0, 1))
         pipeline = self.pipeline
-        with self._turns.turn(tell):
+        with self._queue.wait_for_turn(callback):
             started = time.perf_counter()
-            output = self._run(pipeline, lr, job, plan.scale, tell)
-            self._pace.learn(plan, job.steps, time.perf_counter() - started)
-        tell(Progress("save", 1, 1))
+            output = self._run(pipeline, lr, job, plan.scale, callback)
+            self._run_time.learn(plan, job.steps, time.perf_counter() - started)
+        callback(Progress("save", 1, 1))
         with self.workspace.result_folder(keep=keep) as folder:
-            made = save_outcome(folder, job, image, lr, plan, output)
-            tell(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
+            made = save_result(folder, job, image, lr, plan, output)
+            callback(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
         self.results.put(key, made, keep=keep)
         return made
 
@@ -156,22 +156,22 @@ class Engine:
         image = self.load(picture)
         plan = self.plan(image.size, scale)
         lr = resize_bicubic(image.rgb, plan.work)
-        tell = progress or _silent
-        tell(Progress("load", 0, 1))
+        callback = progress or _silent
+        callback(Progress("load", 0, 1))
         pipeline = self.pipeline
-        with self._turns.turn(tell):
-            measured = pipeline.refine_kernel(lr, plan.scale, progress=tell)
-        tell(Progress("save", 1, 1))
+        with self._queue.wait_for_turn(callback):
+            measured = pipeline.refine_kernel(lr, plan.scale, progress=callback)
+        callback(Progress("save", 1, 1))
         with self.workspace.result_folder() as folder:
             found = inspect_run(lr, measured, folder)
-            tell(Progress("save", 1, 1))
+            callback(Progress("save", 1, 1))
         return found
 
-    def run(self, lr: Tensor, scale: int, job: RestoreJob, tell: ProgressCallback) -> Tensor:
+    def run(self, lr: Tensor, scale: int, job: RestoreJob, callback: ProgressCallback) -> Tensor:
         """The pipeline on a picture in memory: `(1,3,h,w)` to `(1,3,h*scale,w*scale)`, 0..1."""
         pipeline = self.pipeline
-        with self._turns.turn(tell):
-            return self._run(pipeline, lr, job, scale, tell).images
+        with self._queue.wait_for_turn(callback):
+            return self._run(pipeline, lr, job, scale, callback).images
 
     def _run(
         self,
@@ -179,7 +179,7 @@ class Engine:
         lr: Tensor,
         job: RestoreJob,
         scale: int,
-        tell: ProgressCallback,
+        callback: ProgressCallback,
     ) -> RestorationOutput:
         height, width = lr.shape[-2:]
         options: dict[str, Any] = {}
@@ -201,7 +201,7 @@ class Engine:
             seed=job.seed,
             strengths=dict(job.strengths),
             consistency=job.consistency,
-            progress=tell,
+            progress=callback,
             **options,
         )
 

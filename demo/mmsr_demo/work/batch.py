@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from mmsr_core.errors import InputError, MMSRError
 from mmsr_core.types import Progress, ProgressCallback
 
-from .archive import BatchItem, BatchLimits, collect_batch
-from .files import safe_stem
+from ..files.archive import BatchItem, BatchLimits, collect_batch
+from ..files.workspace import safe_stem
 from .jobs import BatchLine, BatchResult, Restoration, RestoreJob
-from .live import Stopped
+from .progress_stream import Stopped
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -79,12 +79,12 @@ def _restore_all(
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # PNG is packed already.
         for index, item in enumerate(items):
 
-            def tell(event: Progress, done: int = index) -> None:
+            def callback(event: Progress, done: int = index) -> None:
                 share = done + event.done / max(1, event.total)
                 stage = f"{done + 1} of {len(items)}: {event.stage}"
                 progress(Progress(stage, round(1000 * share), 1000 * len(items), event.preview))
 
-            line, made = _restore_one(engine, item, settings, taken, tell)
+            line, made = _restore_one(engine, item, settings, taken, callback)
             if made is not None:
                 try:
                     archive.write(made.after, line.result)
@@ -105,13 +105,13 @@ def _restore_one(
     item: BatchItem,
     settings: RestoreJob,
     taken: set[str],
-    tell: ProgressCallback,
+    callback: ProgressCallback,
 ) -> tuple[BatchLine, Restoration | None]:
     if item.path is None:
         return BatchLine(item.name, "", item.error), None
     job = replace(settings, picture=item.path, name=item.name)
     try:
-        made = engine.restore(job, tell)
+        made = engine.restore(job, callback)
     except Stopped:
         raise
     except MMSRError as error:

@@ -12,9 +12,9 @@ from torch import Tensor
 from mmsr_core.visualize import heat
 from mmsr_core.visualize.colours import to_picture
 
-from .jobs import BatchLine, Comparison
-from .live import Moment
-from .words import score_words, time_words
+from ..work.jobs import BatchLine, Comparison
+from ..work.progress_stream import ProgressUpdate
+from .messages import score_words, time_words
 
 STAGES: dict[str, str] = {
     "load": "Getting ready",
@@ -57,7 +57,7 @@ def stage_words(stage: str) -> str:
     return f"{place} · {text}" if place else text
 
 
-def running(moment: Moment | None, preview: str, title: str = "Working") -> str:
+def running(moment: ProgressUpdate | None, preview: str, title: str = "Working") -> str:
     """Progress of a run: stage, bar, time left, and the picture as far as it is."""
     share = 0.0 if moment is None else moment.share
     stage = title if moment is None else stage_words(moment.stage)

@@ -27,7 +27,7 @@ def job_key(job: RestoreJob) -> str:
     return json.dumps([sums, chosen, more])
 
 
-class KeptResults:
+class ResultCache:
     """A few results by job. Their files may be swept away meanwhile; then they are forgotten."""
 
     def __init__(self, size: int = _KEPT) -> None:

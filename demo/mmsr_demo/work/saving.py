@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmsr_core import __version__
 
-from .files import safe_stem
+from ..files.workspace import safe_stem
 from .inspection import Inspection, inspect_run
 from .jobs import Restoration, RestoreJob
 from .sizes import SizePlan
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mmsr_core.pipeline import RestorationOutput
 
 
-def save_outcome(
+def save_result(
     folder: Path,
     job: RestoreJob,
     image: LoadedImage,

@@ -8,21 +8,21 @@ from typing import Any
 
 import gradio as gr
 
-from . import panels
-from .desk import Desk
-from .guard import needed, take_number, take_unread
-from .jobs import Restoration, RestoreJob
-from .runs import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
-from .settings import SCALES, parse_scale
-from .tab_restore import EXAMPLES
+from ..settings import SCALES, parse_scale
+from ..ui import panels
+from ..ui.requests import needed, take_number, take_unread
+from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
+from ..ui.session import PageSession
+from ..work.jobs import Restoration, RestoreJob
+from .restore import EXAMPLES
 
 FUSE_EXAMPLE = ("shaken.png", "second_sensor.png")
 MODES = (("Guide: sharpen the first with the second", "guide"), ("Fuse: show both", "fuse"))
 
 
-def build_fuse(desk: Desk) -> None:
+def build_fuse(session: PageSession) -> None:
     """Builds the tab inside the present Blocks context."""
-    if not desk.engine.abilities.guide:
+    if not session.engine.abilities.guide:
         gr.HTML(
             panels.notice("The loaded weights have no fusion network, so nothing can be fused.")
         )
@@ -78,31 +78,37 @@ def build_fuse(desk: Desk) -> None:
         }
 
     def prepare(values: Updates) -> Task[Restoration]:
-        job = fuse_job(desk, *(values[c] for c in (first, second, mode, scale, strength, steps)))
-        return Task(lambda tell: desk.engine.restore(job, tell))
+        job = fuse_job(session, *(values[c] for c in (first, second, mode, scale, strength, steps)))
+        return Task(lambda callback: session.engine.restore(job, callback))
 
     wire_run(
-        desk, RunParts(start, stop, status, queue), [start.click],
+        session, RunParts(start, stop, status, queue), [start.click],
         {first, second, mode, scale, strength, steps}, [hint, slider, download, report],
         prepare, show, begun={report: ""} | cleared,
     )  # fmt: skip
     example.click(
-        lambda: [*(desk.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE), "guide"],
+        lambda: [*(session.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE), "guide"],
         outputs=[first, second, mode],
         **QUIET,
     )
 
 
 def fuse_job(
-    desk: Desk, first: Any, second: Any, mode: str, scale: str, strength: float, steps: float
+    session: PageSession,
+    first: Any,
+    second: Any,
+    mode: str,
+    scale: str,
+    strength: float,
+    steps: float,
 ) -> RestoreJob:
     """The values of the controls as a job.
 
     Raises:
         InputError: A picture is missing, or a value cannot be used.
     """
-    one = needed(first, desk.workspace, "the first picture")
-    other = needed(second, desk.workspace, "the second picture")
+    one = needed(first, session.workspace, "the first picture")
+    other = needed(second, session.workspace, "the second picture")
     job = RestoreJob(
         Path(one.path), one.name, parse_scale(scale), steps=int(steps), detail=1.0,
         guide=Path(other.path), guide_mode=mode,

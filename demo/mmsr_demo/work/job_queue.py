@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = 0.2
 """How often one who waits says so."""
 
 
-class Turns:
+class JobQueue:
     """Hands out the right to compute, to one at a time."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Turns:
         self._waiting = 0
 
     @property
-    def somebody_waits(self) -> bool:
+    def has_waiting_jobs(self) -> bool:
         """Whether a job waits for the one that runs."""
         return self._waiting > 0
 
@@ -32,17 +32,17 @@ class Turns:
         return self._one_job.locked()
 
     @contextmanager
-    def turn(self, tell: ProgressCallback) -> Iterator[None]:
+    def wait_for_turn(self, callback: ProgressCallback) -> Iterator[None]:
         """The right to compute. Waiting reports, so that it can be ended like any other stage.
 
         Args:
-            tell: told several times a second while waiting; may raise to give up.
+            callback: told several times a second while waiting; may raise to give up.
         """
         with self._counting:
             self._waiting += 1
         try:
             while not self._one_job.acquire(timeout=_PATIENCE_SECONDS):
-                tell(Progress("wait", 0, 1))
+                callback(Progress("wait", 0, 1))
         finally:
             with self._counting:
                 self._waiting -= 1

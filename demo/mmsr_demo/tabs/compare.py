@@ -7,16 +7,16 @@ from typing import Any
 
 import gradio as gr
 
-from . import panels
-from .compare import compare
-from .desk import Desk
-from .guard import as_path, needed, take_number, take_unread
-from .jobs import CompareJob, Comparison
-from .runs import RunParts, Task, Updates, run_buttons, run_status, wire_run
-from .settings import PRESETS
+from ..settings import PRESETS
+from ..ui import panels
+from ..ui.requests import as_path, needed, take_number, take_unread
+from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
+from ..ui.session import PageSession
+from ..work.compare import compare
+from ..work.jobs import CompareJob, Comparison
 
 
-def build_compare(desk: Desk) -> None:
+def build_compare(session: PageSession) -> None:
     """Builds the tab inside the present Blocks context."""
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
@@ -70,19 +70,19 @@ def build_compare(desk: Desk) -> None:
         }
 
     def prepare(values: Updates) -> Task[Comparison]:
-        upload = needed(values[good], desk.workspace, "a good picture")
+        upload = needed(values[good], session.workspace, "a good picture")
         steps, detail = PRESETS[values[preset]]
         job = CompareJob(
-            Path(upload.path), as_path(values[damaged], desk.workspace),
+            Path(upload.path), as_path(values[damaged], session.workspace),
             scale=int(str(values[made["scale"]]).lstrip("×")),
             blur_px=float(values[made["blur"]]), blur_end_px=float(values[made["blur_end"]]),
             noise_255=float(values[made["noise"]]), jpeg_quality=int(values[made["jpeg"]]),
             steps=steps, detail=detail,
         )  # fmt: skip
-        return Task(lambda tell: compare(desk.engine, job, tell))
+        return Task(lambda callback: compare(session.engine, job, callback))
 
     wire_run(
-        desk, RunParts(start, stop, status, queue), [start.click],
+        session, RunParts(start, stop, status, queue), [start.click],
         {good, damaged, preset, *made.values()}, [table, slider, gallery], prepare, show,
         begun={table: ""} | dict.fromkeys((slider, gallery), gr.update(visible=False)),
     )  # fmt: skip

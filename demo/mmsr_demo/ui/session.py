@@ -12,17 +12,17 @@ import gradio as gr
 
 from mmsr_core.types import ProgressCallback
 
+from ..work.engine import Engine
+from ..work.jobs import Made
+from ..work.progress_stream import Finished, ProgressUpdate, StopFlags, watch_run
 from . import panels
-from .engine import Engine
-from .jobs import Made
-from .live import Finished, Moment, StopFlags, watch_run
 
 Result = TypeVar("Result", bound=Made)
 ENGINE_QUEUE = "engine"
 """Every event that computes shares this queue; one runs at a time."""
 
 
-class Desk:
+class PageSession:
     """The engine and the stop flags of one page."""
 
     def __init__(self, engine: Engine) -> None:
@@ -53,7 +53,7 @@ class Desk:
         yield panels.running(None, preview, "Getting ready")
         with closing(self.watch(work, request)) as items:
             for item in items:
-                if isinstance(item, Moment):
+                if isinstance(item, ProgressUpdate):
                     if item.preview is not None:
                         preview = panels.data_uri(item.preview)
                     yield panels.running(item, preview)
@@ -62,7 +62,7 @@ class Desk:
 
     def watch(
         self, work: Callable[[ProgressCallback], Result], request: gr.Request | None
-    ) -> Generator[Moment | Finished[Result], None, None]:
+    ) -> Generator[ProgressUpdate | Finished[Result], None, None]:
         """`watch_run`, which `stop` ends; a result that is not shown goes with its files."""
         flag = self.flags.new(str(getattr(request, "session_hash", None)))
         return watch_run(work, flag, self._discard)
@@ -71,10 +71,10 @@ class Desk:
         self.workspace.discard(made.own_folder)
 
 
-def unload(desk: Desk) -> Callable[[gr.Request], None]:
+def unload(session: PageSession) -> Callable[[gr.Request], None]:
     """The handler for a page that was left: its runs end."""
 
     def left(request: gr.Request) -> None:
-        desk.stop(request)
+        session.stop(request)
 
     return left

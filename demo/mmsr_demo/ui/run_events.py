@@ -11,11 +11,11 @@ import gradio as gr
 
 from mmsr_core.types import ProgressCallback
 
+from ..work.jobs import Made
+from ..work.progress_stream import Finished, Stopped
 from . import panels
-from .desk import ENGINE_QUEUE, Desk
-from .guard import explain
-from .jobs import Made
-from .live import Finished, Stopped
+from .requests import explain
+from .session import ENGINE_QUEUE, PageSession
 
 Result = TypeVar("Result", bound=Made)
 Updates = dict[Any, Any]
@@ -78,7 +78,7 @@ def run_status(name: str) -> tuple[gr.HTML, gr.HTML]:
 
 
 def wire_run(
-    desk: Desk,
+    session: PageSession,
     parts: RunParts,
     triggers: Sequence[Callable[..., Any]],
     inputs: set[Any],
@@ -90,7 +90,7 @@ def wire_run(
     """Makes events start a run, one at a time with all others, and Stop end it.
 
     Args:
-        desk: of the page.
+        session: of the page.
         parts: of the tab.
         triggers: what starts a run, such as `button.click`.
         inputs: the controls that are read.
@@ -110,10 +110,10 @@ def wire_run(
             yield {parts.status: panels.notice(explain(error), "bad")} | parts.at_rest()
             return
         yield parts.in_a_run() | (begun or {})
-        yield from _answer(desk, parts, task, request, show)
+        yield from _answer(session, parts, task, request, show)
 
     def wait() -> Updates:
-        title = "Waiting for your turn" if desk.engine.is_busy else "Getting ready"
+        title = "Waiting for your turn" if session.engine.is_busy else "Getting ready"
         return {parts.status: panels.running(None, "", title)} | parts.in_a_run()
 
     into_view = _BRING_INTO_VIEW.replace("NAME-status", str(parts.status.elem_id))
@@ -134,7 +134,7 @@ def wire_run(
     ]
 
     def pressed(request: gr.Request) -> Updates:
-        desk.stop(request)
+        session.stop(request)
         return _stopped(parts)
 
     # Again at the end: a short run is over before there is any progress to bring into view.
@@ -156,7 +156,7 @@ def _stopped(parts: RunParts) -> Updates:
 
 
 def _answer(
-    desk: Desk,
+    session: PageSession,
     parts: RunParts,
     task: Task[Result],
     request: gr.Request,
@@ -164,7 +164,7 @@ def _answer(
 ) -> Iterator[Updates]:
     """A run as updates of the page."""
     try:
-        with closing(desk.show_run(task.work, request)) as items:
+        with closing(session.show_run(task.work, request)) as items:
             for item in items:
                 if isinstance(item, Finished):
                     yield {parts.status: ""} | parts.at_rest() | show(item.value)

@@ -1,0 +1,1 @@
+"""Uploads, results and archives on disk."""

@@ -1,0 +1,1 @@
+"""What the page asks for: jobs, the pipeline behind a queue, results."""
