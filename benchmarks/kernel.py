@@ -190,10 +190,10 @@ def kernel_markdown(result: dict[str, Any]) -> str:
         "# Kernel error\n\n"
         f"{provenance(environment)}; model {options['model']}, "
         f"seed {options['seed']}, scale {options['scale']}.\n\n"
-        "L1 is summed over the taps (0 equal, 2 disjoint), mean over sites; the peak of the kernel "
-        "PSNR is the largest value of the picture's true field. Depth: given = the true map, on = "
-        "the built-in estimate, off = none; SVKR's iterations matter for on alone. The best "
-        "constant kernel is the mean of the true field, optimal in L2.\n"
+        "L1 is summed over the taps (0 equal, 2 disjoint), mean over LR pixels; the peak of the "
+        "kernel PSNR is the largest value of the picture's true field. Depth: given = the true "
+        "map, on = the built-in estimate, off = none; SVKR's iterations matter for on alone. "
+        "The best constant kernel is the mean of the true field, optimal in L2.\n"
     )
     return "\n".join([head, *(_set_markdown(name, item) for name, item in result["sets"].items())])
 

@@ -253,15 +253,15 @@ def _layout(
     return layout_map(layout, *size)[None]  # type: ignore[arg-type]
 
 
-def _check_field(found: int, sites: tuple[int, int], scale: int, size: tuple[int, int]) -> None:
+def _check_field(found: int, lr_pixels: tuple[int, int], scale: int, size: tuple[int, int]) -> None:
     if found != scale:
         raise InputError(
             f"degradation: is for scale {found}, but scale is {scale}. Set scale to {found}, or "
             f"connect a blur measured at scale {scale}."
         )
-    if sites != size:
+    if lr_pixels != size:
         raise InputError(
-            f"degradation: is for a small picture of {sites[1]}x{sites[0]} pixels, but this one "
-            f"becomes {size[1]}x{size[0]}. Use a picture of {sites[1] * scale}x"
-            f"{sites[0] * scale} pixels, or leave the degradation open."
+            f"degradation: is for a small picture of {lr_pixels[1]}x{lr_pixels[0]} pixels, "
+            f"but this one becomes {size[1]}x{size[0]}. Use a picture of {lr_pixels[1] * scale}x"
+            f"{lr_pixels[0] * scale} pixels, or leave the degradation open."
         )

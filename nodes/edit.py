@@ -135,8 +135,8 @@ class EditKernelFieldNode(io.ComfyNode):
             field = estimate.kernel_field
             where = None
             if mask is not None:
-                sites = mask_to_map(mask, (field.height, field.width))
-                where = pick(sites, index, count, "mask")
+                lr_pixels = mask_to_map(mask, (field.height, field.width))
+                where = pick(lr_pixels, index, count, "mask")
             items.append(replace(estimate, kernel_field=edit_field(field, edit, where)))
         return degradation_result(DegradationBatch(tuple(items)), picture)
 

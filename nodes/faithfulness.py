@@ -121,12 +121,12 @@ class FaithfulnessCheckNode(io.ComfyNode):
         )
 
 
-def _check_sizes(result: Tensor, lr: Tensor, scale: int, sites: tuple[int, int]) -> None:
+def _check_sizes(result: Tensor, lr: Tensor, scale: int, lr_pixels: tuple[int, int]) -> None:
     size = (lr.shape[-2], lr.shape[-1])
-    if size != sites:
+    if size != lr_pixels:
         raise InputError(
             f"original: has {size[1]}x{size[0]} pixels, but the degradation is for "
-            f"{sites[1]}x{sites[0]}. Measure the blur on this very picture."
+            f"{lr_pixels[1]}x{lr_pixels[0]}. Measure the blur on this very picture."
         )
     wanted = (size[0] * scale, size[1] * scale)
     if tuple(result.shape[-2:]) != wanted:

@@ -187,13 +187,13 @@ def _maps(result: RestorationOutput) -> dict[str, Tensor]:
 
 
 def _places(length: int, most: int) -> Tensor:
-    """Indices of at most `most` sites, each in the middle of its share."""
+    """Indices of at most `most` LR pixels, each in the middle of its share."""
     count = min(length, most)
     return ((torch.arange(count) + 0.5) * length / count).floor().long().clamp(max=length - 1)
 
 
 def _kernels_at(field: KernelField, rows: Tensor, cols: Tensor) -> Tensor:
-    """Dense kernels `(rows * cols, 441)` at chosen sites only."""
+    """Dense kernels `(rows * cols, 441)` at chosen LR pixels only."""
     lines = []
     for row in rows.tolist():
         one = field.dense(slice(row, row + 1)) if field.width <= 4096 else None

@@ -16,7 +16,7 @@ def format_figure(value: float | None, digits: int) -> str:
 
 
 def quality_table(rows: Mapping[str, Figures]) -> str:
-    """Method -> means as a Markdown table. Columns in which nobody has a figure are left out."""
+    """Method -> means as a Markdown table. Columns without any figure are left out."""
     columns = [c for c in COLUMNS if any(row.get(c[0]) is not None for row in rows.values())]
     body = [
         [method, *(format_figure(row.get(key), digits) for key, _, digits in columns)]

@@ -1,4 +1,4 @@
-"""A PCA basis for kernels: about 30 numbers a site instead of 441."""
+"""A PCA basis for kernels: about 30 numbers an LR pixel instead of 441."""
 
 from __future__ import annotations
 

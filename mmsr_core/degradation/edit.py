@@ -21,7 +21,7 @@ from .kernels import (
 MAX_BLUR_SCALE = 4.0
 MAX_BLUR_SIGMA_PX = 4.5
 """A Gaussian wider than this does not fit the 21x21 window."""
-_DENSE_SITES = 1 << 18  # as float16: 230 MB
+_DENSE_LR_PIXELS = 1 << 18  # as float16: 230 MB
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ def edit_field(field: KernelField, edit: KernelEdit, mask: Tensor | None = None)
     """Edit the kernels of a field, everywhere or where a mask is white.
 
     The kernels are worked on window by window. The result is stored densely in float16, and a
-    field of more than 260 000 sites in its own basis again (then kernels the basis cannot hold,
+    field of more than 260 000 LR pixels in its own basis again (then kernels the basis cannot hold,
     such as a single pixel, become their nearest neighbours in it).
 
     Args:
         field: kernels of any storage.
         edit: what to do.
-        mask: `(B|1,1,h,w)`, 0..1: how much of the edit acts at each site; None is everywhere.
+        mask: `(B|1,1,h,w)`, 0..1: how much of the edit acts at each LR pixel; None is everywhere.
 
     Returns:
         A new field; non-negative kernels that sum to 1.
@@ -88,7 +88,7 @@ def edit_field(field: KernelField, edit: KernelEdit, mask: Tensor | None = None)
     one = torch.full((1, 1, 1), edit.blur_sigma_px, device=device)
     turn = torch.full_like(one, edit.angle_rad)
     constant = gaussian_kernels(one, one * edit.ratio, turn, field.scale)
-    keep = field.basis is not None and field.height * field.width > _DENSE_SITES
+    keep = field.basis is not None and field.height * field.width > _DENSE_LR_PIXELS
     rows_of_data = field.data.shape[1] if keep else KERNEL_TAPS
     out = torch.empty(
         (field.batch, rows_of_data, field.height, field.width),
@@ -107,7 +107,7 @@ def edit_field(field: KernelField, edit: KernelEdit, mask: Tensor | None = None)
 
 
 def scale_kernels(kernels: Tensor, factor: float, scale: int) -> Tensor:
-    """Make every kernel `factor` times as wide about its site's centre.
+    """Make every kernel `factor` times as wide about its LR pixel's centre.
 
     Each tap's weight is moved to `factor` times its offset and spread by Keys' cubic
     (a = -1/2, widened with the factor), which keeps moments up to the second: the standard

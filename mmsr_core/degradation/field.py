@@ -1,4 +1,4 @@
-"""`KernelField`: one blur kernel for every LR site, stored densely or as PCA codes."""
+"""`KernelField`: one blur kernel for every LR pixel, stored densely or as PCA codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..image import atomic_path
 from .basis import KernelBasis
 from .kernels import KERNEL_TAPS, check_scale, window_offsets_px
 
-_WINDOW = 128  # LR sites a side when a whole field is walked through
+_WINDOW = 128  # LR pixels a side when a whole field is walked through
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class KernelMoments:
     angle_rad: Tensor
     """`(B,h,w)` angle of the major axis from x towards y, radians, -pi/2..pi/2."""
     centre_px: Tensor
-    """`(B,2,h,w)` (x, y) displacement of the centre of mass from the site's centre, HR px."""
+    """`(B,2,h,w)` (x, y) displacement of the centre of mass from the LR pixel's centre, HR px."""
 
 
 class KernelField:
-    """Blur kernels `(B,441,h,w)`, one 21x21 kernel per LR site: non-negative, summing to 1.
+    """Blur kernels `(B,441,h,w)`, one 21x21 kernel per LR pixel: non-negative, summing to 1.
 
-    A dense field of 1500x1000 sites is 2.6 GB, so a field may be stored as PCA codes
-    (`from_codes`), and dense kernels are made for a window at a time. Below scale 4 sites are
-    dense: there one code may serve a block of sites.
+    A dense field of 1500x1000 LR pixels is 2.6 GB, so a field may be stored as PCA codes
+    (`from_codes`), and dense kernels are made for a window at a time. Below scale 4 LR pixels are
+    dense: there one code may serve a block of LR pixels.
     """
 
     def __init__(
@@ -86,18 +86,18 @@ class KernelField:
         """Wrap PCA codes `(B,R,h,w)` of `basis`.
 
         Args:
-            codes: one for each block of sites.
+            codes: one for each block of LR pixels.
             scale: SR factor the kernels are meant for.
             basis: what the codes refer to.
-            block: sites along each side of a block that share a code.
-            size: (rows, columns) of sites; by default as many as the blocks hold.
+            block: LR pixels along each side of a block that share a code.
+            size: (rows, columns) of LR pixels; by default as many as the blocks hold.
         """
         if codes.ndim != 4 or codes.shape[1] != basis.rank:
             raise ShapeError("codes", f"(B,{basis.rank},h,w)", codes.shape)
         size = size or (codes.shape[-2] * block, codes.shape[-1] * block)
         needed = tuple(-(-v // block) for v in size)
         if tuple(codes.shape[-2:]) != needed:
-            expected = f"(B,{basis.rank},{needed[0]},{needed[1]}) for {size} sites in blocks"
+            expected = f"(B,{basis.rank},{needed[0]},{needed[1]}) for {size} LR pixels in blocks"
             raise ShapeError("codes", expected, codes.shape)
         return cls(codes, scale, basis, block=block, size=size, checked=True)
 
@@ -118,7 +118,7 @@ class KernelField:
                 )
 
     def dense(self, rows: slice | None = None, cols: slice | None = None) -> Tensor:
-        """Kernels `(B,441,h',w')`, float32, of a window of sites (the whole field by default)."""
+        """Kernels `(B,441,h',w')`, float32, of a window of LR pixels (by default all)."""
         rows, cols = rows or slice(None), cols or slice(None)
         if self.basis is not None:
             return self._spread(self.basis.decode, rows, cols)
@@ -127,7 +127,7 @@ class KernelField:
         return part / part.sum(1, keepdim=True) if self.data.dtype == torch.float16 else part
 
     def _spread(self, decode: Callable[[Tensor], Tensor], rows: slice, cols: slice) -> Tensor:
-        """Decode the blocks that a window touches, and repeat each over its sites."""
+        """Decode the blocks that a window touches, and repeat each over its LR pixels."""
         if self.block == 1:
             return decode(self.data[..., rows, cols].float())
         spans = [range(*s.indices(n)) for s, n in ((rows, self.height), (cols, self.width))]
@@ -140,7 +140,7 @@ class KernelField:
         return made
 
     def codes(self, basis: KernelBasis, rank: int | None = None) -> Tensor:
-        """PCA codes `(B,rank,h,w)` in `basis` at every site, computed window by window.
+        """PCA codes `(B,rank,h,w)` in `basis` at every LR pixel, computed window by window.
 
         Codes of the same basis are handed out as they are stored: one for each block.
         """
@@ -171,16 +171,16 @@ class KernelField:
         return self.stored_as(self.data.to(device), basis)
 
     def stored_as(self, data: Tensor, basis: KernelBasis | None) -> KernelField:
-        """A field of the same sites and blocks with other contents."""
+        """A field of the same LR pixels and blocks with other contents."""
         size = (self.height, self.width)
         return KernelField(data, self.scale, basis, block=self.block, size=size, checked=True)
 
-    def expanded(self, max_sites: int) -> KernelField:
-        """The same field, stored densely if it has at most `max_sites` sites a picture.
+    def expanded(self, max_lr_pixels: int) -> KernelField:
+        """The same field, stored densely if it has at most `max_lr_pixels` LR pixels a picture.
 
         Decoding codes again for every pass of an iteration costs more than the pass.
         """
-        if self.basis is None or self.height * self.width > max_sites:
+        if self.basis is None or self.height * self.width > max_lr_pixels:
             return self
         return KernelField(self.dense(), self.scale, None, checked=True)
 
@@ -279,8 +279,8 @@ def constant_kernel_field(kernel: Tensor, height: int, width: int, scale: int) -
 
     Args:
         kernel: `(441,)`, `(B,441)` or `(B,21,21)`, at least 0, summing to 1.
-        height: LR sites down.
-        width: LR sites across.
+        height: LR pixels down.
+        width: LR pixels across.
         scale: SR factor.
     """
     flat = kernel.reshape(-1, KERNEL_TAPS) if kernel.ndim != 2 else kernel

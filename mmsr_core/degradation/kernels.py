@@ -1,6 +1,6 @@
-"""Blur kernels on the 21x21 window of an LR site.
+"""Blur kernels on the 21x21 window of an LR pixel.
 
-Geometry: LR site `i` is centred on HR coordinate `s*i + (s-1)/2`. Its window is anchored at HR
+Geometry: LR pixel `i` is centred on HR coordinate `s*i + (s-1)/2`. Its window is anchored at HR
 pixel `s*i + (s-1)//2`, so for an even scale the centre lies half a pixel beyond the anchor and
 every kernel here is evaluated with that shift.
 """
@@ -30,14 +30,14 @@ def check_scale(scale: int) -> int:
 
 
 def centre_shift_px(scale: int) -> float:
-    """Distance from a window's anchor pixel to the site's centre: 0.5 HR px for even scales."""
+    """Distance from a window's anchor pixel to the LR pixel's centre: 0.5 HR px for even scales."""
     return (scale - 1) / 2 - (scale - 1) // 2
 
 
 def window_offsets_px(
     scale: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor]:
-    """Offsets (x, y) of the window's pixels from the site's centre, in HR px, each `(441,)`."""
+    """Offsets (x, y) of the window's pixels from the LR pixel's centre, in HR px, each `(441,)`."""
     line = torch.arange(-KERNEL_RADIUS, KERNEL_RADIUS + 1, device=device, dtype=dtype)
     line = line - centre_shift_px(scale)
     y, x = torch.meshgrid(line, line, indexing="ij")
@@ -65,7 +65,7 @@ def _check_map(name: str, value: Tensor) -> None:
 def gaussian_kernels(
     sigma_u_px: Tensor, sigma_v_px: Tensor, theta_rad: Tensor, scale: int
 ) -> Tensor:
-    """Anisotropic Gaussian kernels, one per LR site.
+    """Anisotropic Gaussian kernels, one per LR pixel.
 
     `k ~ exp(-((u/sigma_u)^2 + (v/sigma_v)^2) / 2)` with `u = x cos + y sin`, `v = y cos - x sin`.
 
@@ -92,7 +92,7 @@ def gaussian_kernels(
             sin * sin * iu + cos * cos * iv,
         ),
         1,
-    )  # the exponent as a quadratic form: one small matrix product for all sites
+    )  # the exponent as a quadratic form: one small matrix product for all LR pixels
     b, _, h, w = form.shape
     values = torch.matmul(powers * -0.5, form.reshape(b, 3, h * w)).exp().view(b, -1, h, w)
     return normalise_kernels(values)

@@ -1,6 +1,6 @@
-"""The degradation operator `A` (blur by a kernel per LR site, then subsample) and its adjoint.
+"""The degradation operator `A` (blur by a kernel per LR pixel, then subsample) and its adjoint.
 
-Only the LR sites are evaluated, which is scale^2 cheaper than blurring at HR. `A` never builds an
+Only the LR pixels are evaluated, which is scale^2 cheaper than blurring at HR. `A` never builds an
 unfolded image: the padded picture is split into its scale^2 phases once, and each of the 441 taps
 is then a contiguous multiply-add of an LR-sized slice (8 times faster than `unfold` on a CPU).
 """
@@ -18,19 +18,19 @@ from .kernels import KERNEL_RADIUS, KERNEL_SIZE, KERNEL_TAPS, check_scale
 
 @lru_cache(maxsize=8)
 def _taps(scale: int) -> tuple[tuple[int, int, int, int], ...]:
-    """For each tap: its phase (row, column) and its offset in LR sites (row, column)."""
+    """For each tap: its phase (row, column) and its offset in LR pixels (row, column)."""
     span = range(KERNEL_SIZE)
     return tuple((i % scale, j % scale, i // scale, j // scale) for i in span for j in span)
 
 
-def window_length(sites: int, scale: int) -> int:
-    """HR pixels that the windows of `sites` neighbouring LR sites cover (a multiple of scale)."""
-    return scale * (sites - 1 + -(-KERNEL_SIZE // scale))
+def window_length(lr_pixels: int, scale: int) -> int:
+    """HR pixels that the windows of so many neighbouring LR pixels cover, a multiple of scale."""
+    return scale * (lr_pixels - 1 + -(-KERNEL_SIZE // scale))
 
 
-def window_start(site: int, scale: int) -> int:
-    """First HR pixel of the window of LR site `site` (negative at the border)."""
-    return scale * site + (scale - 1) // 2 - KERNEL_RADIUS
+def window_start(lr_pixel: int, scale: int) -> int:
+    """First HR pixel of the window of LR pixel `lr_pixel` (negative at the border)."""
+    return scale * lr_pixel + (scale - 1) // 2 - KERNEL_RADIUS
 
 
 def reflect_indices(
@@ -55,7 +55,7 @@ def _phases(padded: Tensor, scale: int) -> Tensor:
     return split.permute(3, 5, 0, 1, 2, 4).contiguous()
 
 
-def gather_sites(padded: Tensor, kernels: Tensor, scale: int) -> Tensor:
+def gather_lr_pixels(padded: Tensor, kernels: Tensor, scale: int) -> Tensor:
     """`A` on a picture that is already padded: `(B,C,s*(h-1+n),...)` to `(B,C,h,w)`."""
     h, w = kernels.shape[-2:]
     phases = _phases(padded, scale)
@@ -65,13 +65,13 @@ def gather_sites(padded: Tensor, kernels: Tensor, scale: int) -> Tensor:
     return out
 
 
-def scatter_sites(sites: Tensor, kernels: Tensor, scale: int) -> Tensor:
-    """Adjoint of `gather_sites`: `(B,C,h,w)` to the padded size."""
-    b, c, h, w = sites.shape
+def scatter_lr_pixels(lr_pixels: Tensor, kernels: Tensor, scale: int) -> Tensor:
+    """Adjoint of `gather_lr_pixels`: `(B,C,h,w)` to the padded size."""
+    b, c, h, w = lr_pixels.shape
     extra = -(-KERNEL_SIZE // scale) - 1
-    phases = sites.new_zeros((scale, scale, b, c, h + extra, w + extra))
+    phases = lr_pixels.new_zeros((scale, scale, b, c, h + extra, w + extra))
     for tap, (pi, pj, oi, oj) in enumerate(_taps(scale)):
-        phases[pi, pj][..., oi : oi + h, oj : oj + w].addcmul_(sites, kernels[:, tap : tap + 1])
+        phases[pi, pj][..., oi : oi + h, oj : oj + w].addcmul_(lr_pixels, kernels[:, tap : tap + 1])
     joined = phases.permute(2, 3, 4, 0, 5, 1)
     return joined.reshape(b, c, (h + extra) * scale, (w + extra) * scale)
 
@@ -91,7 +91,7 @@ class _Gather(torch.autograd.Function):
     def forward(ctx, padded: Tensor, kernels: Tensor, scale: int) -> Tensor:  # noqa: ANN001
         ctx.save_for_backward(padded, kernels)
         ctx.scale = scale
-        return gather_sites(padded, kernels, scale)
+        return gather_lr_pixels(padded, kernels, scale)
 
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -100,28 +100,32 @@ class _Gather(torch.autograd.Function):
     ) -> tuple[Tensor | None, Tensor | None, None]:
         padded, kernels = ctx.saved_tensors
         grad = grad.contiguous()
-        to_image = scatter_sites(grad, kernels, ctx.scale) if ctx.needs_input_grad[0] else None
+        to_image = scatter_lr_pixels(grad, kernels, ctx.scale) if ctx.needs_input_grad[0] else None
         to_kernel = _kernel_gradient(padded, grad, ctx.scale) if ctx.needs_input_grad[1] else None
         return to_image, to_kernel, None
 
 
 class _Scatter(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, sites: Tensor, kernels: Tensor, scale: int) -> Tensor:  # noqa: ANN001
-        ctx.save_for_backward(sites, kernels)
+    def forward(ctx, lr_pixels: Tensor, kernels: Tensor, scale: int) -> Tensor:  # noqa: ANN001
+        ctx.save_for_backward(lr_pixels, kernels)
         ctx.scale = scale
-        return scatter_sites(sites, kernels, scale)
+        return scatter_lr_pixels(lr_pixels, kernels, scale)
 
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx,  # noqa: ANN001
         grad: Tensor,
     ) -> tuple[Tensor | None, Tensor | None, None]:
-        sites, kernels = ctx.saved_tensors
+        lr_pixels, kernels = ctx.saved_tensors
         grad = grad.contiguous()
-        to_sites = gather_sites(grad, kernels, ctx.scale) if ctx.needs_input_grad[0] else None
-        to_kernel = _kernel_gradient(grad, sites, ctx.scale) if ctx.needs_input_grad[1] else None
-        return to_sites, to_kernel, None
+        to_lr_pixels = (
+            gather_lr_pixels(grad, kernels, ctx.scale) if ctx.needs_input_grad[0] else None
+        )
+        to_kernel = (
+            _kernel_gradient(grad, lr_pixels, ctx.scale) if ctx.needs_input_grad[1] else None
+        )
+        return to_lr_pixels, to_kernel, None
 
 
 def _check_kernels(kernels: Tensor, batch: int) -> None:
@@ -130,7 +134,7 @@ def _check_kernels(kernels: Tensor, batch: int) -> None:
 
 
 def degrade(hr: Tensor, kernels: Tensor, scale: int) -> Tensor:
-    """Blur `hr` with one kernel per LR site and keep the LR sites only (`y = A x`).
+    """Blur `hr` with one kernel per LR pixel and keep the LR pixels only (`y = A x`).
 
     Args:
         hr: `(B,C,H,W)`, any range.
@@ -169,8 +173,8 @@ def degrade_separably(hr: Tensor, line: Tensor, scale: int) -> Tensor:
     radius = len(line) // 2
     out = hr
     for dim in (-2, -1):
-        sites = out.shape[dim] // scale
-        start, length = (scale - 1) // 2 - radius, scale * (sites - 1) + len(line)
+        lr_pixels = out.shape[dim] // scale
+        start, length = (scale - 1) // 2 - radius, scale * (lr_pixels - 1) + len(line)
         index = reflect_indices(start, length, out.shape[dim], out.device)
         windows = out.index_select(dim, index).unfold(dim, len(line), scale)
         out = windows @ line.to(out)
@@ -208,7 +212,7 @@ def _reach(first: int, length: int, scale: int, size: int) -> tuple[Tensor, int,
 
 
 def pad_window(hr: Tensor, row: int, h: int, col: int, w: int, scale: int) -> Tensor:
-    """The padded HR window that the LR sites `row..row+h-1`, `col..col+w-1` look at."""
+    """The padded HR window that the LR pixels `row..row+h-1`, `col..col+w-1` look at."""
     rows, top, bottom = _reach(row, window_length(h, scale), scale, hr.shape[-2])
     cols, left, right = _reach(col, window_length(w, scale), scale, hr.shape[-1])
     part = hr[..., top:bottom, left:right].index_select(-2, rows.to(hr.device))

@@ -1,11 +1,11 @@
 """Shrink an estimated kernel field towards its mean, and less where depth explains it.
 
-An estimator that looks at one place after the other makes a constant blur vary: flat places say
-little and soft objects look blurred. Part of the variance found over a picture is thus error. As in
+An estimator that works locally makes a constant blur vary, because flat places hold little
+evidence and soft objects look blurred. Part of the variance over a picture is thus error. As in
 Stein's shrinkage (Efron & Morris 1973, JASA 68, 117-130) every kernel is pulled towards the mean,
-the more so the less the field varies; the factor `v / (v + c)` is softer than theirs, and its
-constant is fitted (`training/tools/fit_shrinkage.py`). Defocus is a function of depth, so what a
-regression on depth explains is shrunk apart, and less: error that follows depth is smaller.
+and the more so the less the field varies. The factor is `v / (v + c)`; its constant is fitted
+(`training/tools/fit_shrinkage.py`). Defocus is a function of depth, so what a regression on depth
+explains is shrunk apart, and less: error that follows depth is smaller.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from ..errors import ShapeError
 from ..precision import as_float64
 from .field import KernelField
-from .operator import add_window, gather_sites, pad_window, scatter_sites, window_length
+from .operator import add_window, gather_lr_pixels, pad_window, scatter_lr_pixels, window_length
 
 _GAIN_RADIUS = 3  # LR px; the residual's local energy is measured over 7x7 LR pixels
 
@@ -52,7 +52,7 @@ def degrade_canvas(
     for row, col, kernels in _windows(field, window, callback):
         h, w = kernels.shape[-2:]
         padded = pad_window(hr, row, h, col, w, field.scale)
-        out[..., row : row + h, col : col + w] = gather_sites(padded, kernels, field.scale)
+        out[..., row : row + h, col : col + w] = gather_lr_pixels(padded, kernels, field.scale)
     return out
 
 
@@ -62,8 +62,10 @@ def add_adjoint_canvas(
     """`canvas += A^T lr` in bounded memory, in place; returns the canvas."""
     for row, col, kernels in _windows(field, window, callback):
         h, w = kernels.shape[-2:]
-        sites = lr[..., row : row + h, col : col + w].contiguous()
-        add_window(canvas, scatter_sites(sites, kernels, field.scale), row, col, field.scale)
+        lr_pixels = lr[..., row : row + h, col : col + w].contiguous()
+        add_window(
+            canvas, scatter_lr_pixels(lr_pixels, kernels, field.scale), row, col, field.scale
+        )
     return canvas
 
 
@@ -82,11 +84,11 @@ def sart_weights(field: KernelField, window: int = 128) -> Tensor:
         around = field.dense(slice(r0, r1), slice(c0, c1))
         # A window's own border reflects where the canvas does not; `2 * reach` LR pixels hide that.
         total = around.new_zeros((field.batch, 1, (r1 - r0) * scale, (c1 - c0) * scale))
-        sites = around.new_ones((field.batch, 1, r1 - r0, c1 - c0))
-        add_window(total, scatter_sites(sites, around, scale), 0, 0, scale)
+        lr_pixels = around.new_ones((field.batch, 1, r1 - r0, c1 - c0))
+        add_window(total, scatter_lr_pixels(lr_pixels, around, scale), 0, 0, scale)
         h, w = kernels.shape[-2:]
         padded = pad_window(total, rows.start - r0, h, cols.start - c0, w, scale)
-        ones[..., rows, cols] = gather_sites(padded, kernels, scale)
+        ones[..., rows, cols] = gather_lr_pixels(padded, kernels, scale)
     return ones
 
 

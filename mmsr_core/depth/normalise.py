@@ -49,7 +49,7 @@ def normalise_depth(inverse_depth: Tensor, low: float = 0.01, high: float = 0.99
 def depth_from_picture(
     picture: Tensor, size: tuple[int, int], invert: Literal["auto"] | bool = "auto"
 ) -> Tensor:
-    """Inverse depth from a depth picture that somebody made.
+    """Inverse depth from a depth picture of any source.
 
     Args:
         picture: `(B,1|3|4,H,W)`, grey or colour of any range; alpha is ignored.

@@ -16,7 +16,7 @@ _WINDOW = 64
 
 @runtime_checkable
 class DenseWindows(Protocol):
-    """What these functions need from a kernel field: kernels of a window of sites."""
+    """What these functions need from a kernel field: kernels of a window of LR pixels."""
 
     @property
     def batch(self) -> int:
@@ -34,7 +34,7 @@ class DenseWindows(Protocol):
         ...
 
     def dense(self, rows: slice | None = None, cols: slice | None = None) -> Tensor:
-        """`(B,441,h',w')` kernels of the sites in `rows` x `cols`."""
+        """`(B,441,h',w')` kernels of the LR pixels in `rows` x `cols`."""
         ...
 
 
@@ -44,9 +44,9 @@ Field = Tensor | DenseWindows
 def kernel_psnr(estimated: Field, true: Field, *, window: int = _WINDOW) -> Tensor:
     """Kernel PSNR: `10 log10(peak² / MSE)`.
 
-    `peak` is the largest value of the item's TRUE kernel field, over all sites and taps, and the
-    MSE is the mean over all sites and all 441 taps. Both are gathered window by window, so a large
-    field stored compactly never becomes dense as a whole.
+    `peak` is the largest value of the item's TRUE kernel field, over all LR pixels and taps. The
+    MSE is the mean over all LR pixels and all 441 taps. Both are gathered window by window, so a
+    large field stored compactly never becomes dense as a whole.
 
     Args:
         estimated: `(B,441,h,w)` tensor or a kernel field.
@@ -68,7 +68,7 @@ def kernel_psnr(estimated: Field, true: Field, *, window: int = _WINDOW) -> Tens
 
 
 def kernel_l1(estimated: Field, true: Field, *, window: int = _WINDOW) -> Tensor:
-    """Kernel L1 error: `sum |estimated - true|` over the taps, mean over the sites.
+    """Kernel L1 error: `sum |estimated - true|` over the taps, mean over the LR pixels.
 
     Args:
         estimated: `(B,441,h,w)` tensor or a kernel field.
@@ -86,7 +86,7 @@ def kernel_l1(estimated: Field, true: Field, *, window: int = _WINDOW) -> Tensor
 
 
 def best_constant_kernel(true: Field, *, window: int = _WINDOW) -> Tensor:
-    """The one kernel that fits the whole true field best in L2: its mean over the sites.
+    """The one kernel that fits the whole true field best in L2: its mean over the LR pixels.
 
     No single kernel for the item has a lower MSE, hence none a higher `kernel_psnr`.
 

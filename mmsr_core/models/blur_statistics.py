@@ -1,9 +1,8 @@
 """Statistics of a picture's differences, from which blur, noise and JPEG damage can be read.
 
 How much sharper fine differences are than coarse ones says how wide the blur is, and in which
-direction; the strongest edges say it best, the quietest places show the noise. A classical idea
-(Crete and others 2007; Zhu and others 2013 for fields of blur), here as input of a network: learnt
-from scratch, these energies took more training than everything else.
+direction. The strongest edges show it best, the quietest places show the noise. A classical idea
+(Crete and others 2007; Zhu and others 2013 for fields of blur), here as input of a network.
 """
 
 from __future__ import annotations

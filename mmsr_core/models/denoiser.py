@@ -1,4 +1,8 @@
-"""The denoiser of the flow: a 3-level U-Net on the HR / 4 grid with AMF at every level."""
+"""The denoiser of the flow: a 3-level U-Net on the HR / 4 grid with AMF at every level.
+
+`conv_in`, `encoder0`, `down1`, `encoder1`, `down2`, `bottleneck`, `up1`, `decoder1`, `up0`,
+`decoder0`, `conv_out`; the fusions act before the blocks of each level on the way down.
+"""
 
 from __future__ import annotations
 

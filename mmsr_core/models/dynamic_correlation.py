@@ -79,7 +79,7 @@ class DynamicCorrelationModule(nn.Module):
             nn.Linear(embed_dim, hidden), nn.ReLU(), nn.Linear(hidden, kernels)
         )
         fan_in = channels * kernel_size**2
-        # Flat: torch refuses to bring a five-dimensional parameter to channels_last.
+        # Flat, because a five-dimensional parameter cannot be channels_last.
         self.kernels = nn.Parameter(torch.randn(kernels, channels, fan_in) / fan_in**0.5)
         self.bias = nn.Parameter(torch.zeros(kernels, channels))
         self.gain = nn.Parameter(torch.zeros(channels))

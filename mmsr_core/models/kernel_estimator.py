@@ -1,9 +1,12 @@
-"""DKENet: the blur kernel at every LR site, with depth as evidence (SSR, arXiv 2403.05808).
+"""DKENet: the blur kernel at every LR pixel, with depth as evidence (SSR, arXiv 2403.05808).
 
-After MANet (arXiv 2108.05302) with depth entering by SFT in every block. Where the paper goes down
-once, this one goes down twice: a flat patch says nothing about its blur, so the answer has to
-come from further away, and two levels cost less than twice the blocks. A branch of its own reads
-statistics of the picture (`blur_statistics`), which say much of the answer already.
+After MANet (arXiv 2108.05302) with depth entering by SFT in every block. The paper has
+one level of downsampling, this net has two: a flat patch holds no information about its blur, so
+the net has to see further, and a second level is cheaper than twice the blocks. A branch adds
+statistics of the picture (`blur_statistics`).
+
+The U-Net: `conv_in`, `encoder0`, `down1`, `encoder1`, `down2`, `bottleneck`, `up1`, `decoder1`,
+`up0`, `decoder0`, then the heads.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from .network import Network, records_config
 
 @dataclass(frozen=True)
 class KernelEstimatorOutput:
-    """What DKENet says about every LR site."""
+    """The estimate at every LR pixel."""
 
     kernels: Tensor
     """`(B,441,h,w)`, non-negative, summing to 1."""
@@ -58,12 +61,12 @@ _EVIDENCE_RADIUS = 6  # 1 (smoothing) + 2 (difference) + 3 (local mean)
 
 
 def sharpness_evidence(lr: Tensor, scale: int) -> Tensor:
-    """What DKENet looks at, `(B,18,h,w)`.
+    """The input of DKENet, `(B,18,h,w)`.
 
     The picture, its detail, its detail at unit contrast, the scale, and the local log-energy of
     differences in four directions, one and two px apart. Blur shows in the ratio of fine to coarse
-    energy, noise in the floor of the fine one; both are small beside the picture, and a net fed the
-    bare picture had found neither after 260 steps.
+    energy, noise in the floor of the fine one. Both are small beside the picture, so they are
+    given apart.
     """
     detail = lr - F.avg_pool2d(lr, 3, 1, 1, count_include_pad=False)
     energy = _local_mean(detail.square()).mean(1, keepdim=True)
@@ -115,8 +118,8 @@ def _start_smooth(last: nn.Module, amount: float) -> None:
         last.weight[:, index, 0, 0] = pattern.reshape(-1) * amount
 
 
-def _to_sites(cells: Tensor) -> Tensor:
-    """From the cells to the LR sites, bilinearly."""
+def _to_lr_pixels(cells: Tensor) -> Tensor:
+    """From the cells to the LR pixels, bilinearly."""
     return F.interpolate(cells, scale_factor=4, mode="bilinear", align_corners=False)
 
 
@@ -176,7 +179,7 @@ class StatisticsBranch(nn.Module):
             At the cells: features `(B,C,h/4,w/4)`, what they add to the logits of the kernel's taps
             `(B,441,h/4,w/4)`, and to noise and JPEG `(B,2,h/4,w/4)`.
         """
-        # What matters are small differences of large logarithms: too fine for bfloat16.
+        # Small differences of large logarithms matter here: bfloat16 is too coarse.
         with full_precision(inputs.device):
             hidden = self.mlp(inputs)
             return self.features(hidden), self.logits(hidden), self.damage(hidden)
@@ -269,7 +272,7 @@ class KernelEstimator(Network):
         self.basis_spread.copy_(basis.spread)
 
     def read_cells(self, inputs: Tensor) -> KernelEstimatorOutput:
-        """What the statistics alone say, at cells of 4x4 LR px: quick to train, rough to use.
+        """The estimate from the statistics alone, at cells of 4x4 LR px: fast to train, coarse.
 
         Args:
             inputs: `(B,K,h/4,w/4)` from `statistics.inputs`.
@@ -317,6 +320,6 @@ class KernelEstimator(Network):
         features = self.decoder0(e0 + self.up0(l1), d0)
         logits, damage = self.head(features).float(), self.damage(features).float()
         if read is not None:
-            logits = logits + _to_sites(read[1])
-            damage = damage + _to_sites(read[2])
+            logits = logits + _to_lr_pixels(read[1])
+            damage = damage + _to_lr_pixels(read[2])
         return _estimate(torch.softmax(logits, 1), damage)

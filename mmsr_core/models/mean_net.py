@@ -1,4 +1,7 @@
-"""The mean net: an estimate of the posterior mean, given the picture and its measured degradation.
+"""The mean net: a regression network that estimates the posterior mean.
+
+Trained with L1 and L2 losses, its output is the average of all sharp pictures that fit the input:
+the answer with the highest PSNR. The literature calls such a network a regressor.
 
 A plain residual body on the HR / 4 grid. (SSR uses RRDB, which at equal size is five times slower
 on a CPU.) The kernel acts twice: as PCA codes that modulate every block (SFT), and through the

@@ -47,7 +47,7 @@ class Refinement:
             iterations: T, at least 1.
             gamma: weight of the new kernels, 0..1.
             fixed_depth: keep `depth` in every round. Without `initial` one round is enough then,
-                since DKENet would be asked the same question again.
+                since nothing that DKENet sees would change.
         """
         self._context = context
         self._scene = scene

@@ -1,4 +1,4 @@
-"""Windows of derived canvases, made on demand: the bicubic base, and site maps on the grid."""
+"""Windows of derived canvases, made on demand: the bicubic base, and LR pixel maps on the grid."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def enlarge_bicubic(lr: Tensor, scale: int, size: tuple[int, int], core: int = 5
 
 @lru_cache(maxsize=16)
 def _bicubic_taps(scale: int) -> tuple[tuple[tuple[int, float], ...], ...]:
-    """For each of the `scale` phases, its (site offset -2..2, weight) pairs; a = -0.75."""
+    """For each of the `scale` phases, its (LR pixel offset -2..2, weight) pairs; a = -0.75."""
     a = -0.75
     phases = []
     for phase in range(scale):
@@ -64,10 +64,10 @@ def _bicubic_taps(scale: int) -> tuple[tuple[tuple[int, float], ...], ...]:
 
 def _enlarge(x: Tensor, scale: int, span: Span, dim: int) -> Tensor:
     """Cells `span.low .. span.high` of `x` enlarged along `dim`."""
-    sites = x.shape[dim]
-    low, high = min(span.low, sites * scale - 1), min(span.high, sites * scale)
+    lr_pixels = x.shape[dim]
+    low, high = min(span.low, lr_pixels * scale - 1), min(span.high, lr_pixels * scale)
     first, last = low // scale, -(-high // scale)
-    index = torch.arange(first - 2, last + 2, device=x.device).clamp_(0, sites - 1)
+    index = torch.arange(first - 2, last + 2, device=x.device).clamp_(0, lr_pixels - 1)
     around = x.index_select(dim, index)
     phases = []
     for taps in _bicubic_taps(scale):
@@ -77,33 +77,34 @@ def _enlarge(x: Tensor, scale: int, span: Span, dim: int) -> Tensor:
             made = part * weight if made is None else made.add_(part, alpha=weight)
         phases.append(made)
     out = torch.stack(phases, dim + 1).flatten(dim, dim + 1)
-    if span.high <= sites * scale:
+    if span.high <= lr_pixels * scale:
         return out.narrow(dim, low - first * scale, high - low)
-    cells = torch.arange(span.low, span.high, device=x.device).clamp_(max=sites * scale - 1)
+    cells = torch.arange(span.low, span.high, device=x.device).clamp_(max=lr_pixels * scale - 1)
     return out.index_select(dim, cells - first * scale)
 
 
-def grid_window(site_map: Tensor, scale: int, tile: Tile) -> Tensor:
-    """A map at the LR sites, `(B,C,h,w)`, resampled to a window of the HR / 4 grid (bilinear).
+def grid_window(lr_pixel_map: Tensor, scale: int, tile: Tile) -> Tensor:
+    """A map at the LR pixels, `(B,C,h,w)`, resampled to a window of the HR / 4 grid (bilinear).
 
-    Cell `j` of the grid is centred on HR coordinate `4 j + 1.5`, site `i` on `s i + (s - 1) / 2`.
+    Cell `j` of the grid is centred on HR coordinate `4 j + 1.5`, LR pixel `i` on
+    `s i + (s - 1) / 2`.
     At scale 4 the two grids are the same and the values are copied.
     """
-    out = _along(site_map, scale, tile.rows, -2)
+    out = _along(lr_pixel_map, scale, tile.rows, -2)
     return _along(out, scale, tile.cols, -1)
 
 
-def _along(site_map: Tensor, scale: int, span: Span, dim: int) -> Tensor:
-    size = site_map.shape[dim]
+def _along(lr_pixel_map: Tensor, scale: int, span: Span, dim: int) -> Tensor:
+    size = lr_pixel_map.shape[dim]
     cells = torch.arange(span.low, span.high, dtype=torch.float64)
     at = ((cells * 4 + 2) / scale - 0.5).clamp(0, size - 1)
     below = at.floor()
-    share = (at - below).to(site_map.dtype)
-    first = below.long().to(site_map.device)
-    low = site_map.index_select(dim, first)
+    share = (at - below).to(lr_pixel_map.dtype)
+    first = below.long().to(lr_pixel_map.device)
+    low = lr_pixel_map.index_select(dim, first)
     if not bool(share.any()):
         return low
-    high = site_map.index_select(dim, (first + 1).clamp_max(size - 1))
-    shape = [1] * site_map.ndim
+    high = lr_pixel_map.index_select(dim, (first + 1).clamp_max(size - 1))
+    shape = [1] * lr_pixel_map.ndim
     shape[dim] = -1
-    return torch.lerp(low, high, share.view(shape).to(site_map.device))
+    return torch.lerp(low, high, share.view(shape).to(lr_pixel_map.device))

@@ -110,9 +110,9 @@ def _with_ellipses(canvas: Tensor, sigma: Tensor, angle: Tensor, cell_px: int) -
     shadow = Image.new("L", mask.size, 0)
     for y in _centres(height, cell_px):
         for x in _centres(width, cell_px):
-            site = (int(y * rows / height), int(x * columns / width))
-            major, minor = (float(value) * enlarged for value in sigma[:, site[0], site[1]])
-            points = _ellipse(x, y, major, minor, float(angle[site]))
+            lr_pixel = (int(y * rows / height), int(x * columns / width))
+            major, minor = (float(value) * enlarged for value in sigma[:, lr_pixel[0], lr_pixel[1]])
+            points = _ellipse(x, y, major, minor, float(angle[lr_pixel]))
             ImageDraw.Draw(shadow).line(points, fill=255, width=4 * _FINER, joint="curve")
             ImageDraw.Draw(mask).line(points, fill=255, width=round(1.6 * _FINER), joint="curve")
     picture = to_picture(canvas)

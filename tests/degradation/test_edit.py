@@ -107,7 +107,7 @@ def test_codes_and_large_fields_by_windows(monkeypatch):
     assert wider.basis is None
     dense = KernelField.from_dense(coded.dense(), 4)
     assert torch.equal(edit_field(dense, KernelEdit(blur_scale=1.1)).data, wider.data)
-    monkeypatch.setattr("mmsr_core.degradation.edit._DENSE_SITES", 100)
+    monkeypatch.setattr("mmsr_core.degradation.edit._DENSE_LR_PIXELS", 100)
     kept = edit_field(coded, KernelEdit(blur_scale=1.1))
     assert kept.basis is basis
     assert (kept.dense() - wider.dense()).abs().max() < 0.02

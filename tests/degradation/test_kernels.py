@@ -19,8 +19,8 @@ from mmsr_core.errors import InputError, ShapeError
 SCALES = (1, 2, 3, 4, 8)
 
 
-def maps(value: float, sites: int = 3) -> torch.Tensor:
-    return torch.full((2, sites, sites), value)
+def maps(value: float, lr_pixels: int = 3) -> torch.Tensor:
+    return torch.full((2, lr_pixels, lr_pixels), value)
 
 
 def kernels_of(family: str, scale: int) -> torch.Tensor:
@@ -42,7 +42,7 @@ def test_kernels_are_distributions(family: str, scale: int) -> None:
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("family", ["gaussian", "motion", "disk"])
-def test_kernels_are_centred_on_their_site(family: str, scale: int) -> None:
+def test_kernels_are_centred_on_their_lr_pixel(family: str, scale: int) -> None:
     kernels = kernels_of(family, scale)
     x, y = window_offsets_px(scale)
     for offsets in (x, y):

@@ -12,7 +12,7 @@ from mmsr_core.degradation import (
 )
 from mmsr_core.pipeline import DegradationEstimate
 from mmsr_demo.work.compare import damage_picture, load_lpips, metrics_folder
-from mmsr_demo.work.inspection import MAX_SITES, inspect_run
+from mmsr_demo.work.inspection import MAX_LR_PIXELS, inspect_run
 
 
 def picture(h, w, seed=0):
@@ -68,7 +68,7 @@ def test_a_place_of_the_map_has_its_own_kernel(tmp_path):
     assert seen.summary_place() == "towards the right edge"
     # Every place of the map, edges included, names a kernel that is kept.
     for x in (-0.1, 0.0, 0.999, 1.0, 2.0):
-        row, column = seen.site_at(x, x)
+        row, column = seen.lr_pixel_at(x, x)
         assert 0 <= row < 20
         assert 0 <= column < 30
 
@@ -87,7 +87,7 @@ def test_the_map_without_its_bar_has_the_picture_s_shape(tmp_path):
 def test_large_fields_are_thinned_and_keep_their_words(tmp_path):
     small = inspect_run(picture(40, 60), estimate(two_sided(40, 60)), tmp_path)
     large = inspect_run(picture(160, 240), estimate(two_sided(160, 240)), tmp_path)
-    assert large.field.height * large.field.width <= MAX_SITES
+    assert large.field.height * large.field.width <= MAX_LR_PIXELS
     assert large.sentences() == small.sentences()
 
 

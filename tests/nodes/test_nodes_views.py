@@ -35,12 +35,12 @@ def test_kernel_view_holds_places_kernels_and_picture(pack, convert, pipe):
     assert {len(view[k]) for k in ("major", "minor", "angle", "peak")} == {32 * 9}
     assert view["atlas"].shape == (1, 32 * 21, 9 * 21)
     assert view["picture"].shape == (3, 40, 9)
-    # Place (5, 4) is site (6, 4): its kernel, scaled to its peak, lies at its place in the atlas.
-    site = int((5 + 0.5) * 40 / 32)
-    kernel = field.dense(slice(site, site + 1), slice(4, 5)).reshape(21, 21)
+    # Place (5, 4) is LR pixel (6, 4): its kernel, scaled to its peak, lies there in the atlas.
+    lr_pixel = int((5 + 0.5) * 40 / 32)
+    kernel = field.dense(slice(lr_pixel, lr_pixel + 1), slice(4, 5)).reshape(21, 21)
     tile = view["atlas"][0, 5 * 21 : 6 * 21, 4 * 21 : 5 * 21]
     torch.testing.assert_close(tile, kernel / kernel.max(), rtol=0, atol=1e-5)
-    sigma = field.moments().blur_sigma_px[0, :, site, 4]
+    sigma = field.moments().blur_sigma_px[0, :, lr_pixel, 4]
     at = 5 * 9 + 4
     assert [view["major"][at], view["minor"][at]] == pytest.approx(sigma.tolist(), abs=1e-3)
 

@@ -150,8 +150,8 @@ def test_refinement_blends_into_an_initial_estimate(pipe, picture) -> None:
 
 @pytest.mark.parametrize("compact", [False, True])
 def test_refinement_goes_on_from_an_edited_field(pipe, picture, monkeypatch, compact) -> None:
-    """Below scale 4 an estimate has a code for each block of sites, an edited one for each site."""
-    monkeypatch.setattr("mmsr_core.degradation.edit._DENSE_SITES", 0 if compact else 1 << 18)
+    """Below scale 4 an estimate has a code for each block of LR pixels, an edited one for each."""
+    monkeypatch.setattr("mmsr_core.degradation.edit._DENSE_LR_PIXELS", 0 if compact else 1 << 18)
     lr = picture(11, 13)
     estimate = pipe.estimate_degradation(lr, 2)
     edited = edit_field(estimate.kernel_field, KernelEdit(blur_scale=1.5))

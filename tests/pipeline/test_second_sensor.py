@@ -42,7 +42,7 @@ def net() -> FusionNet:
 
 
 def canvases(h: int, w: int, scale: int, batch: int = 1):
-    """Visible and guide canvases of `h` x `w` sites, and their clarity."""
+    """Visible and guide canvases of `h` x `w` LR pixels, and their clarity."""
     size = (h * scale + -(h * scale) % 16, w * scale + -(w * scale) % 16)
     visible, guide = rand(batch, 3, *size), rand(batch, 3, *size, seed=1)
     return visible, guide, (rand(batch, 1, h, w, seed=2), rand(batch, 1, h, w, seed=3))

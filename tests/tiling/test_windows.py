@@ -50,22 +50,22 @@ def test_far_from_the_origin_a_pixel_is_the_same_in_every_window(scale: int) -> 
     ("scale", "size"), [(1, (16, 24)), (2, (6, 10)), (8, (3, 5)), (3, (8, 12))]
 )
 def test_grid_window_is_bilinear_on_the_same_centres(scale: int, size: tuple[int, int]) -> None:
-    sites = picture(*size)
+    lr_pixels = picture(*size)
     cells = tuple(v * scale // 4 for v in size)
-    whole = F.interpolate(sites, size=cells, mode="bilinear", align_corners=False)
+    whole = F.interpolate(lr_pixels, size=cells, mode="bilinear", align_corners=False)
     for low in range(cells[1]):
         tile = Tile(span(0, cells[0]), span(low, min(low + 5, cells[1])))
-        got = grid_window(sites, scale, tile)
+        got = grid_window(lr_pixels, scale, tile)
         torch.testing.assert_close(got, whole[..., tile.cols.window], atol=1e-6, rtol=0)
 
 
 def test_grid_window_copies_at_scale_4() -> None:
-    sites = picture(7, 9)
-    got = grid_window(sites, 4, Tile(span(2, 7), span(0, 9)))
-    assert torch.equal(got, sites[..., 2:7, :])
+    lr_pixels = picture(7, 9)
+    got = grid_window(lr_pixels, 4, Tile(span(2, 7), span(0, 9)))
+    assert torch.equal(got, lr_pixels[..., 2:7, :])
 
 
-def test_grid_window_repeats_the_last_site_beyond_the_border() -> None:
-    sites = picture(7, 9)
-    got = grid_window(sites, 4, Tile(span(5, 12), span(8, 12)))
-    assert torch.equal(got[..., 2:, :], sites[..., 6:7, 8:9].expand(-1, -1, 5, 4))
+def test_grid_window_repeats_the_last_lr_pixel_beyond_the_border() -> None:
+    lr_pixels = picture(7, 9)
+    got = grid_window(lr_pixels, 4, Tile(span(5, 12), span(8, 12)))
+    assert torch.equal(got[..., 2:, :], lr_pixels[..., 6:7, 8:9].expand(-1, -1, 5, 4))

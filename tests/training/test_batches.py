@@ -59,7 +59,7 @@ def test_same_seed_same_batches(photos) -> None:
 @pytest.mark.parametrize(("position", "scale"), list(enumerate((4, 2, 3, 8, 1))))
 def test_shapes_and_ranges(photos, position: int, scale: int) -> None:
     shares = tuple(float(i == position) for i in range(5))
-    batch = batches(photos, count=1, shares=shares, depth_dropout=0.0, max_sites=24)[0]
+    batch = batches(photos, count=1, shares=shares, depth_dropout=0.0, max_lr_pixels=24)[0]
     assert batch.scale == scale
     side = min(48, 24 * scale)
     assert batch.hr.shape == (2, 3, side, side)
@@ -135,11 +135,11 @@ def test_dropped_kernels_leave_no_trace(photos) -> None:
 def test_to_grid_is_the_pipelines_resampling() -> None:
     from mmsr_core.tiling import Span, Tile, grid_window
 
-    sites = torch.rand(1, 2, 6, 10)
+    lr_pixels = torch.rand(1, 2, 6, 10)
     for scale, size in ((4, (6, 10)), (2, (3, 5)), (8, (12, 20))):
         whole = Tile(*(Span(0, n, 0, n) for n in size))
-        expected = grid_window(sites, scale, whole)
-        torch.testing.assert_close(to_grid(sites, size), expected, atol=1e-6, rtol=0)
+        expected = grid_window(lr_pixels, scale, whole)
+        torch.testing.assert_close(to_grid(lr_pixels, size), expected, atol=1e-6, rtol=0)
 
 
 def test_held_out_photographs_are_not_trained_on(photos) -> None:

@@ -38,7 +38,7 @@ class Batch:
     noise_std: Tensor
     jpeg_quality: Tensor
     depth: Tensor | None
-    """`(B,1,h,w)` inverse depth at the LR sites, as an estimator would give it; None: left out."""
+    """`(B,1,h,w)` inverse depth at the LR pixels, as an estimator would give it; None: left out."""
     scale: int
     prompt: Tensor | None = None
     """`(B,512)` embeddings of the photographs' captions; NaN for those without one."""
@@ -51,7 +51,7 @@ def degraded(
     config: SynthesisConfig | None = None,
     scale_shares: tuple[float, ...] = (0.76, 0.08, 0.06, 0.06, 0.04),
     depth_dropout: float = 0.25,
-    max_sites: int = 96,
+    max_lr_pixels: int = 96,
     second_order_share: float = 0.0,
 ) -> Iterator[Batch]:
     """Degrade `pairs` of (hr, depth) at random; the scale is drawn for each batch.
@@ -60,14 +60,14 @@ def degraded(
     one kernel field, noise and JPEG.
 
     Depth drives part of the kernel fields; what the networks get is a damaged copy of it, since an
-    estimator's depth is never the one that made the blur. A batch has at most `max_sites` LR px a
-    side: at scale 1 a whole patch would cost the kernel estimator sixteen times what it does at 4.
+    estimator's depth is never the one that made the blur. A batch has at most `max_lr_pixels`
+    a side: at scale 1 a whole patch would cost the kernel estimator 16 times as much as at 4.
     """
     generator = torch.Generator(device).manual_seed(seed)
     shares = torch.tensor(scale_shares, device=device, dtype=torch.float32)
     for hr, depth in pairs:
         scale = SCALES[int(torch.multinomial(shares, 1, generator=generator))]
-        side = min(hr.shape[-1], max_sites * scale)
+        side = min(hr.shape[-1], max_lr_pixels * scale)
         hr = hr[..., :side, :side].to(device, non_blocking=True)
         depth = depth[..., : side // 4, : side // 4]
         at_lr: Tensor | None = None

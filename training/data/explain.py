@@ -31,14 +31,14 @@ def closest_gaussian(hr: Tensor, lr: Tensor, scale: int) -> tuple[Tensor, Tensor
             for i in range(CANDIDATES)
         ]
     )
-    sites = lr.shape[-2:]
+    lr_pixels = lr.shape[-2:]
     errors = torch.stack(
         [
-            (degrade(hr, k.view(1, -1, 1, 1).expand(len(hr), -1, *sites), scale) - lr)
+            (degrade(hr, k.view(1, -1, 1, 1).expand(len(hr), -1, *lr_pixels), scale) - lr)
             .square()
             .mean((1, 2, 3))
             for k in kernels
         ]
     )
     least, best = errors.min(0)
-    return kernels[best][:, :, None, None].expand(-1, -1, *sites), least.sqrt()
+    return kernels[best][:, :, None, None].expand(-1, -1, *lr_pixels), least.sqrt()

@@ -78,7 +78,7 @@ def estimate_loss(
     """What DKENet is trained on, and its parts.
 
     Args:
-        estimate: of sites or cells, `(B,.,h,w)`.
+        estimate: of LR pixels or cells, `(B,.,h,w)`.
         kernels: `(B,441,h,w)`, the truth there.
         offsets_px: `(3,441)` or `(B,3,441)`: x x, y y and x y of the taps, HR px squared; see
             `moment_weights`.
@@ -100,7 +100,7 @@ def estimate_loss(
 
 
 def moment_weights(scale: int, device: torch.device) -> Tensor:
-    """`(3,441)`: what second moments xx, yy, xy about the site's centre weigh the taps with."""
+    """`(3,441)`: what second moments xx, yy, xy about the LR pixel's centre weigh the taps with."""
     x, y = window_offsets_px(scale, device)
     return torch.stack((x * x, y * y, x * y))
 

@@ -92,7 +92,7 @@ def degraded_batches(
     args: argparse.Namespace,
     photos: list[Photo],
     device: torch.device,
-    max_sites: int = 96,
+    max_lr_pixels: int = 96,
     prompts: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Batch]:
     """Endless training batches as the command line asks for them.
@@ -116,7 +116,7 @@ def degraded_batches(
         args.seed,
         config,
         shares,
-        max_sites=max_sites,
+        max_lr_pixels=max_lr_pixels,
         second_order_share=args.second_order_share,
     )
     if prompts is None:

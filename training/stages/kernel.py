@@ -52,7 +52,7 @@ def main() -> None:
         model.set_basis(given or fit_basis(model.config.basis_rank))
     model = model.to(device).to(memory_format=torch.channels_last)
     training, validation = split(load_photos(args.data, args.depth_file))
-    batches = degraded_batches(args, training, device, max_sites=72)
+    batches = degraded_batches(args, training, device, max_lr_pixels=72)
     fixed = held_out_batches(validation, device, count=2, size=288)
 
     def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:

@@ -41,7 +41,7 @@ SETS = {
 
 
 def whole(photo: Photo, most: int = 512) -> tuple[Tensor, Tensor | None]:
-    """The middle of a photograph `(1,3,H,W)`, and its depth at the LR sites `(1,1,h,w)`."""
+    """The middle of a photograph `(1,3,H,W)`, and its depth at the LR pixels `(1,1,h,w)`."""
     unit = 4 * SCALE
     height, width = (min(most, n) // unit * unit for n in photo.pixels.shape[:2])
     top, left = (photo.pixels.shape[0] - height) // 2, (photo.pixels.shape[1] - width) // 2

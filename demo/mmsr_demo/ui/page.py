@@ -27,7 +27,7 @@ from .theme import TITLE
 CLEAN_EVERY_S, KEEP_FILES_S = 300, 3600
 """How often old files are looked for, and how long they stay."""
 RETRY_S = 3.0
-"""After how long the examples are tried again when somebody else was served first."""
+"""After how long the examples are tried again when a user's job came first."""
 
 
 def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
@@ -46,7 +46,7 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
     except BaseException:
         engine.close()
         raise
-    # Only now: a page that cannot be built takes nobody's cache away.
+    # Only now: a page that cannot be built leaves the cache of another alone.
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.root)
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(workspace.root / "examples")
     session = PageSession(engine)
@@ -78,9 +78,9 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
 
 
 def warm_up(engine: Engine) -> threading.Thread:
-    """Restores the examples in the background, so that they are instant; gives way to any job."""
+    """Restores the examples in the background, so that they are instant. Any job comes first."""
 
-    def give_way(progress: Progress) -> None:
+    def stop_for_jobs(progress: Progress) -> None:
         del progress
         if engine.has_waiting_jobs:
             raise Stopped
@@ -93,11 +93,11 @@ def warm_up(engine: Engine) -> threading.Thread:
             name = waiting[0]
             job = RestoreJob(EXAMPLES / name, name, steps=steps, detail=detail)
             try:
-                engine.restore(job, give_way, keep=True)
-            except Stopped:  # Somebody came first: again when there is time.
+                engine.restore(job, stop_for_jobs, keep=True)
+            except Stopped:  # A user's job came first: try again later.
                 closed.wait(RETRY_S)
                 continue
-            except (MMSRError, OSError):  # Said when somebody asks for it.
+            except (MMSRError, OSError):  # Reported when a user restores a picture.
                 return
             del waiting[0]
 

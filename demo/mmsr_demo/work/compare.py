@@ -68,7 +68,7 @@ def damage_picture(
         seed: of the noise.
     """
     from mmsr_core.degradation import add_damage, gaussian_kernels
-    from mmsr_core.degradation.operator import gather_sites, pad_window
+    from mmsr_core.degradation.operator import gather_lr_pixels, pad_window
 
     height, width = (side // scale for side in good.shape[-2:])
     lr = good.new_empty((1, 3, height, width))
@@ -81,7 +81,7 @@ def damage_picture(
             sigma = part.view(1, 1, -1).expand(1, rows, -1)
             kernels = gaussian_kernels(sigma, sigma, torch.zeros_like(sigma), scale)
             padded = pad_window(good, top, rows, left, len(part), scale)
-            lr[..., top : top + rows, left : left + len(part)] = gather_sites(
+            lr[..., top : top + rows, left : left + len(part)] = gather_lr_pixels(
                 padded, kernels, scale
             )
     lr = (add_damage(lr, noise_255 / 255, seed=seed) * 255).round() / 255

@@ -20,7 +20,7 @@ from ..ui import messages as words
 if TYPE_CHECKING:
     from mmsr_core.pipeline import DegradationEstimate
 
-MAX_SITES = 128 * 128
+MAX_LR_PIXELS = 128 * 128
 """Kernels kept of a picture: 30 codes in float16 each, 1 MB."""
 _MAP_SIDE = 256
 _THUMBNAIL_SIDE = 384
@@ -110,7 +110,7 @@ class Inspection:
             "jpeg_quality": round(self.jpeg_quality, 1),
         }
 
-    def site_at(self, x: float, y: float) -> tuple[int, int]:
+    def lr_pixel_at(self, x: float, y: float) -> tuple[int, int]:
         """(row, column) of the kept kernel at a place of the map, x and y in 0..1."""
         rows, columns = self.field.height, self.field.width
         row = min(rows - 1, max(0, int(y * rows)))
@@ -127,17 +127,17 @@ class Inspection:
         Returns:
             `(3,21*zoom,21*zoom)` float32 in 0..1, and a sentence.
         """
-        row, column = self.site_at(x, y)
-        site = KernelField(
+        row, column = self.lr_pixel_at(x, y)
+        lr_pixel = KernelField(
             self.field.data[..., row : row + 1, column : column + 1],
             self.field.scale,
             self.field.basis,
             checked=True,
         )
-        kernel = site.dense()[0].reshape(21, 21)
+        kernel = lr_pixel.dense()[0].reshape(21, 21)
         picture = heat(kernel, 0.0, max(float(kernel.max()), 1e-6))
         picture = picture.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
-        moments = site.moments()
+        moments = lr_pixel.moments()
         major, minor = (float(v) for v in moments.blur_sigma_px.flatten())
         return picture, words.shape_words(major, minor, float(moments.angle_rad))
 
@@ -164,7 +164,7 @@ def inspect_run(
     """
     whole = estimate.kernel_field
     stride = 1
-    while -(-whole.height // stride) * -(-whole.width // stride) > MAX_SITES:
+    while -(-whole.height // stride) * -(-whole.width // stride) > MAX_LR_PIXELS:
         stride += 1
     data = whole.data[:1, :, ::stride, ::stride].float().half().clone()
     if whole.basis is None:

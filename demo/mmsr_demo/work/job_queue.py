@@ -1,4 +1,4 @@
-"""One job at a time, and those that wait for it."""
+"""A queue that lets one job compute at a time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 from mmsr_core.types import Progress, ProgressCallback
 
-_PATIENCE_SECONDS = 0.2
-"""How often one who waits says so."""
+_REPORT_SECONDS = 0.2
+"""How often a waiting job reports progress."""
 
 
 class JobQueue:
-    """Hands out the right to compute, to one at a time."""
+    """One job runs, the others wait."""
 
     def __init__(self) -> None:
-        """Nobody computes yet."""
+        """An empty queue."""
         self._one_job = threading.Lock()
         self._counting = threading.Lock()
         self._waiting = 0
@@ -33,15 +33,15 @@ class JobQueue:
 
     @contextmanager
     def wait_for_turn(self, callback: ProgressCallback) -> Iterator[None]:
-        """The right to compute. Waiting reports, so that it can be ended like any other stage.
+        """Wait until no other job runs, then hold the queue for the block.
 
         Args:
-            callback: told several times a second while waiting; may raise to give up.
+            callback: called several times a second while waiting; may raise to give up.
         """
         with self._counting:
             self._waiting += 1
         try:
-            while not self._one_job.acquire(timeout=_PATIENCE_SECONDS):
+            while not self._one_job.acquire(timeout=_REPORT_SECONDS):
                 callback(Progress("wait", 0, 1))
         finally:
             with self._counting:

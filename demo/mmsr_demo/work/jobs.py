@@ -16,7 +16,7 @@ class Made(Protocol):
 
     @property
     def own_folder(self) -> Path | None:
-        """The folder that its run made, which goes where nobody is given the result."""
+        """The folder that its run made. It is deleted with a result that is not shown."""
         ...
 
 

@@ -76,7 +76,7 @@ class StopFlags:
 
 
 class _Watch:
-    """The progress callback of a run: keeps the newest moment, raises when the flag is set."""
+    """The progress callback of a run: keeps the newest update, raises when the flag is set."""
 
     def __init__(self, flag: threading.Event) -> None:
         self._flag = flag
@@ -121,8 +121,8 @@ def watch_run(
     Args:
         work: takes a progress callback, which must be called at least once a tile.
         flag: set from anywhere, it ends the run.
-        discard: called with a result that came all the same and is given to nobody, or to one
-            who closes the iterator while he has it.
+        discard: called with a result that is not shown: the run was stopped, or the iterator was
+            closed before or while it yielded `Finished`.
 
     Raises:
         Stopped: the flag was set.
@@ -131,10 +131,10 @@ def watch_run(
     watch = _Watch(flag)
     outcome: deque[Finished[Result] | BaseException] = deque()
     left = threading.Event()
-    """Nobody waits for the result any more."""
+    """Set when the iterator is closed."""
 
     def drop() -> None:
-        """Whoever comes second, the run or the one who leaves, finds the result here."""
+        """Discard the result. Called when both the run has ended and the iterator is closed."""
         try:
             end = outcome.pop()
         except IndexError:
@@ -145,7 +145,7 @@ def watch_run(
     def run() -> None:
         try:
             outcome.append(Finished(work(watch)))
-        except BaseException as error:  # noqa: BLE001 - handed to the one who waits.
+        except BaseException as error:  # noqa: BLE001 - raised in the waiting thread.
             outcome.append(error)
         finally:
             watch.changed.set()
@@ -157,9 +157,9 @@ def watch_run(
     try:
         while thread.is_alive():
             watch.changed.wait(_WAIT_SECONDS)
-            moment = watch.take()
-            if moment is not None:
-                yield moment
+            update = watch.take()
+            if update is not None:
+                yield update
                 time.sleep(_WAIT_SECONDS)  # A page needs no more than a few pictures a second.
             if flag.is_set():
                 thread.join()
@@ -171,7 +171,7 @@ def watch_run(
             raise Stopped
         try:
             yield end
-        except BaseException:  # Whoever asked could not show it, or has left.
+        except BaseException:  # It could not be shown, or the page was left.
             discard(end.value)
             raise
     finally:

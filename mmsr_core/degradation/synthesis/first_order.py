@@ -139,8 +139,8 @@ def sample_kernels(
 
     Args:
         batch: pictures.
-        height: LR sites down.
-        width: LR sites across.
+        height: LR pixels down.
+        width: LR pixels across.
         scale: SR factor.
         generator: source of randomness; its device is where the kernels are made.
         config: shares and ranges.
@@ -224,7 +224,7 @@ def synthesise(
         scale: SR factor, 1..16.
         generator: source of randomness.
         config: shares and ranges.
-        depth: optional `(B,h,w)` inverse depth at the LR sites, 0..1.
+        depth: optional `(B,h,w)` inverse depth at the LR pixels, 0..1.
 
     Raises:
         InputError: sides that are not multiples of `scale`.

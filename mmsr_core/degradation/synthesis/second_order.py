@@ -3,7 +3,7 @@
 The model and the ranges are those published with Real-ESRGAN (arXiv 2107.10833, section 3 and its
 training configuration): generalised and plateau Gaussians, sinc filters for ringing, resizing in
 both directions with area, bilinear and bicubic (no antialias), Gaussian or shot noise, grey in 40 %
-of the pictures. The blur of such a picture is no single kernel at its LR sites, so none is given.
+of the pictures. The blur of such a picture is no single kernel at its LR pixels, so none is given.
 """
 
 from __future__ import annotations
