@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="0 takes a free one (default 7860)",
     )
     parser.add_argument(
-        "--model", default="small", metavar="small|base|PATH", help="weights (default small)"
+        "--model", default="small", metavar="NAME", help="weights: small, a folder, or owner/name"
     )
     parser.add_argument(
         "--device",
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from . import DemoSettings, run_demo
 
     model = args.model
-    if os.path.isdir(model) and model not in ("small", "base"):
+    if os.path.isdir(model) and model != "small":
         model = Path(model)
     settings = DemoSettings(
         host=args.host,

@@ -118,11 +118,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=number(0, 1, above=True),
         default=0.9,
         metavar="G",
-        help="weight of each new kernel estimate, from the second round on (default 0.9)",
+        help=argparse.SUPPRESS,  # without effect at one round, the default
     )
     group = parser.add_argument_group("model and machine")
     group.add_argument(
-        "--model", default="small", metavar="small|base|PATH", help="weights (default small)"
+        "--model",
+        default="small",
+        metavar="NAME",
+        help="weights: small (default), a folder, or owner/name on the hub",
     )
     group.add_argument(
         "--tile",

@@ -115,13 +115,13 @@ def load_pipeline(
     device: str | torch.device = "auto",
     torch_dtype: str | torch.dtype = "auto",
 ) -> MMSREngine:
-    """Load the engine from weights that ship ("small", "base") or from a diffusers folder.
+    """Load the engine from weights that ship ("small"), a diffusers folder, or the hub.
 
     Every file is checked against the folder's list of SHA-256 sums (where it has one), and every
     network is loaded strictly: a missing or an extra key is an error.
 
     Args:
-        model: name of shipped weights, or a folder.
+        model: name of shipped weights, a folder, or "owner/name" on the hub.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         torch_dtype: "auto", "float32", "bfloat16", "float16", or torch's own. Weights stay
             float32; the networks run under autocast.

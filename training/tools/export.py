@@ -14,7 +14,6 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors.torch import save_file
 
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
@@ -22,6 +21,7 @@ from mmsr_core.models.depth_net import DepthNet
 from mmsr_core.models.fusion_net import FusionNet
 from mmsr_core.models.network import Network, load_network
 from mmsr_core.models.text_encoder import PromptTextEncoder
+from mmsr_core.optional import require
 from mmsr_core.types import CONFIG_FILE
 from mmsr_core.weights import WEIGHTS_FILE, write_sums
 
@@ -94,7 +94,8 @@ def main() -> None:
             record[component] = progress
             print(component, progress)
     if not (out / "scheduler").is_dir():
-        FlowMatchEulerDiscreteScheduler().save_pretrained(str(out / "scheduler"))
+        diffusers = require("diffusers", "diffusers", "Writing the scheduler")
+        diffusers.FlowMatchEulerDiscreteScheduler().save_pretrained(str(out / "scheduler"))
     notes.parent.mkdir(parents=True, exist_ok=True)
     notes.write_text(json.dumps(record, indent=2) + "\n")
     write_index(out)
