@@ -29,7 +29,7 @@ FILES = {
     "mmsr_core/bench/run.py": "1\n2\n",
     "benchmarks/guard.py": "1\n2\n3\n4\n",
     "demo/mmsr_demo/app.py": "from mmsr_core.a import x\nfrom . import theme\n",
-    "demo/mmsr_demo/ui/theme.py": "from .app import x\n",
+    "demo/mmsr_demo/theme.py": "from .app import x\n",
     "nodes/load.py": "from ..mmsr_core.a import x\n",
     "nodes/__pycache__/old.py": "1\n",
     "tests/nodes/test_load.py": "",
@@ -56,7 +56,7 @@ def test_every_file_belongs_to_one_part(repo: Path) -> None:
     }
     assert len(found["mmsr_core"]) == 7
     assert found["demo"] == [
-        "demo/mmsr_demo/app.py", "demo/mmsr_demo/ui/theme.py", "mmsr_core/demo/page.py",
+        "demo/mmsr_demo/app.py", "demo/mmsr_demo/theme.py", "mmsr_core/demo/page.py",
     ]  # fmt: skip
     assert found["benchmarks"] == ["benchmarks/guard.py", "mmsr_core/bench/run.py"]
     assert found["nodes"] == ["nodes/load.py"]

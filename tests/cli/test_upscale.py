@@ -276,10 +276,10 @@ def test_info_lists_weights(mmsr, model, tmp_path, monkeypatch):
 
 
 def test_the_names_of_strengths_are_the_models(upscale, picture, tmp_path):
-    from mmsr_core.cli.arguments import MODALITIES
-    from mmsr_core.models import MODALITIES as KNOWN
+    from mmsr_core.models import Denoiser
+    from mmsr_core.types import MODALITIES
 
-    assert MODALITIES == KNOWN
+    assert Denoiser().modalities == MODALITIES
     words = [word for name in MODALITIES for word in ("--strength", f"{name}=0.5")]
     assert upscale(picture, "-o", tmp_path / "o.png", *words)[0] == 0
 
