@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from PIL import Image
 _LOG = logging.getLogger(__name__)
 _DEEP_RAW_MODES = (";16B", ";16L", ";16N")
 _PNG_HEADER_BYTES = 33  # the signature and the IHDR chunk
+
+
+def has_codecs() -> bool:
+    """Whether imagecodecs is installed."""
+    return find_spec("imagecodecs") is not None
 
 
 def find_codecs(purpose: str) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import ImageFileError, InputError, ShapeError
 from .atomic import atomic_path
-from .deep import encode_png16, find_codecs
+from .deep import encode_png16, find_codecs, has_codecs
 
 _FORMATS = {
     ".png": "PNG",
@@ -136,8 +136,8 @@ def save_image(
         alpha: `(1,1,H,W)` float or None. JPEG has no alpha: there it must be 1 everywhere.
         metadata: Text entries such as the settings of a run.
         icc_profile: An RGB profile to embed.
-        bit_depth: 8, or 16 for PNG. 16 takes imagecodecs; without it 8 bits are written, with a
-            warning in the log.
+        bit_depth: 8, or 16 for PNG. 16-bit colour takes imagecodecs; without it 8 bits are
+            written, with a warning in the log. Equal channels are then written as 16-bit grey.
 
     Raises:
         ShapeError: A tensor has the wrong shape.
@@ -151,6 +151,12 @@ def save_image(
         raise ImageFileError(f"Cannot write {path} with 16 bits: only .png can. Use bit_depth=8.")
     _check_tensors(rgb, alpha)
     check_can_hold(path, (rgb.shape[2], rgb.shape[3]), alpha)
+    if bit_depth == 16 and alpha is None and not has_codecs() and bool((rgb == rgb[:, :1]).all()):
+        grey = _quantised(rgb, None, 16)[..., 0]
+        with atomic_path(path) as temporary:  # Pillow writes 16 bits of grey, not of colour
+            options = _save_options("PNG", metadata, None)
+            Image.fromarray(grey).save(temporary, format="PNG", **options)
+        return
     codecs = find_codecs(f"{path} is written") if bit_depth == 16 else None
     pixels = _quantised(
         rgb, None if file_format == "JPEG" else alpha, 8 if codecs is None else bit_depth

@@ -195,3 +195,13 @@ def test_without_imagecodecs_colour_has_eight_bits_and_it_is_said(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2
     assert all("mmsr[images]" in line for line in said)
+
+
+def test_without_imagecodecs_grey_keeps_its_sixteen_bits(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    grey = DEEP[:, :1].expand(1, 3, -1, -1)
+    save_image(tmp_path / "grey.png", grey, metadata={"Software": "mmsr"}, bit_depth=16)
+    image = load_image(tmp_path / "grey.png")
+    assert image.bit_depth == 16
+    assert torch.equal(quantised(image.rgb, 65535), quantised(grey, 65535))
+    assert caplog.records == []
