@@ -172,7 +172,8 @@ def test_named_weights_are_searched_for(folder: Path, monkeypatch) -> None:
 
 def test_half_precision_files_load_as_float32(folder: Path) -> None:
     path = folder / "mean_net" / WEIGHTS_FILE
-    before = load_file(str(path))
+    # Copies: the file is mapped into memory while it is overwritten.
+    before = {k: v.clone() for k, v in load_file(str(path)).items()}
     save_file({k: v.half() for k, v in before.items()}, str(path))
     state = load_network(folder / "mean_net", MeanNet).state_dict()
     for name, value in before.items():

@@ -135,6 +135,8 @@ def _unit(image: Image.Image) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF" and not getattr(image, "tile", None):
+        return 1  # decoded by Pillow, which applies it; before 10.1 it leaves the tag
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception as error:  # noqa: BLE001 - EXIF is a side matter: any damage means "none".

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
+from torch import nn
 
 from ..diffusion import flow_times
 from ..models import Denoiser, KernelEstimator, MeanNet
@@ -67,7 +69,15 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
         pipe.compute_dtype, pipe.model_label = engine.compute_dtype, engine.model_label
         return pipe
 
+    def save_pretrained(self, *args: Any, **kwargs: Any) -> None:
+        """See diffusers. Weights are made contiguous first, which older safetensors ask for."""
+        for network in self.components.values():
+            if isinstance(network, nn.Module):
+                for parameter in network.parameters():
+                    parameter.data = parameter.data.contiguous()
+        super().save_pretrained(*args, **kwargs)
+
     def sampling_times(self, steps: int) -> list[float]:
         """Flow times from 1 to 0 as the scheduler places them: `steps + 1` numbers."""
-        self.scheduler.set_timesteps(sigmas=flow_times(steps)[:-1])
+        self.scheduler.set_timesteps(sigmas=np.array(flow_times(steps)[:-1]))
         return [float(v) for v in self.scheduler.sigmas]

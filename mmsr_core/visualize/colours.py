@@ -104,25 +104,45 @@ def colour_scale(
     for fraction, label in zip(fractions, labels, strict=True):
         y = margin + round((1 - fraction) * (inner - 1))
         draw.line([(gap + bar, y), (gap + bar + 3, y)], fill=(230, 230, 230))
-        draw.text((gap + bar + 6, y), label, fill=(230, 230, 230), font=font, anchor="lm")
-    if font.getlength(title) <= height:
+        draw_text(draw, (gap + bar + 6, y), label, font, "lm")
+    if font.getbbox(title)[2] <= height:
         strip = Image.new("RGB", (height, title_height), (24, 24, 24))
         middle = (height // 2, title_height // 2)
-        ImageDraw.Draw(strip).text(middle, title, fill=(230, 230, 230), font=font, anchor="mm")
+        draw_text(ImageDraw.Draw(strip), middle, title, font, "mm")
         canvas.paste(strip.rotate(90, expand=True), (width - title_height - 2, 0))
     return to_tensor(canvas)
 
 
-def label_font() -> ImageFont.FreeTypeFont:
-    """Pillow's own font, so that nothing has to be installed.
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-    Raises:
-        InputError: This Pillow was built without FreeType.
+
+def label_font() -> Font:
+    """Pillow's own font, so that nothing has to be installed; before Pillow 10.1 a bitmap font."""
+    try:
+        return ImageFont.load_default(size=12)
+    except TypeError:
+        return ImageFont.load_default()
+
+
+def draw_text(
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, font: Font, anchor: str
+) -> None:
+    """Write a label in light grey.
+
+    Args:
+        draw: where.
+        at: the point (x, y) that the anchor names.
+        text: the label.
+        font: see `label_font`.
+        anchor: "lm" (left, middle) or "mm" (middle, middle).
     """
-    font = ImageFont.load_default(size=12)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise InputError("Labels need a Pillow that was built with FreeType.")
-    return font
+    colour = (230, 230, 230)
+    if isinstance(font, ImageFont.FreeTypeFont):
+        draw.text(at, text, fill=colour, font=font, anchor=anchor)
+        return
+    left, top, right, bottom = font.getbbox(text)  # bitmap fonts know no anchors
+    x = at[0] - ((right - left) // 2 if anchor[0] == "m" else 0)
+    draw.text((x, at[1] - (bottom - top) // 2), text, fill=colour, font=font)
 
 
 def to_picture(image: Tensor) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
@@ -36,7 +37,7 @@ def test_steps_are_those_of_the_scheduler(steps: int) -> None:
         return torch.tanh(z) * (1 - 0.5 * t) + 0.1 * step
 
     scheduler = FlowMatchEulerDiscreteScheduler()
-    scheduler.set_timesteps(sigmas=[1 - i / steps for i in range(steps)])
+    scheduler.set_timesteps(sigmas=np.array([1 - i / steps for i in range(steps)]))
     times = [float(s) for s in scheduler.sigmas]
     mean, noise = rand(0), seeded_noise(SHAPE, [1, 2])
     z = mean + 0.1 * noise
