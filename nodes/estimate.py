@@ -83,7 +83,7 @@ class EstimateDegradationNode(io.ComfyNode):
                     pipeline.estimate_degradation(
                         one,
                         scale,
-                        pipeline.estimate_depth(one) if own_depth is None else own_depth,
+                        own_depth,
                         tile=inputs.tile_size(tile),
                         progress=progress.item(index),
                     )
