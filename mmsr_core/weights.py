@@ -17,7 +17,7 @@ COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
 OPTIONAL_COMPONENTS = ("prompt_encoder", "fusion_net")
 """Networks that a weights folder may have: without them there are no prompts, no second sensor."""
 SUMS_FILE = "checksums.json"
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _HUB_FILES = ("*.safetensors", "*.json", "*.md")
 
 

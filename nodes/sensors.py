@@ -5,13 +5,12 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..mmsr_core.types import GUIDE_MODES
 from . import inputs
 from .convert import pick, split_image
 from .payloads import ModelHandle
 from .results import report_output, restored
 from .runtime import HostProgress, acquire, host_names
-
-MODES = ("fuse", "guide")
 
 
 class FuseSensorsNode(io.ComfyNode):
@@ -39,8 +38,8 @@ class FuseSensorsNode(io.ComfyNode):
                 inputs.detail_input(),
                 io.Combo.Input(
                     "mode",
-                    options=list(MODES),
-                    default=MODES[0],
+                    options=list(GUIDE_MODES),
+                    default="fuse",
                     tooltip=(
                         "fuse: one picture with what both sensors see. guide: the visible picture "
                         "restored, with the structure of the second sensor as a help."
@@ -69,7 +68,9 @@ class FuseSensorsNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, mode: str | None = None, seed_mode: str | None = None) -> bool | str:
         """Check the choices."""
-        return inputs.check_choices(mode=(mode, MODES), seed_mode=(seed_mode, inputs.SEED_MODES))
+        return inputs.check_choices(
+            mode=(mode, GUIDE_MODES), seed_mode=(seed_mode, inputs.SEED_MODES)
+        )
 
     @classmethod
     def execute(

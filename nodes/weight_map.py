@@ -6,12 +6,11 @@ import torch
 from comfy_api.latest import io
 
 from ..mmsr_core.errors import InputError
+from ..mmsr_core.types import MODALITIES
 from . import inputs
 from .convert import fit_map, image_from_map
 from .payloads import WeightsBatch
 from .sockets import WeightsSocket
-
-NAMES = ("lr", "kernel", "depth", "prompt", "guide")
 
 
 class WeightMapNode(io.ComfyNode):
@@ -33,7 +32,7 @@ class WeightMapNode(io.ComfyNode):
                 WeightsSocket.Input("weights", tooltip="From the SR Sampler, with steps above 0."),
                 io.Combo.Input(
                     "modality",
-                    options=list(NAMES),
+                    options=list(MODALITIES),
                     default="lr",
                     tooltip=(
                         "lr is the input picture itself, kernel the measured blur, guide the "
@@ -67,7 +66,7 @@ class WeightMapNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, modality: str | None = None) -> bool | str:
         """Check the choice."""
-        return inputs.check_choice(modality, NAMES)
+        return inputs.check_choice(modality, MODALITIES)
 
     @classmethod
     def execute(

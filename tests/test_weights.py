@@ -207,3 +207,12 @@ def test_a_repository_that_is_not_there_is_one_clear_error(monkeypatch) -> None:
         find_weights("someone/nothing")
     with pytest.raises(WeightsError, match="owner/name"):
         find_weights("nothing-of-this-name")
+
+
+@pytest.mark.parametrize("name", ["../nothing", "./nothing", ".hidden/nothing"])
+def test_a_relative_path_is_never_asked_of_the_hub(name, monkeypatch) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: pytest.fail("asked"))
+    with pytest.raises(WeightsError, match="nor a folder"):
+        find_weights(name)

@@ -19,7 +19,7 @@ _WINDOW = 128  # LR pixels a side when a whole field is walked through
 
 @dataclass(frozen=True)
 class KernelMoments:
-    """Second moments of a kernel field: the ellipse of the blur at every site."""
+    """Second moments of a kernel field: the ellipse of the blur at every LR pixel."""
 
     blur_sigma_px: Tensor
     """`(B,2,h,w)` standard deviation along the major and the minor axis, HR px."""
@@ -275,7 +275,7 @@ class KernelField:
 
 
 def constant_kernel_field(kernel: Tensor, height: int, width: int, scale: int) -> KernelField:
-    """The same kernel at every site.
+    """The same kernel at every LR pixel.
 
     Args:
         kernel: `(441,)`, `(B,441)` or `(B,21,21)`, at least 0, summing to 1.

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from ..errors import ImageFileError
-from .deep import find_codecs, is_deep_colour, read_deep_colour
+from .deep import find_codecs, is_deep_colour, read_deep_colour, warn_of_eight_bits
 
 FloatRange = Literal["unit", "stretch"]
 _STDERR_LOCK = threading.Lock()
@@ -53,13 +53,12 @@ def _pixels(
 ) -> tuple[np.ndarray, int]:
     """The picture as `(H,W,C)` float32 in 0..1, C = 1, 2 (grey+alpha), 3 or 4, and its depth."""
     key = image.info.get("transparency")
-    codecs = find_codecs(f"{path} is read") if is_deep_colour(image) else None
-    if codecs is not None:
-        values = read_deep_colour(codecs, path.read_bytes(), str(image.format))
-        if values.shape[2] == 3 and isinstance(key, tuple):
-            opaque = (values != np.array(key, np.uint16)).any(axis=2, keepdims=True)
-            values = np.concatenate([values, opaque.astype(np.uint16) * np.uint16(65535)], axis=2)
-        return values.astype(np.float32) / 65535, 16
+    if is_deep_colour(image):
+        codecs = find_codecs()
+        if codecs is not None:
+            values = read_deep_colour(codecs, path.read_bytes(), str(image.format))
+            return values.astype(np.float32) / 65535, 16
+        warn_of_eight_bits(f"{path} is read")
     if image.mode == "F" or image.mode.startswith("I"):
         return _single_channel(path, image, key, float_range)
     if image.mode == "CMYK":

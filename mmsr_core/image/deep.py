@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import logging
+import re
 import struct
 import zlib
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 _LOG = logging.getLogger(__name__)
-_DEEP_RAW_MODES = (";16B", ";16L", ";16N")
+_DEEP_RAW_MODE = re.compile("(RGB|RGBA|LA);16[BLN]")
+"""Not `RGBX`, whose fourth channel is no alpha, nor `RGBa`, whose colour is premultiplied."""
 _PNG_HEADER_BYTES = 33  # the signature and the IHDR chunk
 
 
-def has_codecs() -> bool:
-    """Whether imagecodecs is installed."""
-    return find_spec("imagecodecs") is not None
-
-
-def find_codecs(purpose: str) -> Any:
-    """The module imagecodecs, or None, with one line of warning, where it is not installed."""
+def find_codecs() -> Any:
+    """The module imagecodecs, or None where it is not installed."""
     try:
         import imagecodecs
     except ImportError:
-        _LOG.warning(
-            '%s with 8 bits: 16-bit colour needs imagecodecs, pip install "mmsr[images]".', purpose
-        )
         return None
     return imagecodecs
+
+
+def warn_of_eight_bits(purpose: str) -> None:
+    """Say that a 16-bit picture is cut to 8 bits, as imagecodecs is missing."""
+    _LOG.warning(
+        '%s with 8 bits: 16-bit colour needs imagecodecs, pip install "mmsr[images]".', purpose
+    )
 
 
 def is_deep_colour(image: Image.Image) -> bool:
@@ -40,7 +40,7 @@ def is_deep_colour(image: Image.Image) -> bool:
     mode of its own (`I;16`) and is not meant here.
     """
     tiles = getattr(image, "tile", None) or []
-    deep = bool(tiles) and all(_raw_mode(tile).endswith(_DEEP_RAW_MODES) for tile in tiles)
+    deep = bool(tiles) and all(_DEEP_RAW_MODE.fullmatch(_raw_mode(tile)) for tile in tiles)
     return image.mode in ("RGB", "RGBA") and deep and image.format in ("PNG", "TIFF")
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import ImageFileError, InputError, ShapeError
 from .atomic import atomic_path
-from .deep import encode_png16, find_codecs, has_codecs
+from .deep import encode_png16, find_codecs, warn_of_eight_bits
 
 _FORMATS = {
     ".png": "PNG",
@@ -151,21 +151,19 @@ def save_image(
         raise ImageFileError(f"Cannot write {path} with 16 bits: only .png can. Use bit_depth=8.")
     _check_tensors(rgb, alpha)
     check_can_hold(path, (rgb.shape[2], rgb.shape[3]), alpha)
-    if bit_depth == 16 and alpha is None and not has_codecs() and bool((rgb == rgb[:, :1]).all()):
-        grey = _quantised(rgb, None, 16)[..., 0]
-        with atomic_path(path) as temporary:  # Pillow writes 16 bits of grey, not of colour
-            options = _save_options("PNG", metadata, None)
-            Image.fromarray(grey).save(temporary, format="PNG", **options)
-        return
-    codecs = find_codecs(f"{path} is written") if bit_depth == 16 else None
-    pixels = _quantised(
-        rgb, None if file_format == "JPEG" else alpha, 8 if codecs is None else bit_depth
-    )
+    codecs = find_codecs() if bit_depth == 16 else None
     if codecs is not None:
+        data = encode_png16(codecs, _quantised(rgb, alpha, 16), metadata, icc_profile)
         with atomic_path(path) as temporary:
-            temporary.write_bytes(encode_png16(codecs, pixels, metadata, icc_profile))
+            temporary.write_bytes(data)
         return
-    image = Image.fromarray(pixels)
+    grey = bit_depth == 16 and alpha is None and bool((rgb == rgb[:, :1]).all())
+    if grey:  # Pillow writes 16 bits of grey, not of colour
+        image, icc_profile = Image.fromarray(_quantised(rgb, None, 16)[..., 0]), None
+    else:
+        if bit_depth == 16:
+            warn_of_eight_bits(f"{path} is written")
+        image = Image.fromarray(_quantised(rgb, None if file_format == "JPEG" else alpha, 8))
     options = _save_options(file_format, metadata, icc_profile)
     with atomic_path(path) as temporary:
         try:

@@ -110,9 +110,8 @@ class DynamicCorrelationModule(nn.Module):
         with full_precision(x.device):
             f = x.float()
             weight = self.project.weight.flatten(1).float()
-            bias = (
-                torch.zeros_like(weight[:, 0]) if self.project.bias is None else self.project.bias
-            )
+            bias = self.project.bias
+            bias = torch.zeros_like(weight[:, 0]) if bias is None else bias.float()
             p = F.normalize(prompt.float(), dim=-1)
             query = p @ weight
             along = (f * query[:, :, None, None]).sum(1, keepdim=True)

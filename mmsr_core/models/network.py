@@ -19,6 +19,7 @@ from torch import nn
 
 from ..errors import WeightsError
 from ..types import CONFIG_FILE, WEIGHTS_FILE
+from .renamed_parameters import present_names
 
 Module = TypeVar("Module", bound=nn.Module)
 Self = TypeVar("Self", bound="Network")
@@ -116,7 +117,7 @@ class Network(nn.Module):
 
 
 def load_network(folder: Path, kind: type[Module]) -> Module:
-    """Load one network strictly, in float32, in eval mode.
+    """Load one network strictly, in float32, in eval mode; weights of version 0.1 too.
 
     Args:
         folder: holds `config.json` and `diffusion_pytorch_model.safetensors`.
@@ -145,6 +146,8 @@ def load_network(folder: Path, kind: type[Module]) -> Module:
             f"{folder / CONFIG_FILE} does not fit {kind.__name__}: {error}."
         ) from None
     wanted = module.state_dict()
+    if state.keys() != wanted.keys():
+        state = present_names(state)
     missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or extra:
         raise WeightsError(

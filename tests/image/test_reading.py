@@ -39,8 +39,8 @@ def deep_rows(pixels):
     return rows
 
 
-def tiff16(pixels, order, compressed):
-    """A one-strip 16-bit TIFF made by hand."""
+def tiff16(pixels, order, compressed, fourth=2):
+    """A one-strip 16-bit TIFF made by hand; `fourth`: 0 no alpha, 1 premultiplied, 2 alpha."""
     height, width, channels = pixels.shape
     data = pixels.astype(order + "u2").tobytes()
     data = zlib.compress(data) if compressed else data
@@ -69,7 +69,7 @@ def tiff16(pixels, order, compressed):
         entry(284, 3, 1, short(1)),
     ]
     if channels == 4:
-        fields.append(entry(338, 3, 1, short(2)))
+        fields.append(entry(338, 3, 1, short(fourth)))
     head = (b"II*\0" if order == "<" else b"MM\0*") + long(8) + struct.pack(order + "H", entries)
     bits = struct.pack(order + f"{channels}H", *([16] * channels))
     return head + b"".join(fields) + long(0) + bits + data
@@ -118,6 +118,23 @@ def test_sixteen_bit_tiff_is_exact(tmp_path, channels, order, compressed):
     assert (values(image.rgb, 65535) == pixels[..., :3]).all()
     assert image.bit_depth == 16
     assert (image.alpha is not None) == (channels == 4)
+
+
+def test_a_fourth_tiff_channel_that_is_no_alpha_is_left_out(tmp_path):
+    pixels = RNG.integers(0, 65536, (4, 6, 4))
+    (tmp_path / "x.tif").write_bytes(tiff16(pixels, "<", False, fourth=0))
+    image = load_image(tmp_path / "x.tif")
+    assert (values(image.rgb, 255) == pixels[..., :3] >> 8).all()
+    assert image.alpha is None
+
+
+def test_premultiplied_sixteen_bit_tiff_is_divided_by_its_alpha(tmp_path):
+    pixels = np.full((4, 6, 4), 0x8000)
+    pixels[..., :3] = 0x4000
+    (tmp_path / "p.tif").write_bytes(tiff16(pixels, "<", False, fourth=1))
+    image = load_image(tmp_path / "p.tif")
+    assert torch.allclose(image.rgb, torch.tensor(0.5), atol=0.01)
+    assert torch.allclose(image.alpha, torch.tensor(0.5), atol=0.01)
 
 
 def test_sixteen_bit_colour_key_compares_all_bits(tmp_path):

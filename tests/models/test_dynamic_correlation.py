@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -284,3 +285,12 @@ def test_channels_last_is_possible() -> None:
     net = MeanNet(channels=8, blocks=2, kernel_codes=4, condition_channels=4, prompt_every=1)
     net.to(memory_format=torch.channels_last)
     assert net.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_module_in_half_precision_attends_as_in_single() -> None:
+    made = module()
+    half = copy.deepcopy(made).half()
+    x, prompt = randn(1, 5, 6, 7), randn(1, DIM, seed=1)
+    torch.testing.assert_close(
+        half.attention(x.half(), prompt.half()), made.attention(x, prompt), atol=2e-2, rtol=0
+    )

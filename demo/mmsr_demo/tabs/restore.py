@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmsr_core.cli.arguments import MODALITIES
+from mmsr_core.types import MODALITIES
 
 from ..settings import PRESETS, SCALES, parse_scale
 from ..ui import messages as words

@@ -40,7 +40,7 @@ def layout_map(layout: BlurLayout, height: int, width: int) -> Tensor:
 def blur_field(
     blur_sigma_px: Tensor, scale: int, shape: BlurShape = "gaussian", angle_rad: float = 0.0
 ) -> KernelField:
-    """A field of one family of kernels with a width for each site.
+    """A field of one family of kernels with a width for each LR pixel.
 
     Args:
         blur_sigma_px: `(B,h,w)` standard deviation in HR px, above 0, up to 4.5. A disk of radius r

@@ -1,19 +1,24 @@
-"""Weights of version 0.1 load after their parameters are renamed; no value changes."""
+"""Weights of version 0.1 load: their parameters are renamed, no value changes."""
 
 from __future__ import annotations
-
-import json
-import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmsr_core.models.mean_net import MeanNet
+from mmsr_core.models import (
+    Denoiser,
+    DepthNet,
+    FusionNet,
+    KernelEstimator,
+    MeanNet,
+    PromptTextEncoder,
+)
 from mmsr_core.models.network import load_network
+from mmsr_core.models.renamed_parameters import present_name, present_names
 from mmsr_core.types import WEIGHTS_FILE
-from mmsr_core.weights import verify_folder, write_sums
-from training.tools import rename_keys
+
+NETWORKS = (DepthNet, Denoiser, FusionNet, KernelEstimator, MeanNet, PromptTextEncoder)
 
 
 @pytest.mark.parametrize(
@@ -32,26 +37,25 @@ from training.tools import rename_keys
     ],
 )
 def test_names(old: str, shape: tuple[int, ...], new: str) -> None:
-    assert rename_keys.present_name(old, torch.zeros(shape)) == new
+    assert present_name(old, torch.zeros(shape)) == new
 
 
-def test_an_old_folder_becomes_a_present_one(tmp_path, monkeypatch) -> None:
+def test_weights_of_version_0_1_load(tmp_path) -> None:
     net = MeanNet(channels=8, blocks=1, kernel_codes=4, condition_channels=8)
-    folder = tmp_path / "mean_net"
-    net.save_pretrained(folder)
+    net.save_pretrained(tmp_path)
     names = {"conv_in": "inlet", "conv_out": "outlet", "conv1": "first", "conv2": "second"}
     old = {
         ".".join(names.get(part, part) for part in key.split(".")): value
-        for key, value in load_file(folder / WEIGHTS_FILE).items()
+        for key, value in load_file(tmp_path / WEIGHTS_FILE).items()
     }
-    save_file(old, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
-    write_sums(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["rename_keys", str(tmp_path)])
-    rename_keys.main()
-    loaded = load_network(folder, MeanNet)
+    assert old.keys() != net.state_dict().keys()
+    save_file(old, str(tmp_path / WEIGHTS_FILE), metadata={"format": "pt"})
+    loaded = load_network(tmp_path, MeanNet)
     for key, value in net.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value)
-    sums = json.loads((tmp_path / "checksums.json").read_text())
-    assert set(sums) == {"mean_net/config.json", f"mean_net/{WEIGHTS_FILE}"}
-    with pytest.raises(Exception, match="does not list"):  # the other networks are not there
-        verify_folder(tmp_path)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_present_names_stay(kind) -> None:
+    state = kind().state_dict()
+    assert present_names(state).keys() == state.keys()
