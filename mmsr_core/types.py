@@ -15,7 +15,7 @@ class Progress:
     """One progress event of a long run."""
 
     stage: str
-    """Stage name: `depth`, `kernel`, `mean`, `fusion`, `flow` or `consistency`."""
+    """`damage`, `depth`, `kernel`, `mean`, `fusion`, `flow`, `consistency` or `finish`."""
     done: int
     """Units of work finished in the whole run, 0..total."""
     total: int

@@ -14,8 +14,9 @@ from .optional import require
 from .types import CONFIG_FILE, WEIGHTS_FILE
 
 COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-OPTIONAL_COMPONENTS = ("prompt_encoder", "fusion_net")
-"""Networks that a weights folder may have: without them there are no prompts, no second sensor."""
+OPTIONAL_COMPONENTS = ("damage_estimator", "prompt_encoder", "fusion_net")
+"""Networks that a weights folder may have. Without them noise and JPEG are measured coarsely, and
+there are no prompts and no second sensor."""
 SUMS_FILE = "checksums.json"
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _HUB_FILES = ("*.safetensors", "*.json", "*.md")

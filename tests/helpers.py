@@ -12,6 +12,7 @@ from PIL import Image
 
 from mmsr_core.degradation import KernelBasis, sample_kernels
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.models.damage_estimator import DamageEstimator
 from mmsr_core.models.depth_net import DepthNet
 from mmsr_core.models.fusion_net import FusionNet
 from mmsr_core.models.text_encoder import PromptTextEncoder
@@ -123,6 +124,7 @@ def tiny_models(seed: int = 0) -> dict[str, torch.nn.Module]:
         8, blocks=1, condition_channels=4, prompt_channels=4, heads=2, state=4, window=4
     )
     models["fusion_net"] = liven(fusion, seed)
+    models["damage_estimator"] = liven(DamageEstimator(widths=(4, 8, 8), dilations=(1, 2)), seed)
     return {name: model.eval() for name, model in models.items()}
 
 

@@ -27,8 +27,9 @@ from .solvers import (
     conjugate_gradient,
     consistency_db,
     degrade_canvas,
-    noise_gain,
+    doubt_variance,
     sart_weights,
+    signal_gain,
 )
 from .synthesis.first_order import (
     Synthesis,
@@ -71,6 +72,7 @@ __all__ = [
     "degrade_canvas",
     "degrade_second_order",
     "disk_kernels",
+    "doubt_variance",
     "edit_field",
     "gaussian_kernels",
     "isotropic_gaussian",
@@ -78,7 +80,6 @@ __all__ = [
     "jpeg_error_std",
     "layout_map",
     "motion_kernels",
-    "noise_gain",
     "normalise_kernels",
     "relative_variances",
     "resize_kernel",
@@ -87,6 +88,7 @@ __all__ = [
     "scale_kernels",
     "shrink_codes",
     "sigma_range_px",
+    "signal_gain",
     "synthesise",
     "window_offsets_px",
 ]

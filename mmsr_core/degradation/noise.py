@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def _amount(value: float | Tensor, like: Tensor) -> Tensor:
@@ -43,3 +44,23 @@ def add_poisson_noise(
     """
     std = (image.clamp_min(0) / _amount(photons, image)).sqrt()
     return image + std * _randn(image, generator)
+
+
+def correlated(noise: Tensor, width_px: Tensor) -> Tensor:
+    """White noise made smooth, as film, demosaicing and resizing leave it, of the same variance.
+
+    Args:
+        noise: `(B,C,h,w)`, white.
+        width_px: `(B,)` std of the Gaussian that smooths it; 0 leaves it white, at most 3.
+    """
+    reach = 9
+    line = torch.arange(-reach, reach + 1, device=noise.device, dtype=noise.dtype)
+    taps = torch.exp(-0.5 * (line / width_px.to(noise).clamp_min(1e-3).view(-1, 1)).square())
+    taps = taps / taps.square().sum(1, keepdim=True).sqrt()  # keeps the variance of white noise
+    b, c, h, w = noise.shape
+    planes = noise.reshape(1, b * c, h, w)
+    across = taps.repeat_interleave(c, 0).view(b * c, 1, 1, -1)
+    mode = "reflect" if min(h, w) > reach else "replicate"
+    wide = F.pad(planes, (reach, reach, reach, reach), mode=mode)
+    smooth = F.conv2d(F.conv2d(wide, across, groups=b * c), across.mT, groups=b * c)
+    return smooth.view(b, c, h, w)

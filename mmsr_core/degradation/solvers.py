@@ -23,6 +23,11 @@ from .field import KernelField
 from .operator import add_window, gather_lr_pixels, pad_window, scatter_lr_pixels, window_length
 
 _GAIN_RADIUS = 3  # LR px; the residual's local energy is measured over 7x7 LR pixels
+_NOISE_MARGIN = 1.25
+"""Local energies of pure noise scatter: nine in ten are below this many times their mean."""
+KERNEL_ERROR = 0.25
+"""How far off an estimated kernel is: the part of a picture's own detail that a residual has for
+this reason alone. Chosen on pictures of real cameras (docs/method.md)."""
 
 
 Callback = Callable[[], None]
@@ -92,17 +97,36 @@ def sart_weights(field: KernelField, window: int = 128) -> Tensor:
     return ones
 
 
-def noise_gain(residual: Tensor, noise_std: Tensor) -> Tensor:
-    """How much of a residual is signal: `max(0, 1 - noise^2 / local energy)`, `(B,1,h,w)`.
+def _local_energy(values: Tensor) -> Tensor:
+    """Mean square over the channels and 7x7 LR pixels: `(B,C,h,w)` to `(B,1,h,w)`."""
+    energy = values.square().mean(1, keepdim=True)
+    size = 2 * _GAIN_RADIUS + 1
+    return F.avg_pool2d(energy, size, 1, _GAIN_RADIUS, count_include_pad=False)
+
+
+def doubt_variance(lr: Tensor, noise_std: Tensor, kernel_error: float = KERNEL_ERROR) -> Tensor:
+    """Variance that a residual may have though the picture is right, `(B,1,h,w)`.
+
+    Noise, and what a wrong kernel makes of the picture's detail.
+
+    Args:
+        lr: `(B,C,h,w)`, the input.
+        noise_std: `(B,)` std of noise and JPEG damage, 0..1 units.
+        kernel_error: relative error of the kernels.
+    """
+    detail = lr - F.avg_pool2d(lr, 3, 1, 1, count_include_pad=False)
+    noise = noise_std.to(lr).view(-1, 1, 1, 1).square()
+    return _NOISE_MARGIN * noise + kernel_error**2 * _local_energy(detail)
+
+
+def signal_gain(residual: Tensor, variance: Tensor) -> Tensor:
+    """How much of a residual is signal: `max(0, 1 - variance / local energy)`, `(B,1,h,w)`.
 
     The Wiener gain, with the residual's energy over 7x7 LR pixels as the estimate of signal plus
-    noise. A residual no larger than the noise is left alone.
+    doubt. A residual no larger than the doubt is left alone: it is noise until proved otherwise
+    (Morozov's discrepancy principle, by place).
     """
-    energy = residual.square().mean(1, keepdim=True)
-    size = 2 * _GAIN_RADIUS + 1
-    energy = F.avg_pool2d(energy, size, 1, _GAIN_RADIUS, count_include_pad=False)
-    variance = noise_std.to(residual).view(-1, 1, 1, 1).square()
-    return (1 - variance / energy.clamp_min(1e-12)).clamp(0, 1)
+    return (1 - variance / _local_energy(residual).clamp_min(1e-12)).clamp(0, 1)
 
 
 def back_project(
@@ -122,7 +146,8 @@ def back_project(
         lr: `(B,C,h,w)` the input it has to agree with.
         field: its kernels.
         iterations: 0 or more.
-        noise_std: `(B,)`, 0..1 units; damps the correction (see `noise_gain`). None does not.
+        noise_std: `(B,)`, 0..1 units: the correction stops at the noise and at the kernels' own
+            error (see `signal_gain`). None: the input is taken to be exact, and so the kernels.
         weights: `sart_weights(field)`, where they are known already.
         window: side of a window, LR pixels.
         callback: see `Callback`.
@@ -133,10 +158,11 @@ def back_project(
     if iterations <= 0:
         return canvas
     weights = sart_weights(field, window) if weights is None else weights
+    variance = None if noise_std is None else doubt_variance(lr, noise_std)
     for _ in range(iterations):
         residual = lr - degrade_canvas(canvas, field, window, callback)
-        if noise_std is not None:
-            residual = residual * noise_gain(residual, noise_std)
+        if variance is not None:
+            residual = residual * signal_gain(residual, variance)
         add_adjoint_canvas(canvas, residual / weights, field, window, callback)
     return canvas
 
@@ -153,8 +179,8 @@ def conjugate_gradient(
     """Nearest picture to `canvas` that agrees with `lr`: `min |x - canvas|^2 + |A x - y|^2 / lam`.
 
     Solved at LR by conjugate gradient on `(A A^T + lam I) u = y - A canvas`, `x = canvas + A^T u`;
-    `lam` is the noise variance times 100 (the picture's own uncertainty is about 0.1), at least
-    1e-4.
+    `lam` is the doubt (`doubt_variance`) times 100 (the picture's own uncertainty is about 0.1), at
+    least 1e-4.
 
     Args:
         canvas: `(B,C,H,W)`; it is overwritten. Two LR-sized and one HR-sized buffer are used.
@@ -167,8 +193,10 @@ def conjugate_gradient(
     """
     if iterations <= 0:
         return canvas
-    noise = lr.new_zeros(lr.shape[0]) if noise_std is None else noise_std.to(lr)
-    lam = (noise.square() * 100).clamp_min(1e-4).view(-1, 1, 1, 1)
+    lam = lr.new_zeros((lr.shape[0], 1, 1, 1))
+    if noise_std is not None:
+        lam = 100 * doubt_variance(lr, noise_std)
+    lam = lam.clamp_min(1e-4)
 
     def normal(v: Tensor) -> Tensor:
         lifted = add_adjoint_canvas(torch.zeros_like(canvas), v, field, window, callback)

@@ -12,6 +12,7 @@ from .reading import (
     read_size,
 )
 from .resize import resize_alpha, resize_bicubic
+from .transparency import spread_colour
 from .writing import (
     OUTPUT_SUFFIXES,
     check_can_hold,
@@ -41,4 +42,5 @@ __all__ = [
     "resize_alpha",
     "resize_bicubic",
     "save_image",
+    "spread_colour",
 ]

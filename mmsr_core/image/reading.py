@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from ..errors import ImageFileError
 from .decoding import FloatRange, decode_pixels
+from .jpeg_tables import table_quality
+from .transparency import spread_colour
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Largest picture read by default (10000x10000)."""
@@ -42,6 +45,13 @@ class LoadedImage:
     """The file's own mode in Pillow's words (`RGB`, `P`, `CMYK`, `I;16`...)."""
     icc_profile: bytes | None
     """The file's RGB colour profile, to be passed on to the result; None if it had none."""
+    jpeg_quality: float | None = None
+    """Quality 1..100 that the file's quantisation tables stand for; None if it is no JPEG."""
+
+    @cached_property
+    def visible_rgb(self) -> Tensor:
+        """`rgb` with the visible colour spread under transparent pixels: what to restore."""
+        return spread_colour(self.rgb, self.alpha)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -189,6 +199,7 @@ def _decode(
 ) -> LoadedImage:
     _check_pixels(path, image, max_pixels)
     mode, profile = image.mode, image.info.get("icc_profile")
+    quality = table_quality(image)
     pixels, bit_depth = decode_pixels(path, image, float_range)
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     rgb = tensor[:, :3] if pixels.shape[2] >= 3 else tensor[:, :1].expand(1, 3, -1, -1)
@@ -200,6 +211,7 @@ def _decode(
         bit_depth=bit_depth,
         mode=mode,
         icc_profile=profile if is_rgb_profile and mode != "CMYK" else None,
+        jpeg_quality=quality,
     )
 
 

@@ -13,7 +13,15 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
-from . import denoiser, depth_net, fusion_net, kernel_estimator, mean_net, text_encoder
+from . import (
+    damage_estimator,
+    denoiser,
+    depth_net,
+    fusion_net,
+    kernel_estimator,
+    mean_net,
+    text_encoder,
+)
 from .network import Network
 
 
@@ -42,10 +50,19 @@ MeanNet = _as_diffusers_model(mean_net.MeanNet)
 Denoiser = _as_diffusers_model(denoiser.Denoiser)
 PromptTextEncoder = _as_diffusers_model(text_encoder.PromptTextEncoder)
 FusionNet = _as_diffusers_model(fusion_net.FusionNet)
+DamageEstimator = _as_diffusers_model(damage_estimator.DamageEstimator)
 
 _TWINS = {
     twin.__name__: twin
-    for twin in (DepthNet, KernelEstimator, MeanNet, Denoiser, PromptTextEncoder, FusionNet)
+    for twin in (
+        DepthNet,
+        KernelEstimator,
+        MeanNet,
+        Denoiser,
+        PromptTextEncoder,
+        FusionNet,
+        DamageEstimator,
+    )
 }
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 from ..optional import require
 from .engine import MMSREngine
 from .loading import load_pipeline
-from .results import Conditioning, DegradationEstimate, RestorationOutput, RestorationReport
+from .results import (
+    Conditioning,
+    DegradationEstimate,
+    Overrides,
+    RestorationOutput,
+    RestorationReport,
+)
 
 if TYPE_CHECKING:
     from .diffusers_pipeline import MMSRPipeline
@@ -17,6 +23,7 @@ __all__ = [
     "DegradationEstimate",
     "MMSREngine",
     "MMSRPipeline",
+    "Overrides",
     "RestorationOutput",
     "RestorationReport",
     "load_pipeline",

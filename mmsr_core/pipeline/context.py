@@ -20,9 +20,14 @@ from ..types import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from ..degradation import KernelBasis
-    from ..models import Denoiser, KernelEstimator, MeanNet
-    from ..models.depth_net import DepthNet
-    from ..models.fusion_net import FusionNet
+    from ..models import (
+        DamageEstimator,
+        Denoiser,
+        DepthNet,
+        FusionNet,
+        KernelEstimator,
+        MeanNet,
+    )
 
 UNITS = 100
 """Progress units of one stage."""
@@ -39,6 +44,7 @@ class Networks:
     denoiser: Denoiser
     basis: KernelBasis
     fusion_net: FusionNet | None = None
+    damage_estimator: DamageEstimator | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Stage:
     """A part of a run: one pass over the canvas."""
 
     name: str
-    """`depth`, `kernel`, `mean`, `fusion`, `flow` or `consistency`; see `types.Progress`."""
+    """One of those that `types.Progress` lists."""
     work: Callable[[], None]
 
 
@@ -67,6 +73,7 @@ class RunContext:
         self.dtype = dtype
         self.tiles = TileRunner(tile or _AUTO_CORE.get(device.type, 256))
         self.seconds: dict[str, float] = {}
+        self._remarks: list[str] = []
         self.preview: Callable[[], Tensor] | None = None
         self._progress = progress
         self._stage = ""
@@ -77,7 +84,11 @@ class RunContext:
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks for the report."""
-        return tuple(self.tiles.notes)
+        return (*self._remarks, *self.tiles.notes)
+
+    def note(self, remark: str) -> None:
+        """Add a remark for the report."""
+        self._remarks.append(remark)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Autocast to the run's dtype; nothing at all in float32."""

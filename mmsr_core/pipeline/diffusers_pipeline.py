@@ -19,8 +19,7 @@ from ..models.diffusers_models import to_diffusers
 from .engine import MMSREngine
 
 if TYPE_CHECKING:
-    from ..models.fusion_net import FusionNet
-    from ..models.text_encoder import PromptTextEncoder
+    from ..models import DamageEstimator, FusionNet, PromptTextEncoder
 
 
 class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -30,8 +29,10 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
     engine. Unlike `load_pipeline`, diffusers does not compare SHA-256 sums.
     """
 
-    model_cpu_offload_seq = "depth_estimator->kernel_estimator->mean_net->fusion_net->denoiser"
-    _optional_components = ["prompt_encoder", "fusion_net"]  # noqa: RUF012  (diffusers reads it)
+    model_cpu_offload_seq = (
+        "damage_estimator->depth_estimator->kernel_estimator->mean_net->fusion_net->denoiser"
+    )
+    _optional_components = ["damage_estimator", "prompt_encoder", "fusion_net"]  # noqa: RUF012  (diffusers reads it)
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
         scheduler: FlowMatchEulerDiscreteScheduler,
         prompt_encoder: PromptTextEncoder | None = None,
         fusion_net: FusionNet | None = None,
+        damage_estimator: DamageEstimator | None = None,
     ) -> None:
         """Args: the networks, and the scheduler that places the sampling times."""
         DiffusionPipeline.__init__(self)
@@ -53,6 +55,7 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
             scheduler=scheduler,
             prompt_encoder=prompt_encoder,
             fusion_net=fusion_net,
+            damage_estimator=damage_estimator,
         )
         self.compute_dtype = torch.float32
         self.model_label = "custom"

@@ -18,14 +18,12 @@ from ..types import MODALITIES, SVKR_ROUNDS, ProgressCallback
 from . import inputs
 from .context import Networks, RunContext
 from .refinement import Refinement
-from .results import Conditioning, DegradationEstimate, RestorationOutput
+from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
 from .sampling import Sampler
 from .scene import Scene
 
 if TYPE_CHECKING:
-    from ..models.depth_net import DepthNet
-    from ..models.fusion_net import FusionNet
-    from ..models.text_encoder import PromptTextEncoder
+    from ..models import DamageEstimator, DepthNet, FusionNet, PromptTextEncoder
 
 Self = TypeVar("Self", bound="MMSREngine")
 
@@ -52,6 +50,7 @@ class MMSREngine:
     denoiser: Denoiser
     prompt_encoder: PromptTextEncoder | None = None
     fusion_net: FusionNet | None = None
+    damage_estimator: DamageEstimator | None = None
     time_shift: float = 1.0
     """Shift of the flow times, as in diffusers' FlowMatchEulerDiscreteScheduler."""
     compute_dtype: torch.dtype = torch.float32
@@ -65,22 +64,25 @@ class MMSREngine:
         denoiser: Denoiser,
         prompt_encoder: PromptTextEncoder | None = None,
         fusion_net: FusionNet | None = None,
+        damage_estimator: DamageEstimator | None = None,
         time_shift: float = 1.0,
     ) -> None:
-        """Args: the networks (the last two may be missing), and the shift of the flow times."""
+        """Args: the networks (the last three may be missing), and the shift of the flow times."""
         self.depth_estimator = depth_estimator
         self.kernel_estimator = kernel_estimator
         self.mean_net = mean_net
         self.denoiser = denoiser
         self.prompt_encoder = prompt_encoder
         self.fusion_net = fusion_net
+        self.damage_estimator = damage_estimator
         self.time_shift = time_shift
 
     @property
     def components(self) -> dict[str, nn.Module | None]:
         """The networks by name."""
         names = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-        return {n: getattr(self, n) for n in (*names, "prompt_encoder", "fusion_net")}
+        optional = ("prompt_encoder", "fusion_net", "damage_estimator")
+        return {name: getattr(self, name) for name in (*names, *optional)}
 
     @property
     def device(self) -> torch.device:
@@ -141,22 +143,31 @@ class MMSREngine:
         inverse_depth: Tensor | None = None,
         *,
         use_depth: bool = True,
+        overrides: Overrides | None = None,
         tile: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> DegradationEstimate:
-        """One pass of DKENet: kernels, noise, JPEG quality.
+        """One pass: noise, JPEG damage and blur with their errors, then DKENet's kernels.
 
         Args:
             lr: `(B,3,h,w)`, 0..1.
             scale: SR factor the kernels are for, 1..16.
             inverse_depth: `(B,1,h,w)`, 0..1, near = 1; estimated by the built-in net when None.
             use_depth: False leaves depth out where none is given.
+            overrides: what is known of noise and JPEG damage.
             tile: tile core in grid cells (LR px here); None chooses.
             progress: see `mmsr_core.types`.
         """
         fixed = inverse_depth is not None or not use_depth
         return self.refine_kernel(
-            lr, scale, inverse_depth, iterations=1, fixed_depth=fixed, tile=tile, progress=progress
+            lr,
+            scale,
+            inverse_depth,
+            iterations=1,
+            fixed_depth=fixed,
+            overrides=overrides,
+            tile=tile,
+            progress=progress,
         )
 
     @torch.no_grad()
@@ -170,6 +181,7 @@ class MMSREngine:
         iterations: int = SVKR_ROUNDS,
         gamma: float = 0.9,
         fixed_depth: bool = False,
+        overrides: Overrides | None = None,
         tile: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> DegradationEstimate:
@@ -188,12 +200,14 @@ class MMSREngine:
                 the first with `initial`.
             fixed_depth: keep `inverse_depth` (a measured one, or none at all) instead of
                 estimating it again. More than one iteration then changes nothing but the blend.
+            overrides: what is known of noise and JPEG damage.
             tile: tile core in grid cells; None chooses.
             progress: see `mmsr_core.types`.
         """
         check_scale(scale)
         inputs.check_svkr(iterations, gamma)
         inputs.check_tile(tile)
+        inputs.check_overrides(overrides)
         picture = inputs.check_picture("lr", lr)
         depth = inputs.check_depth(inverse_depth, picture)
         field = None if initial is None else initial.kernel_field
@@ -208,6 +222,7 @@ class MMSREngine:
             iterations=iterations,
             gamma=gamma,
             fixed_depth=fixed_depth,
+            overrides=overrides,
         )
         context.execute(refinement.stages())
         return refinement.estimate().to(lr.device)
@@ -253,6 +268,7 @@ class MMSREngine:
         detail: float = 1.0,
         seed: int | Sequence[int] = 0,
         consistency: str = "ibp",
+        denoise: float = 1.0,
         tile: int | None = None,
         progress: ProgressCallback | None = None,
         callback_on_step_end: StepEndCallback | None = None,
@@ -265,17 +281,19 @@ class MMSREngine:
             detail: 0..2, how far from the mean towards the flow's picture (1).
             seed: a number (picture i of the batch gets seed + i), or one for each picture.
             consistency: "ibp" (back-projection), "cg" (conjugate gradient) or "off".
+            denoise: 0..1, how much of the measured noise is taken away; 0 keeps all of the grain.
             tile: tile core in grid cells (4 output px), at least 16; None chooses.
             progress: see `mmsr_core.types`. Whatever it raises ends the run.
             callback_on_step_end: see `StepEndCallback`.
         """
         started = time.perf_counter()
         inputs.check_sampling(steps, detail, consistency, tile)
+        inputs.check_number("denoise", denoise, 0, 1)
         seeds = inputs.check_seeds(seed, conditioning.lr.shape[0])
         context = self._context(tile, progress)
         scene = Scene.of(conditioning, context.networks.basis, context.device)
         sampler = self._sampler(
-            context, scene, steps, detail, seeds, consistency, callback_on_step_end
+            context, scene, steps, detail, seeds, consistency, callback_on_step_end, denoise=denoise
         )
         context.execute(sampler.stages())
         return sampler.output(self.model_label, started, conditioning.lr.device)
@@ -292,6 +310,9 @@ class MMSREngine:
         detail: float = 1.0,
         seed: int | Sequence[int] = 0,
         kernel: KernelField | None = None,
+        blur_sigma_px: float | None = None,
+        overrides: Overrides | None = None,
+        denoise: float = 1.0,
         inverse_depth: Tensor | None = None,
         iterations: int = SVKR_ROUNDS,
         gamma: float = 0.9,
@@ -314,6 +335,10 @@ class MMSREngine:
             detail: 0..2.
             seed: see `sample`.
             kernel: a known kernel field; then only noise and JPEG are estimated.
+            blur_sigma_px: a known blur, the same everywhere: std of a Gaussian in px of the result,
+                above 0 to 4.5. Not together with `kernel`.
+            overrides: what is known of noise and JPEG damage.
+            denoise: see `sample`.
             inverse_depth: a known depth `(B,1,h,w)`; then SVKR does not estimate it again.
             iterations: SVKR's T, 1..16.
             gamma: SVKR's gamma; see `refine_kernel`.
@@ -335,7 +360,10 @@ class MMSREngine:
         picture = inputs.check_picture("lr", lr)  # (B,3,h,w)
         depth = inputs.check_depth(inverse_depth, picture)  # (B,1,h,w)
         seeds = inputs.check_seeds(seed, picture.shape[0])
-        inputs.check_kernel(kernel, picture, scale)
+        inputs.check_overrides(overrides)
+        inputs.check_number("denoise", denoise, 0, 1)
+        kernel = inputs.check_kernel(kernel, picture, scale)
+        kernel = inputs.check_blur(blur_sigma_px, kernel, picture, scale)
         evidence = self._check_evidence(picture, strengths, masks, prompt, guide, guide_mode)
         context = self._context(tile, progress)
 
@@ -349,9 +377,20 @@ class MMSREngine:
             iterations=1 if kernel is not None else iterations,
             gamma=gamma,
             fixed_depth=depth is not None,
+            overrides=overrides,
+            may_reduce=kernel is None and guide is None,
         )
+        stated = kernel is not None or (overrides is not None and overrides.any_damage)
         sampler = self._sampler(
-            context, scene, steps, detail, seeds, consistency, callback_on_step_end
+            context,
+            scene,
+            steps,
+            detail,
+            seeds,
+            consistency,
+            callback_on_step_end,
+            denoise=denoise,
+            untouched=not stated,
         )
         context.execute([*refinement.stages(), *sampler.stages()])
 
@@ -374,6 +413,7 @@ class MMSREngine:
             self.denoiser,
             self._basis,
             self.fusion_net,
+            self.damage_estimator,
         )
 
     @property
@@ -386,7 +426,7 @@ class MMSREngine:
         return cached
 
     def _context(self, tile: int | None, progress: ProgressCallback | None) -> RunContext:
-        for name in ("kernel_estimator", "mean_net", "denoiser", "fusion_net"):
+        for name in ("damage_estimator", "kernel_estimator", "mean_net", "denoiser", "fusion_net"):
             network = getattr(self, name)
             dtype = torch.float32 if network is None else next(network.parameters()).dtype
             if dtype != torch.float32:
@@ -408,6 +448,9 @@ class MMSREngine:
         seeds: list[int],
         consistency: str,
         on_step_end: StepEndCallback | None,
+        *,
+        denoise: float,
+        untouched: bool = True,
     ) -> Sampler:
         def on_step(step: int, t: float, images: Tensor) -> Tensor | None:
             if on_step_end is None:
@@ -423,6 +466,8 @@ class MMSREngine:
             seeds=seeds,
             consistency=consistency,
             on_step=None if on_step_end is None else on_step,
+            denoise=denoise,
+            untouched=untouched,
         )
 
     def _check_evidence(

@@ -10,10 +10,11 @@ from operator import index
 import torch
 from torch import Tensor
 
-from ..degradation import KernelField
+from ..degradation import KernelField, constant_kernel_field, isotropic_gaussian
+from ..degradation.edit import MAX_BLUR_SIGMA_PX
 from ..errors import InputError, ShapeError
 from ..types import GUIDE_MODES, PROMPT_DIM
-from .results import DegradationEstimate
+from .results import DegradationEstimate, Overrides
 
 MAX_STEPS = 64
 CONSISTENCY_METHODS = ("ibp", "cg", "off")
@@ -70,6 +71,30 @@ def check_kernel(field: KernelField | None, lr: Tensor, scale: int) -> KernelFie
     if field.batch not in (1, lr.shape[0]):
         raise InputError(f"The kernel field holds {field.batch} pictures, not {lr.shape[0]}.")
     return field
+
+
+def check_overrides(overrides: Overrides | None) -> None:
+    """Known noise and JPEG damage within their ranges."""
+    if overrides is None:
+        return
+    limits = {"noise_std": (0, 1), "jpeg_quality": (1, 100), "file_quality": (1, 100)}
+    for name, (low, high) in limits.items():
+        value = getattr(overrides, name)
+        if value is not None:
+            check_number(name, value, low, high)
+
+
+def check_blur(
+    blur_sigma_px: float | None, kernel: KernelField | None, lr: Tensor, scale: int
+) -> KernelField | None:
+    """The known kernels: `kernel`, or the same Gaussian everywhere, or None."""
+    if blur_sigma_px is None:
+        return kernel
+    if kernel is not None:
+        raise InputError("Give kernel or blur_sigma_px, not both.")
+    check_number("blur_sigma_px", blur_sigma_px, 1e-3, MAX_BLUR_SIGMA_PX)
+    gaussian = isotropic_gaussian(blur_sigma_px, scale)
+    return constant_kernel_field(gaussian, lr.shape[-2], lr.shape[-1], scale)
 
 
 def check_estimate(estimate: DegradationEstimate, lr: Tensor, scale: int) -> DegradationEstimate:

@@ -130,10 +130,15 @@ def load_pipeline(
         WeightsError: missing, incomplete or altered weights.
         InputError: unknown device or dtype.
     """
-    from ..models import Denoiser, KernelEstimator, MeanNet
-    from ..models.depth_net import DepthNet
-    from ..models.fusion_net import FusionNet
-    from ..models.text_encoder import PromptTextEncoder
+    from ..models import (
+        DamageEstimator,
+        Denoiser,
+        DepthNet,
+        FusionNet,
+        KernelEstimator,
+        MeanNet,
+        PromptTextEncoder,
+    )
 
     chosen = resolve_device(device)
     compute = resolve_dtype(torch_dtype, chosen)
@@ -154,6 +159,7 @@ def load_pipeline(
         denoiser=load("denoiser", Denoiser),
         prompt_encoder=load_if_there("prompt_encoder", PromptTextEncoder),
         fusion_net=load_if_there("fusion_net", FusionNet),
+        damage_estimator=load_if_there("damage_estimator", DamageEstimator),
         time_shift=_load_time_shift(folder / "scheduler"),
     )
     pipe.compute_dtype = compute

@@ -8,12 +8,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField
+from ..degradation import KernelField, sigma_range_px
 from ..depth import estimate_depth_builtin
+from ..models import DamageMaps
 from .context import RunContext, Stage
-from .results import DegradationEstimate
+from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis
-from .stages import estimate_kernels, restore_mean
+from .stages import estimate_damage, estimate_kernels, restore_mean
+
+ROOM_SHARE = 0.95
+"""Share of the widest blur of a scale up to which the scale is left as it is."""
+REDUCTIONS = {2: 1.45, 4: 2.8}
+"""Factor -> the least blur std, in px, at which a reduction by it loses nothing that is visible."""
+LARGEST_WORKING_SCALE = 8
+"""The largest scale that the networks were trained for."""
+DKENET_QUALITY_ERROR = 15.0
+"""Expected error of the JPEG quality where there is no damage estimator, points."""
 
 
 class Refinement:
@@ -35,6 +45,8 @@ class Refinement:
         iterations: int = 1,
         gamma: float = 1.0,
         fixed_depth: bool = False,
+        overrides: Overrides | None = None,
+        may_reduce: bool = False,
     ) -> None:
         """All inputs are checked.
 
@@ -48,21 +60,28 @@ class Refinement:
             gamma: weight of the new kernels, 0..1.
             fixed_depth: keep `depth` in every round. Without `initial` one round is enough then,
                 since nothing that DKENet sees would change.
+            overrides: noise and JPEG damage that the caller knows.
+            may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
         """
         self._context = context
         self._scene = scene
-        self._picture = scene.lr
+        self._picture: Tensor | None = None  # the last restored one; the input before
         self._depth = None if depth is None else depth.to(scene.lr)
         self._initial = initial
         self._known = known
         self._rounds = 1 if fixed_depth and initial is None else iterations
         self._gamma = gamma
         self._fixed_depth = fixed_depth
+        self._overrides = overrides or Overrides()
+        self._may_reduce = may_reduce
+        self._damage: DamageMaps | None = None
         self._bare: Scene | None = None
 
     def stages(self) -> list[Stage]:
-        """One kernel stage for each round, and what it needs before."""
+        """The damage, then one kernel stage for each round, and what it needs before."""
         plan: list[Stage] = []
+        if self._context.networks.damage_estimator is not None:
+            plan.append(Stage("damage", self._estimate_damage))
         for index in range(self._rounds):
             if not self._fixed_depth and (index > 0 or self._depth is None):
                 if index > 0:
@@ -83,10 +102,24 @@ class Refinement:
         scene.measure(self._scene.estimate)
         self._picture = scene.picture(restore_mean(self._context, scene)).clamp_(0, 1)
 
+    def _estimate_damage(self) -> None:
+        scene = self._scene
+        damage = estimate_damage(self._context, scene.lr)
+        if damage is not None and self._may_reduce:
+            factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
+            if factor > 1:
+                scene.reduce(factor)
+                damage = estimate_damage(self._context, scene.lr)
+                self._context.note(
+                    f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
+                    f"{factor}, which loses nothing that is still visible."
+                )
+        self._damage = damage
+
     def _estimate_depth(self) -> None:
         net, lr = self._context.networks.depth_estimator, self._scene.lr
-        depth = estimate_depth_builtin(net, self._picture)
-        self._picture = lr  # so that the restored one does not stay in memory
+        depth = estimate_depth_builtin(net, lr if self._picture is None else self._picture)
+        self._picture = None  # so that the restored one does not stay in memory
         if depth.shape[-2:] != lr.shape[-2:]:
             size = (int(lr.shape[-2]), int(lr.shape[-1]))
             depth = F.interpolate(
@@ -96,13 +129,45 @@ class Refinement:
 
     def _estimate_kernels(self) -> None:
         scene = self._scene
-        fresh = estimate_kernels(self._context, scene.lr, scene.scale, self._depth)
+        depth = self._depth
+        if depth is not None and depth.shape[-2:] != scene.lr.shape[-2:]:  # given, then reduced
+            depth = F.interpolate(depth, size=tuple(scene.lr.shape[-2:]), mode="area")
+        fresh = self._with_damage(estimate_kernels(self._context, scene.lr, scene.scale, depth))
         field = fresh.kernel_field
         if self._initial is not None:
             old = adopt_basis(self._initial, scene.basis, scene.lr.device)
             field = _blend(field, old, self._gamma)
         self._initial = field
         scene.measure(replace(fresh, kernel_field=field if self._known is None else self._known))
+
+    def _with_damage(self, estimate: DegradationEstimate) -> DegradationEstimate:
+        """The estimate with noise and JPEG quality as measured apart, or as the caller has them."""
+        known, noise_std, quality = self._overrides, estimate.noise_std, estimate.jpeg_quality
+        quality_error = torch.full_like(quality, DKENET_QUALITY_ERROR)
+        if self._damage is not None:
+            whole = self._damage.whole()
+            noise_std, quality = whole.noise_std, whole.jpeg_quality
+            quality_error = whole.jpeg_quality_error
+        if known.noise_std is not None:
+            noise_std = torch.full_like(noise_std, known.noise_std)
+        quality = known.quality(quality, quality_error)
+        return replace(estimate, noise_std=noise_std, jpeg_quality=quality, damage=self._damage)
+
+
+def reduction(blur_std_px: float, scale: int) -> int:
+    """How much smaller a picture to work on: 1, 2 or 4.
+
+    Kernels are estimated up to a std of sqrt(2.5 scale) HR px. A picture that is blurred more
+    widely holds no more than its reduction, at whose larger scale there is room for its blur.
+
+    Args:
+        blur_std_px: px of the picture.
+        scale: from the picture to the result.
+    """
+    if blur_std_px * scale < ROOM_SHARE * sigma_range_px(scale)[1]:
+        return 1
+    fitting = [f for f, least in REDUCTIONS.items() if blur_std_px >= least]
+    return max((f for f in fitting if f * scale <= LARGEST_WORKING_SCALE), default=1)
 
 
 def _blend(fresh: KernelField, old: KernelField, gamma: float) -> KernelField:

@@ -11,6 +11,12 @@ import torch
 from torch import Tensor
 
 from ..degradation import NO_JPEG_QUALITY, KernelField
+from ..models.damage_estimator import NOISE_FLOOR, DamageMaps
+
+AGREEMENT_MARGIN = 1.2
+"""A result agrees with the input if it leaves no more than this many times the noise..."""
+ROUNDING_LEVELS = 0.6
+"""...and this many grey levels, for the input's rounding to 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,9 @@ class DegradationEstimate:
     notes: tuple[str, ...] = ()
     """Remarks for the report, such as a tile that was halved."""
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    damage: DamageMaps | None = None
+    """Noise, JPEG damage and blur at every place of the picture, with the error of each; None where
+    the weights have no damage estimator, or nothing was measured."""
 
     def to(self, device: torch.device | str) -> DegradationEstimate:
         """The same estimate on `device`."""
@@ -38,7 +47,35 @@ class DegradationEstimate:
             inverse_depth=None if depth is None else depth.to(device),
             noise_std=self.noise_std.to(device),
             jpeg_quality=self.jpeg_quality.to(device),
+            damage=None if self.damage is None else self.damage.to(device),
         )
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the caller knows, in place of what would be measured. None: measured."""
+
+    noise_std: float | None = None
+    """0..1 units."""
+    jpeg_quality: float | None = None
+    """1..100; 100 means none."""
+    file_quality: float | None = None
+    """Quality of the JPEG file that the picture comes from (`LoadedImage.jpeg_quality`). Damage
+    from before that file, measured beyond doubt, still counts."""
+
+    @property
+    def any_damage(self) -> bool:
+        """Whether noise or JPEG damage is stated."""
+        return self.noise_std is not None or self.jpeg_quality is not None
+
+    def quality(self, measured: Tensor, error: Tensor) -> Tensor:
+        """The quality to go on with, `(B,)`, from the measured one and its expected error."""
+        if self.jpeg_quality is not None:
+            return torch.full_like(measured, self.jpeg_quality)
+        if self.file_quality is None:
+            return measured
+        known = torch.full_like(measured, self.file_quality)
+        return torch.where(measured + 3 * error < known, measured, known)
 
 
 @dataclass(frozen=True)
@@ -83,6 +120,11 @@ class RestorationReport:
     """0..1 units."""
     jpeg_quality: float
     """1..100; 100 means none."""
+    errors: dict[str, float]
+    """Expected errors of `noise_std` (0..1 units) and `jpeg_quality` (points), and the relative one
+    of the blur, `blur`; empty where they were not measured with their errors."""
+    unexplained_std: float
+    """What noise and JPEG may leave between the input and the re-degraded result, 0..1 units."""
     modality_weights: dict[str, float]
     """Mean router weight of each modality at the last step; empty at steps = 0."""
     modality_weights_by_step: list[dict[str, float]]
@@ -108,24 +150,35 @@ class RestorationReport:
     def summary(self) -> str:
         """A few lines for people."""
         blur = self.blur_sigma_px
-        jpeg = (
-            "none"
-            if self.jpeg_quality > NO_JPEG_QUALITY
-            else f"quality about {self.jpeg_quality:.0f}"
-        )
+        jpeg = "none"
+        if self.jpeg_quality <= NO_JPEG_QUALITY:
+            jpeg = f"quality {self.jpeg_quality:.0f}{self._give_or_take('jpeg_quality')}"
         steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
         lines = [
             f"{_size(self.input_size)} -> {_size(self.output_size)} (x{self.scale}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
             f"blur {blur['min']:.1f} to {blur['max']:.1f} px (mean {blur['mean']:.1f}), "
-            f"noise {self.noise_std * 255:.1f}/255, JPEG {jpeg}",
-            f"agrees with the input to {self.consistency_db['after']:.1f} dB "
-            f"(bicubic: {self.consistency_db['before']:.1f} dB)",
+            f"noise {self.noise_std * 255:.1f}{self._give_or_take('noise_std', 255)} of 255, "
+            f"JPEG {jpeg}",
+            self._agreement(),
         ]
         if self.modality_weights:
             shares = ", ".join(f"{k} {v:.0%}" for k, v in self.modality_weights.items())
             lines.append(f"evidence used: {shares}")
         return "\n".join(lines + self.notes)
+
+    def _give_or_take(self, name: str, unit: float = 1.0) -> str:
+        return f" (give or take {self.errors[name] * unit:.1f})" if name in self.errors else ""
+
+    def _agreement(self) -> str:
+        """Whether what the result leaves of the input is noise."""
+        left, plain = (10 ** (-self.consistency_db[k] / 20) * 255 for k in ("after", "before"))
+        noise = self.unexplained_std * 255
+        if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
+            return f"agrees with the input within the noise ({left:.1f} of 255 left)"
+        return (
+            f"differs from the input by {left:.1f} of 255 (noise {noise:.1f}, bicubic {plain:.1f})"
+        )
 
 
 @dataclass(frozen=True)
@@ -154,6 +207,20 @@ def blur_range_px(field: KernelField) -> dict[str, float]:
     sigma = field.moments().blur_sigma_px.prod(1).sqrt()
     found = {"min": float(sigma.min()), "mean": float(sigma.mean()), "max": float(sigma.max())}
     return {name: round(value, 3) for name, value in found.items()}
+
+
+def expected_errors(damage: DamageMaps | None) -> dict[str, float]:
+    """`RestorationReport.errors`."""
+    if damage is None:
+        return {}
+    whole = damage.whole()
+    noise = whole.noise_error_share * (whole.noise_std + NOISE_FLOOR)
+    found = {
+        "noise_std": noise,
+        "jpeg_quality": whole.jpeg_quality_error,
+        "blur": whole.blur_error_share,
+    }
+    return {name: round(float(value.mean()), 5) for name, value in found.items()}
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -8,14 +8,17 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..degradation import back_project, conjugate_gradient, consistency_db
 from ..diffusion import RectifiedFlow, seeded_noise
 from .context import RunContext, Stage
+from .finishing import finish
 from .results import (
     RestorationOutput,
     RestorationReport,
     blur_range_px,
+    expected_errors,
     mean_weights,
     peak_memory_mb,
 )
@@ -48,6 +51,8 @@ class Sampler:
         seeds: Sequence[int],
         consistency: str,
         on_step: StepCallback | None = None,
+        denoise: float = 1.0,
+        untouched: bool = True,
     ) -> None:
         """All inputs are checked. The scene may be measured later, but before the stages run.
 
@@ -59,6 +64,8 @@ class Sampler:
             seeds: one for each picture.
             consistency: "ibp", "cg" or "off".
             on_step: called after every step.
+            denoise: see `finish`.
+            untouched: see `finish`.
         """
         self._context = context
         self._scene = scene
@@ -66,6 +73,8 @@ class Sampler:
         self._detail = detail
         self._seeds = seeds
         self._on_step = on_step
+        self._denoise_share = denoise
+        self._untouched = untouched
         self._sensor: SecondSensor | None = None
         if scene.guide is not None and scene.has("guide"):
             self._sensor = SecondSensor(context, scene)
@@ -74,7 +83,7 @@ class Sampler:
         self._method = "off" if fused else consistency
         self._flow: RectifiedFlow | None = None
         self._denoising: TiledDenoiser | None = None
-        self._mean = self._result = scene.lr
+        self._mean = self._result = self._images = scene.lr
 
     @property
     def _steps(self) -> int:
@@ -91,6 +100,7 @@ class Sampler:
             plan.append(Stage("consistency", partial(self._finish_step, step)))
         if not self._steps:
             plan.append(Stage("consistency", partial(self._project, FINAL_PROJECTIONS)))
+        plan.append(Stage("finish", self._finish))
         return plan
 
     # -- stages -----------------------------------------------------------------------------------
@@ -150,6 +160,10 @@ class Sampler:
             )
         self._context.show(picture)
 
+    def _finish(self) -> None:
+        picture = self._scene.picture(self._result)
+        self._images = finish(self._scene, picture, self._denoise_share, self._untouched)
+
     # -- results ----------------------------------------------------------------------------------
 
     def output(self, model: str, started: float, device: torch.device | str) -> RestorationOutput:
@@ -162,7 +176,7 @@ class Sampler:
         """
         scene, maps = self._scene, self._denoising
         self._flow = None  # frees a canvas
-        images = scene.picture(self._result).clamp_(0, 1)
+        images = self._images
         weights = {} if maps is None else maps.last_weights()
         by_step = () if maps is None else tuple(maps.steps)
         mask = None if maps is None else maps.prompt_mask
@@ -184,16 +198,18 @@ class Sampler:
         started: float,
     ) -> RestorationReport:
         scene, context = self._scene, self._context
-        estimate, (height, width) = scene.estimate, scene.size
+        estimate, (height, width) = scene.estimate, scene.wanted_size
         bicubic = scene.picture(scene.bicubic).clamp(0, 1)
+        bottom, right = (w - i for w, i in zip(scene.size, images.shape[-2:], strict=True))
+        whole = F.pad(images, (0, right, 0, bottom), mode="replicate")
         agreement = {
             name: float(consistency_db(picture, scene.lr, scene.kernels).mean())
-            for name, picture in (("before", bicubic), ("after", images))
+            for name, picture in (("before", bicubic), ("after", whole))
         }
         return RestorationReport(
-            input_size=(scene.lr.shape[-1], scene.lr.shape[-2]),
+            input_size=(scene.given.shape[-1], scene.given.shape[-2]),
             output_size=(width, height),
-            scale=scene.scale,
+            scale=scene.given_scale,
             steps=len(self._times) - 1,
             seed=list(self._seeds),
             detail=self._detail,
@@ -201,6 +217,8 @@ class Sampler:
             blur_sigma_px=blur_range_px(scene.kernels),
             noise_std=round(float(estimate.noise_std.mean()), 5),
             jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),
+            errors=expected_errors(estimate.damage),
+            unexplained_std=round(float(scene.unexplained_std.mean()), 5),
             modality_weights=mean_weights(weights),
             modality_weights_by_step=[mean_weights(maps) for maps in by_step],
             stage_seconds={name: round(value, 3) for name, value in context.seconds.items()},

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..degradation import KernelBasis, KernelField, jpeg_error_std, sart_weights
 from ..tiling import Tile, enlarge_bicubic, grid_window
@@ -51,7 +52,12 @@ class Scene:
             guide_mode: see `Conditioning`.
         """
         self.lr = lr
+        """The picture that is measured and restored: `given`, or a reduction of it."""
         self.scale = scale
+        """From `lr` to the result."""
+        self.given = lr
+        """The picture as it was given, `(B,3,h,w)`."""
+        self.given_scale = scale
         self.basis = basis
         self.prompt = None if prompt is None else prompt.to(lr)
         self.guide = guide
@@ -109,16 +115,43 @@ class Scene:
             estimate.jpeg_quality.to(self.lr).expand(self.lr.shape[0]),
             estimate.notes,
             estimate.stage_seconds,
+            None if estimate.damage is None else estimate.damage.to(self.lr.device),
         )
         for name in ("kernels", "codes", "sart_weights"):
             self.__dict__.pop(name, None)
+
+    def reduce(self, factor: int) -> None:
+        """Work on a reduction of the picture from here on, and enlarge by as much more.
+
+        For pictures that are blurred so widely, in their own px, that they hold no more detail than
+        a smaller one. Nothing may have been measured yet.
+
+        Args:
+            factor: 2 or more.
+        """
+        bottom, right = (-side % factor for side in self.given.shape[-2:])
+        padded = F.pad(self.given, (0, right, 0, bottom), mode="replicate")
+        self.lr = F.interpolate(padded, scale_factor=1 / factor, mode="bicubic", antialias=True)
+        self.lr = self.lr.clamp_(0, 1)
+        self.scale = self.given_scale * factor
+        size = (self.lr.shape[-2], self.lr.shape[-1])
+        for name, amount in self.amounts.items():
+            if tuple(amount.shape[-2:]) != (1, 1):
+                self.amounts[name] = F.interpolate(amount, size=size, mode="area")
+        self.__dict__.pop("bicubic", None)
 
     # -- derived, each made once ------------------------------------------------------------------
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the HR picture."""
+        """(height, width) that `lr` enlarges to; of a reduction, up to `factor - 1` LR px more."""
         return self.lr.shape[-2] * self.scale, self.lr.shape[-1] * self.scale
+
+    @property
+    def wanted_size(self) -> tuple[int, int]:
+        """(height, width) of the result."""
+        height, width = self.given.shape[-2:]
+        return height * self.given_scale, width * self.given_scale
 
     @property
     def canvas_size(self) -> tuple[int, int]:

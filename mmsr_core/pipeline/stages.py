@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import KernelField, back_project, shrink_codes
-from ..models import Denoiser, condition_globals, whole_picture_damage
+from ..models import DamageMaps, Denoiser, condition_globals, whole_picture_damage
 from ..models.blocks import GRID
 from ..models.mean_net import BACK_PROJECTIONS
 from ..tiling import Tile, grid_window
@@ -21,6 +21,28 @@ from .scene import Scene
 
 STEP_MAP_SIDE = 256
 """The weight maps of each step are kept at most this long."""
+
+
+def estimate_damage(context: RunContext, lr: Tensor) -> DamageMaps | None:
+    """Noise, JPEG damage and blur at every place of `lr (B,3,h,w)`, on its device, in tiles.
+
+    None where the weights have no damage estimator.
+    """
+    net = context.networks.damage_estimator
+    if net is None:
+        return None
+    stride = net.total_stride
+    picture = F.pad(lr, (0, -lr.shape[-1] % stride, 0, -lr.shape[-2] % stride), mode="replicate")
+    maps = lr.new_empty((lr.shape[0], 6, *(side // stride for side in picture.shape[-2:])))
+
+    def process(tile: Tile) -> None:
+        with context.autocast():
+            maps[tile.core] = net(picture[tile.times(stride).window]).stacked[tile.inner]
+
+    halo = -(-net.receptive_radius // stride)
+    rows, cols = maps.shape[-2:]
+    context.tiles.run(rows, cols, halo, 1, process, context.advance, divide=2)
+    return DamageMaps.from_stacked(maps)
 
 
 def estimate_kernels(

@@ -16,9 +16,10 @@ from mmsr_core.degradation import (
     consistency_db,
     degrade,
     degrade_canvas,
+    doubt_variance,
     gaussian_kernels,
-    noise_gain,
     sart_weights,
+    signal_gain,
 )
 from mmsr_core.errors import ShapeError
 
@@ -97,16 +98,29 @@ def test_no_iterations_change_nothing() -> None:
         assert torch.equal(correct(hr.clone(), lr, field, 0), hr)
 
 
-def test_noise_gain() -> None:
+def test_a_residual_within_the_noise_is_left_alone() -> None:
     g = torch.Generator().manual_seed(0)
     noise = 0.02 * torch.randn((1, 3, 40, 40), generator=g)
-    below = noise_gain(0.5 * noise, torch.tensor([0.02]))
-    assert float(below.max()) == 0
-    assert torch.equal(noise_gain(noise, torch.zeros(1)), torch.ones(1, 1, 40, 40))
-    above = noise_gain(10 * noise, torch.tensor([0.02]))
-    assert float(above.min()) > 0.95
-    weak, strong = (noise_gain(k * noise, torch.tensor([0.02])).mean() for k in (1.5, 3))
-    assert 0 < float(weak) < float(strong) < 1
+    flat = torch.full_like(noise, 0.5)
+
+    def gain(factor: float, std: float = 0.02) -> torch.Tensor:
+        return signal_gain(factor * noise, doubt_variance(flat, torch.tensor([std])))
+
+    assert float(gain(0.5).max()) == 0
+    assert float((gain(1.0) == 0).float().mean()) > 0.9
+    assert torch.equal(gain(1.0, 0.0), torch.ones(1, 1, 40, 40))
+    assert float(gain(10).min()) > 0.95
+    assert 0 < float(gain(1.5).mean()) < float(gain(3).mean()) < 1
+
+
+def test_where_the_picture_has_detail_the_kernel_is_doubted() -> None:
+    g = torch.Generator().manual_seed(0)
+    lr = torch.full((1, 3, 40, 40), 0.5)
+    lr[..., 20:] += 0.2 * torch.randn((1, 3, 40, 20), generator=g)
+    variance = doubt_variance(lr, torch.zeros(1))
+    assert float(variance[..., :15].max()) == 0
+    assert 0.03 < float(variance[..., 25:].mean().sqrt()) < 0.06  # a quarter of the detail
+    assert float(doubt_variance(lr, torch.zeros(1), kernel_error=0.0).max()) == 0
 
 
 def test_noise_within_the_estimate_is_not_written_into_the_picture() -> None:

@@ -262,7 +262,8 @@ def test_report_is_json_and_tells_the_run(pipe, picture) -> None:
     assert report["input_size"] == [6, 5]
     assert report["output_size"] == [12, 10]
     assert (report["scale"], report["steps"], report["seed"]) == (2, 2, [8])
-    assert set(report["stage_seconds"]) == {"depth", "kernel", "mean", "flow", "consistency"}
+    stages = {"damage", "depth", "kernel", "mean", "flow", "consistency", "finish"}
+    assert set(report["stage_seconds"]) == stages
     assert sum(report["stage_seconds"].values()) <= report["total_seconds"] + 0.01
     assert sum(report["modality_weights"].values()) == pytest.approx(1, abs=0.01)
     assert "6x5 -> 12x10 (x2), 2 steps, " in out.report.summary()

@@ -17,7 +17,7 @@ from mmsr_core.degradation import (
     sample_kernels,
     synthesise,
 )
-from mmsr_core.models import KernelEstimator
+from mmsr_core.models import DamageEstimator, KernelEstimator
 
 from .explain import closest_gaussian
 from .restoration import Conditions, estimate_damage, prepare_conditions
@@ -108,10 +108,12 @@ class Preparer:
         generator: torch.Generator,
         true_share: float = 0.5,
         kernel_dropout: float = 0.0,
+        damage_estimator: DamageEstimator | None = None,
     ) -> None:
         """Args: PCA basis, codes used, DKENet (None: damaged kernels), randomness, shares.
 
         `true_share` of the pictures get their true kernels, `kernel_dropout` of them none at all.
+        With a `damage_estimator` estimated noise and JPEG quality are its own, not DKENet's.
         """
         self.basis = basis
         self.codes = codes
@@ -119,6 +121,7 @@ class Preparer:
         self.generator = generator
         self.true_share = true_share
         self.kernel_dropout = kernel_dropout
+        self.damage_estimator = damage_estimator
 
     def _rand(self, *shape: int) -> Tensor:
         return torch.rand(shape, generator=self.generator, device=self.generator.device)
@@ -132,6 +135,9 @@ class Preparer:
         wrong = self._rand(b) >= self.true_share
         if self.estimator is not None:
             found, noise, jpeg = estimate_damage(self.estimator, batch.lr, batch.scale, batch.depth)
+            if self.damage_estimator is not None:
+                whole = self.damage_estimator(batch.lr).whole()
+                noise, jpeg = whole.noise_std, whole.jpeg_quality
             kernels = torch.where(wrong.view(-1, 1, 1, 1), found, kernels)
             noise_std = torch.where(wrong, noise, noise_std)
             quality = torch.where(wrong, jpeg, quality)

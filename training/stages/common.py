@@ -35,6 +35,7 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--clean-share", type=float, default=0.45, help="without noise and JPEG")
     parser.add_argument("--x4-share", type=float, default=0.76, help="of scale 4; the rest: 1 to 8")
+    parser.add_argument("--x1-share", type=float, help="of scale 1 (default: 17 %% of the rest)")
     parser.add_argument(
         "--second-order-share", type=float, default=0.0, help="batches with real-world damage"
     )
@@ -99,8 +100,9 @@ def degraded_batches(
 
     With `prompts` (photo name to embeddings `(k,512)`) a batch has one of each photo's at random.
     """
-    rest = (1 - args.x4_share) / 4
-    shares = (args.x4_share, 1.3 * rest, rest, rest, 0.7 * rest)
+    x1_share = 0.7 / 4 * (1 - args.x4_share) if args.x1_share is None else args.x1_share
+    rest = (1 - args.x4_share - x1_share) / 3.3
+    shares = (args.x4_share, 1.3 * rest, rest, rest, x1_share)
     chosen: list[Photo] = []
 
     def remember(batch: list[Photo]) -> None:

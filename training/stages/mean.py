@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmsr_core.models import KernelEstimator, MeanNet
+from mmsr_core.models import DamageEstimator, KernelEstimator, MeanNet
 
 from ..data.batches import Preparer, fit_basis
 from ..data.photos import load_photos, split
@@ -37,9 +37,11 @@ def main() -> None:
     add_loop_arguments(parser, batch=16, lr=8e-4)
     add_echo_argument(parser)
     parser.add_argument("--kernel-weights", help="folder of a trained kernel_estimator")
+    parser.add_argument("--damage-weights", help="folder of a trained damage_estimator")
     parser.add_argument("--init", help="mean_net folder to start from")
     parser.add_argument("--true-share", type=float, default=0.5, help="batches with true kernels")
     parser.add_argument("--kernel-dropout", type=float, default=0.1)
+    parser.add_argument("--max-lr-pixels", type=int, default=96, help="longest side of a patch")
     parser.add_argument("--mse-from", type=float, default=0.8, help="share of the run with L1 only")
     args = parser.parse_args()
     device = setup(args)
@@ -50,17 +52,22 @@ def main() -> None:
         basis = estimator.basis
     else:
         basis = fit_basis().to(device)
+    damage = None
+    if args.damage_weights:
+        damage = DamageEstimator.from_pretrained(args.damage_weights).to(device).eval()
     model = (MeanNet.from_pretrained(args.init) if args.init else MeanNet()).to(device)
     model.to(memory_format=torch.channels_last)
     training, validation = split(load_photos(args.data, args.depth_file))
     codes = model.config.kernel_codes
     generator = torch.Generator(device).manual_seed(args.seed + 1)
-    prepare = Preparer(basis, codes, estimator, generator, args.true_share, args.kernel_dropout)
-    made = degraded_batches(args, training, device)
+    prepare = Preparer(
+        basis, codes, estimator, generator, args.true_share, args.kernel_dropout, damage
+    )
+    made = degraded_batches(args, training, device, max_lr_pixels=args.max_lr_pixels)
     batches = prepared_batches(args, made, lambda batch: (batch.hr, prepare(batch)), device)
     fixed = held_out_batches(validation, device)
     exact = Preparer(basis, codes, None, generator, 1.0)
-    blind = Preparer(basis, codes, estimator, generator, 0.0)
+    blind = Preparer(basis, codes, estimator, generator, 0.0, damage_estimator=damage)
 
     def restore(net: nn.Module, c: Conditions) -> Tensor:
         return net(c.base, c.back_projected, c.codes, c.global_conditions, c.depth)

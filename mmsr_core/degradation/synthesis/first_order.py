@@ -20,7 +20,7 @@ from ..kernels import (
     resize_kernel,
     resize_line,
 )
-from ..noise import add_gaussian_noise, add_poisson_noise
+from ..noise import correlated
 from ..operator import degrade, degrade_separably
 
 FAMILIES = ("gaussian", "disk", "motion", "resize")
@@ -48,6 +48,12 @@ class SynthesisConfig:
     """Log-uniform range of the Gaussian noise."""
     poisson_share: float = 0.2
     """Of the noisy pictures: shot noise instead of Gaussian."""
+    grey_share: float = 0.25
+    """Of the noisy pictures: the same noise in all channels."""
+    correlated_share: float = 0.3
+    """Of the noisy pictures: noise that is smooth over 2 to 5 px, as film's and demosaicing's."""
+    correlation_px: tuple[float, float] = (0.4, 1.4)
+    """Range of the std of the Gaussian that makes it smooth."""
     jpeg_share: float = 0.4
     """Of the pictures that are not clean: JPEG after the noise."""
     jpeg_quality: tuple[float, float] = (40.0, 95.0)
@@ -256,9 +262,16 @@ def damage(
     with_jpeg = (_rand(generator, b) < config.jpeg_share) & (dirty > 0)
     low_q, high_q = config.jpeg_quality
     quality = low_q + (high_q - low_q) * _rand(generator, b)
-    gaussian = add_gaussian_noise(lr, noise_std, generator)
-    poisson = add_poisson_noise(lr, 0.5 / noise_std.clamp_min(1e-4) ** 2, generator)
-    lr = torch.where((shot & (dirty > 0)).view(-1, 1, 1, 1), poisson, gaussian)
+    unit = torch.randn(lr.shape, generator=generator, device=generator.device).to(lr)
+    grey = _rand(generator, b) < config.grey_share
+    unit = torch.where(grey.view(-1, 1, 1, 1), unit[:, :1], unit)
+    narrow, wide = config.correlation_px
+    width = narrow + (wide - narrow) * _rand(generator, b)
+    smooth = _rand(generator, b) < config.correlated_share
+    unit = correlated(unit, torch.where(smooth, width, torch.zeros_like(width)))
+    # Shot noise in its Gaussian limit, with the variance of the other kind at middle grey.
+    light = torch.where(shot.view(-1, 1, 1, 1), (2 * lr.clamp_min(0)).sqrt(), torch.ones_like(lr))
+    lr = lr + noise_std.view(-1, 1, 1, 1) * light * unit
     lr = (lr.clamp(0, 1) * 255).round() / 255
     lr = torch.where(with_jpeg.view(-1, 1, 1, 1), jpeg(lr, quality), lr)
     return lr, noise_std, torch.where(with_jpeg, quality, torch.full_like(quality, 100.0))

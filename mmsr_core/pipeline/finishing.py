@@ -1,0 +1,110 @@
+"""The last stage: what was right in the input stays as it was.
+
+Networks change every pixel a little. Here flat places stay flat, grey pictures grey and, where
+nothing is enlarged, undamaged places untouched. Grain that the user wants to keep is put back.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..degradation import NO_JPEG_QUALITY, degrade_canvas
+from ..models.damage_estimator import BLUR_FLOOR_PX, CELL, NOISE_FLOOR, DamageMaps
+from .scene import Scene
+
+FLAT_WINDOW, CODED_FLAT_WINDOW = 5, 17
+"""LR px a side within which a flat place has no contrast. JPEG makes whole blocks of 8 flat."""
+FLAT_LEVELS = (0.5, 2.0)
+"""Contrast in grey levels up to which a place is flat, and from which it is not at all."""
+NOISE_LEVELS = (0.6, 1.8)
+"""Noise std in grey levels that needs nothing done, and that needs all."""
+JPEG_DAMAGE = (0.02, 0.08)
+"""`DamageMaps.jpeg_damage` that needs nothing done, and that needs all."""
+BLUR_PX = (0.4, 0.8)
+"""Blur std in px that needs nothing done, and that needs all."""
+_GRAIN_WINDOW = 7
+
+
+def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool = True) -> Tensor:
+    """The result `(B,3,H,W)` of the wanted size, clamped to 0..1.
+
+    Args:
+        scene: the measured picture.
+        result: `(B,3,H,W)` of `scene.size`, restored; it may be overwritten.
+        denoise: 0..1, how much of the noise stays away; 0 puts all of the grain back.
+        untouched: leave undamaged places as they are where nothing is enlarged.
+    """
+    if denoise < 1:
+        result = result + (1 - denoise) * grain(scene, result)
+    height, width = scene.wanted_size
+    result = result[..., :height, :width].clamp_(0, 1)
+    damage = scene.estimate.damage
+    if untouched and scene.scale == 1 and damage is not None:
+        result = torch.lerp(scene.given, result, _enlarged(damage_need(damage), (height, width)))
+    plain = scene.bicubic[..., :height, :width]
+    if scene.scale != scene.given_scale:
+        plain = F.interpolate(scene.given, size=(height, width), mode="bicubic")
+    coded = bool((scene.estimate.jpeg_quality < NO_JPEG_QUALITY).any())
+    contrast = local_contrast(scene.given, CODED_FLAT_WINDOW if coded else FLAT_WINDOW)
+    share = _rise(contrast * 255, FLAT_LEVELS)
+    if bool((share < 1).any()):
+        share = F.interpolate(share, size=(height, width), mode="bilinear")
+        result = torch.lerp(plain.clamp(0, 1), result, share)
+    grey = is_grey(scene.given).view(-1, 1, 1, 1)
+    return torch.where(grey, result.mean(1, keepdim=True), result)
+
+
+def is_grey(picture: Tensor) -> Tensor:
+    """Whether the channels of each picture `(B,3,h,w)` are equal to half a grey level, `(B,)`."""
+    spread = picture.amax(1) - picture.amin(1)
+    return spread.amax((1, 2)) <= 0.5 / 255
+
+
+def local_contrast(picture: Tensor, window: int) -> Tensor:
+    """Largest difference of any channel within a window of px, `(B,3,h,w)` to `(B,1,h,w)`."""
+    pad = window // 2
+    highest = F.max_pool2d(picture, window, 1, pad)
+    lowest = -F.max_pool2d(-picture, window, 1, pad)
+    return (highest - lowest).amax(1, keepdim=True)
+
+
+def damage_need(damage: DamageMaps) -> Tensor:
+    """How much there is to restore at every cell, `(B,1,h/4,w/4)`, 0..1.
+
+    Counted is the damage that is certain: each estimate less its expected error.
+    """
+    noise = (damage.log_noise - damage.log_noise_error).exp() - NOISE_FLOOR
+    jpeg = damage.jpeg_damage - damage.jpeg_damage_error
+    blur = (damage.log_blur - damage.log_blur_error).exp() - BLUR_FLOOR_PX
+    needs = (_rise(noise * 255, NOISE_LEVELS), _rise(jpeg, JPEG_DAMAGE), _rise(blur, BLUR_PX))
+    return torch.stack(needs).amax(0)
+
+
+def grain(scene: Scene, result: Tensor) -> Tensor:
+    """The noise that was taken away, at the size of the result, `(B,3,H,W)`.
+
+    What the restored picture does not explain of the input, at most as strong as the measured noise
+    (the rest is structure), enlarged so that its strength stays.
+    """
+    residual = scene.lr - degrade_canvas(result, scene.kernels)
+    side = _GRAIN_WINDOW
+    energy = residual.square().mean(1, keepdim=True)
+    energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)
+    limit = scene.estimate.noise_std.view(-1, 1, 1, 1)
+    residual = residual * (limit * energy.clamp_min(1e-12).rsqrt()).clamp(max=1)
+    wide = F.interpolate(residual, size=tuple(result.shape[-2:]), mode="bicubic")
+    before, after = (x.cpu().double().std((1, 2, 3), keepdim=True) for x in (residual, wide))
+    return wide * (before / after.clamp_min(1e-9)).to(wide)
+
+
+def _rise(values: Tensor, span: tuple[float, float]) -> Tensor:
+    """0 up to the span's start, 1 from its end, straight between."""
+    return ((values - span[0]) / (span[1] - span[0])).clamp(0, 1)
+
+
+def _enlarged(cells: Tensor, size: tuple[int, int]) -> Tensor:
+    """A map of cells at every px of a picture of this size."""
+    wide = F.interpolate(cells, scale_factor=CELL, mode="bilinear")
+    return wide[..., : size[0], : size[1]]
