@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from mmsr_core.cli.common import quiet_libraries
 from mmsr_core.cli.main import run_command
 
 from .arguments import make_parser
+from .report.failures import finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from .quality.options import QualityOptions
 
 __all__ = ["main", "run"]
+
+
+class _Printer(logging.Handler):
+    """Prints messages as they are; a closed pipe ends the run."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        print(self.format(record), flush=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,6 +49,10 @@ def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: getattr(args, name) for name in (*common, *names)}
 
 
+def _failed(out: Path, parts: Iterable[dict[str, Any]]) -> int:
+    return 2 if finish(out, parts) else 0
+
+
 def _quality_options(args: argparse.Namespace, **changes: Any) -> QualityOptions:
     from .quality.options import QualityOptions
 
@@ -56,7 +70,7 @@ def _run_quality(args: argparse.Namespace) -> int:
         options = _quality_options(
             args, out=out, scale=scale, steps=args.steps, kernels=args.kernel, depths=args.depth
         )
-        code = max(code, _finish(out, run_quality(options, print)["protocols"].values()))
+        code = max(code, _failed(out, run_quality(options)["protocols"].values()))
     return code
 
 
@@ -64,7 +78,7 @@ def _run_tradeoff(args: argparse.Namespace) -> int:
     from .quality.tradeoff import TradeoffOptions, run_tradeoff
 
     options = TradeoffOptions(_quality_options(args, steps=args.steps), args.detail)
-    return _finish(args.out, run_tradeoff(options, print)["protocols"].values())
+    return _failed(args.out, run_tradeoff(options)["protocols"].values())
 
 
 def _run_ablation(args: argparse.Namespace) -> int:
@@ -74,7 +88,7 @@ def _run_ablation(args: argparse.Namespace) -> int:
     if args.quick:
         seeds, limit = seeds[:1], min(limit or QUICK_PICTURES, QUICK_PICTURES)
     options = AblationOptions(_quality_options(args, limit=limit), seeds, args.group)
-    return _finish(args.out, run_ablation(options, print)["protocols"].values())
+    return _failed(args.out, run_ablation(options)["protocols"].values())
 
 
 def _run_kernel(args: argparse.Namespace) -> int:
@@ -82,7 +96,7 @@ def _run_kernel(args: argparse.Namespace) -> int:
 
     names = ("pairs", "data", "params", "iterations")
     options = KernelOptions(depths=args.depth, **_given(args, *names))
-    return _finish(args.out, run_kernel(options, print)["sets"].values())
+    return _failed(args.out, run_kernel(options)["sets"].values())
 
 
 def _run_modalities(args: argparse.Namespace) -> int:
@@ -91,14 +105,14 @@ def _run_modalities(args: argparse.Namespace) -> int:
 
         names = ("out", "photos", "seeds", "model")
         chosen = {name: getattr(args, name) for name in names}
-        run_prompt_bodies(PromptBodiesOptions(minutes=args.bodies, **chosen), print)
-        return _finish(args.out, [])
+        run_prompt_bodies(PromptBodiesOptions(minutes=args.bodies, **chosen))
+        return _failed(args.out, [])
     from .modalities.run import ModalitiesOptions, run_modalities
 
     names = ("data", "metrics", "prompts", "seeds", "steps", "crop")
     options = ModalitiesOptions(conditions=args.condition or [], **_given(args, *names))
-    run_modalities(options, print)
-    return _finish(args.out, [])
+    run_modalities(options)
+    return _failed(args.out, [])
 
 
 def _run_speed(args: argparse.Namespace) -> int:
@@ -112,8 +126,8 @@ def _run_speed(args: argparse.Namespace) -> int:
         peers=not args.no_peers,
         **given,
     )
-    run_speed(options, print)
-    return _finish(args.out, [])
+    run_speed(options)
+    return _failed(args.out, [])
 
 
 def _run_fusion(args: argparse.Namespace) -> int:
@@ -121,17 +135,9 @@ def _run_fusion(args: argparse.Namespace) -> int:
 
     names = ("pairs", "all_pairs", "window", "guide_seeds", "guide_window")
     options = FusionOptions(protocols=args.protocol, **_given(args, *names))
-    result = run_fusion(options, print)
+    result = run_fusion(options)
     parts = [*result["fusion"].values(), *([result["guide"]] if result["guide"] else [])]
-    return _finish(args.out, parts)
-
-
-def _finish(out: Path, parts: Iterable[dict[str, Any]]) -> int:
-    failed = sum(len(part["failures"]) for part in parts)
-    print(f"Written to {out}.")
-    if failed:
-        print(f"{failed} pictures failed and were left out; see the messages above.")
-    return 2 if failed else 0
+    return _failed(args.out, parts)
 
 
 _RUNS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -155,6 +161,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work(words: Sequence[str]) -> int:
         args = make_parser().parse_args(words)
         quiet_libraries()
+        messages = logging.getLogger(__package__)
+        messages.setLevel(logging.INFO)
+        messages.handlers = [_Printer()]
         return run(args)
 
     return run_command(work, argv)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +19,15 @@ from mmsr_core.metrics import best_constant_kernel, kernel_l1, kernel_psnr
 from .inputs import sources
 from .inputs.protocols import Sample, make_sample
 from .quality.measure import Figures, mean_figures
-from .quality.options import FAILURES
 from .quality.runner import describe_model, estimate_kernel
 from .report.environment import describe_environment, provenance, write_json, write_text
+from .report.failures import FAILURES, leave_out
 from .report.table import format_figure, markdown_table
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import MMSREngine
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 KERNEL_DEPTHS = ("given", "on", "off")
 _CONSTANT = "best constant kernel"
 _COLUMNS = (("kernel_l1", "kernel L1", 4), ("kernel_psnr", "kernel PSNR", 2))
@@ -52,12 +53,8 @@ class KernelOptions:
     seed: int = 0
 
 
-def run_kernel(options: KernelOptions, say: Say) -> dict[str, Any]:
+def run_kernel(options: KernelOptions) -> dict[str, Any]:
     """Run the benchmark and write `kernel.json` and `kernel.md` into the output folder.
-
-    Args:
-        options: What to run.
-        say: Called with each line of text for the user.
 
     Returns:
         What the JSON file holds.
@@ -81,10 +78,10 @@ def run_kernel(options: KernelOptions, say: Say) -> dict[str, Any]:
         depths = (
             options.depths if name == "defocus" else [d for d in options.depths if d != "given"]
         )
-        result["sets"][name] = _run_set(name, folder, pictures, depths, options, pipe, say)
+        result["sets"][name] = _run_set(name, folder, pictures, depths, options, pipe)
         write_json(options.out / "kernel.json", result)
         write_text(options.out / "kernel.md", kernel_markdown(result))
-        say(_set_markdown(name, result["sets"][name]))
+        _LOG.info(_set_markdown(name, result["sets"][name]))
     return result
 
 
@@ -110,7 +107,6 @@ def _run_set(
     depths: list[str],
     options: KernelOptions,
     pipe: MMSREngine,
-    say: Say,
 ) -> dict[str, Any]:
     rows: dict[str, dict[str, Figures]] = {}
     failures: dict[str, str] = {}
@@ -119,8 +115,7 @@ def _run_set(
             sample = _sample(name, path, folder, options)
             figures = dict(_estimates(sample, depths, options, pipe))
         except FAILURES as error:
-            failures[path.name] = " ".join(str(error).split())
-            say(f"{name}: {path.name} failed and is left out: {failures[path.name]}")
+            leave_out(failures, name, path.name, error)
             continue
         for method, row in figures.items():
             rows.setdefault(method, {})[path.stem] = row

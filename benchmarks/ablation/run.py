@@ -6,8 +6,9 @@ has a reference; differences to it are taken within a seed, so that they are tho
 
 from __future__ import annotations
 
+import logging
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,16 +26,17 @@ from ..inputs import sources
 from ..inputs.protocols import Sample
 from ..inputs.samples import Inputs
 from ..quality.measure import Figures, Measurer, mean_figures
-from ..quality.options import FAILURES, QualityOptions
+from ..quality.options import QualityOptions
 from ..quality.runner import describe_model
 from ..report.environment import describe_environment, write_json, write_text
+from ..report.failures import FAILURES, leave_out
 from .report import ablation_markdown
 from .switches import bicubic_anchor, constant_temperature, uniform_router
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import DegradationEstimate, MMSREngine
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 QUICK_PICTURES = 3
 
 
@@ -99,13 +101,8 @@ class AblationOptions:
     """Beginnings of names of `GROUPS`; all when empty."""
 
 
-def run_ablation(options: AblationOptions, say: Say) -> dict[str, Any]:
-    """Write `ablation.json` and `ablation.md` into the output folder.
-
-    Args:
-        options: what to run.
-        say: called with each line of text for the user.
-    """
+def run_ablation(options: AblationOptions) -> dict[str, Any]:
+    """Write `ablation.json` and `ablation.md` into the output folder."""
     groups = _chosen(options.groups)
     if not options.seeds:
         raise InputError("--seeds needs at least one number.")
@@ -130,12 +127,11 @@ def run_ablation(options: AblationOptions, say: Say) -> dict[str, Any]:
                 try:
                     bench.picture(path, seed)
                 except FAILURES as error:
-                    bench.failures[path.name] = " ".join(str(error).split())
-                    say(f"{protocol}: {path.name} failed: {bench.failures[path.name]}")
+                    leave_out(bench.failures, protocol, path.name, error)
         result["protocols"][protocol] = bench.result()
         write_json(base.out / "ablation.json", result)
         write_text(base.out / "ablation.md", ablation_markdown(result))
-    say(ablation_markdown(result))
+    _LOG.info(ablation_markdown(result))
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +21,15 @@ from ..inputs.protocols import make_sample
 from ..inputs.sensor_pairs import SensorPair, read_pairs
 from ..quality.bicubic import bicubic_results
 from ..quality.measure import Figures, mean_figures
-from ..quality.options import FAILURES
 from ..quality.runner import describe_model
 from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.failures import FAILURES, leave_out
 from .report import fusion_markdown, fusion_table, guide_table
 
 if TYPE_CHECKING:
     from .second_sensor import SecondSensor, Source
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 FUSION_PROTOCOLS = ("bicubic", "p1", "p2", "p2n")
 """How both sources are degraded: bicubic reduction alone, or as in the quality benchmark."""
 SHIFT_PX = (4, 6)
@@ -58,12 +58,8 @@ class FusionOptions:
     seed: int = 0
 
 
-def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
+def run_fusion(options: FusionOptions) -> dict[str, Any]:
     """Run the benchmark and write `fusion.json` and `fusion.md` into the output folder.
-
-    Args:
-        options: What to run.
-        say: Called with each line of text for the user.
 
     Returns:
         What the JSON file holds.
@@ -101,15 +97,15 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
 
     fused = [pair.centre(options.window or 1 << 20, options.scale) for pair in pairs]
     for protocol in options.protocols:
-        result["fusion"][protocol] = _fuse_all(protocol, fused, sensor, options, say)
+        result["fusion"][protocol] = _fuse_all(protocol, fused, sensor, options)
         keep()
-        say(fusion_table(protocol, result["fusion"][protocol]))
+        _LOG.info(fusion_table(protocol, result["fusion"][protocol]))
     if options.guide_seeds:
         seeded = [name for name in options.protocols if name not in ("bicubic", "p1")]
         protocol = (seeded or options.protocols)[0]
-        result["guide"] = _guide_all(protocol, pairs, sensor, options, say)
+        result["guide"] = _guide_all(protocol, pairs, sensor, options)
         keep()
-        say(guide_table(result["guide"]))
+        _LOG.info(guide_table(result["guide"]))
     return result
 
 
@@ -140,7 +136,7 @@ def baselines(visible_lr: Tensor, infrared_lr: Tensor, scale: int) -> dict[str, 
 
 
 def _fuse_all(
-    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions, say: Say
+    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions
 ) -> dict[str, Any]:
     rows: dict[str, dict[str, Figures]] = {}
     failures: dict[str, str] = {}
@@ -163,8 +159,7 @@ def _fuse_all(
                 for name, fused in pictures.items()
             }
         except FAILURES as error:
-            failures[pair.name] = " ".join(str(error).split())
-            say(f"{protocol}: {pair.name} failed and is left out: {failures[pair.name]}")
+            leave_out(failures, protocol, pair.name, error)
             continue
         for method, row in made.items():
             rows.setdefault(method, {})[pair.name] = dict(row)
@@ -174,7 +169,7 @@ def _fuse_all(
 
 
 def _guide_all(
-    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions, say: Say
+    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions
 ) -> dict[str, Any]:
     """PSNR-Y of the visible picture with every guide: method -> seed -> mean, and its failures."""
     rows: dict[str, dict[str, list[float]]] = {}
@@ -192,8 +187,7 @@ def _guide_all(
                     for kind, hr in (("visible", pair.visible), ("infrared", pair.infrared))
                 )
             except FAILURES as error:
-                failures[f"{pair.name}, seed {seed}"] = " ".join(str(error).split())
-                say(f"guide: {pair.name} failed and is left out: {error}")
+                leave_out(failures, "guide", f"{pair.name}, seed {seed}", error)
                 continue
             restored.append((pair, own, guide))
         for index, (pair, own, guide) in enumerate(restored):

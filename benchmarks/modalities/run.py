@@ -7,6 +7,7 @@ with all modalities, without each one, with uniform weights, and at a constant t
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -35,7 +36,7 @@ from .report import modalities_markdown
 if TYPE_CHECKING:
     from mmsr_core.pipeline import MMSREngine, RestorationOutput
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 REGION = 8
 """Weights and contributions are compared over regions of this many grid cells a side."""
 FULL = "all, learned weights"
@@ -65,7 +66,7 @@ class ModalitiesOptions:
     dtype: str = "auto"
 
 
-def run_modalities(options: ModalitiesOptions, say: Say) -> dict[str, Any]:
+def run_modalities(options: ModalitiesOptions) -> dict[str, Any]:
     """Run the benchmark and write `modalities.json` and `modalities.md`.
 
     Returns:
@@ -100,7 +101,7 @@ def run_modalities(options: ModalitiesOptions, say: Say) -> dict[str, Any]:
         result["conditions"][condition] = bench.result()
         write_json(options.out / "modalities.json", result)
         write_text(options.out / "modalities.md", modalities_markdown(result))
-    say(modalities_markdown(result))
+    _LOG.info(modalities_markdown(result))
     return result
 
 

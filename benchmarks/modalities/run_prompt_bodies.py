@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ..inputs.captioned import load_captioned
 from ..report.environment import describe_environment, provenance, write_json, write_text
 from .prompt_bodies import compare_prompt_bodies, prompt_bodies_table
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PromptBodiesOptions:
     """Weights whose text encoder reads the captions."""
 
 
-def run_prompt_bodies(options: PromptBodiesOptions, say: Say) -> dict[str, Any]:
+def run_prompt_bodies(options: PromptBodiesOptions) -> dict[str, Any]:
     """Train and compare the bodies; write `prompt_bodies.json` and `prompt_bodies.md`.
 
     Returns:
@@ -57,9 +57,8 @@ def run_prompt_bodies(options: PromptBodiesOptions, say: Say) -> dict[str, Any]:
     encoder = load_network(weights / "prompt_encoder", PromptTextEncoder)
     training, held_out = load_captioned(photos, lambda texts: encode_texts(encoder, texts))
     rows = compare_prompt_bodies(
-        training, held_out, seeds=options.seeds, steps=100_000,
-        seconds=60 * options.minutes, log=say,
-    )  # fmt: skip
+        training, held_out, seeds=options.seeds, steps=100_000, seconds=60 * options.minutes
+    )
     environment = describe_environment()
     result: dict[str, Any] = {
         "benchmark": "prompt bodies",
@@ -76,5 +75,5 @@ def run_prompt_bodies(options: PromptBodiesOptions, say: Say) -> dict[str, Any]:
     )
     write_json(options.out / "prompt_bodies.json", result)
     write_text(options.out / "prompt_bodies.md", text)
-    say(text)
+    _LOG.info(text)
     return result

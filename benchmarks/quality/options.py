@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmsr_core.errors import InputError, MMSRError
+from mmsr_core.errors import InputError
 
 from ..inputs import sources
 from ..inputs.protocols import PROTOCOLS
-
-FAILURES = (MMSRError, OSError, RuntimeError, ValueError)
-"""What one bad picture may raise without ending the run."""
 
 
 @dataclass(frozen=True)

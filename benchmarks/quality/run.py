@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,24 +25,21 @@ from ..inputs import sources
 from ..inputs.protocols import Sample
 from ..inputs.samples import Inputs
 from ..report.environment import describe_environment, write_json, write_text
+from ..report.failures import FAILURES, leave_out
 from .bicubic import bicubic_results
 from .measure import Figures, Measurer, mean_figures
-from .options import FAILURES, QualityOptions
+from .options import QualityOptions
 from .quality_report import protocol_markdown, quality_markdown
 from .runner import Method, describe_model, estimate_figures, expand_methods, restore
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import MMSREngine
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 
 
-def run_quality(options: QualityOptions, say: Say) -> dict[str, Any]:
+def run_quality(options: QualityOptions) -> dict[str, Any]:
     """Run the benchmark and write `quality.json` and `quality.md` into the output folder.
-
-    Args:
-        options: What to run.
-        say: Called with each line of text for the user (tables, failures).
 
     Returns:
         What the JSON file holds.
@@ -52,7 +49,9 @@ def run_quality(options: QualityOptions, say: Say) -> dict[str, Any]:
     make_folder(options.out)
     measurer = Measurer.from_folder(options.metrics, options.scale)
     if options.metrics is None:
-        say("LPIPS and NIQE are left out: give --metrics FOLDER with their parameter files.")
+        _LOG.warning(
+            "LPIPS and NIQE are left out: give --metrics FOLDER with their parameter files."
+        )
     methods = expand_methods(options.steps, options.kernels, options.depths)
     pipe = _load(options) if methods else None
     peers = sources.read_peers(options.peers) if options.peers else {}
@@ -67,7 +66,7 @@ def run_quality(options: QualityOptions, say: Say) -> dict[str, Any]:
     for protocol in options.protocols:
         bench = _Protocol(protocol, options, measurer, pipe, methods)
         try:
-            bench.run(pictures, say)
+            bench.run(pictures)
         except KeyboardInterrupt:
             bench.note("Interrupted: pictures are missing.")
             raise
@@ -75,7 +74,7 @@ def run_quality(options: QualityOptions, say: Say) -> dict[str, Any]:
             result["protocols"][protocol] = bench.result(peers.get(protocol, {}))
             write_json(options.out / "quality.json", result)
             write_text(options.out / "quality.md", quality_markdown(result))
-        say(protocol_markdown(protocol, result["protocols"][protocol]))
+        _LOG.info(protocol_markdown(protocol, result["protocols"][protocol]))
     return result
 
 
@@ -100,13 +99,12 @@ class _Protocol:
         self.failures: dict[str, str] = {}
         self.inputs = Inputs(name, options)
 
-    def run(self, pictures: list[Path], say: Say) -> None:
+    def run(self, pictures: list[Path]) -> None:
         for path in tqdm(pictures, desc=self.name, unit="picture"):
             try:
                 figures = self.picture(path)
             except FAILURES as error:
-                self.failures[path.name] = " ".join(str(error).split())
-                say(f"{self.name}: {path.name} failed and is left out: {self.failures[path.name]}")
+                leave_out(self.failures, self.name, path.name, error)
                 continue
             for method, row in figures.items():
                 self.rows.setdefault(method, {})[path.stem] = row

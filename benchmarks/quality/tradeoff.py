@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ from mmsr_core.metrics import round_to_uint8
 from ..inputs import sources
 from ..inputs.samples import Inputs
 from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.failures import FAILURES, leave_out
 from ..report.table import quality_table
 from .bicubic import bicubic_results
 from .measure import Figures, Measurer, mean_figures
-from .options import FAILURES, QualityOptions
+from .options import QualityOptions
 from .runner import describe_model
 from .tradeoff_plot import need_matplotlib, save_plot
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,10 @@ class TradeoffOptions:
     details: list[float] = field(default_factory=lambda: [0.5, 1.0])
 
 
-def run_tradeoff(options: TradeoffOptions, say: Say) -> dict[str, Any]:
+def run_tradeoff(options: TradeoffOptions) -> dict[str, Any]:
     """Write `tradeoff.json`, `tradeoff.md` and `tradeoff.png` for every protocol.
 
     Kernels are estimated once for each picture; every point restores the same estimate.
-
-    Args:
-        options: what to run.
-        say: called with each line of text for the user.
 
     Raises:
         InputError: no LPIPS parameters, matplotlib missing, or a dial out of range.
@@ -85,8 +82,7 @@ def run_tradeoff(options: TradeoffOptions, say: Say) -> dict[str, Any]:
                     picture = round_to_uint8(made.images.float().cpu())
                     figures[point_name(steps, detail)] = measurer(picture, hr)
             except FAILURES as error:
-                failures[path.name] = " ".join(str(error).split())
-                say(f"{protocol}: {path.name} failed and is left out: {failures[path.name]}")
+                leave_out(failures, protocol, path.name, error)
                 continue
             for name, row in figures.items():
                 rows.setdefault(name, {})[path.stem] = row
@@ -99,7 +95,7 @@ def run_tradeoff(options: TradeoffOptions, say: Say) -> dict[str, Any]:
         write_json(base.out / "tradeoff.json", result)
         write_text(base.out / "tradeoff.md", tradeoff_markdown(result))
         save_plot(base.out / f"tradeoff_{protocol}.png", protocol, part)
-        say(_protocol_markdown(protocol, part))
+        _LOG.info(_protocol_markdown(protocol, part))
     return result
 
 

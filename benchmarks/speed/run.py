@@ -7,9 +7,9 @@ are its own; the peers follow in the same run.
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ..inputs.sources import display_options
 from ..report.environment import describe_environment, provenance, write_json, write_text
 from ..report.table import format_figure, markdown_table
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 MODES = ("eager", "compile", "graphs")
 
 
@@ -48,12 +48,8 @@ class SpeedOptions:
     seed: int = 0
 
 
-def run_speed(options: SpeedOptions, say: Say) -> dict[str, Any]:
+def run_speed(options: SpeedOptions) -> dict[str, Any]:
     """Run the benchmark and write `speed.json` and `speed.md` into the output folder.
-
-    Args:
-        options: What to run.
-        say: Called with each line of text for the user.
 
     Returns:
         What the JSON file holds.
@@ -76,14 +72,14 @@ def run_speed(options: SpeedOptions, say: Say) -> dict[str, Any]:
     }
 
     def attempt(place: str, name: str, job: dict[str, Any]) -> None:
-        say(f"{name}: {options.repeats} repeats")
+        _LOG.info("%s: %d repeats", name, options.repeats)
         try:
             result[place][name] = _measure_in_new_process(job)
         except MMSRError as error:
             if job["mode"] == "eager":
                 raise
             result["failures"][name] = str(error)  # no compiler, no memory for a peer, ...
-            say(str(error))
+            _LOG.warning("%s", error)
         write_json(options.out / "speed.json", result)
 
     for index, (text, (height, width)) in enumerate(sizes.items()):
@@ -95,7 +91,7 @@ def run_speed(options: SpeedOptions, say: Say) -> dict[str, Any]:
                 attempt("peers", run_name(text, dtype, "peers"), job | {"mode": "peers"})
     text = speed_markdown(result)
     write_text(options.out / "speed.md", text)
-    say(text)
+    _LOG.info(text)
     return result
 
 
