@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from mmsr_core.image import make_folder
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.metrics.fusion import fusion_figures
 
+from ..arguments import FusionOptions
 from ..inputs import sources
 from ..inputs.protocols import make_sample
 from ..inputs.sensor_pairs import SensorPair, read_pairs
@@ -23,51 +24,23 @@ from ..quality.bicubic import bicubic_results
 from ..quality.measure import Figures, mean_figures
 from ..quality.runner import describe_model
 from ..report.environment import describe_environment, provenance, write_json, write_text
-from ..report.failures import FAILURES, leave_out
+from ..report.failures import FAILURES, finish, leave_out
 from .report import fusion_markdown, fusion_table, guide_table
 
 if TYPE_CHECKING:
     from .second_sensor import SecondSensor, Source
 
 _LOG = logging.getLogger(__name__)
-FUSION_PROTOCOLS = ("bicubic", "p1", "p2", "p2n")
-"""How both sources are degraded: bicubic reduction alone, or as in the quality benchmark."""
 SHIFT_PX = (4, 6)
 """Rows and columns by which the guide of the row `shifted` is displaced, HR px."""
 
 
-@dataclass(frozen=True)
-class FusionOptions:
-    """Arguments of `python -m benchmarks fusion`."""
-
-    out: Path
-    pairs: Path | None = None
-    protocols: list[str] = field(default_factory=lambda: ["bicubic", "p2"])
-    all_pairs: bool = False
-    window: int = 0
-    """Fuse the central window of this many px a side only; 0: whole pictures."""
-    guide_seeds: int = 3
-    """Seeds of the degradation for the guide rows; 0 leaves them out."""
-    guide_window: int = 128
-    """Guide rows are measured on the central window of this many px a side."""
-    limit: int | None = None
-    scale: int = 4
-    model: str = "small"
-    device: str = "auto"
-    dtype: str = "auto"
-    seed: int = 0
-
-
-def run_fusion(options: FusionOptions) -> dict[str, Any]:
-    """Run the benchmark and write `fusion.json` and `fusion.md` into the output folder.
+def run(options: FusionOptions) -> int:
+    """Write `fusion.json` and `fusion.md` into the output folder.
 
     Returns:
-        What the JSON file holds.
+        How many pairs failed.
     """
-    for protocol in options.protocols:
-        if protocol not in FUSION_PROTOCOLS:
-            known = ", ".join(FUSION_PROTOCOLS)
-            raise InputError(f"--protocol must be one of {known}, but is {protocol!r}.")
     sources.check_limit(options.limit)
     source = options.pairs or sources.shared_path("data", "infrared_visible.tar")
     if source is None:
@@ -106,7 +79,8 @@ def run_fusion(options: FusionOptions) -> dict[str, Any]:
         result["guide"] = _guide_all(protocol, pairs, sensor, options)
         keep()
         _LOG.info(guide_table(result["guide"]))
-    return result
+    parts = [*result["fusion"].values(), *([result["guide"]] if result["guide"] else [])]
+    return finish(options.out, parts)
 
 
 def degrade_source(hr: Tensor, protocol: str, name: str, scale: int, seed: int) -> Tensor:

@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,16 @@ from mmsr_core.image import make_folder
 from mmsr_core.metrics import round_to_uint8
 
 from ..ablation.switches import constant_temperature, uniform_router
+from ..arguments import ModalitiesOptions
 from ..inputs import sources
 from ..inputs.conditions import CONDITIONS, make_condition
 from ..inputs.protocols import Sample
 from ..quality.measure import Figures, Measurer
 from ..quality.runner import describe_model
 from ..report.environment import describe_environment, write_json, write_text
+from ..report.failures import finish
 from .report import modalities_markdown
+from .run_prompt_bodies import run_prompt_bodies
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import MMSREngine, RestorationOutput
@@ -44,34 +47,14 @@ UNIFORM = "all, uniform weights"
 CONSTANT = "all, constant temperature"
 
 
-@dataclass(frozen=True)
-class ModalitiesOptions:
-    """Arguments of `python -m benchmarks modalities`."""
-
-    out: Path
-    data: Path | None = None
-    metrics: Path | None = None
-    prompts: Path | None = None
-    """JSON: picture name to text; without it no prompt is given."""
-    conditions: list[str] = field(default_factory=list)
-    """Names of `CONDITIONS`; all when empty."""
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    steps: int = 4
-    crop: int = 256
-    """Side of the square cut from the middle of each picture, HR px."""
-    limit: int | None = None
-    scale: int = 4
-    model: str = "small"
-    device: str = "auto"
-    dtype: str = "auto"
-
-
-def run_modalities(options: ModalitiesOptions) -> dict[str, Any]:
-    """Run the benchmark and write `modalities.json` and `modalities.md`.
+def run(options: ModalitiesOptions) -> int:
+    """Write `modalities.json` and `modalities.md`, or train the bodies instead.
 
     Returns:
-        What the JSON file holds.
+        0: a picture that fails ends the run.
     """
+    if options.bodies is not None:
+        return run_prompt_bodies(options, options.bodies)
     from mmsr_core.pipeline import load_pipeline
 
     names = options.conditions or [c.name for c in CONDITIONS]
@@ -102,7 +85,7 @@ def run_modalities(options: ModalitiesOptions) -> dict[str, Any]:
         write_json(options.out / "modalities.json", result)
         write_text(options.out / "modalities.md", modalities_markdown(result))
     _LOG.info(modalities_markdown(result))
-    return result
+    return finish(options.out)
 
 
 class _Condition:
