@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from mmsr_core.degradation import KernelField, constant_kernel_field
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import best_constant_kernel, kernel_l1, kernel_psnr
 
 from .arguments import KernelOptions
@@ -21,7 +20,7 @@ from .inputs import sources
 from .inputs.protocols import Sample, make_sample
 from .quality.measure import Figures, mean_figures
 from .quality.runner import describe_model, estimate_kernel
-from .report.environment import describe_environment, provenance, write_json, write_text
+from .report.environment import begin_report, provenance, write_report
 from .report.failures import FAILURES, finish, leave_out
 from .report.table import format_figure, markdown_table
 
@@ -40,22 +39,15 @@ def run(options: KernelOptions) -> int:
         How many pictures failed.
     """
     tasks = _tasks(options)
-    make_folder(options.out)
+    result = begin_report("kernel", options.out, asdict(options), "sets")
     from mmsr_core.pipeline import load_pipeline
 
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
-    result: dict[str, Any] = {
-        "benchmark": "kernel",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(options)),
-        "model": describe_model(options.model, pipe),
-        "sets": {},
-    }
+    result["model"] = describe_model(options.model, pipe)
     for name, (folder, pictures) in tasks.items():
         depths = [d for d in options.depths if d != "given" or name == "defocus"]
         result["sets"][name] = _run_set(name, folder, pictures, depths, options, pipe)
-        write_json(options.out / "kernel.json", result)
-        write_text(options.out / "kernel.md", kernel_markdown(result))
+        write_report(options.out, result, kernel_markdown(result))
         _LOG.info(_set_markdown(name, result["sets"][name]))
     return finish(options.out, result["sets"].values())
 

@@ -18,7 +18,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import kernel_psnr, lr_consistency, round_to_uint8
 from mmsr_core.types import SVKR_ROUNDS
 
@@ -29,7 +28,7 @@ from ..inputs.samples import Inputs
 from ..quality.measure import Figures, Measurer, mean_figures
 from ..quality.options import find_places
 from ..quality.runner import describe_model
-from ..report.environment import describe_environment, write_json, write_text
+from ..report.environment import begin_report, write_report
 from ..report.failures import FAILURES, finish, leave_out
 from .report import ablation_markdown
 from .switches import bicubic_anchor, constant_temperature, uniform_router
@@ -104,18 +103,12 @@ def run(options: AblationOptions) -> int:
     groups = _chosen(options.groups)
     places = find_places(options, options.scale)
     pictures = sources.list_pictures(places.data, options.limit)
-    make_folder(options.out)
+    result = begin_report("ablation", options.out, asdict(options) | asdict(places), "protocols")
     measurer = Measurer.from_folder(places.metrics, options.scale)
     from mmsr_core.pipeline import load_pipeline
 
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
-    result: dict[str, Any] = {
-        "benchmark": "ablation",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(options) | asdict(places)),
-        "model": describe_model(options.model, pipe),
-        "protocols": {},
-    }
+    result["model"] = describe_model(options.model, pipe)
     for protocol in options.protocols:
         bench = _Ablation(Inputs(protocol, places, options.scale), pipe, measurer, groups)
         for seed in options.seeds:
@@ -125,8 +118,7 @@ def run(options: AblationOptions) -> int:
                 except FAILURES as error:
                     leave_out(bench.failures, protocol, path.name, error)
         result["protocols"][protocol] = bench.result()
-        write_json(options.out / "ablation.json", result)
-        write_text(options.out / "ablation.md", ablation_markdown(result))
+        write_report(options.out, result, ablation_markdown(result))
     _LOG.info(ablation_markdown(result))
     return finish(options.out, result["protocols"].values())
 

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmsr_core.image import make_folder
 from mmsr_core.image.atomic import atomic_write_bytes
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.pipeline import MMSREngine, load_pipeline
@@ -117,7 +118,7 @@ def main() -> None:
     inputs = Inputs(args.protocol, places, 4)
     with torch.no_grad():
         rows = [row_of(pipe, inputs, path, args.side) for path in chosen]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out.parent)
     atomic_write_bytes(args.out, encode(sheet(rows, args.side)))
 
 

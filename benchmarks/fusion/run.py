@@ -12,7 +12,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.metrics.fusion import fusion_figures
 
@@ -23,7 +22,7 @@ from ..inputs.sensor_pairs import SensorPair, read_pairs
 from ..quality.bicubic import bicubic_results
 from ..quality.measure import Figures, mean_figures
 from ..quality.runner import describe_model
-from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.environment import begin_report, provenance, write_report
 from ..report.failures import FAILURES, finish, leave_out
 from .report import fusion_markdown, fusion_table, guide_table
 
@@ -49,35 +48,22 @@ def run(options: FusionOptions) -> int:
             "the benchmark data."
         )
     pairs = read_pairs(source, options.scale, options.all_pairs)[: options.limit]
-    make_folder(options.out)
+    result = begin_report("fusion", options.out, asdict(options), "fusion", "guide")
     from .second_sensor import load_second_sensor
 
     sensor = load_second_sensor(options.model, options.device, options.dtype)
-    environment = describe_environment()
-    result: dict[str, Any] = {
-        "benchmark": "fusion",
-        "environment": environment,
-        "provenance": provenance(environment),
-        "options": sources.display_options(asdict(options)),
-        "model": describe_model(options.model, sensor.engine),
-        "fusion": {},
-        "guide": {},
-    }
-
-    def keep() -> None:
-        write_json(options.out / "fusion.json", result)
-        write_text(options.out / "fusion.md", fusion_markdown(result))
-
+    result["provenance"] = provenance(result["environment"])
+    result["model"] = describe_model(options.model, sensor.engine)
     fused = [pair.centre(options.window or 1 << 20, options.scale) for pair in pairs]
     for protocol in options.protocols:
         result["fusion"][protocol] = _fuse_all(protocol, fused, sensor, options)
-        keep()
+        write_report(options.out, result, fusion_markdown(result))
         _LOG.info(fusion_table(protocol, result["fusion"][protocol]))
     if options.guide_seeds:
         seeded = [name for name in options.protocols if name not in ("bicubic", "p1")]
         protocol = (seeded or options.protocols)[0]
         result["guide"] = _guide_all(protocol, pairs, sensor, options)
-        keep()
+        write_report(options.out, result, fusion_markdown(result))
         _LOG.info(guide_table(result["guide"]))
     parts = [*result["fusion"].values(), *([result["guide"]] if result["guide"] else [])]
     return finish(options.out, parts)

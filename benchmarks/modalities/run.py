@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import round_to_uint8
 
 from ..ablation.switches import constant_temperature, uniform_router
@@ -31,7 +30,7 @@ from ..inputs.conditions import CONDITIONS, make_condition
 from ..inputs.protocols import Sample
 from ..quality.measure import Figures, Measurer
 from ..quality.runner import describe_model
-from ..report.environment import describe_environment, write_json, write_text
+from ..report.environment import begin_report, write_report
 from ..report.failures import finish
 from .report import modalities_markdown
 from .run_prompt_bodies import run_prompt_bodies
@@ -64,17 +63,11 @@ def run(options: ModalitiesOptions) -> int:
     data = sources.need_folder(folder, "full-size pictures", "--data")
     pictures = sources.list_pictures(data, options.limit)
     prompts = _read_prompts(options.prompts)
-    make_folder(options.out)
+    result = begin_report("modalities", options.out, asdict(options), "conditions")
     metrics = options.metrics or sources.shared_path("metrics")
     measurer = Measurer.from_folder(metrics, options.scale)
     pipe = load_pipeline(options.model, options.device, options.dtype)
-    result: dict[str, Any] = {
-        "benchmark": "modalities",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(options)),
-        "model": describe_model(options.model, pipe),
-        "conditions": {},
-    }
+    result["model"] = describe_model(options.model, pipe)
     for condition in names:
         bench = _Condition(condition, options, pipe, measurer)
         for path in tqdm(pictures, desc=condition, unit="picture"):
@@ -82,8 +75,7 @@ def run(options: ModalitiesOptions) -> int:
             for seed in options.seeds:
                 bench.picture(hr, path.stem, prompts.get(path.stem), seed)
         result["conditions"][condition] = bench.result()
-        write_json(options.out / "modalities.json", result)
-        write_text(options.out / "modalities.md", modalities_markdown(result))
+        write_report(options.out, result, modalities_markdown(result))
     _LOG.info(modalities_markdown(result))
     return finish(options.out)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
-from typing import Any
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 
 from ..arguments import ModalitiesOptions
 from ..inputs import sources
 from ..inputs.captioned import load_captioned
-from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.environment import begin_report, provenance, write_report
 from ..report.failures import finish
 from .prompt_bodies import compare_prompt_bodies, prompt_bodies_table
 
@@ -41,7 +39,8 @@ def run_prompt_bodies(options: ModalitiesOptions, minutes: float) -> int:
         raise InputError(f"--bodies must be a number of minutes above 0, not {minutes:g}.")
     folder = options.photos or sources.shared_path("data")
     photos = sources.need_folder(folder, "captioned photographs", "--photos")
-    make_folder(options.out)
+    shown = {name: getattr(options, name) for name in ("bodies", "photos", "seeds", "model")}
+    result = begin_report("prompt bodies", options.out, shown)
     weights = find_weights(options.model)
     verify_folder(weights)
     if not (weights / "prompt_encoder").is_dir():
@@ -51,22 +50,14 @@ def run_prompt_bodies(options: ModalitiesOptions, minutes: float) -> int:
     rows = compare_prompt_bodies(
         training, held_out, seeds=options.seeds, steps=100_000, seconds=60 * minutes
     )
-    environment = describe_environment()
-    shown = {name: getattr(options, name) for name in ("bodies", "photos", "seeds", "model")}
-    result: dict[str, Any] = {
-        "benchmark": "prompt bodies",
-        "environment": environment,
-        "options": sources.display_options(shown),
-        "pictures": {"training": len(training), "held out": len(held_out)},
-        "rows": [asdict(row) for row in rows],
-    }
+    result["pictures"] = {"training": len(training), "held out": len(held_out)}
+    result["rows"] = [asdict(row) for row in rows]
     text = (
-        f"# PDN's module in other networks\n\n{provenance(environment)}; "
+        f"# PDN's module in other networks\n\n{provenance(result['environment'])}; "
         f"{minutes:g} minutes of training in all, {len(training)} pictures, "
         f"{len(held_out)} held out.\n\n"
         f"{prompt_bodies_table(rows)}\n"
     )
-    write_json(options.out / "prompt_bodies.json", result)
-    write_text(options.out / "prompt_bodies.md", text)
+    write_report(options.out, result, text)
     _LOG.info(text)
     return finish(options.out)

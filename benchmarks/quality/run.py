@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from mmsr_core.degradation import KernelField, constant_kernel_field
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import (
     best_constant_kernel,
     kernel_l1,
@@ -25,7 +24,7 @@ from ..arguments import QualityOptions
 from ..inputs import sources
 from ..inputs.protocols import Sample
 from ..inputs.samples import Inputs
-from ..report.environment import describe_environment, write_json, write_text
+from ..report.environment import begin_report, write_report
 from ..report.failures import FAILURES, finish, leave_out
 from .bicubic import bicubic_results
 from .measure import Figures, Measurer, mean_figures
@@ -55,7 +54,8 @@ def run(options: QualityOptions) -> int:
 def _run_scale(options: QualityOptions, scale: int, out: Path) -> int:
     places = find_places(options, scale)
     pictures = sources.list_pictures(places.data, options.limit)
-    make_folder(out)
+    shown = asdict(options) | asdict(places) | {"scale": scale}
+    result = begin_report("quality", out, shown, "protocols")
     measurer = Measurer.from_folder(places.metrics, scale)
     if places.metrics is None:
         _LOG.warning(
@@ -64,12 +64,6 @@ def _run_scale(options: QualityOptions, scale: int, out: Path) -> int:
     methods = expand_methods(options.steps, options.kernels, options.depths)
     pipe = _load(options) if methods else None
     peers = sources.read_peers(places.peers) if places.peers else {}
-    result: dict[str, Any] = {
-        "benchmark": "quality",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(options) | asdict(places) | {"scale": scale}),
-        "protocols": {},
-    }
     if pipe is not None:
         result["model"] = describe_model(options.model, pipe)
     for protocol in options.protocols:
@@ -82,8 +76,7 @@ def _run_scale(options: QualityOptions, scale: int, out: Path) -> int:
             raise
         finally:
             result["protocols"][protocol] = bench.result(peers.get(protocol, {}))
-            write_json(out / "quality.json", result)
-            write_text(out / "quality.md", quality_markdown(result))
+            write_report(out, result, quality_markdown(result))
         _LOG.info(protocol_markdown(protocol, result["protocols"][protocol]))
     return finish(out, result["protocols"].values())
 

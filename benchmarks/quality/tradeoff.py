@@ -10,13 +10,12 @@ from typing import Any
 from tqdm import tqdm
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import round_to_uint8
 
 from ..arguments import TradeoffOptions
 from ..inputs import sources
 from ..inputs.samples import Inputs
-from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.environment import begin_report, provenance, write_report
 from ..report.failures import FAILURES, finish, leave_out
 from ..report.table import quality_table
 from .bicubic import bicubic_results
@@ -51,19 +50,13 @@ def run(options: TradeoffOptions) -> int:
     if not points:
         raise InputError("--steps names no point of the curve.")
     pictures = sources.list_pictures(places.data, options.limit)
-    make_folder(options.out)
+    result = begin_report("tradeoff", options.out, asdict(options) | asdict(places), "protocols")
     measurer = Measurer.from_folder(places.metrics, scale)
     from mmsr_core.pipeline import load_pipeline
 
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
     peers = sources.read_peers(places.peers) if places.peers else {}
-    result: dict[str, Any] = {
-        "benchmark": "tradeoff",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(options) | asdict(places)),
-        "model": describe_model(options.model, pipe),
-        "protocols": {},
-    }
+    result["model"] = describe_model(options.model, pipe)
     for protocol in options.protocols:
         inputs = Inputs(protocol, places, scale, options.seed)
         rows: dict[str, dict[str, Figures]] = {}
@@ -89,8 +82,7 @@ def run(options: TradeoffOptions) -> int:
             inputs.note("Published rows are means over the whole set: not shown beside fewer.")
         part = _part(rows, points, published, inputs.notes, failures)
         result["protocols"][protocol] = part
-        write_json(options.out / "tradeoff.json", result)
-        write_text(options.out / "tradeoff.md", tradeoff_markdown(result))
+        write_report(options.out, result, tradeoff_markdown(result))
         save_plot(options.out / f"tradeoff_{protocol}.png", protocol, part)
         _LOG.info(_protocol_markdown(protocol, part))
     return finish(options.out, result["protocols"].values())

@@ -14,11 +14,9 @@ from dataclasses import asdict
 from typing import Any
 
 from mmsr_core.errors import InputError, MMSRError
-from mmsr_core.image import make_folder
 
 from ..arguments import Mode, SpeedOptions
-from ..inputs.sources import display_options
-from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.environment import begin_report, provenance, write_json, write_report
 from ..report.failures import finish
 from ..report.table import format_figure, markdown_table
 
@@ -35,15 +33,7 @@ def run(options: SpeedOptions) -> int:
         raise InputError(f"--repeats must be at least 1, but is {options.repeats}.")
     sizes = {text: parse_size(text) for text in options.sizes}
     modes = options.modes or _modes(options.device)
-    make_folder(options.out)
-    result: dict[str, Any] = {
-        "benchmark": "speed",
-        "environment": describe_environment(),
-        "options": display_options(asdict(options)),
-        "runs": {},
-        "peers": {},
-        "failures": {},
-    }
+    result = begin_report("speed", options.out, asdict(options), "runs", "peers", "failures")
 
     def attempt(place: str, name: str, job: dict[str, Any]) -> None:
         _LOG.info("%s: %d repeats", name, options.repeats)
@@ -64,7 +54,7 @@ def run(options: SpeedOptions) -> int:
             if index == 0 and options.peers:
                 attempt("peers", run_name(text, dtype, "peers"), job | {"mode": "peers"})
     text = speed_markdown(result)
-    write_text(options.out / "speed.md", text)
+    write_report(options.out, result, text)
     _LOG.info(text)
     return finish(options.out)
 
