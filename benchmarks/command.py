@@ -39,7 +39,7 @@ class _Printer(logging.Handler):
         print(self.format(record), flush=True)
 
 
-def parse(words: Sequence[str]) -> Options:
+def parse(words: list[str]) -> Options:
     """The options of the benchmark that the first word names.
 
     Raises:
@@ -47,6 +47,8 @@ def parse(words: Sequence[str]) -> Options:
         MissingPackageError: tyro is not installed.
         SystemExit: after `--help`.
     """
+    if words[:1] not in [[name] for name in (*MODULES, "-h", "--help")]:
+        raise UsageError(f"A benchmark is required: {', '.join(MODULES)}.")
     tyro = require("tyro", "bench", "python -m benchmarks")
     from . import arguments
 
@@ -89,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
 
     def work(words: Sequence[str]) -> int:
-        options = parse(words)
+        options = parse(list(words))
         quiet_libraries()
         messages = logging.getLogger(__package__)
         messages.setLevel(logging.INFO)

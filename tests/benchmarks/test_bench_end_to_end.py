@@ -160,6 +160,7 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
         ["quality", "--out", str(tmp_path)],
         ["quality", "--data", str(tmp_path / "missing"), "--out", str(tmp_path)],
         [],
+        ["sharpness"],
         ["quality", "--protocol", "p9"],
         ["quality", "--protocol"],
         ["quality", "--steps", "nonsense"],
