@@ -67,8 +67,8 @@ def parse(words: list[str]) -> Options:
     except SystemExit as stop:
         if not stop.code:
             raise
-        asked = " ".join([program, *(word for word in words[:1] if word in MODULES)])
-        raise UsageError(f"{_first_paragraph(boxes.getvalue())} (see `{asked} --help`)") from None
+        said = _first_paragraph(boxes.getvalue())
+        raise UsageError(f"{said} (see `{program} {words[0]} --help`)") from None
     for field in fields(options):
         if getattr(options, field.name) == () != field.default and field.name != "steps":
             raise UsageError(f"No {field.name} are given: at least one is needed.")
