@@ -1,189 +1,222 @@
-"""Arguments of `python -m benchmarks`."""
+"""Options of every benchmark: flags of `python -m benchmarks`, and what each `run` takes."""
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal
 
-from mmsr_core.cli.arguments import Parser, add_common
+from tyro.conf import arg
 
-if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+_SHARED = "(default: from MMSR_SHARED, a folder holding the benchmark data)"
 
-BENCHMARKS = ("quality", "tradeoff", "ablation", "kernel", "speed", "modalities", "fusion")
-PROTOCOLS = ("p1", "p2", "p2n", "p3", "p4")
-_SHARED = "default: from MMSR_SHARED, a folder holding the benchmark data"
-
-
-def make_parser() -> Parser:
-    """The parser of `python -m benchmarks`."""
-    parser = Parser(prog="python -m benchmarks", description="Measures quality and speed.")
-    kinds = parser.add_subparsers(dest="bench", required=True, metavar="|".join(BENCHMARKS))
-    _add_quality(kinds)
-    _add_tradeoff(kinds)
-    _add_ablation(kinds)
-    _add_kernel(kinds)
-    _add_speed(kinds)
-    _add_modalities(kinds)
-    _add_fusion(kinds)
-    for kind in kinds.choices.values():
-        add_common(kind, quiet=False)
-    return parser
+Protocol = Literal["p1", "p2", "p2n", "p3", "p4"]
+FusionProtocol = Literal["bicubic", "p1", "p2", "p2n"]
+Kernel = Literal["estimated", "true", "constant"]
+Depth = Literal["on", "off", "given"]
+Mode = Literal["eager", "compile", "graphs"]
+Depths = Annotated[tuple[Depth, ...], arg(name="depth")]
+Folder = Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="")]
+SharedFolder = Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint=_SHARED)]
+Json = Annotated[Path | None, arg(metavar="FILE.json", help_behavior_hint="")]
+Out = Annotated[Path, arg(metavar="DIR")]
+Pixels = Annotated[int, arg(metavar="PX")]
 
 
-def _add_quality(kinds: Subparsers) -> None:
-    parser = kinds.add_parser("quality", help="restoration quality beside bicubic and peers")
-    option = parser.add_argument
-    _add_pictures(parser)
-    option(
-        "--steps",
-        type=int,
-        nargs="*",
-        default=[0, 4],
-        help="0 = mean estimate alone; none: bicubic rows only",
-    )
-    option("--kernel", nargs="+", default=["estimated"], choices=["estimated", "true", "constant"])
-    option("--depth", nargs="+", default=["on"], choices=["on", "off", "given"])
-    option(
-        "--scale", type=int, nargs="+", default=[4], help="several: results in x2, x3, ... of --out"
-    )
-    _add_common(parser, Path("runs/bench/quality"), scale=False)
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every benchmark takes."""
+
+    out: Out
+    """Results go here: JSON and Markdown."""
+    model: str = "small"
+    """Model name or weights folder."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    debug: bool = False
+    """Show where an error comes from."""
 
 
-def _add_tradeoff(kinds: Subparsers) -> None:
-    parser = kinds.add_parser("tradeoff", help="perception-distortion curve, as table and plot")
-    option = parser.add_argument
-    _add_pictures(parser)
-    option("--steps", type=int, nargs="+", default=[0, 1, 2, 4, 8])
-    option("--detail", type=float, nargs="+", default=[0.5, 1.0], help="of the detail dial, 0..2")
-    _add_common(parser, Path("runs/bench/tradeoff"))
+@dataclass(frozen=True, kw_only=True)
+class SetOptions(Options):
+    """What every benchmark over a set of pictures takes."""
+
+    limit: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: all)")] = None
+    """Only the first N pictures."""
+    dtype: str = "auto"
+    """Number format of the networks."""
 
 
-def _add_ablation(kinds: Subparsers) -> None:
-    parser = kinds.add_parser("ablation", help="what each part of the method is worth")
-    option = parser.add_argument
-    _add_pictures(parser, ready=False)
-    option("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of inputs and flow noise")
-    option("--group", nargs="+", default=[], metavar="NAME", help="beginnings of names; all")
-    option("--quick", action="store_true", help="first seed, first three pictures")
-    _add_common(parser, Path("runs/bench/ablation"), seed=False)
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions(SetOptions):
+    """Pictures and how they are damaged."""
+
+    protocols: Annotated[tuple[Protocol, ...], arg(name="protocol")] = ("p2",)
+    """How the inputs are made."""
+    data: SharedFolder = None
+    """Full-size pictures."""
+    metrics: SharedFolder = None
+    """LPIPS and NIQE parameters."""
+    depth_maps: Folder = None
+    """Inverse depth (white = near) for p3, same names; without: seeded scene layouts."""
 
 
-def _add_pictures(parser: argparse.ArgumentParser, ready: bool = True) -> None:
-    """Pictures and how they are damaged; with `ready` also inputs and rows made before."""
-    option = parser.add_argument
-    option("--protocol", nargs="+", default=["p2"], choices=PROTOCOLS)
-    option("--data", type=Path, metavar="FOLDER", help=f"full-size pictures ({_SHARED})")
-    option("--metrics", type=Path, metavar="FOLDER", help=f"LPIPS and NIQE parameters ({_SHARED})")
-    option(
-        "--depth-maps",
-        type=Path,
-        metavar="FOLDER",
-        help="inverse depth (white = near) for p3, same names; default: seeded scene layouts",
-    )
-    if not ready:
-        return
-    option("--inputs", type=Path, metavar="FOLDER", help="ready inputs, or a folder per protocol")
-    option("--params", type=Path, metavar="FOLDER", help="NAME.npz with s1, s2, theta of p2, p2n")
-    option("--peers", type=Path, metavar="FILE.json", help="published rows to show in the table")
+@dataclass(frozen=True, kw_only=True)
+class ReadyOptions(PictureOptions):
+    """Inputs and rows made before."""
+
+    inputs: Folder = None
+    """Ready inputs, or a folder per protocol."""
+    params: Folder = None
+    """NAME.npz with s1, s2, theta of p2, p2n."""
+    peers: Json = None
+    """Published rows to show in the table."""
+    seed: int = 0
+    """Seed of synthesised inputs and of the flow."""
 
 
-def _add_kernel(kinds: Subparsers) -> None:
-    parser = kinds.add_parser("kernel", help="kernel error with depth given, estimated and absent")
-    option = parser.add_argument
-    option(
-        "--pairs",
-        type=Path,
-        metavar="FOLDER",
-        help="NAME.png with NAME.depth.npy|npz|png: defocus by depth",
-    )
-    option("--data", type=Path, metavar="FOLDER", help=f"full-size pictures for p2 ({_SHARED})")
-    option(
-        "--params",
-        type=Path,
-        metavar="FOLDER",
-        help="NAME.npz with s1, s2, theta: the true kernels of p2",
-    )
-    option("--iterations", type=int, nargs="+", default=[1, 2, 3], help="SVKR iterations")
-    option("--depth", nargs="+", default=["given", "on", "off"], choices=["given", "on", "off"])
-    _add_common(parser, Path("runs/bench/kernel"))
+@dataclass(frozen=True, kw_only=True)
+class QualityOptions(ReadyOptions):
+    """Restoration quality beside bicubic and peers."""
+
+    out: Out = Path("runs/bench/quality")
+    steps: tuple[int, ...] = (0, 4)
+    """0 = mean estimate alone; none: bicubic rows only."""
+    kernels: Annotated[tuple[Kernel, ...], arg(name="kernel")] = ("estimated",)
+    """Kernels of our rows."""
+    depths: Depths = ("on",)
+    """Depth of our rows."""
+    scales: Annotated[tuple[int, ...], arg(name="scale")] = (4,)
+    """Several: results in x2, x3, ... of --out."""
 
 
-def _add_speed(kinds: Subparsers) -> None:
-    parser = kinds.add_parser("speed", help="time, memory, share of the peak, beside two peers")
-    option = parser.add_argument
-    option("--size", nargs="+", default=["128"], help="inputs: side in pixels or WIDTHxHEIGHT")
-    option("--scale", type=int, default=4)
-    option("--steps", type=int, default=4)
-    option("--repeats", type=int, default=5)
-    option("--dtype", nargs="+", default=["float32", "bfloat16"])
-    option("--mode", nargs="+", default=[], help="eager compile graphs; default by the device")
-    option("--no-peers", action="store_true", help="ours alone")
-    option("--threads", type=int, help="torch threads (default: torch's choice)")
-    option("--model", default="small", help="model name or weights folder")
-    option("--device", default="auto")
-    option("--seed", type=int, default=0)
-    option("--out", type=Path, default=Path("runs/bench/speed"), metavar="DIR")
+@dataclass(frozen=True, kw_only=True)
+class TradeoffOptions(ReadyOptions):
+    """Perception-distortion curve, as table and plot."""
+
+    out: Out = Path("runs/bench/tradeoff")
+    steps: tuple[int, ...] = (0, 1, 2, 4, 8)
+    """Steps of the points."""
+    details: Annotated[tuple[float, ...], arg(name="detail")] = (0.5, 1.0)
+    """Of the detail dial, 0..2."""
+    scale: int = 4
+    """SR factor."""
 
 
-def _add_modalities(kinds: Subparsers) -> None:
-    parser = kinds.add_parser("modalities", help="what each modality contributes")
-    option = parser.add_argument
-    option("--data", type=Path, metavar="FOLDER", help=f"full-size pictures ({_SHARED})")
-    option("--metrics", type=Path, metavar="FOLDER", help=f"LPIPS parameter files ({_SHARED})")
-    option("--prompts", type=Path, metavar="FILE.json", help="picture name to text")
-    option("--condition", nargs="+", metavar="NAME", help="default: all; see benchmarks/README.md")
-    option("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    option("--steps", type=int, default=4)
-    option("--crop", type=int, default=256, help="side of the square from the middle, HR px")
-    option(
-        "--bodies",
-        type=float,
-        metavar="MINUTES",
-        help="instead: train an EDSR-like and an RCAN-like body with and without PDN's module",
-    )
-    option("--photos", type=Path, metavar="FOLDER", help=f"photos_*.tar for --bodies ({_SHARED})")
-    _add_common(parser, Path("runs/bench/modalities"), seed=False)
+@dataclass(frozen=True, kw_only=True)
+class AblationOptions(PictureOptions):
+    """What each part of the method is worth."""
+
+    out: Out = Path("runs/bench/ablation")
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Of inputs and flow noise."""
+    groups: Annotated[
+        tuple[str, ...],
+        arg(name="group", metavar="[NAME ...]", help_behavior_hint="(default: all)"),
+    ] = ()
+    """Beginnings of names of groups of rows."""
+    quick: bool = False
+    """First seed, first three pictures."""
+    scale: int = 4
+    """SR factor."""
 
 
-def _add_fusion(kinds: Subparsers) -> None:
-    parser = kinds.add_parser("fusion", help="two sensors: fusion metrics, guided restoration")
-    option = parser.add_argument
-    option(
-        "--pairs",
-        type=Path,
-        metavar="TAR|FOLDER",
-        help=f"visible/NAME with infrared/NAME ({_SHARED})",
-    )
-    option(
-        "--protocol",
-        nargs="+",
-        default=["bicubic", "p2"],
-        choices=["bicubic", "p1", "p2", "p2n"],
-        help="how both sources are degraded",
-    )
-    option("--all-pairs", action="store_true", help="not only those that training never saw")
-    option(
-        "--window", type=int, default=0, metavar="PX", help="fuse the central window only; 0: all"
-    )
-    option(
-        "--guide-seeds", type=int, default=3, metavar="N", help="0 leaves guided restoration out"
-    )
-    option("--guide-window", type=int, default=128, metavar="PX")
-    _add_common(parser, Path("runs/bench/fusion"))
+@dataclass(frozen=True, kw_only=True)
+class KernelOptions(SetOptions):
+    """Kernel error with depth given, estimated and absent."""
+
+    out: Out = Path("runs/bench/kernel")
+    pairs: Folder = None
+    """NAME.png with NAME.depth.npy|npz|png: defocus by depth."""
+    data: SharedFolder = None
+    """Full-size pictures for p2."""
+    params: Folder = None
+    """NAME.npz with s1, s2, theta: the true kernels of p2."""
+    iterations: tuple[int, ...] = (1, 2, 3)
+    """SVKR iterations."""
+    depths: Depths = ("given", "on", "off")
+    """Depth of the rows."""
+    scale: int = 4
+    """SR factor."""
+    seed: int = 0
+    """Seed of synthesised inputs."""
 
 
-def _add_common(
-    parser: argparse.ArgumentParser, out: Path, scale: bool = True, seed: bool = True
-) -> None:
-    option = parser.add_argument
-    option("--limit", type=int, metavar="N", help="only the first N pictures")
-    if scale:
-        option("--scale", type=int, default=4)
-    option("--model", default="small", help="model name or weights folder")
-    option("--device", default="auto")
-    option("--dtype", default="auto")
-    if seed:
-        option("--seed", type=int, default=0, help="seed of synthesised inputs and of the flow")
-    option("--out", type=Path, default=out, metavar="DIR", help="JSON and Markdown go here")
+@dataclass(frozen=True, kw_only=True)
+class SpeedOptions(Options):
+    """Time, memory, share of the peak, beside two peers."""
+
+    out: Out = Path("runs/bench/speed")
+    sizes: Annotated[tuple[str, ...], arg(name="size")] = ("128",)
+    """Inputs: side in pixels or WIDTHxHEIGHT."""
+    scale: int = 4
+    """SR factor."""
+    steps: int = 4
+    """Steps of the flow."""
+    repeats: int = 5
+    """Runs that are timed."""
+    dtypes: Annotated[tuple[str, ...], arg(name="dtype")] = ("float32", "bfloat16")
+    """Number formats of the networks."""
+    modes: Annotated[
+        tuple[Mode, ...], arg(name="mode", help_behavior_hint="(default: by the device)")
+    ] = ()
+    """torch.compile, the same with CUDA graphs, or neither."""
+    peers: bool = True
+    """Ours alone."""
+    threads: Annotated[int | None, arg(help_behavior_hint="(default: torch's choice)")] = None
+    """Torch threads."""
+    seed: int = 0
+    """Seed of the input and of the flow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModalitiesOptions(SetOptions):
+    """What each modality contributes."""
+
+    out: Out = Path("runs/bench/modalities")
+    data: SharedFolder = None
+    """Full-size pictures."""
+    metrics: SharedFolder = None
+    """LPIPS parameter files."""
+    prompts: Json = None
+    """Picture name to text."""
+    conditions: Annotated[
+        tuple[str, ...],
+        arg(name="condition", metavar="[NAME ...]", help_behavior_hint="(default: all)"),
+    ] = ()
+    """See benchmarks/README.md."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Of the damage and of the flow's noise."""
+    steps: int = 4
+    """Steps of the flow."""
+    crop: Pixels = 256
+    """Side of the square from the middle, HR px."""
+    scale: int = 4
+    """SR factor."""
+    bodies: Annotated[float | None, arg(metavar="MINUTES", help_behavior_hint="")] = None
+    """Instead: train an EDSR-like and an RCAN-like body with and without PDN's module."""
+    photos: SharedFolder = None
+    """photos_*.tar for --bodies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionOptions(SetOptions):
+    """Two sensors: fusion metrics, guided restoration."""
+
+    out: Out = Path("runs/bench/fusion")
+    pairs: Annotated[Path | None, arg(metavar="TAR|FOLDER", help_behavior_hint=_SHARED)] = None
+    """visible/NAME with infrared/NAME."""
+    protocols: Annotated[tuple[FusionProtocol, ...], arg(name="protocol")] = ("bicubic", "p2")
+    """How both sources are degraded."""
+    all_pairs: bool = False
+    """Not only those that training never saw."""
+    window: Pixels = 0
+    """Fuse the central window only; 0: all."""
+    guide_seeds: Annotated[int, arg(metavar="N")] = 3
+    """Seeds of guided restoration; 0 leaves it out."""
+    guide_window: Pixels = 128
+    """Side of the central window of guided restoration."""
+    scale: int = 4
+    """SR factor."""
+    seed: int = 0
+    """Seed of the degradation."""

@@ -2,159 +2,100 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import io
+import logging
+import re
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from dataclasses import fields
+from importlib import import_module
+from typing import TYPE_CHECKING
 
+from mmsr_core.cli.arguments import UsageError
 from mmsr_core.cli.common import quiet_libraries
 from mmsr_core.cli.main import run_command
-
-from .arguments import make_parser
+from mmsr_core.optional import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from .arguments import Options
 
-    from .quality.options import QualityOptions
-
-__all__ = ["main", "run"]
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the benchmark that was asked for.
-
-    Returns:
-        0, or 2 when a picture failed and was left out.
-    """
-    return _RUNS[args.bench](args)
-
-
-_COMMON = ("out", "limit", "scale", "model", "device", "dtype", "seed")
-"""Arguments that most benchmarks have, by the names that their options have."""
-
-
-def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """The common arguments as far as this benchmark has them, and the named ones."""
-    common = [name for name in _COMMON if name in args]
-    return {name: getattr(args, name) for name in (*common, *names)}
-
-
-def _quality_options(args: argparse.Namespace, **changes: Any) -> QualityOptions:
-    from .quality.options import QualityOptions
-
-    names = ("data", "inputs", "params", "metrics", "peers", "depth_maps")
-    given = _given(args, *(name for name in names if name in args))
-    return QualityOptions(protocols=args.protocol, **(given | changes))
-
-
-def _run_quality(args: argparse.Namespace) -> int:
-    from .quality.run import run_quality
-
-    code = 0
-    for scale in args.scale:
-        out = args.out if len(args.scale) == 1 else args.out / f"x{scale}"
-        options = _quality_options(
-            args, out=out, scale=scale, steps=args.steps, kernels=args.kernel, depths=args.depth
-        )
-        code = max(code, _finish(out, run_quality(options, print)["protocols"].values()))
-    return code
-
-
-def _run_tradeoff(args: argparse.Namespace) -> int:
-    from .quality.tradeoff import TradeoffOptions, run_tradeoff
-
-    options = TradeoffOptions(_quality_options(args, steps=args.steps), args.detail)
-    return _finish(args.out, run_tradeoff(options, print)["protocols"].values())
-
-
-def _run_ablation(args: argparse.Namespace) -> int:
-    from .ablation.run import QUICK_PICTURES, AblationOptions, run_ablation
-
-    seeds, limit = args.seeds, args.limit
-    if args.quick:
-        seeds, limit = seeds[:1], min(limit or QUICK_PICTURES, QUICK_PICTURES)
-    options = AblationOptions(_quality_options(args, limit=limit), seeds, args.group)
-    return _finish(args.out, run_ablation(options, print)["protocols"].values())
-
-
-def _run_kernel(args: argparse.Namespace) -> int:
-    from .kernel import KernelOptions, run_kernel
-
-    names = ("pairs", "data", "params", "iterations")
-    options = KernelOptions(depths=args.depth, **_given(args, *names))
-    return _finish(args.out, run_kernel(options, print)["sets"].values())
-
-
-def _run_modalities(args: argparse.Namespace) -> int:
-    if args.bodies is not None:
-        from .modalities.run_prompt_bodies import PromptBodiesOptions, run_prompt_bodies
-
-        names = ("out", "photos", "seeds", "model")
-        chosen = {name: getattr(args, name) for name in names}
-        run_prompt_bodies(PromptBodiesOptions(minutes=args.bodies, **chosen), print)
-        return _finish(args.out, [])
-    from .modalities.run import ModalitiesOptions, run_modalities
-
-    names = ("data", "metrics", "prompts", "seeds", "steps", "crop")
-    options = ModalitiesOptions(conditions=args.condition or [], **_given(args, *names))
-    run_modalities(options, print)
-    return _finish(args.out, [])
-
-
-def _run_speed(args: argparse.Namespace) -> int:
-    from .speed.run import SpeedOptions, run_speed
-
-    given = _given(args, "steps", "repeats", "threads")
-    options = SpeedOptions(
-        sizes=args.size,
-        dtypes=given.pop("dtype"),
-        modes=args.mode,
-        peers=not args.no_peers,
-        **given,
-    )
-    run_speed(options, print)
-    return _finish(args.out, [])
-
-
-def _run_fusion(args: argparse.Namespace) -> int:
-    from .fusion.run import FusionOptions, run_fusion
-
-    names = ("pairs", "all_pairs", "window", "guide_seeds", "guide_window")
-    options = FusionOptions(protocols=args.protocol, **_given(args, *names))
-    result = run_fusion(options, print)
-    parts = [*result["fusion"].values(), *([result["guide"]] if result["guide"] else [])]
-    return _finish(args.out, parts)
-
-
-def _finish(out: Path, parts: Iterable[dict[str, Any]]) -> int:
-    failed = sum(len(part["failures"]) for part in parts)
-    print(f"Written to {out}.")
-    if failed:
-        print(f"{failed} pictures failed and were left out; see the messages above.")
-    return 2 if failed else 0
-
-
-_RUNS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "quality": _run_quality,
-    "tradeoff": _run_tradeoff,
-    "ablation": _run_ablation,
-    "kernel": _run_kernel,
-    "speed": _run_speed,
-    "modalities": _run_modalities,
-    "fusion": _run_fusion,
+MODULES = {
+    "quality": ".quality.run",
+    "tradeoff": ".quality.tradeoff",
+    "ablation": ".ablation.run",
+    "kernel": ".kernel",
+    "speed": ".speed.run",
+    "modalities": ".modalities.run",
+    "fusion": ".fusion.run",
 }
+"""Benchmark -> the module whose `run` takes its options and returns how many pictures failed."""
+
+
+class _Printer(logging.Handler):
+    """Prints messages as they are; a closed pipe ends the run."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        print(self.format(record), flush=True)
+
+
+def parse(words: list[str]) -> Options:
+    """The options of the benchmark that the first word names.
+
+    Raises:
+        UsageError: the arguments do not make sense.
+        MissingPackageError: tyro is not installed.
+        SystemExit: after `--help`.
+    """
+    if words[:1] not in [[name] for name in (*MODULES, "-h", "--help")]:
+        raise UsageError(f"A benchmark is required: {', '.join(MODULES)}.")
+    tyro = require("tyro", "bench", "python -m benchmarks")
+    from . import arguments
+
+    kinds = {name: getattr(arguments, f"{name.capitalize()}Options") for name in MODULES}
+    program = "python -m benchmarks"
+    boxes = io.StringIO()
+    try:
+        with redirect_stderr(boxes):
+            options = tyro.extras.subcommand_cli_from_dict(
+                kinds,
+                prog=program,
+                description="Measures quality and speed.",
+                args=words,
+                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        said = _first_paragraph(boxes.getvalue())
+        raise UsageError(f"{said} (see `{program} {words[0]} --help`)") from None
+    for field in fields(options):
+        if getattr(options, field.name) == () != field.default and field.name != "steps":
+            raise UsageError(f"No {field.name} are given: at least one is needed.")
+    return options
+
+
+def _first_paragraph(box: str) -> str:
+    """What a message of tyro says below its title, without frame (or ASCII rules) and advice."""
+    frame = r"\x1b\[[\d;]*m|[│╭╮╰╯─]|^ *-+ *$"
+    lines = [re.sub(frame, "", line).strip() for line in box.splitlines()[1:]]
+    text = "\n".join(lines).strip().split("\n\n")[0].replace("\n", " ")
+    return re.sub(r" \(applied to [^)]*\)", "", text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `python -m benchmarks`.
 
     Returns:
-        The exit code: 0 done, 2 bad usage or bad input, 1 an unexpected failure.
+        The exit code: 0 done, 2 bad usage, bad input or pictures left out, 1 an unexpected failure.
     """
 
     def work(words: Sequence[str]) -> int:
-        args = make_parser().parse_args(words)
+        options = parse(list(words))
         quiet_libraries()
-        return run(args)
+        messages = logging.getLogger(__package__)
+        messages.setLevel(logging.INFO)
+        messages.handlers = [_Printer()]
+        return 2 if import_module(MODULES[words[0]], __package__).run(options) else 0
 
     return run_command(work, argv)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,80 +13,43 @@ from tqdm import tqdm
 
 from mmsr_core.degradation import KernelField, constant_kernel_field
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import best_constant_kernel, kernel_l1, kernel_psnr
 
+from .arguments import KernelOptions
 from .inputs import sources
 from .inputs.protocols import Sample, make_sample
 from .quality.measure import Figures, mean_figures
-from .quality.options import FAILURES
 from .quality.runner import describe_model, estimate_kernel
-from .report.environment import describe_environment, provenance, write_json, write_text
+from .report.environment import begin_report, provenance, write_report
+from .report.failures import FAILURES, finish, leave_out
 from .report.table import format_figure, markdown_table
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import MMSREngine
 
-Say = Callable[[str], None]
-KERNEL_DEPTHS = ("given", "on", "off")
+_LOG = logging.getLogger(__name__)
 _CONSTANT = "best constant kernel"
 _COLUMNS = (("kernel_l1", "kernel L1", 4), ("kernel_psnr", "kernel PSNR", 2))
 
 
-@dataclass(frozen=True)
-class KernelOptions:
-    """Arguments of `python -m benchmarks kernel`."""
-
-    out: Path
-    pairs: Path | None = None
-    """Folder of `NAME.png` with `NAME.depth.npy` (or npz, png): defocus driven by depth."""
-    data: Path | None = None
-    """Folder of pictures for p2."""
-    params: Path | None = None
-    iterations: list[int] = field(default_factory=lambda: [1, 2, 3])
-    depths: list[str] = field(default_factory=lambda: list(KERNEL_DEPTHS))
-    limit: int | None = None
-    scale: int = 4
-    model: str = "small"
-    device: str = "auto"
-    dtype: str = "auto"
-    seed: int = 0
-
-
-def run_kernel(options: KernelOptions, say: Say) -> dict[str, Any]:
-    """Run the benchmark and write `kernel.json` and `kernel.md` into the output folder.
-
-    Args:
-        options: What to run.
-        say: Called with each line of text for the user.
+def run(options: KernelOptions) -> int:
+    """Write `kernel.json` and `kernel.md` into the output folder.
 
     Returns:
-        What the JSON file holds.
+        How many pictures failed.
     """
-    for depth in options.depths:
-        if depth not in KERNEL_DEPTHS:
-            raise InputError(f"--depth must be one of {', '.join(KERNEL_DEPTHS)}, not {depth!r}.")
     tasks = _tasks(options)
-    make_folder(options.out)
+    result = begin_report("kernel", options.out, asdict(options), "sets")
     from mmsr_core.pipeline import load_pipeline
 
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
-    result: dict[str, Any] = {
-        "benchmark": "kernel",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(options)),
-        "model": describe_model(options.model, pipe),
-        "sets": {},
-    }
+    result["model"] = describe_model(options.model, pipe)
     for name, (folder, pictures) in tasks.items():
-        depths = (
-            options.depths if name == "defocus" else [d for d in options.depths if d != "given"]
-        )
-        result["sets"][name] = _run_set(name, folder, pictures, depths, options, pipe, say)
-        write_json(options.out / "kernel.json", result)
-        write_text(options.out / "kernel.md", kernel_markdown(result))
-        say(_set_markdown(name, result["sets"][name]))
-    return result
+        depths = [d for d in options.depths if d != "given" or name == "defocus"]
+        result["sets"][name] = _run_set(name, folder, pictures, depths, options, pipe)
+        write_report(options.out, result, kernel_markdown(result))
+        _LOG.info(_set_markdown(name, result["sets"][name]))
+    return finish(options.out, result["sets"].values())
 
 
 def _tasks(options: KernelOptions) -> dict[str, tuple[Path, list[Path]]]:
@@ -107,10 +71,9 @@ def _run_set(
     name: str,
     folder: Path,
     pictures: list[Path],
-    depths: list[str],
+    depths: Sequence[str],
     options: KernelOptions,
     pipe: MMSREngine,
-    say: Say,
 ) -> dict[str, Any]:
     rows: dict[str, dict[str, Figures]] = {}
     failures: dict[str, str] = {}
@@ -119,8 +82,7 @@ def _run_set(
             sample = _sample(name, path, folder, options)
             figures = dict(_estimates(sample, depths, options, pipe))
         except FAILURES as error:
-            failures[path.name] = " ".join(str(error).split())
-            say(f"{name}: {path.name} failed and is left out: {failures[path.name]}")
+            leave_out(failures, name, path.name, error)
             continue
         for method, row in figures.items():
             rows.setdefault(method, {})[path.stem] = row
@@ -150,7 +112,7 @@ def _sample(name: str, path: Path, folder: Path, options: KernelOptions) -> Samp
 
 
 def _estimates(
-    sample: Sample, depths: list[str], options: KernelOptions, pipe: MMSREngine
+    sample: Sample, depths: Sequence[str], options: KernelOptions, pipe: MMSREngine
 ) -> Iterator[tuple[str, Figures]]:
     """Method -> figures for one input."""
     true = sample.true_field

@@ -6,10 +6,11 @@ has a reference; differences to it are taken within a seed, so that they are tho
 
 from __future__ import annotations
 
+import logging
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +18,25 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import kernel_psnr, lr_consistency, round_to_uint8
 from mmsr_core.types import SVKR_ROUNDS
 
+from ..arguments import AblationOptions
 from ..inputs import sources
 from ..inputs.protocols import Sample
 from ..inputs.samples import Inputs
 from ..quality.measure import Figures, Measurer, mean_figures
-from ..quality.options import FAILURES, QualityOptions
+from ..quality.options import find_places
 from ..quality.runner import describe_model
-from ..report.environment import describe_environment, write_json, write_text
+from ..report.environment import begin_report, write_report
+from ..report.failures import FAILURES, finish, leave_out
 from .report import ablation_markdown
 from .switches import bicubic_anchor, constant_temperature, uniform_router
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import DegradationEstimate, MMSREngine
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 QUICK_PICTURES = 3
 
 
@@ -89,54 +91,36 @@ GROUPS: dict[str, dict[str, Setting]] = {
 """Rows of each group; the first is the reference, which is the default path."""
 
 
-@dataclass(frozen=True)
-class AblationOptions:
-    """Arguments of the ablation; protocols, pictures and model as for quality."""
-
-    quality: QualityOptions
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    groups: list[str] = field(default_factory=list)
-    """Beginnings of names of `GROUPS`; all when empty."""
-
-
-def run_ablation(options: AblationOptions, say: Say) -> dict[str, Any]:
+def run(options: AblationOptions) -> int:
     """Write `ablation.json` and `ablation.md` into the output folder.
 
-    Args:
-        options: what to run.
-        say: called with each line of text for the user.
+    Returns:
+        How many pictures failed.
     """
+    if options.quick:
+        limit = min(options.limit or QUICK_PICTURES, QUICK_PICTURES)
+        options = replace(options, seeds=options.seeds[:1], limit=limit)
     groups = _chosen(options.groups)
-    if not options.seeds:
-        raise InputError("--seeds needs at least one number.")
-    base = replace(options.quality.resolved(), inputs=None, params=None)
-    pictures = sources.list_pictures(Path(str(base.data)), base.limit)
-    make_folder(base.out)
-    measurer = Measurer.from_folder(base.metrics, base.scale)
+    places = find_places(options, options.scale)
+    pictures = sources.list_pictures(places.data, options.limit)
+    result = begin_report("ablation", options.out, asdict(options) | asdict(places), "protocols")
+    measurer = Measurer.from_folder(places.metrics, options.scale)
     from mmsr_core.pipeline import load_pipeline
 
-    pipe = load_pipeline(base.model, device=base.device, torch_dtype=base.dtype)
-    result: dict[str, Any] = {
-        "benchmark": "ablation",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(base)) | {"seeds": options.seeds},
-        "model": describe_model(base.model, pipe),
-        "protocols": {},
-    }
-    for protocol in base.protocols:
-        bench = _Ablation(protocol, base, pipe, measurer, groups)
+    pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
+    result["model"] = describe_model(options.model, pipe)
+    for protocol in options.protocols:
+        bench = _Ablation(Inputs(protocol, places, options.scale), pipe, measurer, groups)
         for seed in options.seeds:
             for path in tqdm(pictures, desc=f"{protocol}, seed {seed}", unit="picture"):
                 try:
                     bench.picture(path, seed)
                 except FAILURES as error:
-                    bench.failures[path.name] = " ".join(str(error).split())
-                    say(f"{protocol}: {path.name} failed: {bench.failures[path.name]}")
+                    leave_out(bench.failures, protocol, path.name, error)
         result["protocols"][protocol] = bench.result()
-        write_json(base.out / "ablation.json", result)
-        write_text(base.out / "ablation.md", ablation_markdown(result))
-    say(ablation_markdown(result))
-    return result
+        write_report(options.out, result, ablation_markdown(result))
+    _LOG.info(ablation_markdown(result))
+    return finish(options.out, result["protocols"].values())
 
 
 def _chosen(names: Iterable[str]) -> dict[str, dict[str, Setting]]:
@@ -153,23 +137,21 @@ class _Ablation:
 
     def __init__(
         self,
-        protocol: str,
-        options: QualityOptions,
+        inputs: Inputs,
         pipe: MMSREngine,
         measurer: Measurer,
         groups: dict[str, dict[str, Setting]],
     ) -> None:
-        self.options = options
         self.pipe = pipe
         self.measurer = measurer
         self.groups = groups
-        self.inputs = Inputs(protocol, options)
+        self.inputs = inputs
         self.rows: dict[Setting, dict[int, dict[str, Figures]]] = {}
         self.failures: dict[str, str] = {}
 
     def picture(self, path: Path, seed: int) -> None:
         """Every setting once, although several groups may ask for it."""
-        hr = sources.read_hr(path, self.options.scale)
+        hr = sources.read_hr(path, self.inputs.scale)
         sample = self.inputs.sample(hr, path.stem, seed)
         settings = dict.fromkeys(s for rows in self.groups.values() for s in rows.values())
         estimates: dict[tuple[str, int], DegradationEstimate] = {}
@@ -181,7 +163,7 @@ class _Ablation:
                 continue
             key = (setting.depth, setting.iterations)
             if key not in estimates:
-                estimates[key] = estimate(self.pipe, sample, self.options.scale, setting)
+                estimates[key] = estimate(self.pipe, sample, self.inputs.scale, setting)
             figures[setting] = self._figures(hr, sample, estimates[key], setting, seed)
         for setting, row in figures.items():  # all or none of a picture
             self.rows.setdefault(setting, {}).setdefault(seed, {})[path.stem] = row

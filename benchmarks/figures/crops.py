@@ -18,15 +18,17 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmsr_core.image import make_folder
 from mmsr_core.image.atomic import atomic_write_bytes
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.pipeline import MMSREngine, load_pipeline
 from mmsr_core.visualize import kernel_map
 
+from ..arguments import QualityOptions
 from ..inputs import sources
 from ..inputs.samples import Inputs
 from ..quality.bicubic import bicubic_results
-from ..quality.options import QualityOptions
+from ..quality.options import find_places
 
 HEADINGS = ("input", "bicubic", "steps 0", "steps 4", "truth", "measured kernels")
 GAP, BAND = 4, 16
@@ -48,7 +50,7 @@ def row_of(
     pipe: MMSREngine, inputs: Inputs, path: Path, side: int
 ) -> tuple[list[Tensor], list[str]]:
     """Six crops `(1,3,side,side)` of one picture, and what stands below them."""
-    scale = inputs.options.scale
+    scale = inputs.scale
     hr = sources.read_hr(path, scale)
     lr = inputs.sample(hr, path.stem).lr
     estimate = pipe.refine_kernel(lr, scale)
@@ -108,15 +110,15 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=128, help="of a crop, px")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.jpg")
     args = parser.parse_args()
-    options = QualityOptions([args.protocol], args.out.parent, data=args.data).resolved()
-    pictures = sources.list_pictures(Path(str(options.data)))
+    places = find_places(QualityOptions(protocols=(args.protocol,), data=args.data), 4)
+    pictures = sources.list_pictures(places.data)
     count = min(args.count, len(pictures))
     chosen = [pictures[i * len(pictures) // count] for i in range(count)]
     pipe = load_pipeline(args.model, device=args.device)
-    inputs = Inputs(args.protocol, options)
+    inputs = Inputs(args.protocol, places, 4)
     with torch.no_grad():
         rows = [row_of(pipe, inputs, path, args.side) for path in chosen]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out.parent)
     atomic_write_bytes(args.out, encode(sheet(rows, args.side)))
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmsr_core.image import make_folder
 from training.tools.make_workflow_examples import render_fine_pair
 
 from ..fusion.run import baselines, degrade_source
@@ -67,7 +68,7 @@ def main() -> None:
     width = max(r.shape[-1] for r in rows)
     page = torch.cat([F.pad(r, (0, width - r.shape[-1]), value=1.0) for r in rows], 1)
     pixels = page.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out.parent)
     Image.fromarray(pixels).save(args.out, quality=88)
 
 

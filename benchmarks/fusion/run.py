@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,66 +12,34 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.metrics.fusion import fusion_figures
 
+from ..arguments import FusionOptions
 from ..inputs import sources
 from ..inputs.protocols import make_sample
 from ..inputs.sensor_pairs import SensorPair, read_pairs
 from ..quality.bicubic import bicubic_results
 from ..quality.measure import Figures, mean_figures
-from ..quality.options import FAILURES
 from ..quality.runner import describe_model
-from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.environment import begin_report, provenance, write_report
+from ..report.failures import FAILURES, finish, leave_out
 from .report import fusion_markdown, fusion_table, guide_table
 
 if TYPE_CHECKING:
     from .second_sensor import SecondSensor, Source
 
-Say = Callable[[str], None]
-FUSION_PROTOCOLS = ("bicubic", "p1", "p2", "p2n")
-"""How both sources are degraded: bicubic reduction alone, or as in the quality benchmark."""
+_LOG = logging.getLogger(__name__)
 SHIFT_PX = (4, 6)
 """Rows and columns by which the guide of the row `shifted` is displaced, HR px."""
 
 
-@dataclass(frozen=True)
-class FusionOptions:
-    """Arguments of `python -m benchmarks fusion`."""
-
-    out: Path
-    pairs: Path | None = None
-    protocols: list[str] = field(default_factory=lambda: ["bicubic", "p2"])
-    all_pairs: bool = False
-    window: int = 0
-    """Fuse the central window of this many px a side only; 0: whole pictures."""
-    guide_seeds: int = 3
-    """Seeds of the degradation for the guide rows; 0 leaves them out."""
-    guide_window: int = 128
-    """Guide rows are measured on the central window of this many px a side."""
-    limit: int | None = None
-    scale: int = 4
-    model: str = "small"
-    device: str = "auto"
-    dtype: str = "auto"
-    seed: int = 0
-
-
-def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
-    """Run the benchmark and write `fusion.json` and `fusion.md` into the output folder.
-
-    Args:
-        options: What to run.
-        say: Called with each line of text for the user.
+def run(options: FusionOptions) -> int:
+    """Write `fusion.json` and `fusion.md` into the output folder.
 
     Returns:
-        What the JSON file holds.
+        How many pairs failed.
     """
-    for protocol in options.protocols:
-        if protocol not in FUSION_PROTOCOLS:
-            known = ", ".join(FUSION_PROTOCOLS)
-            raise InputError(f"--protocol must be one of {known}, but is {protocol!r}.")
     sources.check_limit(options.limit)
     source = options.pairs or sources.shared_path("data", "infrared_visible.tar")
     if source is None:
@@ -80,37 +48,25 @@ def run_fusion(options: FusionOptions, say: Say) -> dict[str, Any]:
             "the benchmark data."
         )
     pairs = read_pairs(source, options.scale, options.all_pairs)[: options.limit]
-    make_folder(options.out)
+    result = begin_report("fusion", options.out, asdict(options), "fusion", "guide")
     from .second_sensor import load_second_sensor
 
     sensor = load_second_sensor(options.model, options.device, options.dtype)
-    environment = describe_environment()
-    result: dict[str, Any] = {
-        "benchmark": "fusion",
-        "environment": environment,
-        "provenance": provenance(environment),
-        "options": sources.display_options(asdict(options)),
-        "model": describe_model(options.model, sensor.engine),
-        "fusion": {},
-        "guide": {},
-    }
-
-    def keep() -> None:
-        write_json(options.out / "fusion.json", result)
-        write_text(options.out / "fusion.md", fusion_markdown(result))
-
+    result["provenance"] = provenance(result["environment"])
+    result["model"] = describe_model(options.model, sensor.engine)
     fused = [pair.centre(options.window or 1 << 20, options.scale) for pair in pairs]
     for protocol in options.protocols:
-        result["fusion"][protocol] = _fuse_all(protocol, fused, sensor, options, say)
-        keep()
-        say(fusion_table(protocol, result["fusion"][protocol]))
+        result["fusion"][protocol] = _fuse_all(protocol, fused, sensor, options)
+        write_report(options.out, result, fusion_markdown(result))
+        _LOG.info(fusion_table(protocol, result["fusion"][protocol]))
     if options.guide_seeds:
         seeded = [name for name in options.protocols if name not in ("bicubic", "p1")]
         protocol = (seeded or options.protocols)[0]
-        result["guide"] = _guide_all(protocol, pairs, sensor, options, say)
-        keep()
-        say(guide_table(result["guide"]))
-    return result
+        result["guide"] = _guide_all(protocol, pairs, sensor, options)
+        write_report(options.out, result, fusion_markdown(result))
+        _LOG.info(guide_table(result["guide"]))
+    parts = [*result["fusion"].values(), *([result["guide"]] if result["guide"] else [])]
+    return finish(options.out, parts)
 
 
 def degrade_source(hr: Tensor, protocol: str, name: str, scale: int, seed: int) -> Tensor:
@@ -140,7 +96,7 @@ def baselines(visible_lr: Tensor, infrared_lr: Tensor, scale: int) -> dict[str, 
 
 
 def _fuse_all(
-    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions, say: Say
+    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions
 ) -> dict[str, Any]:
     rows: dict[str, dict[str, Figures]] = {}
     failures: dict[str, str] = {}
@@ -163,8 +119,7 @@ def _fuse_all(
                 for name, fused in pictures.items()
             }
         except FAILURES as error:
-            failures[pair.name] = " ".join(str(error).split())
-            say(f"{protocol}: {pair.name} failed and is left out: {failures[pair.name]}")
+            leave_out(failures, protocol, pair.name, error)
             continue
         for method, row in made.items():
             rows.setdefault(method, {})[pair.name] = dict(row)
@@ -174,7 +129,7 @@ def _fuse_all(
 
 
 def _guide_all(
-    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions, say: Say
+    protocol: str, pairs: list[SensorPair], sensor: SecondSensor, options: FusionOptions
 ) -> dict[str, Any]:
     """PSNR-Y of the visible picture with every guide: method -> seed -> mean, and its failures."""
     rows: dict[str, dict[str, list[float]]] = {}
@@ -192,8 +147,7 @@ def _guide_all(
                     for kind, hr in (("visible", pair.visible), ("infrared", pair.infrared))
                 )
             except FAILURES as error:
-                failures[f"{pair.name}, seed {seed}"] = " ".join(str(error).split())
-                say(f"guide: {pair.name} failed and is left out: {error}")
+                leave_out(failures, "guide", f"{pair.name}, seed {seed}", error)
                 continue
             restored.append((pair, own, guide))
         for index, (pair, own, guide) in enumerate(restored):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
+from mmsr_core.image import make_folder
 from training.data.depth_frames import read_photos, read_rgbd
 from training.scenes.render import render_scene
 from training.scenes.textures import TextureBank
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=12)
     args = parser.parse_args()
     out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     bank = TextureBank(read_photos(Path(args.photos), 60)) if args.photos else None
     for seed in range(FIRST_SEED, FIRST_SEED + args.scenes):
         scene = render_scene(seed, 384, 512, bank)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..quality.options import QualityOptions
+from ..quality.options import Places
 from . import sources
 from .protocols import Sample, make_sample, p2_field
 
@@ -12,10 +12,12 @@ from .protocols import Sample, make_sample, p2_field
 class Inputs:
     """The inputs of one protocol, and remarks about where they came from."""
 
-    def __init__(self, protocol: str, options: QualityOptions) -> None:
-        """Args: name of the protocol, resolved options."""
+    def __init__(self, protocol: str, places: Places, scale: int, seed: int = 0) -> None:
+        """Args: name of the protocol, where things lie, SR factor, seed of what is random."""
         self.protocol = protocol
-        self.options = options
+        self.places = places
+        self.scale = scale
+        self.seed = seed
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
@@ -29,19 +31,19 @@ class Inputs:
         Args:
             hr: the full-size picture.
             name: its name, without the suffix.
-            seed: of what is random in it; None is the options' seed.
+            seed: of what is random in it; None is the one given at first.
         """
-        options, scale = self.options, self.options.scale
-        seed = options.seed if seed is None else seed
+        places, scale = self.places, self.scale
+        seed = self.seed if seed is None else seed
         size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
         parameters = depth = None
-        if self.protocol in ("p2", "p2n") and options.params is not None:
-            file = options.params / f"{name}.npz"
+        if self.protocol in ("p2", "p2n") and places.params is not None:
+            file = places.params / f"{name}.npz"
             parameters = sources.read_kernel_parameters(file, size)
-        if self.protocol == "p3" and options.depth_maps is not None:
-            path = sources.find_depth_map(options.depth_maps, name)
+        if self.protocol == "p3" and places.depth_maps is not None:
+            path = sources.find_depth_map(places.depth_maps, name)
             depth = sources.read_inverse_depth(path, size)
-        folder = options.inputs_folder(self.protocol)
+        folder = places.inputs_folder(self.protocol)
         if folder is None:
             if self.protocol == "p3" and depth is None:
                 self.note("No --depth-maps: seeded scene layouts drive the defocus.")

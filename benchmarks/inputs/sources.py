@@ -31,7 +31,7 @@ def shared_path(*parts: str) -> Path | None:
 def display_options(options: dict[str, Any]) -> dict[str, Any]:
     """Options for a record: paths below the benchmark data relative to it, no output folder."""
     root = shared_path()
-    shown = {key: value for key, value in options.items() if key != "out"}
+    shown = {key: value for key, value in options.items() if key not in ("out", "debug")}
     for key, value in list(shown.items()):
         if isinstance(value, Path):
             inside = root is not None and value.resolve().is_relative_to(root.resolve())

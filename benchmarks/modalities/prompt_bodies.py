@@ -6,6 +6,7 @@ whether the module helps at that size, not how good either network can be.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +24,8 @@ from ..inputs.protocols import make_sample
 from ..report.table import format_figure, markdown_table
 from .residual_bodies import BODY_SCALE, EdsrBody, RcanBody
 
+_LOG = logging.getLogger(__name__)
 ARMS = ("without", "with")
-
-
 BODIES: Mapping[str, Callable[[], nn.Module]] = {"EDSR-like": EdsrBody, "RCAN-like": RcanBody}
 
 
@@ -58,7 +58,6 @@ def compare_prompt_bodies(
     measured_side: int = 192,
     bodies: Mapping[str, Callable[[], nn.Module]] = BODIES,
     every: int = 2,
-    log: Callable[[str], None] = lambda line: None,
 ) -> list[PromptBodyRow]:
     """Train each body with and without the module, alike, and measure on held-out pictures.
 
@@ -77,7 +76,6 @@ def compare_prompt_bodies(
         measured_side: of held-out pictures the middle is measured, at most so many HR px a side.
         bodies: name to a function that makes one.
         every: a module after every so many blocks.
-        log: told what is going on.
     """
     if len(held_out) < 2 or not training:
         raise InputError("The comparison needs training pictures and two held-out ones at least.")
@@ -110,7 +108,8 @@ def compare_prompt_bodies(
                 else:
                     for key, prompts in (("right", own), ("wrong", others), ("none", None)):
                         figures[key].append(_measure(net, measured, prompts))
-                log(f"{label} {arm} seed {seed}: {done} steps, {time.monotonic() - started:.0f} s")
+                spent = time.monotonic() - started
+                _LOG.info("%s %s seed %d: %d steps, %.0f s", label, arm, seed, done, spent)
         numbers = {k: tuple(v) for k, v in figures.items()}
         rows.append(
             PromptBodyRow(label, (sizes["without"], sizes["with"]), bicubic=bicubic, **numbers)

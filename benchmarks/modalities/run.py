@@ -7,10 +7,11 @@ with all modalities, without each one, with uniform weights, and at a constant t
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,22 +21,24 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import round_to_uint8
 
 from ..ablation.switches import constant_temperature, uniform_router
+from ..arguments import ModalitiesOptions
 from ..inputs import sources
 from ..inputs.conditions import CONDITIONS, make_condition
 from ..inputs.protocols import Sample
 from ..quality.measure import Figures, Measurer
 from ..quality.runner import describe_model
-from ..report.environment import describe_environment, write_json, write_text
+from ..report.environment import begin_report, write_report
+from ..report.failures import finish
 from .report import modalities_markdown
+from .run_prompt_bodies import run_prompt_bodies
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import MMSREngine, RestorationOutput
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 REGION = 8
 """Weights and contributions are compared over regions of this many grid cells a side."""
 FULL = "all, learned weights"
@@ -43,34 +46,14 @@ UNIFORM = "all, uniform weights"
 CONSTANT = "all, constant temperature"
 
 
-@dataclass(frozen=True)
-class ModalitiesOptions:
-    """Arguments of `python -m benchmarks modalities`."""
-
-    out: Path
-    data: Path | None = None
-    metrics: Path | None = None
-    prompts: Path | None = None
-    """JSON: picture name to text; without it no prompt is given."""
-    conditions: list[str] = field(default_factory=list)
-    """Names of `CONDITIONS`; all when empty."""
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    steps: int = 4
-    crop: int = 256
-    """Side of the square cut from the middle of each picture, HR px."""
-    limit: int | None = None
-    scale: int = 4
-    model: str = "small"
-    device: str = "auto"
-    dtype: str = "auto"
-
-
-def run_modalities(options: ModalitiesOptions, say: Say) -> dict[str, Any]:
-    """Run the benchmark and write `modalities.json` and `modalities.md`.
+def run(options: ModalitiesOptions) -> int:
+    """Write `modalities.json` and `modalities.md`, or train the bodies instead.
 
     Returns:
-        What the JSON file holds.
+        0: a picture that fails ends the run.
     """
+    if options.bodies is not None:
+        return run_prompt_bodies(options, options.bodies)
     from mmsr_core.pipeline import load_pipeline
 
     names = options.conditions or [c.name for c in CONDITIONS]
@@ -80,17 +63,11 @@ def run_modalities(options: ModalitiesOptions, say: Say) -> dict[str, Any]:
     data = sources.need_folder(folder, "full-size pictures", "--data")
     pictures = sources.list_pictures(data, options.limit)
     prompts = _read_prompts(options.prompts)
-    make_folder(options.out)
+    result = begin_report("modalities", options.out, asdict(options), "conditions")
     metrics = options.metrics or sources.shared_path("metrics")
     measurer = Measurer.from_folder(metrics, options.scale)
     pipe = load_pipeline(options.model, options.device, options.dtype)
-    result: dict[str, Any] = {
-        "benchmark": "modalities",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(options)),
-        "model": describe_model(options.model, pipe),
-        "conditions": {},
-    }
+    result["model"] = describe_model(options.model, pipe)
     for condition in names:
         bench = _Condition(condition, options, pipe, measurer)
         for path in tqdm(pictures, desc=condition, unit="picture"):
@@ -98,10 +75,9 @@ def run_modalities(options: ModalitiesOptions, say: Say) -> dict[str, Any]:
             for seed in options.seeds:
                 bench.picture(hr, path.stem, prompts.get(path.stem), seed)
         result["conditions"][condition] = bench.result()
-        write_json(options.out / "modalities.json", result)
-        write_text(options.out / "modalities.md", modalities_markdown(result))
-    say(modalities_markdown(result))
-    return result
+        write_report(options.out, result, modalities_markdown(result))
+    _LOG.info(modalities_markdown(result))
+    return finish(options.out)
 
 
 class _Condition:

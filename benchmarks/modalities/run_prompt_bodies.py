@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+import logging
+from dataclasses import asdict
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 
+from ..arguments import ModalitiesOptions
 from ..inputs import sources
 from ..inputs.captioned import load_captioned
-from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.environment import begin_report, provenance, write_report
+from ..report.failures import finish
 from .prompt_bodies import compare_prompt_bodies, prompt_bodies_table
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class PromptBodiesOptions:
-    """Arguments of `python -m benchmarks modalities --bodies`."""
-
-    out: Path
-    minutes: float
-    """For the training of all bodies together."""
-    photos: Path | None = None
-    """Folder with `photos_*.tar` and their captions, `photos.json`."""
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    model: str = "small"
-    """Weights whose text encoder reads the captions."""
-
-
-def run_prompt_bodies(options: PromptBodiesOptions, say: Say) -> dict[str, Any]:
+def run_prompt_bodies(options: ModalitiesOptions, minutes: float) -> int:
     """Train and compare the bodies; write `prompt_bodies.json` and `prompt_bodies.md`.
 
+    Args:
+        options: of them `out`, `photos`, `seeds`, and the weights whose text encoder reads the
+            captions.
+        minutes: for the training of all bodies together.
+
     Returns:
-        What the JSON file holds.
+        0.
 
     Raises:
         InputError: no minutes, no photographs, or weights without a text encoder.
@@ -45,11 +35,12 @@ def run_prompt_bodies(options: PromptBodiesOptions, say: Say) -> dict[str, Any]:
     from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
     from mmsr_core.weights import find_weights, verify_folder
 
-    if not options.minutes > 0:
-        raise InputError(f"--bodies must be a number of minutes above 0, not {options.minutes:g}.")
+    if not minutes > 0:
+        raise InputError(f"--bodies must be a number of minutes above 0, not {minutes:g}.")
     folder = options.photos or sources.shared_path("data")
     photos = sources.need_folder(folder, "captioned photographs", "--photos")
-    make_folder(options.out)
+    shown = {name: getattr(options, name) for name in ("bodies", "photos", "seeds", "model")}
+    result = begin_report("prompt bodies", options.out, shown)
     weights = find_weights(options.model)
     verify_folder(weights)
     if not (weights / "prompt_encoder").is_dir():
@@ -57,24 +48,16 @@ def run_prompt_bodies(options: PromptBodiesOptions, say: Say) -> dict[str, Any]:
     encoder = load_network(weights / "prompt_encoder", PromptTextEncoder)
     training, held_out = load_captioned(photos, lambda texts: encode_texts(encoder, texts))
     rows = compare_prompt_bodies(
-        training, held_out, seeds=options.seeds, steps=100_000,
-        seconds=60 * options.minutes, log=say,
-    )  # fmt: skip
-    environment = describe_environment()
-    result: dict[str, Any] = {
-        "benchmark": "prompt bodies",
-        "environment": environment,
-        "options": sources.display_options(asdict(options)),
-        "pictures": {"training": len(training), "held out": len(held_out)},
-        "rows": [asdict(row) for row in rows],
-    }
+        training, held_out, seeds=options.seeds, steps=100_000, seconds=60 * minutes
+    )
+    result["pictures"] = {"training": len(training), "held out": len(held_out)}
+    result["rows"] = [asdict(row) for row in rows]
     text = (
-        f"# PDN's module in other networks\n\n{provenance(environment)}; "
-        f"{options.minutes:g} minutes of training in all, {len(training)} pictures, "
+        f"# PDN's module in other networks\n\n{provenance(result['environment'])}; "
+        f"{minutes:g} minutes of training in all, {len(training)} pictures, "
         f"{len(held_out)} held out.\n\n"
         f"{prompt_bodies_table(rows)}\n"
     )
-    write_json(options.out / "prompt_bodies.json", result)
-    write_text(options.out / "prompt_bodies.md", text)
-    say(text)
-    return result
+    write_report(options.out, result, text)
+    _LOG.info(text)
+    return finish(options.out)

@@ -1,65 +1,27 @@
-"""Arguments of `python -m benchmarks quality` and where their defaults come from."""
+"""Where the pictures of a run and what belongs to them lie."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from mmsr_core.errors import InputError, MMSRError
+from mmsr_core.errors import InputError
 
+from ..arguments import PictureOptions, ReadyOptions
 from ..inputs import sources
-from ..inputs.protocols import PROTOCOLS
-
-FAILURES = (MMSRError, OSError, RuntimeError, ValueError)
-"""What one bad picture may raise without ending the run."""
 
 
 @dataclass(frozen=True)
-class QualityOptions:
-    """Arguments of the quality benchmark; None means the default from the benchmark data."""
+class Places:
+    """Folders and files of a run, checked; None where there is none."""
 
-    protocols: list[str]
-    out: Path
-    data: Path | None = None
+    protocols: tuple[str, ...]
+    data: Path
+    metrics: Path | None
+    depth_maps: Path | None
     inputs: Path | None = None
     params: Path | None = None
-    metrics: Path | None = None
     peers: Path | None = None
-    depth_maps: Path | None = None
-    steps: list[int] = field(default_factory=lambda: [0, 4])
-    kernels: list[str] = field(default_factory=lambda: ["estimated"])
-    depths: list[str] = field(default_factory=lambda: ["on"])
-    limit: int | None = None
-    scale: int = 4
-    model: str = "small"
-    device: str = "auto"
-    dtype: str = "auto"
-    seed: int = 0
-
-    def resolved(self) -> QualityOptions:
-        """With defaults filled in from the benchmark data, and checked."""
-        for protocol in self.protocols:
-            if protocol not in PROTOCOLS:
-                raise InputError(
-                    f"--protocol must be one of {', '.join(PROTOCOLS)}, but is {protocol!r}."
-                )
-        default_data = sources.shared_path("data", "kodak24")
-        data = sources.need_folder(self.data or default_data, "full-size pictures", "--data")
-        ready = default_data is not None and data.resolve() == default_data.resolve()
-        ready = ready and self.scale == 4
-        values = dict(vars(self)) | {
-            "data": data,
-            "metrics": self.metrics or sources.shared_path("metrics"),
-        }
-        if ready:
-            values["inputs"] = self.inputs or sources.shared_path("peers", "kodak24")
-            values["params"] = self.params or sources.shared_path("peers", "kodak24", "p2_params")
-            values["peers"] = self.peers or sources.shared_path("peers", "kodak24.json")
-        for key, option in (("inputs", "--inputs"), ("params", "--params"),
-                            ("metrics", "--metrics"), ("depth_maps", "--depth-maps")):  # fmt: skip
-            if values[key] is not None:
-                values[key] = sources.need_folder(values[key], key, option)
-        return QualityOptions(**values)
 
     def inputs_folder(self, protocol: str) -> Path | None:
         """Folder of ready inputs of a protocol, None to make them."""
@@ -69,6 +31,27 @@ class QualityOptions:
         if below.is_dir():
             return below
         return self.inputs if len(self.protocols) == 1 and _holds_pictures(self.inputs) else None
+
+
+def find_places(options: PictureOptions, scale: int) -> Places:
+    """What the options name, with defaults from the benchmark data."""
+    shared = sources.shared_path
+    default_data = shared("data", "kodak24")
+    data = sources.need_folder(options.data or default_data, "full-size pictures", "--data")
+    found = {"metrics": options.metrics or shared("metrics"), "depth_maps": options.depth_maps}
+    peers = None
+    if isinstance(options, ReadyOptions):
+        found |= {"inputs": options.inputs, "params": options.params}
+        peers = options.peers
+        if scale == 4 and default_data is not None and data.resolve() == default_data.resolve():
+            found["inputs"] = options.inputs or shared("peers", "kodak24")
+            found["params"] = options.params or shared("peers", "kodak24", "p2_params")
+            peers = options.peers or shared("peers", "kodak24.json")
+    checked = {
+        key: sources.need_folder(path, key, f"--{key.replace('_', '-')}") if path else None
+        for key, path in found.items()
+    }
+    return Places(options.protocols, data, peers=peers, **checked)
 
 
 def _holds_pictures(folder: Path) -> bool:

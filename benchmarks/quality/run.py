@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from mmsr_core.degradation import KernelField, constant_kernel_field
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import (
     best_constant_kernel,
     kernel_l1,
@@ -21,62 +20,65 @@ from mmsr_core.metrics import (
     round_to_uint8,
 )
 
+from ..arguments import QualityOptions
 from ..inputs import sources
 from ..inputs.protocols import Sample
 from ..inputs.samples import Inputs
-from ..report.environment import describe_environment, write_json, write_text
+from ..report.environment import begin_report, write_report
+from ..report.failures import FAILURES, finish, leave_out
 from .bicubic import bicubic_results
 from .measure import Figures, Measurer, mean_figures
-from .options import FAILURES, QualityOptions
+from .options import find_places
 from .quality_report import protocol_markdown, quality_markdown
 from .runner import Method, describe_model, estimate_figures, expand_methods, restore
 
 if TYPE_CHECKING:
     from mmsr_core.pipeline import MMSREngine
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 
 
-def run_quality(options: QualityOptions, say: Say) -> dict[str, Any]:
-    """Run the benchmark and write `quality.json` and `quality.md` into the output folder.
-
-    Args:
-        options: What to run.
-        say: Called with each line of text for the user (tables, failures).
+def run(options: QualityOptions) -> int:
+    """Write `quality.json` and `quality.md`, of several scales into a folder each.
 
     Returns:
-        What the JSON file holds.
+        How many pictures failed.
     """
-    options = options.resolved()
-    pictures = sources.list_pictures(Path(str(options.data)), options.limit)
-    make_folder(options.out)
-    measurer = Measurer.from_folder(options.metrics, options.scale)
-    if options.metrics is None:
-        say("LPIPS and NIQE are left out: give --metrics FOLDER with their parameter files.")
+    several = len(options.scales) > 1
+    return sum(
+        _run_scale(options, scale, options.out / f"x{scale}" if several else options.out)
+        for scale in options.scales
+    )
+
+
+def _run_scale(options: QualityOptions, scale: int, out: Path) -> int:
+    places = find_places(options, scale)
+    pictures = sources.list_pictures(places.data, options.limit)
+    shown = asdict(options) | asdict(places) | {"scale": scale}
+    result = begin_report("quality", out, shown, "protocols")
+    measurer = Measurer.from_folder(places.metrics, scale)
+    if places.metrics is None:
+        _LOG.warning(
+            "LPIPS and NIQE are left out: give --metrics FOLDER with their parameter files."
+        )
     methods = expand_methods(options.steps, options.kernels, options.depths)
     pipe = _load(options) if methods else None
-    peers = sources.read_peers(options.peers) if options.peers else {}
-    result: dict[str, Any] = {
-        "benchmark": "quality",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(options)),
-        "protocols": {},
-    }
+    peers = sources.read_peers(places.peers) if places.peers else {}
     if pipe is not None:
         result["model"] = describe_model(options.model, pipe)
     for protocol in options.protocols:
-        bench = _Protocol(protocol, options, measurer, pipe, methods)
+        inputs = Inputs(protocol, places, scale, options.seed)
+        bench = _Protocol(inputs, options, measurer, pipe, methods)
         try:
-            bench.run(pictures, say)
+            bench.run(pictures)
         except KeyboardInterrupt:
             bench.note("Interrupted: pictures are missing.")
             raise
         finally:
             result["protocols"][protocol] = bench.result(peers.get(protocol, {}))
-            write_json(options.out / "quality.json", result)
-            write_text(options.out / "quality.md", quality_markdown(result))
-        say(protocol_markdown(protocol, result["protocols"][protocol]))
-    return result
+            write_report(out, result, quality_markdown(result))
+        _LOG.info(protocol_markdown(protocol, result["protocols"][protocol]))
+    return finish(out, result["protocols"].values())
 
 
 class _Protocol:
@@ -84,13 +86,13 @@ class _Protocol:
 
     def __init__(
         self,
-        name: str,
+        inputs: Inputs,
         options: QualityOptions,
         measurer: Measurer,
         pipe: MMSREngine | None,
         methods: list[Method],
     ) -> None:
-        self.name = name
+        self.inputs = inputs
         self.options = options
         self.measurer = measurer
         self.pipe = pipe
@@ -98,15 +100,13 @@ class _Protocol:
         self.rows: dict[str, dict[str, Figures]] = {}
         self.constant_psnr: dict[str, float] = {}
         self.failures: dict[str, str] = {}
-        self.inputs = Inputs(name, options)
 
-    def run(self, pictures: list[Path], say: Say) -> None:
-        for path in tqdm(pictures, desc=self.name, unit="picture"):
+    def run(self, pictures: list[Path]) -> None:
+        for path in tqdm(pictures, desc=self.inputs.protocol, unit="picture"):
             try:
                 figures = self.picture(path)
             except FAILURES as error:
-                self.failures[path.name] = " ".join(str(error).split())
-                say(f"{self.name}: {path.name} failed and is left out: {self.failures[path.name]}")
+                leave_out(self.failures, self.inputs.protocol, path.name, error)
                 continue
             for method, row in figures.items():
                 self.rows.setdefault(method, {})[path.stem] = row
@@ -114,11 +114,11 @@ class _Protocol:
     def picture(self, path: Path) -> dict[str, Figures]:
         """Rows of one picture: method -> figures. All or none, so that means stay comparable."""
         options = self.options
-        hr = sources.read_hr(path, options.scale)
+        hr = sources.read_hr(path, self.inputs.scale)
         sample = self.inputs.sample(hr, path.stem)
         figures = {
             name: self.figures(up, hr, sample)
-            for name, up in bicubic_results(sample.lr, options.scale).items()
+            for name, up in bicubic_results(sample.lr, self.inputs.scale).items()
         }
         constant: KernelField | None = None
         if sample.true_field is not None:
@@ -150,7 +150,7 @@ class _Protocol:
             self.pipe,
             sample.lr,
             method,
-            scale=self.options.scale,
+            scale=self.inputs.scale,
             seed=self.options.seed,
             kernel=kernel,
             inverse_depth=sample.inverse_depth,

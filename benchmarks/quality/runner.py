@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from mmsr_core.degradation import KernelField
     from mmsr_core.pipeline import MMSREngine, RestorationOutput
 
-KERNELS = ("estimated", "true", "constant")
-DEPTHS = ("on", "off", "given")
-
 
 @dataclass(frozen=True)
 class Method:
@@ -46,12 +44,10 @@ class Method:
         return f"MMSR {Path(model).name}, steps {self.steps}, {self.kernel} kernel{depth}"
 
 
-def expand_methods(steps: list[int], kernels: list[str], depths: list[str]) -> list[Method]:
+def expand_methods(
+    steps: Sequence[int], kernels: Sequence[str], depths: Sequence[str]
+) -> list[Method]:
     """All combinations, in the order given and without repeats."""
-    for value, allowed, option in ((kernels, KERNELS, "--kernel"), (depths, DEPTHS, "--depth")):
-        for item in value:
-            if item not in allowed:
-                raise InputError(f"{option} must be one of {', '.join(allowed)}, but is {item!r}.")
     methods = [Method(s, k, d) for d in depths for k in kernels for s in steps]
     return list(dict.fromkeys(methods))
 

@@ -2,108 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tqdm import tqdm
 
 from mmsr_core.errors import InputError
-from mmsr_core.image import make_folder
 from mmsr_core.metrics import round_to_uint8
 
+from ..arguments import TradeoffOptions
 from ..inputs import sources
 from ..inputs.samples import Inputs
-from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..report.environment import begin_report, provenance, write_report
+from ..report.failures import FAILURES, finish, leave_out
 from ..report.table import quality_table
 from .bicubic import bicubic_results
 from .measure import Figures, Measurer, mean_figures
-from .options import FAILURES, QualityOptions
+from .options import find_places
 from .runner import describe_model
 from .tradeoff_plot import need_matplotlib, save_plot
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TradeoffOptions:
-    """Arguments of the trade-off; protocols, pictures and model as for quality."""
-
-    quality: QualityOptions
-    details: list[float] = field(default_factory=lambda: [0.5, 1.0])
-
-
-def run_tradeoff(options: TradeoffOptions, say: Say) -> dict[str, Any]:
+def run(options: TradeoffOptions) -> int:
     """Write `tradeoff.json`, `tradeoff.md` and `tradeoff.png` for every protocol.
 
     Kernels are estimated once for each picture; every point restores the same estimate.
 
-    Args:
-        options: what to run.
-        say: called with each line of text for the user.
+    Returns:
+        How many pictures failed.
 
     Raises:
         InputError: no LPIPS parameters, matplotlib missing, or a dial out of range.
     """
     need_matplotlib()
-    base = options.quality.resolved()
-    if base.metrics is None:
+    scale = options.scale
+    places = find_places(options, scale)
+    if places.metrics is None:
         raise InputError("The curve needs LPIPS: give --metrics FOLDER with its parameter files.")
     for detail in options.details:
         if not 0 <= detail <= 2:
             raise InputError(f"--detail must be from 0 to 2, but is {detail:g}.")
-    points = curve_points(base.steps, options.details)
+    points = curve_points(options.steps, options.details)
     if not points:
         raise InputError("--steps names no point of the curve.")
-    pictures = sources.list_pictures(Path(str(base.data)), base.limit)
-    make_folder(base.out)
-    measurer = Measurer.from_folder(base.metrics, base.scale)
+    pictures = sources.list_pictures(places.data, options.limit)
+    result = begin_report("tradeoff", options.out, asdict(options) | asdict(places), "protocols")
+    measurer = Measurer.from_folder(places.metrics, scale)
     from mmsr_core.pipeline import load_pipeline
 
-    pipe = load_pipeline(base.model, device=base.device, torch_dtype=base.dtype)
-    peers = sources.read_peers(base.peers) if base.peers else {}
-    result: dict[str, Any] = {
-        "benchmark": "tradeoff",
-        "environment": describe_environment(),
-        "options": sources.display_options(asdict(base)) | {"details": options.details},
-        "model": describe_model(base.model, pipe),
-        "protocols": {},
-    }
-    for protocol in base.protocols:
-        inputs = Inputs(protocol, base)
+    pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
+    peers = sources.read_peers(places.peers) if places.peers else {}
+    result["model"] = describe_model(options.model, pipe)
+    for protocol in options.protocols:
+        inputs = Inputs(protocol, places, scale, options.seed)
         rows: dict[str, dict[str, Figures]] = {}
         failures: dict[str, str] = {}
         for path in tqdm(pictures, desc=protocol, unit="picture"):
             try:
-                hr = sources.read_hr(path, base.scale)
+                hr = sources.read_hr(path, scale)
                 lr = inputs.sample(hr, path.stem).lr
-                figures = {n: measurer(p, hr) for n, p in bicubic_results(lr, base.scale).items()}
-                conditioning = pipe.fuse_modalities(lr, pipe.refine_kernel(lr, base.scale))
+                figures = {n: measurer(p, hr) for n, p in bicubic_results(lr, scale).items()}
+                conditioning = pipe.fuse_modalities(lr, pipe.refine_kernel(lr, scale))
                 for steps, detail in points:
-                    made = pipe.sample(conditioning, steps=steps, detail=detail, seed=base.seed)
+                    made = pipe.sample(conditioning, steps=steps, detail=detail, seed=options.seed)
                     picture = round_to_uint8(made.images.float().cpu())
                     figures[point_name(steps, detail)] = measurer(picture, hr)
             except FAILURES as error:
-                failures[path.name] = " ".join(str(error).split())
-                say(f"{protocol}: {path.name} failed and is left out: {failures[path.name]}")
+                leave_out(failures, protocol, path.name, error)
                 continue
             for name, row in figures.items():
                 rows.setdefault(name, {})[path.stem] = row
         published = peers.get(protocol, {})
-        if published and (base.limit or failures):
+        if published and (options.limit or failures):
             published = {}  # means over the whole set, which these pictures are not
             inputs.note("Published rows are means over the whole set: not shown beside fewer.")
         part = _part(rows, points, published, inputs.notes, failures)
         result["protocols"][protocol] = part
-        write_json(base.out / "tradeoff.json", result)
-        write_text(base.out / "tradeoff.md", tradeoff_markdown(result))
-        save_plot(base.out / f"tradeoff_{protocol}.png", protocol, part)
-        say(_protocol_markdown(protocol, part))
-    return result
+        write_report(options.out, result, tradeoff_markdown(result))
+        save_plot(options.out / f"tradeoff_{protocol}.png", protocol, part)
+        _LOG.info(_protocol_markdown(protocol, part))
+    return finish(options.out, result["protocols"].values())
 
 
-def curve_points(steps: list[int], details: list[float]) -> list[tuple[int, float]]:
+def curve_points(steps: Sequence[int], details: Sequence[float]) -> list[tuple[int, float]]:
     """Steps and detail of each point. Without steps or without detail there is only the mean."""
     points: list[tuple[int, float]] = []
     for count in steps:

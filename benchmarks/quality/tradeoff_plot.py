@@ -25,7 +25,7 @@ def save_plot(path: Path, protocol: str, part: dict[str, Any]) -> None:
     Args:
         path: PNG file to write.
         protocol: name for the title.
-        part: one protocol of the result of `run_tradeoff`.
+        part: one protocol of the result of the trade-off.
     """
     need_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -11,7 +11,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from mmsr_core.image import atomic_write_text
+from mmsr_core.image import atomic_write_text, make_folder
+
+from ..inputs.sources import display_options
 
 _PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow", "safetensors")
 
@@ -53,6 +55,28 @@ def provenance(environment: dict[str, Any]) -> str:
     )
 
 
+def begin_report(benchmark: str, out: Path, options: dict[str, Any], *parts: str) -> dict[str, Any]:
+    """Make the output folder and begin what the JSON file will hold, its `parts` still empty.
+
+    Raises:
+        ImageFileError: nothing can be written there.
+    """
+    make_folder(out)
+    return {
+        "benchmark": benchmark,
+        "environment": describe_environment(),
+        "options": display_options(options),
+        **{part: {} for part in parts},
+    }
+
+
+def write_report(out: Path, result: dict[str, Any], page: str) -> None:
+    """Write a JSON file and a Markdown page, both named like the benchmark."""
+    name = result["benchmark"].replace(" ", "_")
+    write_json(out / f"{name}.json", result)
+    write_text(out / f"{name}.md", page)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` atomically; infinite numbers become the string `inf`, NaN becomes null."""
     text = json.dumps(_jsonable(value), indent=1, allow_nan=False)
@@ -61,7 +85,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` atomically; the folder is made if it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     atomic_write_text(path, text)
 
 

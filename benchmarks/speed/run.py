@@ -7,83 +7,43 @@ are its own; the peers follow in the same run.
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from mmsr_core.errors import InputError, MMSRError
-from mmsr_core.image import make_folder
 
-from ..inputs.sources import display_options
-from ..report.environment import describe_environment, provenance, write_json, write_text
+from ..arguments import Mode, SpeedOptions
+from ..report.environment import begin_report, provenance, write_json, write_report
+from ..report.failures import finish
 from ..report.table import format_figure, markdown_table
 
-Say = Callable[[str], None]
-MODES = ("eager", "compile", "graphs")
+_LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SpeedOptions:
-    """Arguments of `python -m benchmarks speed`."""
-
-    out: Path
-    sizes: list[str] = field(default_factory=lambda: ["128"])
-    """Inputs: a side in pixels, or WIDTHxHEIGHT."""
-    scale: int = 4
-    steps: int = 4
-    repeats: int = 5
-    dtypes: list[str] = field(default_factory=lambda: ["float32", "bfloat16"])
-    modes: list[str] = field(default_factory=list)
-    """`eager`, `compile` (torch.compile), `graphs` (with CUDA graphs); empty: eager, on a GPU all
-    three."""
-    peers: bool = True
-    """Measure the peers beside the first size."""
-    model: str = "small"
-    device: str = "auto"
-    threads: int | None = None
-    """Torch threads; None leaves torch's choice."""
-    seed: int = 0
-
-
-def run_speed(options: SpeedOptions, say: Say) -> dict[str, Any]:
-    """Run the benchmark and write `speed.json` and `speed.md` into the output folder.
-
-    Args:
-        options: What to run.
-        say: Called with each line of text for the user.
+def run(options: SpeedOptions) -> int:
+    """Write `speed.json` and `speed.md` into the output folder.
 
     Returns:
-        What the JSON file holds.
+        0: what cannot be measured is no failure.
     """
     if options.repeats < 1:
         raise InputError(f"--repeats must be at least 1, but is {options.repeats}.")
     sizes = {text: parse_size(text) for text in options.sizes}
     modes = options.modes or _modes(options.device)
-    for mode in modes:
-        if mode not in MODES:
-            raise InputError(f"--mode must be one of {', '.join(MODES)}, not {mode!r}.")
-    make_folder(options.out)
-    result: dict[str, Any] = {
-        "benchmark": "speed",
-        "environment": describe_environment(),
-        "options": display_options(asdict(options)),
-        "runs": {},
-        "peers": {},
-        "failures": {},
-    }
+    result = begin_report("speed", options.out, asdict(options), "runs", "peers", "failures")
 
     def attempt(place: str, name: str, job: dict[str, Any]) -> None:
-        say(f"{name}: {options.repeats} repeats")
+        _LOG.info("%s: %d repeats", name, options.repeats)
         try:
             result[place][name] = _measure_in_new_process(job)
         except MMSRError as error:
             if job["mode"] == "eager":
                 raise
             result["failures"][name] = str(error)  # no compiler, no memory for a peer, ...
-            say(str(error))
+            _LOG.warning("%s", error)
         write_json(options.out / "speed.json", result)
 
     for index, (text, (height, width)) in enumerate(sizes.items()):
@@ -94,9 +54,9 @@ def run_speed(options: SpeedOptions, say: Say) -> dict[str, Any]:
             if index == 0 and options.peers:
                 attempt("peers", run_name(text, dtype, "peers"), job | {"mode": "peers"})
     text = speed_markdown(result)
-    write_text(options.out / "speed.md", text)
-    say(text)
-    return result
+    write_report(options.out, result, text)
+    _LOG.info(text)
+    return finish(options.out)
 
 
 def run_name(size: str, dtype: str, mode: str) -> str:
@@ -116,11 +76,11 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(parts[-1]), int(parts[0])
 
 
-def _modes(device: str) -> list[str]:
+def _modes(device: str) -> tuple[Mode, ...]:
     import torch
 
     gpu = torch.cuda.is_available() and (device == "auto" or device.startswith("cuda"))
-    return list(MODES) if gpu else ["eager"]
+    return ("eager", "compile", "graphs") if gpu else ("eager",)
 
 
 def median_and_iqr(values: list[float]) -> dict[str, float]:

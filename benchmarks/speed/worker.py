@@ -21,6 +21,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from mmsr_core.pipeline import load_pipeline
+    from mmsr_core.pipeline.results import peak_memory_mb
 
     from .run import median_and_iqr
 
@@ -61,8 +62,8 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         "stage_seconds": {stage: median_and_iqr(values) for stage, values in stages.items()},
         "total_seconds": total,
         "all_total_seconds": totals,
-        "peak_memory_mb": _peak_memory_mb(),
-        "peak_gpu_memory_mb": _peak_gpu_memory_mb(),
+        "peak_memory_mb": peak_memory_mb(torch.device("cpu")),
+        "peak_gpu_memory_mb": peak_memory_mb(pipe.device) if pipe.device.type == "cuda" else None,
         "torch_threads": torch.get_num_threads(),
         "operations": operations,
         "matrix_peak_flops": peak_flops,
@@ -120,22 +121,6 @@ def _operations(run: Any) -> int:
     with FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops())
-
-
-def _peak_memory_mb() -> float:
-    """Largest resident size of this process so far; NaN-free: 0 where it cannot be read."""
-    try:
-        import resource
-    except ImportError:
-        return 0.0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
-def _peak_gpu_memory_mb() -> float | None:
-    import torch
-
-    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
 
 
 def main() -> None:

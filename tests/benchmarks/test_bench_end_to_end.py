@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from benchmarks.command import main
+from benchmarks.command import MODULES, main, parse
 from benchmarks.quality.bicubic import bicubic_results
 from tests.helpers import save_picture, smooth_picture
 
@@ -157,7 +159,13 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
     for arguments in (
         ["quality", "--out", str(tmp_path)],
         ["quality", "--data", str(tmp_path / "missing"), "--out", str(tmp_path)],
+        [],
+        ["sharpness"],
         ["quality", "--protocol", "p9"],
+        ["quality", "--protocol"],
+        ["quality", "--steps", "nonsense"],
+        ["quality", "--limit", "None"],
+        ["speed", "--peers"],
         ["kernel", "--out", str(tmp_path)],
         ["speed", "--size", "0", "--out", str(tmp_path)],
         ["speed", "--size", "4x4x4", "--out", str(tmp_path)],
@@ -165,7 +173,7 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
     ):
         assert main([*arguments]) == 2
         error = capsys.readouterr().err.strip()
-        assert error
+        assert error.startswith("mmsr: error: ")
         assert "\n" not in error
 
 
@@ -181,4 +189,33 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
 )
 def test_options_without_effect_are_refused(benchmark, option, capsys):
     assert main([benchmark, option, "1"]) == 2
-    assert f"unrecognized arguments: {option}" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("mmsr: error: Unrecognized or misplaced options: ")
+    assert option in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        ("quality --protocol p2 --steps 0 4 --depth on --seed 0", {}),
+        ("quality --steps --limit -1", {"steps": (), "limit": -1}),
+        ("quality --scale 2 4 --depth off given", {"scales": (2, 4), "depths": ("off", "given")}),
+        ("tradeoff --detail 1 --peers a.json", {"details": (1.0,), "peers": Path("a.json")}),
+        ("ablation --group kernel depth --quick", {"groups": ("kernel", "depth"), "quick": True}),
+        ("kernel --iterations 3 --debug", {"iterations": (3,), "debug": True}),
+        ("speed --no-peers --mode compile", {"peers": False, "modes": ("compile",)}),
+        ("modalities --bodies 0.5", {"bodies": 0.5}),
+        ("fusion --all-pairs --out x", {"all_pairs": True, "out": Path("x")}),
+    ],
+)
+def test_flags_become_options(words, changed):
+    assert parse(words.split()) == replace(parse(words.split()[:1]), **changed)
+
+
+@pytest.mark.parametrize("benchmark", [None, *MODULES])
+def test_help(benchmark, capsys):
+    assert main(["--help"] if benchmark is None else [benchmark, "--help"]) == 0
+    said = capsys.readouterr()
+    assert f"usage: python -m benchmarks {benchmark or ''}" in said.out
+    assert not said.err

@@ -25,6 +25,7 @@ def test_conditions_are_seeded_and_consistent(condition: str) -> None:
     assert one.lr.shape == (1, 3, 16, 16)
     assert torch.equal(one.lr, again.lr)
     assert not torch.equal(one.lr, other.lr)
+    assert one.true_field is not None
     kernels = one.true_field.dense()
     torch.testing.assert_close(kernels.sum(1), torch.ones(1, 16, 16), atol=1e-5, rtol=0)
     with pytest.raises(InputError, match="fog"):

@@ -39,6 +39,7 @@ def test_inputs_are_seeded_by_name_and_of_eight_bit(hr, protocol, scale):
 def test_true_kernels_explain_the_input(hr):
     for protocol, floor in (("p2", 55), ("defocus", 55), ("p2n", 30), ("p3", 25)):
         sample = protocols.make_sample(protocol, hr, "a", 4, 0)
+        assert sample.true_field is not None
         assert lr_consistency(hr, sample.lr, sample.true_field).item() > floor
 
 

@@ -10,7 +10,6 @@ from benchmarks.quality.runner import Method, expand_methods
 from benchmarks.report.environment import describe_environment, write_json
 from benchmarks.report.table import format_figure, markdown_table, quality_table
 from benchmarks.speed.run import median_and_iqr
-from mmsr_core.errors import InputError
 
 
 def test_means_skip_what_is_missing():
@@ -61,5 +60,3 @@ def test_methods():
     assert methods[0] == Method(0, "estimated", "on")
     assert len(methods) == 4
     assert len({m.label("small") for m in expand_methods([0, 4, 0], ["true"], ["on", "off"])}) == 4
-    with pytest.raises(InputError, match="--kernel"):
-        expand_methods([0], ["perfect"], ["on"])

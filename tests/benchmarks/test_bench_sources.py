@@ -5,7 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.inputs.samples import sources
+from benchmarks.arguments import AblationOptions, QualityOptions
+from benchmarks.inputs import sources
+from benchmarks.quality.options import find_places
 from mmsr_core.errors import ImageFileError, InputError, KernelFileError
 
 
@@ -88,6 +90,25 @@ def test_shared_folder_is_optional(monkeypatch, tmp_path):
     assert sources.shared_path() == tmp_path
     with pytest.raises(InputError, match="--data FOLDER"):
         sources.need_folder(None, "pictures", "--data")
+
+
+def test_places_come_from_the_benchmark_data(monkeypatch, tmp_path):
+    monkeypatch.setenv(sources.ENVIRONMENT_VARIABLE, str(tmp_path))
+    data, peers = tmp_path / "data" / "kodak24", tmp_path / "peers"
+    for folder in (data, peers / "kodak24" / "p2", peers / "kodak24" / "p2_params"):
+        folder.mkdir(parents=True)
+    (peers / "kodak24.json").write_text("{}")
+    found = find_places(QualityOptions(protocols=("p1", "p2")), 4)
+    assert found.data == data
+    assert found.metrics is None
+    assert found.inputs_folder("p2") == peers / "kodak24" / "p2"
+    assert found.inputs_folder("p1") is None
+    assert found.params == peers / "kodak24" / "p2_params"
+    assert found.peers == peers / "kodak24.json"
+    for other in (find_places(QualityOptions(), 2), find_places(AblationOptions(), 4)):
+        assert (other.data, other.inputs, other.params, other.peers) == (data, None, None, None)
+    with pytest.raises(InputError, match="--depth-maps"):
+        find_places(QualityOptions(depth_maps=tmp_path / "nothing"), 4)
 
 
 def test_records_show_no_absolute_path_of_the_benchmark_data(monkeypatch, tmp_path):

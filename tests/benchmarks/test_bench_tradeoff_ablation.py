@@ -38,8 +38,8 @@ def test_points_of_the_curve():
 
 
 def test_better_in_both_needs_both():
-    row = {"psnr_y": 27.0, "lpips": 0.3}
-    others = {
+    row: dict[str, float | None] = {"psnr_y": 27.0, "lpips": 0.3}
+    others: dict[str, dict[str, float | None]] = {
         "same": dict(row),
         "sharper": {"psnr_y": 26.0, "lpips": 0.2},
         "better": {"psnr_y": 27.1, "lpips": 0.29},
