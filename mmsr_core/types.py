@@ -46,3 +46,21 @@ MODALITIES = ("lr", "kernel", "depth", "prompt", "guide")
 GuideMode = Literal["guide", "fuse"]
 GUIDE_MODES: tuple[GuideMode, ...] = ("guide", "fuse")
 """What becomes of a second sensor's picture: it guides the restoration, or both become one."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How far a restoration may go beyond what the picture proves."""
+
+    steps: int
+    """Flow steps; 0 is the mean alone."""
+    detail: float
+    """0..2, from the mean to the flow's picture (1) and beyond."""
+
+
+PRESETS = {"faithful": Preset(0, 0.5), "balanced": Preset(1, 0.5), "crisp": Preset(1, 1.0)}
+"""Faithful invents nothing. One step is as good as four, and half of its detail better than all of
+it, on pictures of real cameras (docs/results.md)."""
+DEFAULT_PRESET = "balanced"
+DEFAULT_STEPS, DEFAULT_DETAIL = PRESETS[DEFAULT_PRESET].steps, PRESETS[DEFAULT_PRESET].detail
+"""What every part of the project starts with."""

@@ -12,6 +12,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
 from .convert import depth_from_image
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
@@ -92,13 +93,13 @@ def steps_input() -> io.Input:
     """Sampling steps."""
     return io.Int.Input(
         "steps",
-        default=4,
+        default=DEFAULT_STEPS,
         min=0,
         max=64,
         step=1,
         tooltip=(
-            "Sampling steps. 0 gives the most faithful, smoothest picture; 2 to 8 add natural "
-            "detail. More is slower and rarely better."
+            "Sampling steps. 0 gives the most faithful, smoothest picture; 1 adds natural detail. "
+            "More is slower and rarely better."
         ),
     )
 
@@ -123,7 +124,7 @@ def detail_input() -> io.Input:
     """The dial between fidelity and detail."""
     return io.Float.Input(
         "detail",
-        default=1.0,
+        default=DEFAULT_DETAIL,
         min=0.0,
         max=2.0,
         step=0.05,

@@ -22,6 +22,11 @@ NOISE_FLOOR = 0.5 / 255
 """The noise is estimated as log(std + this)."""
 OWN_NOISE = 0.8 / 255
 """What the fine texture of a clean photograph looks like; taken off the whole picture's noise."""
+ERROR_OF_WHOLE = 0.5
+"""Places do not err quite alike: `least_error` is multiplied by this, calibrated on photographs that
+training has not seen (`python -m benchmarks damage`)."""
+_JPEG_DOUBT = 1.2
+"""Damage below this many expected errors of the places is none."""
 BLUR_FLOOR_PX = 0.3
 """The blur is estimated as log(std + this)."""
 _GAINS = (12.0, 80.0)
@@ -56,17 +61,29 @@ class DamageMaps:
         return DamageMaps.from_stacked(self.stacked.to(device))
 
     def whole(self) -> WholeDamage:
-        """The numbers of each whole picture."""
-        noise = weighed_mean(self.log_noise, self.log_noise_error).to(self.log_noise)
-        jpeg = weighed_mean(self.jpeg_damage, self.jpeg_damage_error).to(self.log_noise)
-        blur = weighed_mean(self.log_blur, self.log_blur_error).to(self.log_noise)
+        """The numbers of each whole picture; none where the picture does not show damage."""
+        log_noise, jpeg, log_blur = (
+            weighed_mean(value, error).to(value)
+            for value, error in (
+                (self.log_noise, self.log_noise_error),
+                (self.jpeg_damage, self.jpeg_damage_error),
+                (self.log_blur, self.log_blur_error),
+            )
+        )
+        noise_error, jpeg_error, blur_error = (
+            least_error(error)
+            for error in (self.log_noise_error, self.jpeg_damage_error, self.log_blur_error)
+        )
+        noise = ((log_noise.exp() - NOISE_FLOOR).square() - OWN_NOISE**2).clamp(0, 1).sqrt()
+        noisy = (log_noise - noise_error).exp() > 2 * NOISE_FLOOR
+        coded = jpeg > _JPEG_DOUBT * jpeg_error
         return WholeDamage(
-            ((noise.exp() - NOISE_FLOOR).square() - OWN_NOISE**2).clamp(0, 1).sqrt(),
-            (100 - 100 * jpeg).clamp(1, 100),
-            (blur.exp() - BLUR_FLOOR_PX).clamp_min(0),
-            least_errors(self.log_noise_error),
-            100 * least_errors(self.jpeg_damage_error),
-            least_errors(self.log_blur_error),
+            torch.where(noisy, noise, 0.0),
+            torch.where(coded, (100 - 100 * jpeg).clamp(1, 100), 100.0),
+            (log_blur.exp() - BLUR_FLOOR_PX).clamp_min(0),
+            ERROR_OF_WHOLE * noise_error,
+            ERROR_OF_WHOLE * 100 * jpeg_error,
+            ERROR_OF_WHOLE * blur_error,
         )
 
     @classmethod
@@ -93,10 +110,11 @@ class WholeDamage:
     """Expected relative error of `blur_std_px`."""
 
 
-def least_errors(errors: Tensor) -> Tensor:
-    """`(B,1,h,w)` to `(B,)`: the error of a weighed mean whose places err together.
+def least_error(errors: Tensor) -> Tensor:
+    """`(B,1,h,w)` to `(B,)`: what the places that count expect of themselves.
 
-    The harmonic mean of the squares: what the places that count expect of themselves.
+    The root of the harmonic mean of the squares: the error of a weighed mean whose places err
+    alike.
     """
     return _double(errors).pow(-2).mean((1, 2, 3)).rsqrt().to(errors)
 

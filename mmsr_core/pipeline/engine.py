@@ -14,7 +14,13 @@ from ..depth import estimate_depth_builtin
 from ..diffusion import flow_times
 from ..errors import InputError
 from ..models import Denoiser, KernelEstimator, MeanNet
-from ..types import MODALITIES, SVKR_ROUNDS, ProgressCallback
+from ..types import (
+    DEFAULT_DETAIL,
+    DEFAULT_STEPS,
+    MODALITIES,
+    SVKR_ROUNDS,
+    ProgressCallback,
+)
 from . import inputs
 from .context import Networks, RunContext
 from .refinement import Refinement
@@ -264,8 +270,8 @@ class MMSREngine:
         self,
         conditioning: Conditioning,
         *,
-        steps: int = 4,
-        detail: float = 1.0,
+        steps: int = DEFAULT_STEPS,
+        detail: float = DEFAULT_DETAIL,
         seed: int | Sequence[int] = 0,
         consistency: str = "ibp",
         denoise: float = 1.0,
@@ -306,8 +312,8 @@ class MMSREngine:
         lr: Tensor,
         *,
         scale: int = 4,
-        steps: int = 4,
-        detail: float = 1.0,
+        steps: int = DEFAULT_STEPS,
+        detail: float = DEFAULT_DETAIL,
         seed: int | Sequence[int] = 0,
         kernel: KernelField | None = None,
         blur_sigma_px: float | None = None,

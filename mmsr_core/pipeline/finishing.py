@@ -14,7 +14,7 @@ from ..degradation import NO_JPEG_QUALITY, degrade_canvas
 from ..models.damage_estimator import BLUR_FLOOR_PX, CELL, NOISE_FLOOR, DamageMaps
 from .scene import Scene
 
-FLAT_WINDOW, CODED_FLAT_WINDOW = 5, 17
+FLAT_WINDOW, CODED_FLAT_WINDOW = 3, 17
 """LR px a side within which a flat place has no contrast. JPEG makes whole blocks of 8 flat."""
 FLAT_LEVELS = (0.5, 2.0)
 """Contrast in grey levels up to which a place is flat, and from which it is not at all."""

@@ -16,16 +16,22 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
-from mmsr_core.models.depth_net import DepthNet
-from mmsr_core.models.fusion_net import FusionNet
+from mmsr_core.models import (
+    DamageEstimator,
+    Denoiser,
+    DepthNet,
+    FusionNet,
+    KernelEstimator,
+    MeanNet,
+    PromptTextEncoder,
+)
 from mmsr_core.models.network import Network, load_network
-from mmsr_core.models.text_encoder import PromptTextEncoder
 from mmsr_core.optional import require
 from mmsr_core.types import CONFIG_FILE
 from mmsr_core.weights import WEIGHTS_FILE, write_sums
 
 STAGES: dict[str, tuple[str, type[Network]]] = {
+    "damage": ("damage_estimator", DamageEstimator),
     "depth": ("depth_estimator", DepthNet),
     "kernel": ("kernel_estimator", KernelEstimator),
     "mean": ("mean_net", MeanNet),
