@@ -80,7 +80,7 @@ class QualityOptions(ReadyOptions):
     """Restoration quality beside bicubic and peers."""
 
     out: Out = Path("runs/bench/quality")
-    steps: tuple[int, ...] = (0, 4)
+    steps: tuple[int, ...] = (0, 1)
     """0 = mean estimate alone; none: bicubic rows only."""
     kernels: Annotated[tuple[Kernel, ...], arg(name="kernel")] = ("estimated",)
     """Kernels of our rows."""
@@ -220,3 +220,33 @@ class FusionOptions(SetOptions):
     """SR factor."""
     seed: int = 0
     """Seed of the degradation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DamageOptions(Options):
+    """How well noise, JPEG damage and blur are measured."""
+
+    out: Out = Path("runs/bench/damage")
+    photos: SharedFolder = None
+    """photos_*.tar; those that training has not seen are used."""
+    count: Annotated[int, arg(metavar="N")] = 64
+    """Pictures of each kind."""
+    size: Pixels = 160
+    """Side of a picture."""
+    seed: int = 5
+    """Of crops and damage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealOptions(SetOptions):
+    """Pairs of a real camera: every preset, and other methods' pictures."""
+
+    out: Out = Path("runs/bench/real")
+    pairs: SharedFolder = None
+    """lr/ and hr/ with the same names; every other folder is a method."""
+    metrics: SharedFolder = None
+    """LPIPS and NIQE parameters."""
+    scale: int = 4
+    """SR factor."""
+    seed: int = 0
+    """Seed of the flow."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks quality|tradeoff|ablation|kernel|speed|modalities|fusion`."""
+"""`python -m benchmarks quality|tradeoff|ablation|kernel|speed|modalities|fusion|damage|real`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ MODULES = {
     "speed": ".speed.run",
     "modalities": ".modalities.run",
     "fusion": ".fusion.run",
+    "damage": ".damage",
+    "real": ".real",
 }
 """Benchmark -> the module whose `run` takes its options and returns how many pictures failed."""
 

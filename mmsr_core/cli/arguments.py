@@ -100,6 +100,23 @@ def add_common(parser: argparse.ArgumentParser, quiet: bool = True) -> None:
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
 
 
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Adds `--noise-std` and `--jpeg`: what the user knows and need not be measured."""
+    parser.add_argument(
+        "--noise-std",
+        type=number(0, 255),
+        metavar="N",
+        help="known standard deviation of the noise in 8-bit units, 5 means 5/255 "
+        "(default: measured)",
+    )
+    parser.add_argument(
+        "--jpeg",
+        type=whole_number(1, 100),
+        metavar="Q",
+        help="known JPEG quality, 100 for none (default: from the file's tables, else measured)",
+    )
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the commands that run the networks."""
     group = parser.add_argument_group("estimation")

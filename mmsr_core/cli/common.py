@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..degradation import KernelField
-    from ..pipeline import MMSREngine
+    from ..image import LoadedImage
+    from ..pipeline import MMSREngine, Overrides
 
 
 def one_line(text: object) -> str:
@@ -225,3 +226,11 @@ def _finite(content: Any) -> Any:
     if isinstance(content, float) and content - content != 0:
         return None
     return content
+
+
+def read_overrides(args: argparse.Namespace, image: LoadedImage) -> Overrides:
+    """What `--noise-std`, `--jpeg` and the picture's own file say about its damage."""
+    from ..pipeline import Overrides
+
+    noise_std = None if args.noise_std is None else args.noise_std / 255
+    return Overrides(noise_std, args.jpeg, image.jpeg_quality)

@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from .arguments import add_common, add_model_options, add_scale
-from .common import load_depth, load_model, progress_bar, require_distinct, write_json
+from .arguments import add_common, add_model_options, add_overrides, add_scale
+from .common import (
+    load_depth,
+    load_model,
+    progress_bar,
+    read_overrides,
+    require_distinct,
+    write_json,
+)
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -30,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="a folder, created if need be",
     )
     add_scale(parser, "factor that the kernels are meant for, 1 to 16")
+    add_overrides(parser)
     add_model_options(parser)
     add_common(parser)
 
@@ -37,6 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     from ..image import check_output_size, load_image, make_folder, read_size, save_image
+    from ..pipeline.results import damage_words, expected_errors
     from ..visualize import depth_map, kernel_map
 
     check_output_size(read_size(args.input), args.scale)
@@ -51,9 +60,10 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     with progress_bar(args, args.input.name) as progress:
         estimate = pipeline.refine_kernel(
-            image.rgb,
+            image.visible_rgb,
             args.scale,
             given_depth,
+            overrides=read_overrides(args, image),
             iterations=args.iterations,
             gamma=args.gamma,
             fixed_depth=given_depth is not None,
@@ -64,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     blur = estimate.kernel_field.moments().blur_sigma_px.prod(dim=1).sqrt()
     noise_std, jpeg_quality = float(estimate.noise_std[0]), float(estimate.jpeg_quality[0])
     estimate.kernel_field.save(field_file)
-    save_image(map_file, kernel_map(estimate.kernel_field, image.rgb)[None])
+    save_image(map_file, kernel_map(estimate.kernel_field, image.visible_rgb)[None])
     if estimate.inverse_depth is not None:
         save_image(depth_file, depth_map(estimate.inverse_depth)[None], bit_depth=16)
     low, mean, high = float(blur.min()), float(blur.mean()), float(blur.max())
@@ -75,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         "blur_sigma_px": {"min": low, "mean": mean, "max": high},
         "noise_std": noise_std,
         "jpeg_quality": jpeg_quality,
+        "errors": expected_errors(estimate.damage),
         "iterations": args.iterations,
         "gamma": args.gamma,
         "model": str(args.model),
@@ -85,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         print(f"{args.input} -> {args.output}")
         print(f"  blur (std) {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")
-        print(f"  noise (std) {noise_std * 255:.1f}/255, JPEG quality {jpeg_quality:.0f}")
+        errors = expected_errors(estimate.damage)
+        print(f"  {damage_words(noise_std, jpeg_quality, errors)}")
         print(f"  {seconds:.1f} s", flush=True)
     return 0

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import ImageFileError, MMSRError
+from ..types import DEFAULT_PRESET, MAX_BLUR_SIGMA_PX, PRESETS
 from .arguments import (
     UsageError,
     add_common,
     add_model_options,
+    add_overrides,
     add_scale,
     number,
     strength,
@@ -28,6 +30,7 @@ from .common import (
     load_model,
     plan_outputs,
     progress_bar,
+    read_overrides,
     require_distinct,
     say_error,
     write_json,
@@ -57,26 +60,49 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add_scale(parser, "how many times larger, 1 to 16")
     parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default=DEFAULT_PRESET,
+        help=f"steps and detail together: faithful invents nothing (default {DEFAULT_PRESET})",
+    )
+    parser.add_argument(
         "--steps",
         type=whole_number(0, 64),
-        default=4,
         metavar="N",
-        help="sampling steps; 0 gives the most faithful picture without texture (default 4)",
+        help="sampling steps; 0 gives the most faithful picture without texture (default: preset)",
     )
     parser.add_argument(
         "--detail",
         type=number(0, 2),
-        default=1.0,
         metavar="A",
-        help="0 faithful, 1 as sampled, up to 2 (default 1.0)",
+        help="0 faithful, 1 as sampled, up to 2 (default: preset)",
     )
     parser.add_argument(
         "--seed", type=whole_number(0, 2**63 - 1), default=0, metavar="N", help="default 0"
     )
     add_evidence(parser)
-    parser.add_argument(
+    blur = parser.add_mutually_exclusive_group()
+    blur.add_argument(
         "--kernel", type=Path, metavar="FILE", help="a known kernel field (.safetensors)"
     )
+    blur.add_argument(
+        "--blur-sigma-px",
+        type=number(0, MAX_BLUR_SIGMA_PX, above=True),
+        metavar="S",
+        help="a known blur: standard deviation of a Gaussian in pixels of the result",
+    )
+    grain = parser.add_mutually_exclusive_group()
+    grain.add_argument(
+        "--denoise",
+        type=number(0, 1),
+        default=1.0,
+        metavar="A",
+        help="how much of the noise is taken away, 0 to 1 (default 1)",
+    )
+    grain.add_argument(
+        "--keep-grain", dest="denoise", action="store_const", const=0.0, help="as --denoise 0"
+    )
+    add_overrides(parser)
     parser.add_argument(
         "--strength",
         type=strength,
@@ -101,6 +127,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
+    chosen = PRESETS[args.preset]
+    args.steps = chosen.steps if args.steps is None else args.steps
+    args.detail = chosen.detail if args.detail is None else args.detail
     processes = Processes.started()
     inputs, batch = collect_inputs([Path(text) for text in args.inputs])
     check_evidence_options(args, len(inputs))
@@ -156,7 +185,7 @@ def _run_jobs(
             prompt = load_prompt(args, pipeline)
         try:
             with progress_bar(args, source.name) as progress:
-                output = pipeline(image.rgb, prompt=prompt, progress=progress, **options)
+                output = pipeline(image.visible_rgb, prompt=prompt, progress=progress, **options)
             _save(args, target, stem, image, output)
             if not args.quiet:
                 _print_report(source, target, output)
@@ -219,9 +248,13 @@ def _load(
     check_can_hold(target, (height * args.scale, width * args.scale), image.alpha)
     kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, args.scale)
     depth = None if args.depth is None else load_depth(args.depth, image.size)
-    names = ("scale", "steps", "detail", "seed", "iterations", "gamma", "consistency", "tile")
+    names = (
+        "scale", "steps", "detail", "seed", "iterations", "gamma", "consistency", "tile",
+        "blur_sigma_px", "denoise",
+    )  # fmt: skip
     return image, {
         **{name: getattr(args, name) for name in names},
+        "overrides": read_overrides(args, image),
         "kernel": kernel,
         "inverse_depth": depth,
         "strengths": dict(args.strength),
@@ -252,7 +285,7 @@ def _save(
         bit_depth=16 if deep else 8,
     )
     if args.maps is not None:
-        write_maps(args.maps, stem, image.rgb, output)
+        write_maps(args.maps, stem, image.visible_rgb, output)
 
 
 def _print_report(source: Path, target: Path, output: RestorationOutput) -> None:

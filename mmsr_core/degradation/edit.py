@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
+from ..types import MAX_BLUR_SIGMA_PX
 from .field import KernelField
 from .kernels import (
     KERNEL_RADIUS,
@@ -19,8 +20,6 @@ from .kernels import (
 )
 
 MAX_BLUR_SCALE = 4.0
-MAX_BLUR_SIGMA_PX = 4.5
-"""A Gaussian wider than this does not fit the 21x21 window."""
 _DENSE_LR_PIXELS = 1 << 18  # as float16: 230 MB
 
 

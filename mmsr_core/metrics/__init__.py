@@ -7,6 +7,7 @@ from .kernels import best_constant_kernel, kernel_l1, kernel_psnr
 from .lpips import Lpips
 from .niqe import NiqeModel, niqe
 from .psnr_ssim import psnr, rgb_to_y, round_to_uint8, ssim
+from .weave import weave
 
 __all__ = [
     "Lpips",
@@ -20,4 +21,5 @@ __all__ = [
     "rgb_to_y",
     "round_to_uint8",
     "ssim",
+    "weave",
 ]

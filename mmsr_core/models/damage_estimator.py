@@ -23,8 +23,8 @@ NOISE_FLOOR = 0.5 / 255
 OWN_NOISE = 0.8 / 255
 """What the fine texture of a clean photograph looks like; taken off the whole picture's noise."""
 ERROR_OF_WHOLE = 0.5
-"""Places do not err quite alike: `least_error` is multiplied by this, calibrated on photographs that
-training has not seen (`python -m benchmarks damage`)."""
+"""Places do not err quite alike: `least_error` is multiplied by this. Calibrated on photographs
+that training has not seen (`python -m benchmarks damage`)."""
 _JPEG_DOUBT = 1.2
 """Damage below this many expected errors of the places is none."""
 BLUR_FLOOR_PX = 0.3

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from ..degradation import KernelField, constant_kernel_field, isotropic_gaussian
-from ..degradation.edit import MAX_BLUR_SIGMA_PX
 from ..errors import InputError, ShapeError
-from ..types import GUIDE_MODES, PROMPT_DIM
+from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, PROMPT_DIM
 from .results import DegradationEstimate, Overrides
 
 MAX_STEPS = 64

@@ -150,25 +150,18 @@ class RestorationReport:
     def summary(self) -> str:
         """A few lines for people."""
         blur = self.blur_sigma_px
-        jpeg = "none"
-        if self.jpeg_quality <= NO_JPEG_QUALITY:
-            jpeg = f"quality {self.jpeg_quality:.0f}{self._give_or_take('jpeg_quality')}"
         steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
         lines = [
             f"{_size(self.input_size)} -> {_size(self.output_size)} (x{self.scale}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
-            f"blur {blur['min']:.1f} to {blur['max']:.1f} px (mean {blur['mean']:.1f}), "
-            f"noise {self.noise_std * 255:.1f}{self._give_or_take('noise_std', 255)} of 255, "
-            f"JPEG {jpeg}",
+            f"blur {blur['min']:.1f} to {blur['max']:.1f} px (mean {blur['mean']:.1f})",
+            damage_words(self.noise_std, self.jpeg_quality, self.errors),
             self._agreement(),
         ]
         if self.modality_weights:
             shares = ", ".join(f"{k} {v:.0%}" for k, v in self.modality_weights.items())
             lines.append(f"evidence used: {shares}")
         return "\n".join(lines + self.notes)
-
-    def _give_or_take(self, name: str, unit: float = 1.0) -> str:
-        return f" (give or take {self.errors[name] * unit:.1f})" if name in self.errors else ""
 
     def _agreement(self) -> str:
         """Whether what the result leaves of the input is noise."""
@@ -195,6 +188,18 @@ class RestorationOutput:
     """Router weights `(B,1,h',w')` of each step, at most 256 px on the long side."""
     prompt_mask: Tensor | None = None
     """`(B,1,H/4,W/4)`, 0..1: where the prompt found its likeness; None without a prompt."""
+
+
+def damage_words(noise_std: float, jpeg_quality: float, errors: dict[str, float]) -> str:
+    """Noise and JPEG quality for people, with their expected errors where these are known."""
+
+    def give_or_take(name: str, unit: float) -> str:
+        return f" (give or take {errors[name] * unit:.1f})" if name in errors else ""
+
+    noise = f"noise {noise_std * 255:.1f}{give_or_take('noise_std', 255)} of 255"
+    if jpeg_quality > NO_JPEG_QUALITY:
+        return f"{noise}, JPEG none"
+    return f"{noise}, JPEG quality {jpeg_quality:.0f}{give_or_take('jpeg_quality', 1)}"
 
 
 def mean_weights(maps: dict[str, Tensor]) -> dict[str, float]:

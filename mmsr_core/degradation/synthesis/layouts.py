@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError, ShapeError
-from ..edit import MAX_BLUR_SIGMA_PX
+from ...types import MAX_BLUR_SIGMA_PX
 from ..field import KernelField
 from ..jpeg import jpeg
 from ..kernels import KERNEL_TAPS, check_scale, disk_kernels, gaussian_kernels, motion_kernels
