@@ -25,7 +25,7 @@ OWN_NOISE = 0.8 / 255
 ERROR_OF_WHOLE = 0.5
 """Places do not err quite alike: `least_error` is multiplied by this. Calibrated on photographs
 that training has not seen (`python -m benchmarks damage`)."""
-_JPEG_DOUBT = 1.2
+_JPEG_DOUBT = 1.4
 """Damage below this many expected errors of the places is none."""
 BLUR_FLOOR_PX = 0.3
 """The blur is estimated as log(std + this)."""

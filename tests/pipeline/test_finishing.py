@@ -1,0 +1,163 @@
+"""What was right in the input stays as it was: with the weights that ship."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mmsr_core import Overrides, load_pipeline
+from mmsr_core.errors import InputError
+from mmsr_core.pipeline.finishing import is_grey, local_contrast
+from mmsr_core.pipeline.refinement import reduction
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load_pipeline("small", "cpu", "float32")
+
+
+def scenery(height: int = 48, width: int = 56, seed: int = 0) -> torch.Tensor:
+    """Smooth shapes with sharp edges, 8-bit values."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand((1, 3, 6, 7), generator=generator)
+    wide = F.interpolate(coarse, size=(height, width), mode="bicubic").clamp(0, 1)
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    inside = ((y - height / 2) ** 2 + (x - width / 2) ** 2).sqrt() < height / 4
+    return torch.where(inside, 1 - wide, wide).mul(255).round().div(255)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (30, 60, 200)])
+@pytest.mark.parametrize("scale", [1, 3, 4])
+def test_flat_stays_flat(small, colour, scale) -> None:
+    lr = torch.tensor(colour).div(255).view(1, 3, 1, 1).expand(1, 3, 20, 24)
+    out = small(lr, scale=scale).images
+    assert float((out - lr[..., :1, :1]).abs().max()) * 255 < 1
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_grey_stays_grey(small, scale) -> None:
+    lr = scenery()[:, :1].expand(-1, 3, -1, -1)
+    out = small(lr, scale=scale).images
+    assert float((out.amax(1) - out.amin(1)).max()) == 0
+
+
+def test_a_clean_sharp_picture_comes_back_at_its_own_size(small) -> None:
+    lr = scenery(96, 96)
+    out = small(lr, scale=1).images
+    assert float((out - lr).abs().mean()) * 255 < 1
+
+
+def test_white_paper_stays_white(small) -> None:
+    lr = torch.ones(1, 3, 40, 40)
+    lr[..., 16:24, 10:12] = 0
+    out = small(lr, scale=4).images
+    away = F.max_pool2d((lr < 1).float(), 5, 1, 2).amax(1, keepdim=True) == 0
+    away = F.interpolate(away.float(), scale_factor=4, mode="nearest").bool()
+    assert float((out.amin(1, keepdim=True) >= 254.5 / 255)[away].float().mean()) > 0.995
+
+
+def test_a_blurred_picture_is_deblurred_at_its_own_size(small) -> None:
+    from mmsr_core.metrics import psnr
+
+    truth = scenery(96, 96)
+    taps = torch.exp(-0.5 * (torch.arange(-8, 9) / 2.0) ** 2)
+    taps = taps / taps.sum()
+    planes = F.pad(truth, (8, 8, 8, 8), mode="reflect").transpose(0, 1)
+    planes = F.conv2d(F.conv2d(planes, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
+    blurred = planes.transpose(0, 1).mul(255).round().div(255)
+    made = small(blurred, scale=1, steps=0)
+    assert made.images.shape == truth.shape
+    assert made.report.input_size == made.report.output_size == (96, 96)
+    gain = psnr(made.images, truth, crop=4) - psnr(blurred, truth, crop=4)
+    assert float(gain) > 2
+
+
+@pytest.mark.parametrize("size", [(33, 50), (9, 7)])
+def test_a_reduced_picture_of_odd_size_has_the_wanted_size(small, size, monkeypatch) -> None:
+    from mmsr_core.pipeline import refinement
+
+    monkeypatch.setattr(refinement, "reduction", lambda blur, scale: 4)
+    out = small(scenery(*size), scale=2, steps=1)
+    assert out.images.shape[-2:] == (size[0] * 2, size[1] * 2)
+    assert any("reduced by 4" in note for note in out.report.notes)
+
+
+@pytest.mark.parametrize(
+    ("blur", "scale", "factor"),
+    [(0.5, 1, 1), (1.4, 1, 1), (2.0, 1, 2), (4.0, 1, 4), (1.0, 2, 1), (1.6, 2, 2), (0.7, 4, 1),
+     (3.0, 4, 2), (3.0, 8, 1)],
+)  # fmt: skip
+def test_how_far_a_picture_is_reduced(blur, scale, factor) -> None:
+    assert reduction(blur, scale) == factor
+
+
+def test_grain_is_kept_on_request(small) -> None:
+    generator = torch.Generator().manual_seed(0)
+    slope = torch.linspace(0.3, 0.7, 64).expand(1, 3, 64, 64)
+    lr = (slope + 12 / 255 * torch.randn((1, 1, 64, 64), generator=generator)).clamp(0, 1)
+
+    def grain(denoise: float) -> float:
+        picture = small(lr, scale=4, steps=0, denoise=denoise).images
+        wide = F.interpolate(slope, scale_factor=4, mode="bicubic")
+        return float((picture - wide)[..., 16:-16, 16:-16].std()) * 255
+
+    assert grain(1.0) < 4
+    assert grain(0.0) == pytest.approx(12, rel=0.1)
+    assert grain(1.0) < grain(0.5) < grain(0.0)
+
+
+def test_known_damage_takes_the_place_of_the_measured_one(small) -> None:
+    known = Overrides(noise_std=9 / 255, jpeg_quality=55)
+    out = small(scenery(), scale=2, steps=0, overrides=known)
+    assert out.report.noise_std == pytest.approx(9 / 255, abs=1e-5)
+    assert out.report.jpeg_quality == 55
+    estimate = small.estimate_degradation(scenery(), 2, overrides=known)
+    assert float(estimate.jpeg_quality) == 55
+
+
+def test_a_files_own_quality_holds_unless_worse_is_seen() -> None:
+    known = Overrides(file_quality=90.0)
+    near, worse = known.quality(torch.tensor([85.0, 40.0]), torch.tensor([5.0, 5.0])).tolist()
+    assert (near, worse) == (90, 40)
+
+
+def test_a_known_blur_is_a_kernel(small) -> None:
+    out = small(scenery(), scale=2, steps=0, blur_sigma_px=1.5)
+    assert out.report.blur_sigma_px["mean"] == pytest.approx(1.5, abs=0.05)
+    with pytest.raises(InputError, match="not both"):
+        small(scenery(), scale=2, blur_sigma_px=1.5, kernel=out.estimate.kernel_field)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"overrides": Overrides(noise_std=2.0)}, "noise_std"),
+        ({"overrides": Overrides(jpeg_quality=0)}, "jpeg_quality"),
+        ({"overrides": Overrides(file_quality=101)}, "file_quality"),
+        ({"denoise": 1.5}, "denoise"),
+        ({"blur_sigma_px": 9.0}, "blur_sigma_px"),
+    ],
+)
+def test_wrong_numbers_are_refused(small, options, name) -> None:
+    with pytest.raises(InputError, match=name):
+        small(scenery(), scale=2, **options)
+
+
+def test_the_report_says_whether_the_result_agrees(small) -> None:
+    generator = torch.Generator().manual_seed(1)
+    lr = scenery() + 8 / 255 * torch.randn((1, 3, 48, 56), generator=generator)
+    report = small(lr.clamp(0, 1), scale=4, steps=0).report
+    assert "within the noise" in report.summary()
+    assert "give or take" in report.summary()
+    assert set(report.errors) == {"noise_std", "jpeg_quality", "blur"}
+
+
+def test_grey_and_contrast() -> None:
+    grey = torch.full((1, 3, 8, 8), 0.4)
+    colour = grey.clone()
+    colour[:, 0, 2, 3] = 0.5
+    assert is_grey(torch.cat((grey, colour))).tolist() == [True, False]
+    contrast = local_contrast(colour, 3)
+    assert float(contrast[0, 0, 1, 2]) == pytest.approx(0.1)
+    assert float(contrast[0, 0, 5, 5]) == 0
