@@ -31,6 +31,8 @@ STEP_PROJECTIONS = 1
 FINAL_PROJECTIONS = 5
 """SART iterations at the end."""
 CG_ITERATIONS = 8
+VISIBLE_LEVELS = 0.5
+"""Smaller changes, in grey levels, are lost in the rounding to 8 bits."""
 MAX_DB = 120.0
 """Exact agreement is reported as this."""
 StepCallback = Callable[[int, float, Tensor], Tensor | None]
@@ -106,7 +108,11 @@ class Sampler:
     # -- stages -----------------------------------------------------------------------------------
 
     def _restore_mean(self) -> None:
-        self._keep(restore_mean(self._context, self._scene))
+        scene, net = self._scene, self._context.networks.mean_net
+        self._keep(restore_mean(self._context, scene))
+        said = scene.prompt is not None and scene.has("prompt")
+        if said and not self._steps and not net.prompt_every and self._sensor is None:
+            self._context.note(prompt_note(0.0))
 
     def _fuse(self) -> None:
         if self._sensor is not None:
@@ -123,6 +129,9 @@ class Sampler:
             noise = seeded_noise(mean.shape, self._seeds).to(mean.device)
             self._flow = RectifiedFlow(mean, noise, float(net.config["sigma_s"]), self._times)
             self._denoising = TiledDenoiser(self._context, self._scene, mean, guide)
+        if step == 0 and self._denoising.prompt_mask is not None:
+            effect = self._detail * self._denoising.prompt_effect(self._flow.z, self._times[step])
+            self._context.note(prompt_note(effect))
         self._result = self._denoising(self._flow.z, self._times[step])
         self._context.show(self._scene.picture(self._result))
 
@@ -230,6 +239,14 @@ class Sampler:
             model=model,
             notes=list(dict.fromkeys((*estimate.notes, *context.notes))),
         )
+
+
+def prompt_note(effect: float) -> str:
+    """What the report says about a prompt that changes the picture by this std, 0..1 units."""
+    levels = effect * 255
+    if levels < VISIBLE_LEVELS:
+        return f"the prompt has no visible effect ({levels:.2f} of 255)"
+    return f"the prompt changes the picture by {levels:.1f} of 255"
 
 
 def _to(maps: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:

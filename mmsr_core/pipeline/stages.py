@@ -11,14 +11,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import KernelField, back_project, shrink_codes
-from ..models import DamageMaps, Denoiser, condition_globals, whole_picture_damage
+from ..models import DamageMaps, Denoiser, DenoiserOutput, condition_globals, whole_picture_damage
 from ..models.blocks import GRID
 from ..models.mean_net import BACK_PROJECTIONS
-from ..tiling import Tile, grid_window
+from ..tiling import Span, Tile, grid_window
 from .context import RunContext
 from .results import DegradationEstimate
 from .scene import Scene
 
+EFFECT_SIDE = 64
+"""Grid cells a side of the window on which the effect of a prompt is measured."""
 STEP_MAP_SIDE = 256
 """The weight maps of each step are kept at most this long."""
 
@@ -178,20 +180,12 @@ class TiledDenoiser:
 
     def __call__(self, z: Tensor, t: float) -> Tensor:
         """One evaluation at flow time `t`: the x0 estimate `(B,3,H',W')`."""
-        scene, context, net = self._scene, self._context, self._net
+        context, net = self._context, self._net
         out = torch.empty_like(z)
-        estimate = scene.estimate
-        conditions = condition_globals(scene.scale, estimate.noise_std, estimate.jpeg_quality)
-        time = torch.full((z.shape[0],), float(t), device=z.device)
 
         def process(tile: Tile) -> None:
             fine = tile.times(GRID)
-            given = {name: self._modality(name, tile, fine) for name in self._used}
-            amounts = {name: scene.amount(name, tile) for name in self._used}
-            with context.autocast():
-                made = net(
-                    z[fine.window], self._mean[fine.window], time, given, amounts, conditions
-                )
+            made = self._evaluate(z, t, tile, self._used)
             out[fine.core] = made.sample[fine.inner]
             self._weights[tile.core] = made.weights[tile.inner].half()
             if self._prompt_mask is not None and made.prompt_mask is not None:
@@ -202,6 +196,37 @@ class TiledDenoiser:
         context.tiles.run(height, width, halo, stride, process, context.advance)
         self.steps.append(self._by_name(_at_most(self._cropped(self._weights), STEP_MAP_SIDE)))
         return out
+
+    def prompt_effect(self, z: Tensor, t: float) -> float:
+        """How much the prompt changes the estimate at time `t`, std in 0..1 units.
+
+        Measured on a window in the middle of the picture, at most `EFFECT_SIDE` cells a side.
+        """
+        stride = self._net.total_stride
+        spans = []
+        for cells in self._weights.shape[-2:]:
+            side = min(cells, EFFECT_SIDE)
+            start = (cells - side) // 2 // stride * stride
+            spans.append(Span(start, start + side, start, start + side))
+        tile = Tile(*spans)
+        others = [name for name in self._used if name != "prompt"]
+        with_prompt, without = (
+            self._evaluate(z, t, tile, names).sample.float() for names in (self._used, others)
+        )
+        return float((with_prompt - without).square().mean().sqrt())
+
+    def _evaluate(self, z: Tensor, t: float, tile: Tile, names: list[str]) -> DenoiserOutput:
+        """The denoiser on one window, steered by the modalities of these names."""
+        scene, fine = self._scene, tile.times(GRID)
+        estimate = scene.estimate
+        conditions = condition_globals(scene.scale, estimate.noise_std, estimate.jpeg_quality)
+        time = torch.full((z.shape[0],), float(t), device=z.device)
+        given = {name: self._modality(name, tile, fine) for name in names}
+        amounts = {name: scene.amount(name, tile) for name in names}
+        with self._context.autocast():
+            return self._net(
+                z[fine.window], self._mean[fine.window], time, given, amounts, conditions
+            )
 
     def _modality(self, name: str, tile: Tile, fine: Tile) -> Tensor:
         scene = self._scene
