@@ -12,7 +12,7 @@ from training.losses.depth import (
     gradient_loss,
     scale_shift_invariant_loss,
 )
-from training.scenes.layouts import KINDS, Layout
+from training.scenes.layouts import KINDS, Builder, Layout
 from training.scenes.render import load_mitsuba, render_layout, render_scene
 from training.scenes.textures import SIZE, TextureBank
 
@@ -82,8 +82,45 @@ def test_without_mitsuba_it_says_how_to_install_it(monkeypatch):
 
 def test_a_wall_facing_the_camera_has_one_depth(mitsuba):
     scene = seen(mitsuba, [wall(mitsuba, 10)], samples=1)
-    np.testing.assert_allclose(scene.depth_m, 10, rtol=0.02)  # rays are jittered in a pixel
+    np.testing.assert_allclose(scene.depth_m, 10, rtol=1e-4)
     assert (scene.shape_index == 0).all()
+
+
+def test_the_depth_of_the_ground_is_exact_row_by_row(mitsuba):
+    flat = mitsuba.ScalarTransform4f().translate([0, -1.5, 0]).rotate([1, 0, 0], -90).scale(500)
+    depth = seen(mitsuba, [{"type": "rectangle", "to_world": flat}], 48, 48, samples=1).depth_m
+    down = (np.arange(48) + 0.5 - 24) * 2 * np.tan(np.radians(30)) / 48
+    for row in range(26, 48):
+        np.testing.assert_allclose(depth[row], 1.5 / down[row], rtol=1e-3)
+    assert np.isinf(depth[:24]).all()
+
+
+def test_between_leaves_the_depth_is_that_of_what_is_behind(mitsuba, bank):
+    leaves = Builder(mitsuba, np.random.default_rng(1), bank).crown(0, -1.0, 5, (1.0, 1.0))
+    scene = seen(mitsuba, [*leaves, wall(mitsuba, 20)], 64, 64, samples=1)
+    last = len(leaves)
+    behind = scene.shape_index == last
+    np.testing.assert_allclose(scene.depth_m[behind], 20, rtol=1e-3)
+    assert (scene.depth_m[~behind] < 8).all()
+    inside = behind[24:40, 24:40].mean()
+    assert 0 < inside < 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"aperture_m": -0.1}, {"aperture_m": 0.1, "focus_m": 0.0}, {"samples": 0}]
+)
+def test_impossible_cameras_are_refused(mitsuba, wrong):
+    with pytest.raises(ValueError, match=next(reversed(wrong))):
+        seen(mitsuba, [wall(mitsuba, 5)], **wrong)
+
+
+def test_shapes_are_numbered_as_in_the_layout(mitsuba):
+    small = mitsuba.ScalarTransform4f().translate([-1, 0, 4]).rotate([0, 1, 0], 180).scale(0.4)
+    disc = {"type": "disk", "to_world": small}
+    shapes = [wall(mitsuba, 20), ball(mitsuba, 5, 0.5), disc]
+    index = seen(mitsuba, shapes, samples=1).shape_index
+    assert index[20, 20] == 1
+    assert set(np.unique(index)) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("order", [1, -1])

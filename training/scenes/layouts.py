@@ -78,14 +78,18 @@ class Builder:
         top = top.scale(float(radius))
         return [tube, {"type": "disk", "to_world": top, "bsdf": paint}]
 
-    def cut_out(self, x: float, base: float, z: float, half: tuple[float, float]) -> Shape:
-        """An upright sheet with a leafy outline, facing the camera."""
-        outline = self.bank.outlines[self.rng.integers(len(self.bank.outlines))]
-        opacity = {"type": "bitmap", "bitmap": self.mi.Bitmap(outline), "raw": True,
-                   "filter_type": "nearest"}  # fmt: skip
-        turned = self.transform().translate([x, base + half[1], z]).rotate([0, 1, 0], 180)
-        bsdf = {"type": "mask", "opacity": opacity, "bsdf": self.paint()}
-        return {"type": "rectangle", "to_world": turned.scale([*half, 1]), "bsdf": bsdf}
+    def crown(self, x: float, base: float, z: float, half: tuple[float, float]) -> list[Shape]:
+        """Leaves: round discs of one paint, turned at random, with gaps to see through."""
+        rng, paint = self.rng, self.paint()
+        leaves = []
+        for _ in range(int(rng.integers(20, 45))):
+            turn, out = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random())
+            place = [x + half[0] * out * np.cos(turn), base + half[1] * (1 + out * np.sin(turn)),
+                     z + 0.3 * half[0] * rng.normal()]  # fmt: skip
+            at = self.transform().translate(place).rotate([0, 1, 0], 180 + rng.normal(0, 35))
+            at = at.rotate([1, 0, 0], rng.normal(0, 35)).scale(float(half[0] * self.log(0.08, 0.3)))
+            leaves.append({"type": "disk", "to_world": at, "bsdf": paint})
+        return leaves
 
     def thing(self, x: float, z: float, size: float, base: float = 0.0) -> list[Shape]:
         """Something about `size` high: a box, a ball, a pillar, a figure, a tree or a pile."""
@@ -103,16 +107,8 @@ class Builder:
         if pick < 0.9:  # a tree: trunk and crowns
             trunk = self.pillar(x, base, z, 0.06 * size, 0.6 * size)
             wide = size * self.log(0.3, 0.6)
-            crowns = [
-                self.cut_out(
-                    x + wide * rng.normal(0, 0.3),
-                    base + 0.4 * size,
-                    z + 0.1 * k * size,
-                    (wide, 0.4 * size),
-                )
-                for k in range(3)
-            ]
-            return [*trunk, *crowns]
+            left = x + wide * rng.normal(0, 0.3)
+            return [*trunk, *self.crown(left, base + 0.4 * size, z, (wide, 0.4 * size))]
         lower = self.box(x, base, z, (low, low * 0.5, low))
         return [lower, *self.thing(x, z, size * 0.6, base + low)]
 

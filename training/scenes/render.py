@@ -18,11 +18,13 @@ VARIANT = "scalar_rgb"
 """The variant of Mitsuba that needs neither a GPU nor LLVM."""
 SKY = np.float32(np.inf)
 _BOUNCES = 5
+_BLOCK_PX = 32
+_NEAR_M = 1e-3
 
 
 @dataclass(frozen=True)
 class RenderedScene:
-    """A picture and its exact depth."""
+    """A picture and its exact depth: of each pixel's centre, through a pinhole."""
 
     image: FloatArray
     """`(3,H,W)` float32, sRGB in 0..1."""
@@ -71,6 +73,10 @@ def render_scene(
         aperture_m: radius of the lens in metres; 0 is a pinhole, sharp everywhere.
         focus_m: distance in focus; the median depth when None.
         samples: rays a pixel.
+
+    Raises:
+        ValueError: a number is out of range.
+        MissingPackageError: Mitsuba is not installed.
     """
     mitsuba, rng = load_mitsuba(), np.random.default_rng(seed)
     layout = random_layout(mitsuba, rng, bank or _shared_bank(), kind)
@@ -90,49 +96,62 @@ def render_layout(
     seed: int = 0,
 ) -> RenderedScene:
     """Render a given layout; arguments as of `render_scene`."""
+    if not 0 <= aperture_m < np.inf or samples < 1:
+        raise ValueError(
+            "aperture_m must be a number of 0 or more and samples at least 1, but they are "
+            f"{aperture_m!r} and {samples!r}."
+        )
+    if focus_m is not None and not 0 < focus_m < np.inf:
+        raise ValueError(f"focus_m must be a number above 0, in metres, but is {focus_m!r}.")
     mitsuba = load_mitsuba()
     parts: dict[str, Any] = {f"shape{i:03d}": shape for i, shape in enumerate(layout.shapes)}
     lights = {f"light{i}": light for i, light in enumerate(layout.lights)}
     axis = mitsuba.ScalarTransform4f().look_at(
         origin=list(layout.origin), target=list(layout.target), up=[0, 1, 0]
     )
-    camera = {"fov": layout.fov_deg, "fov_axis": "larger", "to_world": axis, "near_clip": 1e-3}
+    camera = {"fov": layout.fov_deg, "fov_axis": "larger", "to_world": axis, "near_clip": _NEAR_M}
     # With a box filter pixels do not overlap, so threads add them up in no other order.
     film = {"type": "hdrfilm", "height": height, "width": width, "pixel_format": "rgb"}
     film["rfilter"] = {"type": "box"}
 
-    # Depth and shapes: one ray a pixel, through a pinhole.
-    seen = _render(
+    # Depth and shapes: one ray through the centre of each pixel.
+    centres = {"type": "stratified", "sample_count": 1, "jitter": False}
+    aov = {"type": "aov", "aovs": "depth:depth,shape:shape_index", "block_size": _BLOCK_PX}
+    scene = _load(
         mitsuba,
-        {**parts, "integrator": {"type": "aov", "aovs": "depth:depth,shape:shape_index"}},
-        {"type": "perspective", **camera, "film": film},
-        samples=1,
-        seed=seed,
+        {**parts, "integrator": aov},
+        {"type": "perspective", **camera, "film": film, "sampler": centres},
     )
+    seen = _render(mitsuba, scene, 1, seed)
     distance, shape = seen[..., -2], seen[..., -1]
-    depth = (distance * _axis_share(layout.fov_deg, height, width)).astype(np.float32)
-    depth = np.where(distance > 0, depth, SKY)
+    # Rays start on the near plane.
+    depth = _NEAR_M + distance * _axis_share(layout.fov_deg, height, width)
+    depth = np.where(distance > 0, depth, SKY).astype(np.float32)
 
     sensor: dict[str, Any] = {"type": "perspective", **camera, "film": film}
     if aperture_m > 0:
         solid = depth[np.isfinite(depth)]
-        focus = focus_m or (float(np.median(solid)) if solid.size else 10.0)
+        focus = focus_m
+        if focus is None:
+            focus = float(np.median(solid)) if solid.size else 10.0
         sensor |= {"type": "thinlens", "aperture_radius": aperture_m, "focus_distance": focus}
-    light = {"type": "path", "max_depth": _BOUNCES}
-    linear = _render(
-        mitsuba, {**parts, **lights, "integrator": light}, sensor, samples=samples, seed=seed
-    )
+    light = {"type": "path", "max_depth": _BOUNCES, "block_size": _BLOCK_PX}
+    sensor["sampler"] = {"type": "independent", "sample_count": samples}
+    lit = _load(mitsuba, {**parts, **lights, "integrator": light}, sensor)
+    linear = _render(mitsuba, lit, samples, seed)
     image = np.ascontiguousarray(_developed(linear[..., :3]).transpose(2, 0, 1))
-    index = np.where(distance > 0, np.rint(shape) - 1, -1).astype(np.int32)  # counted from 1
+    # Mitsuba counts shapes from 1, in an order of its own.
+    order = np.array([-1, *(list(parts).index(s.id()) for s in scene.shapes())], np.int32)
+    index = np.where(distance > 0, order[np.rint(shape).astype(np.int32)], -1)
     return RenderedScene(image, depth, index)
 
 
-def _render(
-    mitsuba: Any, scene: dict[str, Any], sensor: dict[str, Any], samples: int, seed: int
-) -> FloatArray:
-    sampler = {"type": "independent", "sample_count": samples}
-    loaded = mitsuba.load_dict({"type": "scene", **scene, "sensor": {**sensor, "sampler": sampler}})
-    return np.array(mitsuba.render(loaded, spp=samples, seed=seed % 2**31), np.float32)
+def _load(mitsuba: Any, scene: dict[str, Any], sensor: dict[str, Any]) -> Any:
+    return mitsuba.load_dict({"type": "scene", **scene, "sensor": sensor})
+
+
+def _render(mitsuba: Any, scene: Any, samples: int, seed: int) -> FloatArray:
+    return np.array(mitsuba.render(scene, spp=samples, seed=seed % 2**31), np.float32)
 
 
 def _axis_share(fov_deg: float, height: int, width: int) -> FloatArray:

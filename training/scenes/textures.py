@@ -10,7 +10,6 @@ from PIL import Image
 
 FloatArray = NDArray[np.floating]
 SIZE = 256
-MASK_SIZE = 64
 
 
 def fractal_noise(rng: np.random.Generator, size: int, beta: float) -> FloatArray:
@@ -71,7 +70,7 @@ def photo_crop(photo: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np
 
 
 class TextureBank:
-    """Textures and outlines of leaves, made once and shared by many scenes."""
+    """Textures, made once and shared by many scenes."""
 
     def __init__(
         self, photos: Sequence[NDArray[np.uint8]] = (), procedural: int = 48, seed: int = 0
@@ -87,13 +86,3 @@ class TextureBank:
         self.textures = [procedural_texture(rng) for _ in range(procedural)]
         """Each `(SIZE,SIZE,3)` uint8."""
         self.textures += [photo_crop(photo, rng) for photo in photos]
-        self.outlines = [_outline(rng) for _ in range(24)]
-        """Each `(MASK_SIZE,MASK_SIZE,1)` float32, 1 inside."""
-
-
-def _outline(rng: np.random.Generator) -> FloatArray:
-    """A leafy or rounded outline."""
-    y, x = np.mgrid[0:MASK_SIZE, 0:MASK_SIZE] / (MASK_SIZE - 1) * 2 - 1
-    radius = np.abs(x) ** rng.uniform(1.5, 4) + np.abs(y) ** rng.uniform(1.5, 4)
-    rough = rng.uniform(0.2, 2.0) * (fractal_noise(rng, MASK_SIZE, rng.uniform(0.8, 1.6)) - 0.5)
-    return (radius * rng.uniform(0.9, 1.3) + rough < 0.9).astype(np.float32)[..., None]
