@@ -38,7 +38,8 @@ class Picture:
 def split_image(image: Tensor, name: str = "image") -> Picture:
     """Split an IMAGE into colour and alpha, as float32 on the CPU, clamped to 0..1.
 
-    Grey pictures become RGB; two channels are read as grey and alpha.
+    Grey pictures become RGB; two channels are read as grey and alpha. The visible colour is spread
+    under transparent pixels.
     """
     if not isinstance(image, Tensor):
         raise InputError(
@@ -61,6 +62,10 @@ def split_image(image: Tensor, name: str = "image") -> Picture:
     channels = planes.shape[1]
     alpha = planes[:, -1:].contiguous() if channels in (2, 4) else None
     colour = planes[:, :3] if channels >= 3 else planes[:, :1].expand(-1, 3, -1, -1)
+    if alpha is not None:
+        from ..mmsr_core.image import spread_colour
+
+        colour = spread_colour(colour, alpha)
     return Picture(colour.contiguous(), alpha)
 
 

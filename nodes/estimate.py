@@ -36,6 +36,8 @@ class EstimateDegradationNode(io.ComfyNode):
                 inputs.depth_input(),
                 inputs.tile_input(),
                 inputs.depth_polarity_input(),
+                inputs.known_noise_input(),
+                inputs.known_jpeg_input(),
             ],
             outputs=[
                 DegradationSocket.Output(
@@ -68,6 +70,8 @@ class EstimateDegradationNode(io.ComfyNode):
         depth: Tensor | None = None,
         tile: int = 0,
         depth_polarity: str = inputs.POLARITIES[0],
+        noise: float = -1.0,
+        jpeg_quality: int = 0,
     ) -> io.NodeOutput:
         """Measure each picture of the batch."""
         picture = split_image(image)
@@ -84,6 +88,7 @@ class EstimateDegradationNode(io.ComfyNode):
                         one,
                         scale,
                         own_depth,
+                        overrides=inputs.overrides(noise, jpeg_quality),
                         tile=inputs.tile_size(tile),
                         progress=progress.item(index),
                     )

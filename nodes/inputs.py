@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
+from ..mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, MAX_BLUR_SIGMA_PX, PRESETS
 from .convert import depth_from_image
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
+
+if TYPE_CHECKING:
+    from ..mmsr_core.pipeline import Overrides
 
 CATEGORY = "MMSR"
 MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
 SEED_MODES = ("one each", "same for all")
 POLARITIES = ("near is bright", "near is dark")
+CUSTOM = "custom"
+PRESET_CHOICES = (CUSTOM, *PRESETS)
 
 
 def aliases(*words: str) -> dict[str, Any]:
@@ -205,6 +210,95 @@ def jpeg_input(default: int, tooltip: str, optional: bool = False) -> io.Input:
     """JPEG quality."""
     return io.Int.Input(
         "jpeg_quality", default=default, min=1, max=100, step=1, optional=optional, tooltip=tooltip
+    )
+
+
+def preset_input() -> io.Input:
+    """Steps and detail by a name."""
+    return io.Combo.Input(
+        "preset",
+        options=list(PRESET_CHOICES),
+        default=CUSTOM,
+        optional=True,
+        tooltip=(
+            "custom: steps and detail as set above. faithful: nothing is invented. balanced: half "
+            "of the detail the model would draw. crisp: all of it."
+        ),
+    )
+
+
+def known_noise_input() -> io.Input:
+    """Noise that the user knows."""
+    return io.Float.Input(
+        "noise",
+        default=-1.0,
+        min=-1.0,
+        max=MAX_NOISE,
+        step=0.5,
+        optional=True,
+        tooltip=(
+            "Strength of the noise, as a standard deviation in steps of 255. -1 measures it. More "
+            "smooths more."
+        ),
+    )
+
+
+def known_jpeg_input() -> io.Input:
+    """JPEG quality that the user knows."""
+    return io.Int.Input(
+        "jpeg_quality",
+        default=0,
+        min=0,
+        max=100,
+        step=1,
+        optional=True,
+        tooltip="JPEG quality the picture was saved with; 100 means none. 0 measures it.",
+    )
+
+
+def known_blur_input() -> io.Input:
+    """A blur that the user knows."""
+    return io.Float.Input(
+        "blur",
+        default=0.0,
+        min=0.0,
+        max=MAX_BLUR_SIGMA_PX,
+        step=0.1,
+        optional=True,
+        tooltip=(
+            "One blur for the whole picture: the standard deviation in pixels of the result. More "
+            "sharpens more. 0 measures the blur at every place."
+        ),
+    )
+
+
+def denoise_input() -> io.Input:
+    """How much of the noise goes."""
+    return io.Float.Input(
+        "denoise",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        optional=True,
+        tooltip="How much of the noise is taken away. 0 keeps the grain of the picture.",
+    )
+
+
+def preset_numbers(preset: str, steps: int, detail: float) -> tuple[int, float]:
+    """Steps and detail that a preset stands for; those given with "custom"."""
+    if preset == CUSTOM:
+        return steps, detail
+    return PRESETS[preset].steps, PRESETS[preset].detail
+
+
+def overrides(noise: float, jpeg_quality: int) -> Overrides:
+    """What the user knows; -1 for noise and 0 for the quality mean measured."""
+    from ..mmsr_core.pipeline import Overrides
+
+    return Overrides(
+        noise_std=None if noise < 0 else noise / 255,
+        jpeg_quality=None if jpeg_quality == 0 else jpeg_quality,
     )
 
 

@@ -60,6 +60,7 @@ class SRSamplerNode(io.ComfyNode):
                     ),
                 ),
                 inputs.seed_mode_input(),
+                inputs.denoise_input(),
             ],
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="The restored picture."),
@@ -93,6 +94,7 @@ class SRSamplerNode(io.ComfyNode):
         tile: int = 0,
         mean_only: bool = False,
         seed_mode: str = inputs.SEED_MODES[0],
+        denoise: float = 1.0,
     ) -> io.NodeOutput:
         """Sample each picture of the batch with its own seed."""
         items = conditioning.items
@@ -109,6 +111,7 @@ class SRSamplerNode(io.ComfyNode):
                         detail=detail,
                         seed=inputs.item_seed(seed, index, seed_mode),
                         consistency=consistency,
+                        denoise=denoise,
                         tile=inputs.tile_size(tile),
                         progress=progress.item(index),
                     )

@@ -39,6 +39,11 @@ class UpscaleNode(io.ComfyNode):
                 inputs.prompt_input(),
                 inputs.seed_mode_input(),
                 inputs.depth_polarity_input(),
+                inputs.preset_input(),
+                inputs.known_noise_input(),
+                inputs.known_jpeg_input(),
+                inputs.known_blur_input(),
+                inputs.denoise_input(),
             ],
             outputs=[
                 io.Image.Output("image_out", display_name="image", tooltip="The restored picture."),
@@ -48,10 +53,14 @@ class UpscaleNode(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, seed_mode: str | None = None, depth_polarity: str | None = None
+        cls,
+        seed_mode: str | None = None,
+        depth_polarity: str | None = None,
+        preset: str | None = None,
     ) -> bool | str:
         """Check the choices."""
         return inputs.check_choices(
+            preset=(preset, inputs.PRESET_CHOICES),
             seed_mode=(seed_mode, inputs.SEED_MODES),
             depth_polarity=(depth_polarity, inputs.POLARITIES),
         )
@@ -70,8 +79,14 @@ class UpscaleNode(io.ComfyNode):
         prompt: PromptBatch | None = None,
         seed_mode: str = inputs.SEED_MODES[0],
         depth_polarity: str = inputs.POLARITIES[0],
+        preset: str = inputs.CUSTOM,
+        noise: float = -1.0,
+        jpeg_quality: int = 0,
+        blur: float = 0.0,
+        denoise: float = 1.0,
     ) -> io.NodeOutput:
         """Restore each picture of the batch with its own seed."""
+        steps, detail = inputs.preset_numbers(preset, steps, detail)
         picture = split_image(image)
         inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
         pipeline = acquire(model, picture.size, scale)
@@ -90,6 +105,9 @@ class UpscaleNode(io.ComfyNode):
                         seed=inputs.item_seed(seed, index, seed_mode),
                         detail=detail,
                         tile=inputs.tile_size(tile),
+                        overrides=inputs.overrides(noise, jpeg_quality),
+                        blur_sigma_px=blur or None,
+                        denoise=denoise,
                         progress=progress.item(index),
                         **evidence,
                     )

@@ -65,18 +65,16 @@ def degradation_text(estimates: DegradationBatch) -> str:
 
 def estimate_text(estimate: DegradationEstimate) -> str:
     """Noise, JPEG quality and blur of one picture."""
-    from ..mmsr_core.degradation import NO_JPEG_QUALITY
+    from ..mmsr_core.pipeline.results import damage_words, expected_errors
 
     # One width per place, as in the restoration report: the geometric mean of the two axes.
     blur = estimate.kernel_field.moments().blur_sigma_px.prod(dim=1).sqrt()
     noise = float(estimate.noise_std.reshape(-1)[0])
     quality = float(estimate.jpeg_quality.reshape(-1)[0])
-    jpeg = "no JPEG damage" if quality > NO_JPEG_QUALITY else f"JPEG quality about {quality:.0f}"
     return (
         f"blur: mean {float(blur.mean()):.2f} px, from {float(blur.min()):.2f} to "
         f"{float(blur.max()):.2f} px (standard deviation, in pixels of the result)\n"
-        f"noise: {noise * 255:.1f} of 255\n"
-        f"compression: {jpeg}"
+        f"{damage_words(noise, quality, expected_errors(estimate.damage))}"
     )
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from mmsr_core.image import load_image
 from mmsr_core.metrics import kernel_psnr, lr_consistency, psnr, round_to_uint8, ssim
 from mmsr_core.pipeline import MMSREngine, load_pipeline
+from mmsr_core.types import DEFAULT_STEPS
 
 from ..inputs.protocols import make_sample
 
@@ -54,7 +55,7 @@ def measure(pipe: MMSREngine | None = None) -> dict[str, dict[str, float]]:
         row: dict[str, float] = {}
         if sample.true_field is not None:
             row["kernel_psnr"] = kernel_psnr(estimate.kernel_field, sample.true_field).item()
-        for steps in (0, 4):
+        for steps in (0, DEFAULT_STEPS):
             made = round_to_uint8(pipe.sample(conditioning, steps=steps, seed=0).images)
             row[f"psnr_y {steps}"] = psnr(made, hr, crop=scale).item()
             row[f"ssim_y {steps}"] = ssim(made, hr, crop=scale).item()

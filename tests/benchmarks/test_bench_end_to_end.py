@@ -198,7 +198,7 @@ def test_options_without_effect_are_refused(benchmark, option, capsys):
 @pytest.mark.parametrize(
     ("words", "changed"),
     [
-        ("quality --protocol p2 --steps 0 4 --depth on --seed 0", {}),
+        ("quality --protocol p2 --steps 0 1 --depth on --seed 0", {}),
         ("quality --steps --limit -1", {"steps": (), "limit": -1}),
         ("quality --scale 2 4 --depth off given", {"scales": (2, 4), "depths": ("off", "given")}),
         ("tradeoff --detail 1 --peers a.json", {"details": (1.0,), "peers": Path("a.json")}),

@@ -173,7 +173,7 @@ def test_a_saved_field_is_found_and_is_the_same(server):
     again = server.run(load)
     (loaded,), (measured,) = views(server, again, "1"), views(server, run, "3")
     assert loaded["major"] == pytest.approx(measured["major"], abs=0.02)
-    assert "noise: 2.0 of 255" in loaded["text"]
+    assert "noise 2.0 of 255" in loaded["text"]
 
 
 @pytest.mark.parametrize("name", ["output/../../secret.safetensors", "/etc/passwd", ""])

@@ -21,7 +21,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
         "# MMSR: upscale in one node\n\n"
         "**Upscale** measures blur, noise and JPEG damage, restores and enlarges. Drag the line on "
         "the node to compare; the tabs show what steered the result and how well it agrees with "
-        "the input.\n\n`steps` 0 is the most faithful, 4 adds natural detail.\n\n" + _COPY,
+        "the input.\n\n`steps` 0 is the most faithful, 1 adds natural detail.\n\n" + _COPY,
         {
             "1": _MODEL,
             "2": _load((40, 310), "example_lr.png"),
@@ -44,7 +44,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
         "3. **Refine Kernels** measures the blur again on sharper and sharper pictures.\n"
         "4. **Fuse Modalities** sets how much each source of evidence steers, and where (masks).\n"
         "5. **SR Sampler** draws the result and reports how well it agrees with the input. `steps` "
-        "0 is the most faithful, 4 adds natural detail.\n\n" + _COPY,
+        "0 is the most faithful, 1 adds natural detail.\n\n" + _COPY,
         {
             "1": _MODEL,
             "2": _load((40, 310), "example_lr.png"),

@@ -34,6 +34,17 @@ def test_grey_becomes_rgb_and_grey_alpha_keeps_its_alpha(convert):
     assert torch.equal(picture.alpha[:, 0], two[..., 1])
 
 
+def test_colour_under_transparent_pixels_has_no_influence(convert):
+    original = image(1, 9, 8, 4)
+    original[..., 3] = (original[..., 3] > 0.5).float()
+    other = original.clone()
+    other[..., :3] = torch.where(original[..., 3:] > 0, original[..., :3], 0.0)
+    one, two = convert.split_image(original), convert.split_image(other)
+    assert torch.equal(one.rgb, two.rgb)
+    seen = original[..., 3] > 0
+    assert torch.equal(one.rgb.movedim(1, -1)[seen], original[..., :3][seen])
+
+
 def test_half_precision_becomes_float32(convert):
     half = image(1, 3, 3, 4, dtype=torch.float16)
     picture = convert.split_image(half)
