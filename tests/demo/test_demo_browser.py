@@ -19,6 +19,9 @@ def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, sc
     page.wait_for_selector("text=48×40 → 192×160")
     page.locator("#restore-preset").get_by_text("Crisp", exact=True).click()
     page.click("#restore-advanced button")
+    page.wait_for_function(
+        "document.querySelector('#restore-detail input[type=number]')?.value === '1'"
+    )
     steps = page.locator("#restore-steps input[type=number]")
     steps.fill("3")  # So that there are several to look at.
     steps.press("Enter")

@@ -174,9 +174,7 @@ def test_what_is_stated_takes_the_place_of_what_is_measured(client, demo_picture
     assert made(noise_255=12, jpeg_quality=40, blur_px=1.5, denoise=0)[2] != stated
 
 
-def test_a_jpeg_file_s_quality_counts_where_it_is_not_reduced(
-    demo_server, demo_picture, tmp_path
-):
+def test_a_jpeg_file_s_quality_counts_where_it_is_not_reduced(demo_server, demo_picture, tmp_path):
     import numpy as np
 
     from mmsr_demo.work.engine import file_quality

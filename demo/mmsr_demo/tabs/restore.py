@@ -190,7 +190,13 @@ def _advanced(can: Abilities) -> dict[str, Any]:
         )
         made["detail"] = take_number(
             gr.Slider(
-                0, 2, detail, step=0.05, label="Detail", info="How much texture the steps may add."
+                0,
+                2,
+                detail,
+                step=0.05,
+                elem_id="restore-detail",
+                label="Detail",
+                info="How much texture the steps may add.",
             )
         )
     made["seed"] = take_number(gr.Number(
@@ -246,25 +252,19 @@ def _known_damage() -> dict[str, Any]:
         '<p class="mm-small">What is wrong with the picture is measured. State what you know '
         "better:</p>"
     )
+    fields = {
+        "noise": ("Noise", -1, 60, -1, 0.5, "Of 255 levels; -1 measures it."),
+        "jpeg": ("JPEG quality", 0, 100, 0, 1, "100 is none; 0 measures it."),
+        "blur": ("Blur", 0, MAX_BLUR_PX, 0, 0.1, "Px of the result, even; 0 measures it."),
+        "denoise": ("Denoise", 0, 1, 1, 0.05, "Share taken away; 0 keeps the grain."),
+    }
     made: dict[str, Any] = {}
     with gr.Row():
-        made["noise"] = take_number(gr.Slider(
-            -1, 60, -1, step=0.5, label="Noise", elem_id="restore-noise", min_width=200,
-            info="Of 255 levels. -1: measured.",
-        ))  # fmt: skip
-        made["jpeg"] = take_number(gr.Slider(
-            0, 100, 0, step=1, label="JPEG quality", min_width=200,
-            info="100: never compressed. 0: measured.",
-        ))  # fmt: skip
-    with gr.Row():
-        made["blur"] = take_number(gr.Slider(
-            0, MAX_BLUR_PX, 0, step=0.1, label="Blur", min_width=200,
-            info="Px of the result, everywhere alike. 0: measured.",
-        ))  # fmt: skip
-        made["denoise"] = take_number(gr.Slider(
-            0, 1, 1, step=0.05, label="Denoise", min_width=200,
-            info="How much noise is taken away. 0: the grain stays.",
-        ))  # fmt: skip
+        for name, (label, low, high, value, step, info) in fields.items():
+            made[name] = take_number(gr.Slider(
+                low, high, value, step=step, label=label, info=info, min_width=320,
+                elem_id=f"restore-{name}",
+            ))  # fmt: skip
     return made
 
 
