@@ -20,6 +20,7 @@ from mmsr_demo.settings import DEFAULT_PRESET, PRESETS, DemoSettings, parse_scal
 from mmsr_demo.work.jobs import CompareJob, RestoreJob
 from mmsr_demo.work.progress_stream import Finished, ProgressUpdate, StopFlags, Stopped, watch_run
 from mmsr_demo.work.result_cache import ResultCache, job_key
+from mmsr_demo.work.run_time import RunTimeEstimate
 from mmsr_demo.work.sizes import plan_size, suitable_pixels
 
 LIMITS = BatchLimits(files=5, total_bytes=1 << 20, file_bytes=1 << 19)
@@ -73,6 +74,18 @@ def test_scales_are_read():
 def test_settings_are_closed_by_default():
     assert DemoSettings().is_local
     assert not DemoSettings(host="0.0.0.0").is_local
+
+
+def test_the_time_of_a_run_grows_with_its_steps_and_is_learnt():
+    plan, guess = plan_size((500, 500), 2, 4_000_000, 10**8), RunTimeEstimate()
+    first = [guess.seconds_for(plan, steps, "cpu") for steps in (0, 1, 4)]
+    assert first == sorted(set(first))
+    assert first[2] < 3 * first[0]  # Most of a run is not the flow.
+    guess.learn(plan, 4, 40.0)
+    assert guess.seconds_for(plan, 4, "cpu") == pytest.approx(41.0)
+    assert 15 < guess.seconds_for(plan, 1, "cpu") < 41
+    guess.learn(plan_size((20, 20), 2, 4_000_000, 10**8), 4, 40.0)  # Too small to tell.
+    assert guess.seconds_for(plan, 4, "cpu") == pytest.approx(41.0)
 
 
 def test_presets_are_those_of_the_library(tmp_path):

@@ -156,7 +156,7 @@ def _share_figure(weights: Tensor, name: str) -> str:
 
 def _figure(picture: Tensor, name: str, amount: str) -> str:
     return (
-        f'<figure><img src="{data_uri(picture)}" alt="{escape(name)}">'
+        f'<figure><img src="{data_uri(picture, None)}" alt="{escape(name)}">'
         f"<figcaption><b>{escape(name)}</b><span>{amount}</span></figcaption></figure>"
     )
 
