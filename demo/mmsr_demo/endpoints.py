@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from mmsr_core.errors import InputError
-from mmsr_core.types import ProgressCallback
+from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, ProgressCallback
 
-from .settings import PRESETS, parse_scale
+from .settings import DEFAULT_PRESET, PRESETS, parse_scale
 from .tabs.batch import batch_settings, batch_uploads
 from .tabs.fuse import fuse_job
+from .tabs.restore import MAX_BLUR_PX, known_damage
 from .ui import panels
 from .ui.requests import as_path, as_paths, clear_errors, needed, take_number, take_unread
 from .ui.session import ENGINE_QUEUE, PageSession
@@ -92,7 +93,17 @@ def _scale() -> Any:
 
 
 def _preset() -> Any:
-    return gr.Radio(list(PRESETS), value="Balanced", label="preset", visible=False)
+    return gr.Radio(list(PRESETS), value=DEFAULT_PRESET, label="preset", visible=False)
+
+
+def _number(low: float, high: float, value: float, label: str) -> Any:
+    return take_number(gr.Slider(low, high, value, label=label, visible=False))
+
+
+def _steps() -> Any:
+    return take_number(
+        gr.Slider(0, 64, DEFAULT_STEPS, step=1, precision=0, label="steps", visible=False)
+    )
 
 
 def _file(label: str) -> Any:
@@ -107,8 +118,8 @@ def _restore(session: PageSession) -> None:
     inputs = [
         _image("picture"),
         _scale(),
-        take_number(gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False)),
-        take_number(gr.Slider(0, 2, 0.6, label="detail", visible=False)),
+        _steps(),
+        take_number(gr.Slider(0, 2, DEFAULT_DETAIL, label="detail", visible=False)),
         take_number(gr.Number(0, precision=0, minimum=0, label="seed", visible=False)),
         gr.Textbox("", label="prompt", max_length=MAX_PROMPT, visible=False),
         _image("depth"),
@@ -116,17 +127,22 @@ def _restore(session: PageSession) -> None:
         gr.Radio(["guide", "fuse"], value="guide", label="guide_mode", visible=False),
         gr.JSON({}, label="strengths: name to 0..2", visible=False),
         take_unread(gr.File(label="references", file_count="multiple", visible=False)),
+        _number(-1, 255, -1, "noise_255 (-1: measured)"),
+        _number(0, 100, 0, "jpeg_quality (0: measured)"),
+        _number(0, MAX_BLUR_PX, 0, "blur_px of the result (0: measured)"),
+        _number(0, 1, 1, "denoise (0 keeps the grain)"),
     ]
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, callback = more
+        references, *known, callback = more
         upload = needed(picture, session.workspace)
         job = RestoreJob(
             Path(upload.path), upload.name, parse_scale(scale), int(steps), float(detail),
             int(seed or 0), prompt=prompt or "", depth=as_path(depth, session.workspace),
             guide=as_path(guide, session.workspace), guide_mode=mode,
             strengths=_strengths(strengths), references=as_paths(references, session.workspace),
+            **known_damage(*known),
         )  # fmt: skip
         return session.engine.restore(job, callback)
 
@@ -138,12 +154,14 @@ def _restore(session: PageSession) -> None:
     def restore(
         picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
         depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
-        references: Any = None,
+        references: Any = None, noise_255: Any = None, jpeg_quality: Any = None,
+        blur_px: Any = None, denoise: Any = None,
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
-        yield from run(*given, references, request=request, progress=progress)
+        known = (noise_255, jpeg_quality, blur_px, denoise)
+        yield from run(*given, references, *known, request=request, progress=progress)
 
     text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
@@ -192,7 +210,7 @@ def _fuse(session: PageSession) -> None:
         gr.Radio(["fuse", "guide"], value="fuse", label="mode", visible=False),
         _scale(),
         take_number(gr.Slider(0, 2, 1, label="strength of the second picture", visible=False)),
-        take_number(gr.Slider(0, 64, 4, step=1, precision=0, label="steps", visible=False)),
+        _steps(),
     ]
 
     def work(*values: Any) -> Restoration:
@@ -232,11 +250,11 @@ def _compare(session: PageSession) -> None:
 
     def work(*values: Any) -> Comparison:
         good, damaged, scale, blur, blur_end, noise, quality, preset, callback = values
-        steps, detail = PRESETS[preset]
+        how = PRESETS[preset]
         job = CompareJob(
             Path(needed(good, session.workspace, "a good picture").path),
             as_path(damaged, session.workspace), int(scale), float(blur), float(blur_end),
-            float(noise), int(quality), steps, detail,
+            float(noise), int(quality), how.steps, how.detail,
         )  # fmt: skip
         return compare(session.engine, job, callback)
 

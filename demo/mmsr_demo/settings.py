@@ -1,16 +1,16 @@
-"""What the one who starts the demo chooses. Standard library only."""
+"""What the one who starts the demo chooses. Loads neither torch nor gradio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-PRESETS: dict[str, tuple[int, float]] = {
-    "Faithful": (0, 1.0),
-    "Balanced": (1, 0.6),
-    "Detailed": (4, 1.0),
-}
-"""Name to (steps, detail). Faithful is the mean net alone: nothing is invented."""
+from mmsr_core import types
+from mmsr_core.types import Preset
+
+PRESETS: dict[str, Preset] = {name.capitalize(): chosen for name, chosen in types.PRESETS.items()}
+"""Those of the library, by their names on the page: Faithful, Balanced, Crisp."""
+DEFAULT_PRESET: str = types.DEFAULT_PRESET.capitalize()
 SCALES: tuple[str, ...] = ("Auto", "×1", "×2", "×3", "×4", "×8")
 """What the page offers; `parse_scale` reads them."""
 

@@ -17,7 +17,14 @@ def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, sc
     assert not page.get_by_label("Seed").first.is_visible()
     upload(page, demo_picture(40, 48, "person.png"))
     page.wait_for_selector("text=48×40 → 192×160")
-    page.locator("#restore-preset").get_by_text("Detailed", exact=True).click()  # Several steps.
+    page.locator("#restore-preset").get_by_text("Crisp", exact=True).click()
+    page.click("#restore-advanced button")
+    page.wait_for_function(
+        "document.querySelector('#restore-detail input[type=number]')?.value === '1'"
+    )
+    steps = page.locator("#restore-steps input[type=number]")
+    steps.fill("3")  # So that there are several to look at.
+    steps.press("Enter")
     page.click("#restore-start")
     slider = page.wait_for_selector("#restore-slider img")
     screenshot(page, "restored_desk")
@@ -45,6 +52,7 @@ def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, sc
     page.click("#restore-more")  # What was wrong?
     shown = page.wait_for_selector("#inspect-map img")
     assert "Noise" in page.inner_text("#inspect-words")
+    assert page.locator("#inspect-damage figure").count() == 2
     box = shown.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
     page.wait_for_selector("#inspect-kernel img")
@@ -68,12 +76,14 @@ def test_stop_ends_a_run_in_the_middle(
     engine = demo_server[1]
     plain = engine._run
 
-    def slowly(pipeline, lr, job, scale, callback):  # On a busy machine pages take long to open.
+    def slowly(
+        pipeline, lr, job, scale, callback, *more
+    ):  # On a busy machine pages take long to open.
         def report(event):
             callback(event)
             time.sleep(0.5 if "slow" in job.name else 0)
 
-        return plain(pipeline, lr, job, scale, report)
+        return plain(pipeline, lr, job, scale, report, *more)
 
     monkeypatch.setattr(engine, "_run", slowly)
     page = open_page(DESK)

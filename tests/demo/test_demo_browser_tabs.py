@@ -171,6 +171,23 @@ def test_moving_a_slider_leaves_the_preset(open_page):
     assert page.faults == []
 
 
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_what_is_known_can_be_stated(open_page, demo_server, demo_picture, screenshot, size):
+    page = open_page(size)
+    upload(page, demo_picture(20, 24, f"stated{size[0]}.png"))
+    page.click("#restore-advanced button")
+    noise = page.locator("#restore-noise input[type=number]")
+    assert noise.input_value() == "-1"
+    noise.fill("9")
+    noise.press("Enter")
+    screenshot(page, f"advanced_{'desk' if size == DESK else 'phone'}")
+    assert too_wide(page) <= 0
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-slider img")
+    assert "about 9.0 of 255 levels." in page.inner_text("#restore-report")
+    assert page.faults == []
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_on_a_phone_the_result_comes_into_view(open_page, demo_picture, times):
     # The second time the answer is at hand: the run is over before any progress was seen.

@@ -1,7 +1,11 @@
 """What the Compare and What-was-wrong tabs compute: damage, places of a map, kept kernels."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
+from PIL import Image, ImageFilter
 
 from mmsr_core.degradation import (
     KernelField,
@@ -10,9 +14,15 @@ from mmsr_core.degradation import (
     gaussian_kernels,
     isotropic_gaussian,
 )
+from mmsr_core.models import DamageMaps
 from mmsr_core.pipeline import DegradationEstimate
+from mmsr_demo.settings import DemoSettings
 from mmsr_demo.work.compare import damage_picture, load_lpips, metrics_folder
+from mmsr_demo.work.engine import Engine
 from mmsr_demo.work.inspection import MAX_LR_PIXELS, inspect_run
+from mmsr_demo.work.jobs import RestoreJob
+
+EXAMPLES = Path(__file__).parents[2] / "demo" / "mmsr_demo" / "examples"
 
 
 def picture(h, w, seed=0):
@@ -77,8 +87,6 @@ def test_the_map_without_its_bar_has_the_picture_s_shape(tmp_path):
     seen = inspect_run(picture(20, 30), estimate(two_sided(20, 30)), tmp_path)
     height, width = seen.map_size()
     assert width / height == pytest.approx(30 / 20, rel=0.01)
-    from PIL import Image
-
     with Image.open(seen.draw_map()) as image:
         assert image.height == height
         assert image.width > width  # The colour bar.
@@ -89,6 +97,75 @@ def test_large_fields_are_thinned_and_keep_their_words(tmp_path):
     large = inspect_run(picture(160, 240), estimate(two_sided(160, 240)), tmp_path)
     assert large.field.height * large.field.width <= MAX_LR_PIXELS
     assert large.sentences() == small.sentences()
+
+
+def damage(h, w):
+    """Noise of 5 of 255 on the left and 10 on the right, blur of 1 px, JPEG quality 70."""
+    noise = torch.full((1, 1, h // 4, w // 4), 5 / 255)
+    noise[..., w // 8 :] = 10 / 255
+    error = torch.full_like(noise, 0.1)
+    blur = torch.ones_like(noise)
+    quality = torch.full_like(noise, 0.3)
+    logs = (noise + 0.5 / 255).log(), (blur + 0.3).log()
+    return DamageMaps(logs[0], error, quality, 0.1 * error, logs[1], error)
+
+
+def test_noise_and_blur_are_kept_by_place_with_their_errors(tmp_path):
+    maps = damage(40, 64)
+    whole = maps.whole()
+    given = replace(
+        estimate(two_sided(40, 64)), damage=maps, noise_std=whole.noise_std,
+        jpeg_quality=whole.jpeg_quality,
+    )  # fmt: skip
+    seen = inspect_run(picture(40, 64), given, tmp_path)
+    assert float(seen.noise_255[5, 2]) == pytest.approx(5, rel=0.01)
+    assert float(seen.noise_255[5, 12]) == pytest.approx(10, rel=0.01)
+    assert float(seen.blur_px.mean()) == pytest.approx(4, rel=0.01)  # px of the result
+    said = dict(seen.sentences())
+    assert "give or take" in said["Noise"]
+    assert said["Compression"].endswith("like JPEG quality 70, give or take 1.")
+    assert set(seen.numbers()["give_or_take"]) == {"noise_std_255", "jpeg_quality"}
+    # Stated by the user or the file: no doubt is claimed.
+    stated = replace(given, jpeg_quality=torch.tensor([90.0]))
+    assert set(inspect_run(picture(40, 64), stated, tmp_path).errors) == {"noise_std"}
+
+
+def test_without_a_damage_estimator_no_doubt_is_claimed(tmp_path):
+    seen = inspect_run(picture(20, 30), estimate(two_sided(20, 30)), tmp_path)
+    assert seen.errors == {}
+    assert seen.noise_255 is None
+    assert seen.blur_px is None
+    assert "take" not in dict(seen.sentences())["Noise"]
+    assert seen.numbers()["give_or_take"] == {}
+
+
+@pytest.mark.parametrize("size", [(96, 96), (97, 94)])
+def test_a_picture_that_is_worked_on_in_small_is_inspected(tmp_path, size):
+    """Blurred too widely for its scale: the kernels are of a reduction of it."""
+    with Image.open(EXAMPLES / "out_of_focus.png") as example:
+        sharp = example.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    sharp.filter(ImageFilter.GaussianBlur(3)).save(tmp_path / "wide.png")
+    engine = Engine(DemoSettings(device="cpu", dtype="float32", warm_up=False))
+    try:
+        made = engine.restore(RestoreJob(tmp_path / "wide.png", scale=1))
+        with Image.open(made.after) as after, Image.open(made.before) as before:
+            assert after.size == before.size == size
+        seen = made.inspection
+        assert any("reduced by" in note for note in made.report["notes"])
+        assert seen.field.height < size[1] // 2 + 1
+        assert seen.field.scale > seen.scale == 1
+        assert seen.numbers()["blur_px"]["mean"] == pytest.approx(3, abs=1)
+        assert seen.summary_place() == ""
+        assert float(seen.blur_px.median()) == pytest.approx(3, rel=0.4)
+        height, width = seen.map_size()
+        assert width / height == pytest.approx(size[0] / size[1], rel=0.06)
+        with Image.open(seen.draw_map()) as drawn:
+            assert drawn.height == height
+        assert seen.depth_file is not None
+        assert seen.kernel_at(1.0, 1.0)[0].shape == (3, 315, 315)
+        assert seen.weights
+    finally:
+        engine.close()
 
 
 def test_lpips_is_found_where_it_is_said_to_be(monkeypatch, tmp_path):

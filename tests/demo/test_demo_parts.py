@@ -12,12 +12,15 @@ import pytest
 import torch
 
 from mmsr_core.errors import InputError
+from mmsr_core.types import PRESETS as OF_THE_LIBRARY
 from mmsr_core.types import Progress
 from mmsr_demo.files.archive import BatchLimits, collect_batch
 from mmsr_demo.files.workspace import Workspace, remove_older, safe_stem
-from mmsr_demo.settings import DemoSettings, parse_scale
+from mmsr_demo.settings import DEFAULT_PRESET, PRESETS, DemoSettings, parse_scale
+from mmsr_demo.work.jobs import CompareJob, RestoreJob
 from mmsr_demo.work.progress_stream import Finished, ProgressUpdate, StopFlags, Stopped, watch_run
-from mmsr_demo.work.result_cache import ResultCache
+from mmsr_demo.work.result_cache import ResultCache, job_key
+from mmsr_demo.work.run_time import RunTimeEstimate
 from mmsr_demo.work.sizes import plan_size, suitable_pixels
 
 LIMITS = BatchLimits(files=5, total_bytes=1 << 20, file_bytes=1 << 19)
@@ -71,6 +74,26 @@ def test_scales_are_read():
 def test_settings_are_closed_by_default():
     assert DemoSettings().is_local
     assert not DemoSettings(host="0.0.0.0").is_local
+
+
+def test_the_time_of_a_run_grows_with_its_steps_and_is_learnt():
+    plan, guess = plan_size((500, 500), 2, 4_000_000, 10**8), RunTimeEstimate()
+    first = [guess.seconds_for(plan, steps, "cpu") for steps in (0, 1, 4)]
+    assert first == sorted(set(first))
+    assert first[2] < 3 * first[0]  # Most of a run is not the flow.
+    guess.learn(plan, 4, 40.0)
+    assert guess.seconds_for(plan, 4, "cpu") == pytest.approx(41.0)
+    assert 15 < guess.seconds_for(plan, 1, "cpu") < 41
+    guess.learn(plan_size((20, 20), 2, 4_000_000, 10**8), 4, 40.0)  # Too small to tell.
+    assert guess.seconds_for(plan, 4, "cpu") == pytest.approx(41.0)
+
+
+def test_presets_are_those_of_the_library(tmp_path):
+    assert list(PRESETS) == ["Faithful", "Balanced", "Crisp"]
+    assert list(PRESETS.values()) == list(OF_THE_LIBRARY.values())
+    usual = PRESETS[DEFAULT_PRESET]
+    for job in (RestoreJob(tmp_path), CompareJob(tmp_path)):
+        assert (job.steps, job.detail) == (usual.steps, usual.detail)
 
 
 # -- files ----------------------------------------------------------------------------------------
@@ -345,6 +368,14 @@ def result(workspace, name, keep=False):
     for file in ("after.png", "before.jpg"):
         (folder / file).write_bytes(b"x")
     return SimpleNamespace(name=name, after=folder / "after.png", before=folder / "before.jpg")
+
+
+def test_what_is_known_makes_another_job(tmp_path):
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"x")
+    others = ({}, {"noise_255": 3.0}, {"jpeg_quality": 60.0}, {"blur_px": 2.0}, {"denoise": 0.0})
+    keys = {job_key(RestoreJob(picture, **known)) for known in others}
+    assert len(keys) == len(others)
 
 
 def test_examples_stay_while_other_results_come_and_go(workspace):

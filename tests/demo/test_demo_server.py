@@ -11,6 +11,7 @@ import time
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,8 @@ def test_the_endpoints_keep_their_names_and_order(client):
     assert names == {
         "/restore": [
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
-            "guide_mode", "strengths", "references",
+            "guide_mode", "strengths", "references", "noise_255", "jpeg_quality", "blur_px",
+            "denoise",
         ],
         "/estimate": ["picture", "scale"],
         "/fuse": ["first", "second", "mode", "scale", "strength", "steps"],
@@ -135,6 +137,73 @@ def test_evidence_changes_the_picture_and_strength_0_leaves_it_out(client, demo_
     assert made(prompt="a brick wall") != plain
     assert made(depth=file(demo_picture(32, 40, "depth.png", 2.0))) != plain
     assert made(prompt="a brick wall", strengths={"prompt": 0}) == plain
+
+
+def test_the_defaults_are_the_library_s(client):
+    from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
+
+    found = client.view_api(return_format="dict")["named_endpoints"]["/restore"]["parameters"]
+    defaults = {p["parameter_name"]: p["parameter_default"] for p in found}
+    wanted = {
+        "steps": DEFAULT_STEPS, "detail": DEFAULT_DETAIL, "noise_255": -1, "jpeg_quality": 0,
+        "blur_px": 0, "denoise": 1,
+    }  # fmt: skip
+    assert {name: defaults[name] for name in wanted} == wanted
+
+
+def test_what_is_stated_takes_the_place_of_what_is_measured(client, demo_picture):
+    def made(**options):
+        path, report = client.predict(
+            file(demo_picture(16, 20, "known.png")), scale="2", steps=0, api_name="/restore",
+            **options,
+        )  # fmt: skip
+        with Image.open(path) as image:
+            return report, json.loads(image.info["mmsr"]), image.tobytes()
+
+    report, chosen, plain = made()
+    assert chosen["noise_255"] is chosen["jpeg_quality"] is chosen["blur_px"] is None
+    assert set(report["measured"]["give_or_take"]) == {"noise_std_255", "jpeg_quality"}
+    report, chosen, stated = made(noise_255=12, jpeg_quality=40, blur_px=1.5)
+    assert report["noise_std"] * 255 == pytest.approx(12, abs=0.01)
+    assert report["jpeg_quality"] == 40
+    assert report["blur_sigma_px"]["mean"] == pytest.approx(1.5, rel=0.05)
+    assert chosen["noise_255"] == 12
+    assert report["measured"]["give_or_take"] == {}
+    assert "take" not in report["measured"]["words"]["noise"]
+    assert stated != plain
+    assert made(noise_255=12, jpeg_quality=40, blur_px=1.5, denoise=0)[2] != stated
+
+
+def test_a_jpeg_file_s_quality_counts_where_it_is_not_reduced(demo_server, demo_picture, tmp_path):
+    import numpy as np
+
+    from mmsr_demo.work.engine import file_quality
+
+    path = tmp_path / "photo.jpg"
+    noise = np.random.default_rng(0).integers(0, 255, (32, 40, 3), np.uint8)
+    Image.fromarray(noise).save(path, quality=95)
+    engine = demo_server[1]
+    image = engine.load(path)
+    plan = engine.plan(image.size, 2)
+    assert file_quality(image, plan) == pytest.approx(95, abs=1)
+    assert file_quality(image, replace(plan, work=(16, 20))) is None
+    assert file_quality(engine.load(demo_picture(32, 40, "plain.png")), plan) is None
+
+
+def test_colour_under_transparency_is_not_restored(client, tmp_path):
+    """What lies hidden there must not shine through its edge."""
+    import numpy as np
+
+    results = []
+    for hidden in (0, 255):
+        pixels = np.full((24, 24, 4), 120, np.uint8)
+        pixels[:, :12] = (hidden, hidden, hidden, 0)
+        pixels[:, 12:, 3] = 255
+        path = tmp_path / "hidden.png"
+        Image.fromarray(pixels).save(path)
+        made, _ = client.predict(file(path), scale="2", steps=0, api_name="/restore")
+        results.append(np.asarray(Image.open(made))[:, 24:])
+    assert np.array_equal(*results)
 
 
 def test_estimate_measures_without_restoring(client, demo_picture):
@@ -276,7 +345,8 @@ def test_numbers_out_of_range_are_refused(client, demo_picture):
     for options in (
         {"scale": "40"}, {"scale": "big"}, {"steps": 65}, {"steps": -1}, {"detail": 9},
         {"strengths": {"depth": 7}}, {"strengths": {"taste": 1}}, {"strengths": [1]},
-        {"guide_mode": "mix"},
+        {"guide_mode": "mix"}, {"noise_255": 300}, {"jpeg_quality": 101}, {"jpeg_quality": 0.5},
+        {"blur_px": 9}, {"denoise": -1}, {"denoise": 2},
     ):  # fmt: skip
         assert refusal(client, "/restore", picture, **options)
 

@@ -128,12 +128,30 @@ def test_noise_and_jpeg_words_are_ordered():
     assert words.jpeg_words(100) == "No traces of JPEG found."
 
 
-def test_consistency_gives_decibels_and_levels():
-    text = words.consistency_words(30.0, 20 * math.log10(255))  # An error of exactly one level.
-    assert "1.0 of 255 levels" in text
-    assert "gives your picture back" in text
-    assert "30.0 dB" in text
-    assert "does not give" in words.consistency_words(20.0, 30.0)
+def test_what_was_measured_with_its_error_is_said_so():
+    assert words.noise_words(5 / 255, 0.4 / 255).endswith("5.0 of 255 levels, give or take 0.4.")
+    assert words.noise_words(0.0, 0.0).endswith("give or take 0.1.")  # Nothing is known for sure.
+    assert words.jpeg_words(50, 3.4).endswith("quality 50, give or take 3.")
+    assert words.jpeg_words(50, 0.2).endswith("give or take 1.")
+    assert words.jpeg_words(100, 3.4) == "No traces of JPEG found."
+
+
+def test_agreement_is_up_to_the_noise():
+    one = 20 * math.log10(255)  # An error of exactly one level.
+    text = words.consistency_words(30.0, one, 1 / 255)
+    assert "agrees with your picture within the noise: 1.0 of 255" in text
+    text = words.consistency_words(30.0, one, 0.0)
+    assert "differs from your picture by 1.0 of 255 levels" in text
+    assert "plain enlarging: 8.1" in text
+    exact = words.consistency_words(30.0, 80.0, 0.0)  # Rounding to 8 bits is no difference.
+    assert "within the noise: 0.0 of 255" in exact
+
+
+def test_every_stage_has_words():
+    panels = pytest.importorskip("mmsr_demo.ui.panels")
+    for stage in ("damage", "depth", "kernel", "mean", "fusion", "flow", "consistency", "finish"):
+        assert stage in panels.STAGES
+    assert panels.stage_words("2 of 5: finish") == "2 of 5 · Finishing"
 
 
 def test_headline_lists_what_is_wrong():

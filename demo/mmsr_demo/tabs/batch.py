@@ -10,15 +10,13 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.image import INPUT_SUFFIXES
 
-from ..settings import PRESETS, SCALES, parse_scale
+from ..settings import DEFAULT_PRESET, PRESETS, SCALES, parse_scale
 from ..ui import panels
 from ..ui.requests import as_upload, take_unread
 from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..work.batch import restore_batch
 from ..work.jobs import BatchLine, BatchResult, RestoreJob
-
-_DEFAULT = "Balanced"
 
 
 def build_batch(session: PageSession) -> None:
@@ -39,8 +37,8 @@ def build_batch(session: PageSession) -> None:
                 "and the rest goes on.</p>"
             )
             preset = gr.Radio(
-                list(PRESETS), value=_DEFAULT, label="How", elem_classes="mm-segments",
-                info="Faithful invents nothing. Detailed adds the most texture.",
+                list(PRESETS), value=DEFAULT_PRESET, label="How", elem_classes="mm-segments",
+                info="Faithful invents nothing. Crisp adds the most texture.",
             )  # fmt: skip
             scale = gr.Radio(
                 list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
@@ -111,5 +109,5 @@ def batch_settings(preset: str, scale: str) -> RestoreJob:
     """What to do with each picture."""
     if preset not in PRESETS:
         raise InputError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}.")
-    steps, detail = PRESETS[preset]
-    return RestoreJob(Path(), scale=parse_scale(scale), steps=steps, detail=detail)
+    how = PRESETS[preset]
+    return RestoreJob(Path(), scale=parse_scale(scale), steps=how.steps, detail=how.detail)

@@ -38,7 +38,7 @@ def build_compare(session: PageSession) -> None:
                 )  # fmt: skip
             preset = gr.Radio(
                 list(PRESETS), value="Faithful", label="How to restore",
-                info="Faithful has the best PSNR, Detailed the best LPIPS.",
+                info="Faithful has the best PSNR, the others have the better LPIPS.",
                 elem_classes="mm-segments",
             )  # fmt: skip
             start, stop = run_buttons("Compare", "compare")
@@ -71,13 +71,13 @@ def build_compare(session: PageSession) -> None:
 
     def prepare(values: Updates) -> Task[Comparison]:
         upload = needed(values[good], session.workspace, "a good picture")
-        steps, detail = PRESETS[values[preset]]
+        how = PRESETS[values[preset]]
         job = CompareJob(
             Path(upload.path), as_path(values[damaged], session.workspace),
             scale=int(str(values[made["scale"]]).lstrip("×")),
             blur_px=float(values[made["blur"]]), blur_end_px=float(values[made["blur_end"]]),
             noise_255=float(values[made["noise"]]), jpeg_quality=int(values[made["jpeg"]]),
-            steps=steps, detail=detail,
+            steps=how.steps, detail=how.detail,
         )  # fmt: skip
         return Task(lambda callback: compare(session.engine, job, callback))
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
+
 from ..settings import SCALES, parse_scale
 from ..ui import panels
 from ..ui.requests import needed, take_number, take_unread
@@ -45,8 +47,8 @@ def build_fuse(session: PageSession) -> None:
                     info="0 leaves it out.",
                 ))  # fmt: skip
                 steps = take_number(gr.Slider(
-                    0, 16, 4, step=1, label="Steps",
-                    info="0: the most faithful. 4 is usually enough.",
+                    0, 16, DEFAULT_STEPS, step=1, label="Steps",
+                    info="0: the most faithful. 1 is usually enough.",
                 ))  # fmt: skip
             example = gr.Button("Try a rendered room and its depth camera", size="sm")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
@@ -110,8 +112,8 @@ def fuse_job(
     one = needed(first, session.workspace, "the first picture")
     other = needed(second, session.workspace, "the second picture")
     job = RestoreJob(
-        Path(one.path), one.name, parse_scale(scale), steps=int(steps), detail=1.0,
-        guide=Path(other.path), guide_mode=mode,
+        Path(one.path), one.name, parse_scale(scale), steps=int(steps),
+        detail=DEFAULT_DETAIL, guide=Path(other.path), guide_mode=mode,
     )  # fmt: skip
     return job if strength == 1 else replace(job, strengths={"guide": float(strength)})
 

@@ -52,6 +52,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
                 buttons=["fullscreen", "download"],
             )  # fmt: skip
             kernel = gr.HTML(elem_id="inspect-kernel")
+            damage = gr.HTML(elem_id="inspect-damage")
             depth = gr.Image(
                 label="Depth: near is bright", type="filepath", interactive=False, visible=False,
                 buttons=["fullscreen", "download"], height=320, elem_classes="mm-fit",
@@ -63,7 +64,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
                 )  # fmt: skip
                 weights = gr.HTML(elem_id="inspect-weights")
 
-    shown = [seen, words, blur, kernel, depth, group, step, weights]
+    shown = [seen, words, blur, kernel, damage, depth, group, step, weights]
 
     def show(found: Inspection | None) -> Updates:
         if found is None:
@@ -75,6 +76,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
             words: panels.findings(found.headline(), found.sentences()),
             blur: gr.update(value=str(found.draw_map()), visible=True),
             kernel: _CLICK,
+            damage: panels.damage_panel(found.noise_255, found.blur_px),
             depth: gr.update(
                 value=None if found.depth_file is None else str(found.depth_file),
                 visible=found.depth_file is not None,

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from mmsr_core.types import MODALITIES
+from mmsr_core.types import MODALITIES, Preset
 
-from ..settings import PRESETS, SCALES, parse_scale
+from ..settings import DEFAULT_PRESET, PRESETS, SCALES, parse_scale
 from ..ui import messages as words
 from ..ui import panels
 from ..ui.requests import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
@@ -21,8 +21,9 @@ from ..work.models import MAX_PROMPT, Abilities
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_FILES = ("out_of_focus.png", "shaken.png", "soft_and_compressed.png")
-DEFAULT_PRESET = "Balanced"
-_PRESET_HELP = "Faithful invents nothing. Detailed adds the most texture. Balanced is between them."
+MAX_BLUR_PX = 4.5
+"""The widest blur that can be stated, px of the result."""
+_PRESET_HELP = "Faithful invents nothing. Crisp adds the most texture. Balanced is between them."
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         show_plan, inputs=plan_inputs, outputs=plan, **QUIET,
     )  # fmt: skip
     more.click(lambda: gr.Tabs(selected="inspect"), outputs=tabs, **QUIET)
-    preset.input(
-        lambda name: PRESETS[name], preset, [advanced["steps"], advanced["detail"]], **QUIET
-    )
+    preset.input(_numbers_of, preset, [advanced["steps"], advanced["detail"]], **QUIET)
     gr.on(
         [advanced["steps"].input, advanced["detail"].input],
         _preset_of, [advanced["steps"], advanced["detail"]], preset, **QUIET,
@@ -157,14 +156,20 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     return RestoreTab(result, tuple(ran))
 
 
+def _numbers_of(name: str) -> tuple[int, float]:
+    """Steps and detail of a preset."""
+    return PRESETS[name].steps, PRESETS[name].detail
+
+
 def _preset_of(steps: float, detail: float) -> str | None:
     """The preset with these numbers, if there is one."""
-    return next((name for name, numbers in PRESETS.items() if numbers == (steps, detail)), None)
+    chosen = Preset(int(steps), detail)
+    return next((name for name, preset in PRESETS.items() if preset == chosen), None)
 
 
 def _advanced(can: Abilities) -> dict[str, Any]:
     """The folded controls: name to component. What the weights cannot do is not shown."""
-    steps, detail = PRESETS[DEFAULT_PRESET]
+    steps, detail = _numbers_of(DEFAULT_PRESET)
     made: dict[str, Any] = {}
     made["scale"] = gr.Radio(
         list(SCALES), value="Auto", label="Enlarge",
@@ -180,18 +185,25 @@ def _advanced(can: Abilities) -> dict[str, Any]:
                 step=1,
                 elem_id="restore-steps",
                 label="Steps",
-                info="0: the most faithful. 4 is usually enough.",
+                info="0: the most faithful. 1 is usually enough.",
             )
         )
         made["detail"] = take_number(
             gr.Slider(
-                0, 2, detail, step=0.05, label="Detail", info="How much texture the steps may add."
+                0,
+                2,
+                detail,
+                step=0.05,
+                elem_id="restore-detail",
+                label="Detail",
+                info="How much texture the steps may add.",
             )
         )
     made["seed"] = take_number(gr.Number(
         0, label="Seed", info="Another number, another texture. The same number repeats a result.",
         precision=0, minimum=0, maximum=2**53 - 1,
     ))  # fmt: skip
+    made |= _known_damage()
     made["prompt"] = gr.Textbox(
         "", label="What is in the picture", info="A few words, such as “a brick house”. Optional.",
         placeholder="Optional", max_length=MAX_PROMPT, visible=can.prompt,
@@ -234,6 +246,45 @@ def _advanced(can: Abilities) -> dict[str, Any]:
     return made
 
 
+def _known_damage() -> dict[str, Any]:
+    """Controls for what the user knows better than the measurement, and for the grain."""
+    gr.HTML(
+        '<p class="mm-small">What is wrong with the picture is measured. State what you know '
+        "better:</p>"
+    )
+    fields = {
+        "noise": ("Noise", -1, 60, -1, 0.5, "Of 255 levels; -1 measures it."),
+        "jpeg": ("JPEG quality", 0, 100, 0, 1, "100 is none; 0 measures it."),
+        "blur": ("Blur", 0, MAX_BLUR_PX, 0, 0.1, "Px of the result, even; 0 measures it."),
+        "denoise": ("Denoise", 0, 1, 1, 0.05, "Share taken away; 0 keeps the grain."),
+    }
+    made: dict[str, Any] = {}
+    with gr.Row():
+        for name, (label, low, high, value, step, info) in fields.items():
+            made[name] = take_number(gr.Slider(
+                low, high, value, step=step, label=label, info=info, min_width=320,
+                elem_id=f"restore-{name}",
+            ))  # fmt: skip
+    return made
+
+
+def known_damage(noise: float, quality: float, blur: float, denoise: float) -> dict[str, Any]:
+    """Four numbers of a form as `RestoreJob` takes them.
+
+    Args:
+        noise: of 255; below 0 for measured.
+        quality: 1..100; 0 for measured.
+        blur: px of the result; 0 for measured.
+        denoise: 0..1.
+    """
+    return {
+        "noise_255": None if noise < 0 else float(noise),
+        "jpeg_quality": None if quality == 0 else float(quality),
+        "blur_px": None if blur == 0 else float(blur),
+        "denoise": float(denoise),
+    }
+
+
 def read_job(session: PageSession, given: dict[str, Any]) -> RestoreJob:
     """The values of the controls as a job.
 
@@ -261,4 +312,5 @@ def read_job(session: PageSession, given: dict[str, Any]) -> RestoreJob:
         guide=as_path(given.get("guide"), workspace),
         guide_mode=given.get("guide_mode", "guide"),
         strengths=strengths,
+        **known_damage(*(given[name] for name in ("noise", "jpeg", "blur", "denoise"))),
     )

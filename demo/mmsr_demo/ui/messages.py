@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from mmsr_core.degradation import NO_JPEG_QUALITY
 from mmsr_core.errors import ShapeError
+from mmsr_core.pipeline.results import AGREEMENT_MARGIN, ROUNDING_LEVELS
 
 _EVEN_RATIO = 1.15
 """A blur whose widest region is less than this many times its narrowest counts as even."""
@@ -138,30 +139,51 @@ def smear_words(blur_sigma_px: Tensor, angle_rad: Tensor) -> str:
     return f"Smeared {direction_words(float(torch.atan2(y, x)) / 2)}, as by a shaken camera."
 
 
-def noise_words(noise_std: float) -> str:
-    """Noise level (0..1 units) in words, with the number in 8-bit units."""
+def noise_words(noise_std: float, error: float | None = None) -> str:
+    """Noise level in words, with the number in 8-bit units.
+
+    Args:
+        noise_std: 0..1 units.
+        error: expected error of it; None where it is not known.
+    """
     levels = noise_std * 255
     names = ((0.7, "No visible noise"), (3.0, "A little noise"), (8.0, "Noisy"))
     name = next((text for bound, text in names if levels < bound), "Very noisy")
-    return f"{name}: about {levels:.1f} of 255 levels."
+    doubt = "" if error is None else f", give or take {max(0.1, error * 255):.1f}"
+    return f"{name}: about {levels:.1f} of 255 levels{doubt}."
 
 
-def jpeg_words(quality: float) -> str:
-    """JPEG quality 1..100 in words; 100 means no trace of it."""
+def jpeg_words(quality: float, error: float | None = None) -> str:
+    """JPEG quality in words.
+
+    Args:
+        quality: 1..100; 100 means no trace of it.
+        error: expected error of it; None where it is not known.
+    """
     if quality > NO_JPEG_QUALITY:
         return "No traces of JPEG found."
     names = ((35, "Heavily compressed"), (65, "Clearly compressed"), (85, "Compressed"))
     name = next((text for bound, text in names if quality < bound), "Lightly compressed")
-    return f"{name}: like JPEG quality {quality:.0f}."
+    doubt = "" if error is None else f", give or take {max(1.0, error):.0f}"
+    return f"{name}: like JPEG quality {quality:.0f}{doubt}."
 
 
-def consistency_words(before_db: float, after_db: float) -> str:
-    """The proof: blurred and shrunk again, the result must give the input back."""
-    error = 255 * 10 ** (-after_db / 20)
-    verdict = "gives" if after_db >= 40 else "does not give"
+def consistency_words(before_db: float, after_db: float, unexplained_std: float) -> str:
+    """The proof: blurred and shrunk again, the result must give the input back, up to its noise.
+
+    Args:
+        before_db: agreement of plain enlarging.
+        after_db: agreement of the result.
+        unexplained_std: what noise and JPEG may leave, 0..1 units.
+    """
+    left, plain = (255 * 10 ** (-decibels / 20) for decibels in (after_db, before_db))
+    noise = 255 * unexplained_std
+    start = "Damaged again in the measured way, the result"
+    if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
+        return f"{start} agrees with your picture within the noise: {left:.1f} of 255 levels left."
     return (
-        f"Damaged again in the measured way, the result {verdict} your picture back: off by about "
-        f"{error:.1f} of 255 levels ({after_db:.1f} dB; plain enlarging: {before_db:.1f} dB)."
+        f"{start} differs from your picture by {left:.1f} of 255 levels (noise explains "
+        f"{noise:.1f}; plain enlarging: {plain:.1f})."
     )
 
 

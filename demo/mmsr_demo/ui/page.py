@@ -12,12 +12,12 @@ from mmsr_core.types import Progress
 
 from ..endpoints import build_endpoints
 from ..files.workspace import Workspace
-from ..settings import PRESETS, DemoSettings
+from ..settings import DEFAULT_PRESET, PRESETS, DemoSettings
 from ..tabs.batch import build_batch
 from ..tabs.compare import build_compare
 from ..tabs.fuse import build_fuse
 from ..tabs.inspect import build_inspect
-from ..tabs.restore import DEFAULT_PRESET, EXAMPLE_FILES, EXAMPLES, build_restore
+from ..tabs.restore import EXAMPLE_FILES, EXAMPLES, build_restore
 from ..work.engine import Engine
 from ..work.jobs import RestoreJob
 from ..work.progress_stream import Stopped
@@ -88,10 +88,10 @@ def warm_up(engine: Engine) -> threading.Thread:
     def work() -> None:
         waiting = list(EXAMPLE_FILES)
         closed = engine.workspace.closed
-        steps, detail = PRESETS[DEFAULT_PRESET]
+        usual = PRESETS[DEFAULT_PRESET]
         while waiting and not closed.is_set():
             name = waiting[0]
-            job = RestoreJob(EXAMPLES / name, name, steps=steps, detail=detail)
+            job = RestoreJob(EXAMPLES / name, name, steps=usual.steps, detail=usual.detail)
             try:
                 engine.restore(job, stop_for_jobs, keep=True)
             except Stopped:  # A user's job came first: try again later.

@@ -19,12 +19,14 @@ from .messages import score_words, time_words
 STAGES: dict[str, str] = {
     "load": "Getting ready",
     "wait": "Waiting for the job before",
+    "damage": "Measuring noise and compression",
     "depth": "Looking at depth",
     "kernel": "Measuring the blur",
     "mean": "Restoring",
     "fusion": "Fusing both pictures",
     "flow": "Adding detail",
     "consistency": "Checking against your picture",
+    "finish": "Finishing",
     "measure": "Comparing",
     "save": "Saving",
 }
@@ -106,13 +108,13 @@ def weight_panel(step: Mapping[str, Tensor], prompt_mask: Tensor | None = None) 
     if not step:
         return empty(
             "No weights to show",
-            "They exist when detail is added: restore with Balanced or Detailed.",
+            "They exist when detail is added: restore with Balanced or Crisp.",
         )
     figures = []
     for name, weights in step.items():
-        figures.append(_figure(weights, MODALITY_WORDS.get(name, name), f"{weights.mean():.0%}"))
+        figures.append(_share_figure(weights, MODALITY_WORDS.get(name, name)))
     if prompt_mask is not None:
-        figures.append(_figure(prompt_mask, "Where the words apply", f"{prompt_mask.mean():.0%}"))
+        figures.append(_share_figure(prompt_mask, "Where the words apply"))
     return (
         '<p class="mm-small">What each place of the picture was restored from at this step: the '
         "brighter, the more it relied on that piece of evidence.</p>"
@@ -120,10 +122,42 @@ def weight_panel(step: Mapping[str, Tensor], prompt_mask: Tensor | None = None) 
     )
 
 
-def _figure(weights: Tensor, name: str, amount: str) -> str:
+def damage_panel(noise: Tensor | None, blur: Tensor | None) -> str:
+    """Noise and blur at every place; empty where they were not measured by place.
+
+    Args:
+        noise: `(h,w)` std in 8-bit units.
+        blur: `(h,w)` std in px of the result.
+    """
+    if noise is None or blur is None:
+        return ""
+    figures = "".join(
+        _figure(
+            heat(values, 0.0, max(float(values.max()), least)), name, _range_words(values, unit)
+        )
+        for values, name, unit, least in (
+            (noise, "Noise by place", "of 255 levels", 2.0),
+            (blur, "Blur by place", "px of the result", 1.0),
+        )
+    )
     return (
-        f'<figure><img src="{data_uri(heat(weights, 0.0, 1.0))}" alt="{escape(name)}">'
-        f"<figcaption><b>{escape(name)}</b><span>{amount} on average</span></figcaption></figure>"
+        '<p class="mm-small">Measured at every place by itself: the brighter, the more. Flat '
+        f'places say little about the blur.</p><div class="mm-maps">{figures}</div>'
+    )
+
+
+def _range_words(values: Tensor, unit: str) -> str:
+    return f"{float(values.min()):.1f} to {float(values.max()):.1f} {unit}"
+
+
+def _share_figure(weights: Tensor, name: str) -> str:
+    return _figure(heat(weights, 0.0, 1.0), name, f"{weights.mean():.0%} on average")
+
+
+def _figure(picture: Tensor, name: str, amount: str) -> str:
+    return (
+        f'<figure><img src="{data_uri(picture, None)}" alt="{escape(name)}">'
+        f"<figcaption><b>{escape(name)}</b><span>{amount}</span></figcaption></figure>"
     )
 
 

@@ -100,7 +100,8 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
     size = engine.size_of(job.good)
     if math.prod(size) > engine.settings.max_output_pixels:
         raise InputError("The good picture is too large to be compared; crop it.")
-    good = engine.load(job.good).rgb
+    good = engine.load(job.good).visible_rgb
+    quality: float | None = None
     if job.damaged is None:
         scale = job.scale
         good = _cropped(good, scale)
@@ -108,12 +109,12 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
             good, scale, job.blur_px, job.blur_end_px, job.noise_255, job.jpeg_quality, job.seed
         )
     else:
-        lr = engine.load(job.damaged).rgb
+        damaged = engine.load(job.damaged)
+        lr, quality = damaged.visible_rgb, damaged.jpeg_quality
         scale = _scale_between(lr, good)
         good = good[..., : lr.shape[-2] * scale, : lr.shape[-1] * scale]
-    restored = engine.run(
-        lr, scale, RestoreJob(job.good, steps=job.steps, detail=job.detail, seed=job.seed), progress
-    )
+    settings = RestoreJob(job.good, steps=job.steps, detail=job.detail, seed=job.seed)
+    restored = engine.run(lr, scale, settings, progress, quality)
     progress(Progress("measure", 1, 1))
     bicubic = resize_bicubic(lr, (good.shape[-2], good.shape[-1]))
     lpips = load_lpips()

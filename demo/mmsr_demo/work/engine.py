@@ -126,12 +126,13 @@ class Engine:
         self.plan(self.size_of(job.picture), job.scale)  # From the header: refused before decoding.
         image = self.load(job.picture)
         plan = self.plan(image.size, job.scale)
-        lr = resize_bicubic(image.rgb, plan.work)
+        lr = resize_bicubic(image.visible_rgb, plan.work)
         callback(Progress("load", 0, 1))
         pipeline = self.pipeline
         with self._queue.wait_for_turn(callback):
             started = time.perf_counter()
-            output = self._run(pipeline, lr, job, plan.scale, callback)
+            quality = file_quality(image, plan)
+            output = self._run(pipeline, lr, job, plan.scale, callback, quality)
             self._run_time.learn(plan, job.steps, time.perf_counter() - started)
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder(keep=keep) as folder:
@@ -149,29 +150,46 @@ class Engine:
             InputError: The picture cannot be used.
         """
         from mmsr_core.image import resize_bicubic
+        from mmsr_core.pipeline import Overrides
 
         from .inspection import inspect_run
 
         self.plan(self.size_of(picture), scale)
         image = self.load(picture)
         plan = self.plan(image.size, scale)
-        lr = resize_bicubic(image.rgb, plan.work)
+        lr = resize_bicubic(image.visible_rgb, plan.work)
         callback = progress or _silent
         callback(Progress("load", 0, 1))
         pipeline = self.pipeline
         with self._queue.wait_for_turn(callback):
-            measured = pipeline.refine_kernel(lr, plan.scale, progress=callback)
+            known = Overrides(file_quality=file_quality(image, plan))
+            measured = pipeline.refine_kernel(lr, plan.scale, overrides=known, progress=callback)
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder() as folder:
-            found = inspect_run(lr, measured, folder)
+            found = inspect_run(lr, measured, folder, plan.scale)
             callback(Progress("save", 1, 1))
         return found
 
-    def run(self, lr: Tensor, scale: int, job: RestoreJob, callback: ProgressCallback) -> Tensor:
-        """The pipeline on a picture in memory: `(1,3,h,w)` to `(1,3,h*scale,w*scale)`, 0..1."""
+    def run(
+        self,
+        lr: Tensor,
+        scale: int,
+        job: RestoreJob,
+        callback: ProgressCallback,
+        quality: float | None = None,
+    ) -> Tensor:
+        """The pipeline on a picture in memory: `(1,3,h,w)` to `(1,3,h*scale,w*scale)`, 0..1.
+
+        Args:
+            lr: the picture.
+            scale: 1..16.
+            job: what to do with it; its `picture` is not read.
+            callback: told how far it is.
+            quality: of the JPEG file that the picture is, if it is one.
+        """
         pipeline = self.pipeline
         with self._queue.wait_for_turn(callback):
-            return self._run(pipeline, lr, job, scale, callback).images
+            return self._run(pipeline, lr, job, scale, callback, quality).images
 
     def _run(
         self,
@@ -180,17 +198,26 @@ class Engine:
         job: RestoreJob,
         scale: int,
         callback: ProgressCallback,
+        quality: float | None = None,
     ) -> RestorationOutput:
+        from mmsr_core.pipeline import Overrides
+
         height, width = lr.shape[-2:]
-        options: dict[str, Any] = {}
+        noise_std = None if job.noise_255 is None else job.noise_255 / 255
+        options: dict[str, Any] = {
+            "overrides": Overrides(noise_std, job.jpeg_quality, quality),
+            "blur_sigma_px": job.blur_px,
+            "denoise": job.denoise,
+        }
         if job.depth is not None:
             from mmsr_core.depth import depth_from_picture
 
             picture = self.load(job.depth, "stretch")
-            options["inverse_depth"] = depth_from_picture(picture.rgb, (height, width))
+            options["inverse_depth"] = depth_from_picture(picture.visible_rgb, (height, width))
         if job.guide is not None:
-            options |= {"guide": self.load(job.guide).rgb, "guide_mode": job.guide_mode}
-        prompt = self._models.prompt(job, lambda path: self.load(path).rgb)
+            guide = self.load(job.guide).visible_rgb
+            options |= {"guide": guide, "guide_mode": job.guide_mode}
+        prompt = self._models.prompt(job, lambda path: self.load(path).visible_rgb)
         if prompt is not None:
             options["prompt"] = prompt
         return pipeline(
@@ -209,3 +236,8 @@ class Engine:
         """Removes every file."""
         self.results.clear()
         self.workspace.close()
+
+
+def file_quality(image: LoadedImage, plan: SizePlan) -> float | None:
+    """The quality that a JPEG file states; None for other files, or where it is reduced first."""
+    return image.jpeg_quality if plan.work == image.size else None

@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from mmsr_core.degradation import KernelField
 from mmsr_core.image import read_size, resize_bicubic, save_image
+from mmsr_core.models.damage_estimator import BLUR_FLOOR_PX, NOISE_FLOOR
+from mmsr_core.pipeline.results import expected_errors
 from mmsr_core.visualize import depth_map, heat, kernel_map
 
 from ..ui import messages as words
@@ -31,7 +33,7 @@ class Inspection:
     """What was wrong with one picture, and what the restoration made of the evidence."""
 
     field: KernelField
-    """Every n-th kernel of the picture."""
+    """Every n-th kernel of the picture, or of the reduction of it that was worked on."""
     width_px: Tensor
     """`(h',w')` blur width, px of the result."""
     thumbnail: Tensor
@@ -40,12 +42,22 @@ class Inspection:
     """Where its pictures are."""
     depth_file: Path | None
     scale: int
+    """From the picture to the result. `field` has a larger one where a reduction was worked on."""
     noise_std: float
     jpeg_quality: float
+    errors: dict[str, float]
+    """Expected errors of `noise_std` and `jpeg_quality`, by these names, where they were measured
+    with them."""
+    noise_255: Tensor | None
+    """`(h'',w'')` noise at every place, of 255; None where it was not measured by place."""
+    blur_px: Tensor | None
+    """`(h'',w'')` blur likewise, std in px of the result."""
     weights: tuple[dict[str, Tensor], ...]
     """Of every step and modality, `(h'',w'')` in 0..1; empty without a flow."""
     consistency_db: dict[str, float]
     """`before` and `after`; empty when nothing was restored."""
+    unexplained_std: float = 0.0
+    """What noise and JPEG may leave between the picture and the result damaged again, 0..1."""
     prompt_mask: Tensor | None = None
     """`(h'',w'')` where the prompt acted, 0..1."""
     shows_two: bool = False
@@ -85,13 +97,15 @@ class Inspection:
         found = [("Sharpness", words.blur_words(self.width_px, self.scale))]
         if smear:
             found.append(("Movement", smear))
-        found.append(("Noise", words.noise_words(self.noise_std)))
-        found.append(("Compression", words.jpeg_words(self.jpeg_quality)))
+        found.append(("Noise", words.noise_words(self.noise_std, self.errors.get("noise_std"))))
+        quality_error = self.errors.get("jpeg_quality")
+        found.append(("Compression", words.jpeg_words(self.jpeg_quality, quality_error)))
         if self.shows_two:
             found.append(("Faithfulness", "Not measured: the result shows both pictures."))
         elif self.consistency_db:
             before, after = self.consistency_db["before"], self.consistency_db["after"]
-            found.append(("Faithfulness", words.consistency_words(before, after)))
+            said = words.consistency_words(before, after, self.unexplained_std)
+            found.append(("Faithfulness", said))
         return found
 
     def numbers(self) -> dict[str, Any]:
@@ -108,7 +122,14 @@ class Inspection:
             },
             "noise_std_255": round(self.noise_std * 255, 2),
             "jpeg_quality": round(self.jpeg_quality, 1),
-        }
+            "give_or_take": {
+                name: round(self.errors[error] * unit, 2)
+                for name, error, unit in (
+                    ("noise_std_255", "noise_std", 255), ("jpeg_quality", "jpeg_quality", 1),
+                )
+                if error in self.errors
+            },
+        }  # fmt: skip
 
     def lr_pixel_at(self, x: float, y: float) -> tuple[int, int]:
         """(row, column) of the kept kernel at a place of the map, x and y in 0..1."""
@@ -146,8 +167,11 @@ def inspect_run(
     lr: Tensor,
     estimate: DegradationEstimate,
     folder: Path,
+    scale: int | None = None,
+    *,
     weight_steps: Sequence[Mapping[str, Tensor]] = (),
     consistency_db: Mapping[str, float] | None = None,
+    unexplained_std: float = 0.0,
     prompt_mask: Tensor | None = None,
     shows_two: bool = False,
 ) -> Inspection:
@@ -157,8 +181,10 @@ def inspect_run(
         lr: `(1,3,h,w)`, 0..1.
         estimate: what was measured on it.
         folder: for its pictures.
+        scale: from the picture to the result; that of the kernels when None.
         weight_steps: router weights `(1,1,H/4,W/4)` of every step.
         consistency_db: `before` and `after`, dB.
+        unexplained_std: what noise and JPEG may leave, 0..1 units.
         prompt_mask: `(1,1,H/4,W/4)` in 0..1.
         shows_two: whether a second picture was fused into the result.
     """
@@ -171,6 +197,10 @@ def inspect_run(
         field = KernelField(data, whole.scale, None, checked=True)
     else:
         field = KernelField(data, whole.scale, whole.basis.to("cpu"), checked=True)
+    noise = blur = None
+    if estimate.damage is not None:  # px of the picture that was worked on, to px of the result
+        noise = _pooled((estimate.damage.log_noise.exp() - NOISE_FLOOR).clamp(0, 1) * 255)
+        blur = _pooled((estimate.damage.log_blur.exp() - BLUR_FLOOR_PX).clamp_min(0)) * whole.scale
     depth_file = None
     if estimate.inverse_depth is not None:
         depth_file = folder / "depth.png"
@@ -183,20 +213,47 @@ def inspect_run(
         thumbnail=resize_bicubic(lr[:1].detach().float().cpu(), size).half(),
         folder=folder,
         depth_file=depth_file,
-        scale=whole.scale,
+        scale=scale or whole.scale,
         noise_std=float(estimate.noise_std[0]),
         jpeg_quality=float(estimate.jpeg_quality[0]),
+        errors=measured_errors(estimate),
+        noise_255=noise,
+        blur_px=blur,
         weights=tuple({name: _small(v) for name, v in step.items()} for step in weight_steps),
         consistency_db=dict(consistency_db or {}),
+        unexplained_std=unexplained_std,
         prompt_mask=None if prompt_mask is None else _small(prompt_mask),
         shows_two=shows_two,
     )
 
 
+def measured_errors(estimate: DegradationEstimate) -> dict[str, float]:
+    """Expected errors of `noise_std` and `jpeg_quality`, unless the user or the file stated them.
+
+    Also left out where there is no damage estimator.
+    """
+    if estimate.damage is None:
+        return {}
+    whole, errors = estimate.damage.whole(), expected_errors(estimate.damage)
+    pairs = {
+        "noise_std": (estimate.noise_std, whole.noise_std),
+        "jpeg_quality": (estimate.jpeg_quality, whole.jpeg_quality),
+    }
+    return {
+        name: errors[name]
+        for name, (used, measured) in pairs.items()
+        if abs(float(used[0]) - float(measured[0])) <= 1e-4 * abs(float(measured[0]))
+    }
+
+
 def _small(weights: Tensor) -> Tensor:
-    """`(1,1,H,W)` to `(h,w)`, at most `_MAP_SIDE` a side."""
-    factor = max(1, -(-max(weights.shape[-2:]) // _MAP_SIDE))
-    maps = weights[:1].detach().float().cpu()
+    """`(1,1,H,W)` in 0..1 to `(h,w)`, at most `_MAP_SIDE` a side."""
+    return _pooled(weights).clamp(0, 1)
+
+
+def _pooled(values: Tensor) -> Tensor:
+    factor = max(1, -(-max(values.shape[-2:]) // _MAP_SIDE))
+    maps = values[:1].detach().float().cpu()
     if factor > 1:
         maps = functional.avg_pool2d(maps, factor, ceil_mode=True)
-    return torch.nan_to_num(maps[0, 0]).clamp(0, 1)
+    return torch.nan_to_num(maps[0, 0])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
+
 from .inspection import Inspection
 from .sizes import SizePlan
 
@@ -29,8 +31,8 @@ class RestoreJob:
     """For the file name of the result."""
     scale: int | None = None
     """1..16; None lets the size decide."""
-    steps: int = 4
-    detail: float = 0.6
+    steps: int = DEFAULT_STEPS
+    detail: float = DEFAULT_DETAIL
     seed: int = 0
     consistency: str = "ibp"
     prompt: str = ""
@@ -40,6 +42,14 @@ class RestoreJob:
     guide: Path | None = None
     guide_mode: str = "guide"
     strengths: Mapping[str, float] = field(default_factory=dict)
+    noise_255: float | None = None
+    """Known noise, std in 8-bit units; None is measured."""
+    jpeg_quality: float | None = None
+    """Known quality 1..100, 100 for none; None is measured."""
+    blur_px: float | None = None
+    """Known blur, the same everywhere: std of a Gaussian in px of the result; None is measured."""
+    denoise: float = 1.0
+    """0..1, how much of the noise is taken away; 0 keeps the grain."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,8 @@ class CompareJob:
     noise_255: float = 2.0
     jpeg_quality: int = 100
     """100 for none."""
-    steps: int = 4
-    detail: float = 0.6
+    steps: int = DEFAULT_STEPS
+    detail: float = DEFAULT_DETAIL
     seed: int = 0
 
 

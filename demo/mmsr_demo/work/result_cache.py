@@ -24,7 +24,8 @@ def job_key(job: RestoreJob) -> str:
     sums = ["" if path is None else _digest(path) for path in files]
     chosen = (job.name, job.scale, job.steps, job.detail, job.seed, job.consistency)
     more = (job.prompt.strip(), job.guide_mode, sorted(job.strengths.items()))
-    return json.dumps([sums, chosen, more])
+    known = (job.noise_255, job.jpeg_quality, job.blur_px, job.denoise)
+    return json.dumps([sums, chosen, more, known])
 
 
 class ResultCache:

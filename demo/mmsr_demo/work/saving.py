@@ -65,6 +65,10 @@ def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> 
         "seed": job.seed,
         "consistency": job.consistency,
         "prompt": job.prompt,
+        "noise_255": job.noise_255,
+        "jpeg_quality": job.jpeg_quality,
+        "blur_px": job.blur_px,
+        "denoise": job.denoise,
         "reduced_first": plan.is_reduced,
     }
     return {
@@ -82,8 +86,10 @@ def inspect_result(
         lr,
         output.estimate,
         folder,
-        output.weight_steps,
-        output.report.consistency_db,
-        output.prompt_mask,
+        output.report.scale,
+        weight_steps=output.weight_steps,
+        consistency_db=output.report.consistency_db,
+        unexplained_std=output.report.unexplained_std,
+        prompt_mask=output.prompt_mask,
         shows_two=job.guide is not None and job.guide_mode == "fuse",
     )
