@@ -18,6 +18,7 @@ from .kernels import (
     resize_kernel,
     window_offsets_px,
 )
+from .motion import MotionBlur, find_motion, undo_motion
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
 from .shrinkage import relative_variances, shrink_codes
@@ -25,6 +26,7 @@ from .solvers import (
     add_adjoint_canvas,
     back_project,
     conjugate_gradient,
+    conjugate_gradient_from,
     consistency_db,
     degrade_canvas,
     doubt_variance,
@@ -52,6 +54,7 @@ __all__ = [
     "KernelEdit",
     "KernelField",
     "KernelMoments",
+    "MotionBlur",
     "SecondOrder",
     "SecondOrderConfig",
     "Synthesis",
@@ -66,6 +69,7 @@ __all__ = [
     "centre_shift_px",
     "check_scale",
     "conjugate_gradient",
+    "conjugate_gradient_from",
     "consistency_db",
     "constant_kernel_field",
     "degrade",
@@ -74,6 +78,7 @@ __all__ = [
     "disk_kernels",
     "doubt_variance",
     "edit_field",
+    "find_motion",
     "gaussian_kernels",
     "isotropic_gaussian",
     "jpeg",
@@ -90,5 +95,6 @@ __all__ = [
     "sigma_range_px",
     "signal_gain",
     "synthesise",
+    "undo_motion",
     "window_offsets_px",
 ]

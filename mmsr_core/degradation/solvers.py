@@ -196,7 +196,22 @@ def conjugate_gradient(
     lam = lr.new_zeros((lr.shape[0], 1, 1, 1))
     if noise_std is not None:
         lam = 100 * doubt_variance(lr, noise_std)
-    lam = lam.clamp_min(1e-4)
+    return conjugate_gradient_from(
+        canvas, lr, field, iterations, lam.clamp_min(1e-4), window, callback
+    )
+
+
+def conjugate_gradient_from(
+    canvas: Tensor,
+    lr: Tensor,
+    field: KernelField,
+    iterations: int,
+    damping: Tensor,
+    window: int = 128,
+    callback: Callback = _nothing,
+) -> Tensor:
+    """`conjugate_gradient` with a given `lam`: `damping (B,1,1,1)` or `(B,1,h,w)`, above 0."""
+    lam = damping
 
     def normal(v: Tensor) -> Tensor:
         lifted = add_adjoint_canvas(torch.zeros_like(canvas), v, field, window, callback)

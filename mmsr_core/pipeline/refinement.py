@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField, sigma_range_px
+from ..degradation import KernelField, find_motion, sigma_range_px, undo_motion
 from ..depth import estimate_depth_builtin
 from ..models import DamageMaps
 from .context import RunContext, Stage
@@ -106,6 +107,9 @@ class Refinement:
         scene = self._scene
         damage = estimate_damage(self._context, scene.lr)
         if damage is not None and self._may_reduce:
+            if self._take_back_motion(damage.whole().noise_std):
+                damage = estimate_damage(self._context, scene.lr)
+            assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
             if factor > 1:
                 scene.reduce(factor)
@@ -115,6 +119,25 @@ class Refinement:
                     f"{factor}, which loses nothing that is still visible."
                 )
         self._damage = damage
+
+    def _take_back_motion(self, noise_std: Tensor) -> bool:
+        """Undo a straight motion of each whole picture; returns whether there was any."""
+        scene = self._scene
+        parts, found = list(scene.given.split(1)), False
+        for index, part in enumerate(parts):
+            motion = find_motion(part)
+            if motion is None:
+                continue
+            found = True
+            parts[index] = undo_motion(part, motion, noise_std[index : index + 1])
+            self._context.check()
+            self._context.note(
+                f"Shaken: a motion of {motion.length_px:.0f} px at "
+                f"{math.degrees(motion.angle_rad):.0f} degrees was taken back first."
+            )
+        if found:
+            scene.replace_input(torch.cat(parts))
+        return found
 
     def _estimate_depth(self) -> None:
         net, lr = self._context.networks.depth_estimator, self._scene.lr

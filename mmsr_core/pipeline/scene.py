@@ -120,6 +120,11 @@ class Scene:
         for name in ("kernels", "codes", "sart_weights"):
             self.__dict__.pop(name, None)
 
+    def replace_input(self, picture: Tensor) -> None:
+        """Go on from another picture of the same size, as if it had been given."""
+        self.given = self.lr = picture
+        self.__dict__.pop("bicubic", None)
+
     def reduce(self, factor: int) -> None:
         """Work on a reduction of the picture from here on, and enlarge by as much more.
 

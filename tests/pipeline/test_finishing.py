@@ -73,6 +73,17 @@ def test_a_blurred_picture_is_deblurred_at_its_own_size(small) -> None:
     assert float(gain) > 2
 
 
+def test_a_shaken_picture_is_steadied_at_its_own_size(small) -> None:
+    from mmsr_core.metrics import psnr
+    from tests.degradation.test_motion import moved, scene
+
+    truth = scene()[..., 10:-10, 10:-10]
+    shaken = moved(scene(), 13, 0)
+    made = small(shaken, scale=1, steps=0)
+    assert any("Shaken: a motion of 13 px" in note for note in made.report.notes)
+    assert float(psnr(made.images, truth, crop=4) - psnr(shaken, truth, crop=4)) > 2
+
+
 @pytest.mark.parametrize("size", [(33, 50), (9, 7)])
 def test_a_reduced_picture_of_odd_size_has_the_wanted_size(small, size, monkeypatch) -> None:
     from mmsr_core.pipeline import refinement
