@@ -22,8 +22,8 @@ NOISE_FLOOR = 0.5 / 255
 """The noise is estimated as log(std + this)."""
 OWN_NOISE = 0.8 / 255
 """What the fine texture of a clean photograph looks like; taken off the whole picture's noise."""
-ERROR_OF_WHOLE = 0.5
-"""Places do not err quite alike: `least_error` is multiplied by this. Calibrated on photographs
+NOISE_ERROR_OF_WHOLE, JPEG_ERROR_OF_WHOLE, BLUR_ERROR_OF_WHOLE = 0.4, 1.0, 0.65
+"""Places do not err quite alike: `least_error` is multiplied by these. Calibrated on photographs
 that training has not seen (`python -m benchmarks damage`)."""
 _JPEG_DOUBT = 1.4
 """Damage below this many expected errors of the places is none."""
@@ -81,9 +81,9 @@ class DamageMaps:
             torch.where(noisy, noise, 0.0),
             torch.where(coded, (100 - 100 * jpeg).clamp(1, 100), 100.0),
             (log_blur.exp() - BLUR_FLOOR_PX).clamp_min(0),
-            ERROR_OF_WHOLE * noise_error,
-            ERROR_OF_WHOLE * 100 * jpeg_error,
-            ERROR_OF_WHOLE * blur_error,
+            NOISE_ERROR_OF_WHOLE * noise_error,
+            JPEG_ERROR_OF_WHOLE * 100 * jpeg_error,
+            BLUR_ERROR_OF_WHOLE * blur_error,
         )
 
     @classmethod

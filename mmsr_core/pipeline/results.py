@@ -75,7 +75,7 @@ class Overrides:
         if self.file_quality is None:
             return measured
         known = torch.full_like(measured, self.file_quality)
-        return torch.where(measured + 3 * error < known, measured, known)
+        return torch.where(measured + 2 * error < known, measured, known)
 
 
 @dataclass(frozen=True)

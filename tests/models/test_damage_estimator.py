@@ -8,7 +8,7 @@ import torch
 from mmsr_core.errors import ShapeError
 from mmsr_core.models.damage_estimator import (
     CELL,
-    ERROR_OF_WHOLE,
+    NOISE_ERROR_OF_WHOLE,
     NOISE_FLOOR,
     OWN_NOISE,
     DamageEstimator,
@@ -82,7 +82,7 @@ def test_the_numbers_of_a_whole_picture() -> None:
     level = 10 / 255
     noisy = maps(log_noise=float(torch.tensor(level + NOISE_FLOOR).log())).whole()
     assert float(noisy.noise_std) == pytest.approx((level**2 - OWN_NOISE**2) ** 0.5, rel=1e-4)
-    assert float(noisy.noise_error_share) == pytest.approx(ERROR_OF_WHOLE * 0.1)
+    assert float(noisy.noise_error_share) == pytest.approx(NOISE_ERROR_OF_WHOLE * 0.1)
     coded = maps(jpeg_damage=0.6).whole()
     assert float(coded.jpeg_quality) == pytest.approx(40)
 
