@@ -221,8 +221,8 @@ def preset_input() -> io.Input:
         default=CUSTOM,
         optional=True,
         tooltip=(
-            "custom: steps and detail as set above. faithful: nothing is invented. balanced: half "
-            "of the detail the model would draw. crisp: all of it."
+            "custom: steps and detail as set above. faithful: nothing is invented. balanced: a "
+            "third of the detail the model would draw. crisp: all of it."
         ),
     )
 

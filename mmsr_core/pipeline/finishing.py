@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ..degradation import NO_JPEG_QUALITY, degrade_canvas
 from ..models.damage_estimator import BLUR_FLOOR_PX, CELL, NOISE_FLOOR, DamageMaps
+from ..precision import as_float64
 from .scene import Scene
 
 FLAT_WINDOW, CODED_FLAT_WINDOW = 3, 17
@@ -24,6 +25,10 @@ JPEG_DAMAGE = (0.02, 0.08)
 """`DamageMaps.jpeg_damage` that needs nothing done, and that needs all."""
 BLUR_PX = (0.4, 0.8)
 """Blur std in px that needs nothing done, and that needs all."""
+LEAST_NOISE = 2 / 255
+KEPT_SHARE = 0.6
+"""A mean that leaves less than this share of the noise has kept some."""
+MOST_TOLD = 2.0
 _GRAIN_WINDOW = 7
 
 
@@ -54,6 +59,25 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
         result = torch.lerp(plain.clamp(0, 1), result, share)
     grey = is_grey(scene.given).view(-1, 1, 1, 1)
     return torch.where(grey, result.mean(1, keepdim=True), result)
+
+
+def noise_to_tell(scene: Scene, mean: Tensor) -> Tensor:
+    """The noise, `(B,)`, that the networks must be told so that they take away what was measured.
+
+    A restored picture leaves as much of the input as there is noise (Morozov's discrepancy
+    principle). A mean that leaves clearly less has kept noise, for instance grain that is wider
+    than a pixel: it is told of more, at most twice as much.
+
+    Args:
+        scene: the measured picture.
+        mean: `(B,3,H,W)` of `scene.size`, made with the measured noise.
+    """
+    noise = scene.estimate.noise_std
+    residual = scene.lr - degrade_canvas(mean, scene.kernels)
+    left = as_float64(residual).square().mean((1, 2, 3)).sqrt().to(noise)
+    kept = (noise > LEAST_NOISE) & (left < KEPT_SHARE * noise)
+    factor = (noise / left.clamp_min(1e-6)).clamp(1, MOST_TOLD)
+    return torch.where(kept, noise * factor, noise)
 
 
 def is_grey(picture: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ..degradation import back_project, conjugate_gradient, consistency_db
 from ..diffusion import RectifiedFlow, seeded_noise
 from .context import RunContext, Stage
-from .finishing import finish
+from .finishing import finish, noise_to_tell
 from .results import (
     RestorationOutput,
     RestorationReport,
@@ -109,7 +109,13 @@ class Sampler:
 
     def _restore_mean(self) -> None:
         scene, net = self._scene, self._context.networks.mean_net
-        self._keep(restore_mean(self._context, scene))
+        mean = restore_mean(self._context, scene)
+        if self._untouched:
+            more = noise_to_tell(scene, scene.picture(mean))
+            if bool((more > scene.told_noise_std).any()):
+                scene.told_noise_std = more
+                mean = restore_mean(self._context, scene)
+        self._keep(mean)
         said = scene.prompt is not None and scene.has("prompt")
         if said and not self._steps and not net.prompt_every and self._sensor is None:
             self._context.note(prompt_note(0.0))

@@ -74,6 +74,8 @@ class Scene:
                 self._acts.add(name)
             self.amounts[name] = amount.to(lr.device).expand(lr.shape[0], -1, -1, -1)
         self._estimate: DegradationEstimate | None = None
+        self.told_noise_std = lr.new_zeros(lr.shape[0])
+        """`(B,)`, 0..1 units: what the networks are told. The measured noise, or more."""
 
     @classmethod
     def of(cls, conditioning: Conditioning, basis: KernelBasis, device: torch.device) -> Scene:
@@ -117,6 +119,7 @@ class Scene:
             estimate.stage_seconds,
             None if estimate.damage is None else estimate.damage.to(self.lr.device),
         )
+        self.told_noise_std = self._estimate.noise_std
         for name in ("kernels", "codes", "sart_weights"):
             self.__dict__.pop(name, None)
 

@@ -113,8 +113,7 @@ def restore_mean(context: RunContext, scene: Scene) -> Tensor:
             callback=context.check,
         )
     out = torch.empty_like(base)
-    estimate = scene.estimate
-    conditions = condition_globals(scene.scale, estimate.noise_std, estimate.jpeg_quality)
+    conditions = condition_globals(scene.scale, scene.told_noise_std, scene.estimate.jpeg_quality)
     codes = scene.codes[:, : net.config["kernel_codes"]]
     depth = scene.depth if scene.has("depth") else None
     # Without DCMs in the net a prompt has no effect here.
@@ -218,8 +217,9 @@ class TiledDenoiser:
     def _evaluate(self, z: Tensor, t: float, tile: Tile, names: list[str]) -> DenoiserOutput:
         """The denoiser on one window, steered by the modalities of these names."""
         scene, fine = self._scene, tile.times(GRID)
-        estimate = scene.estimate
-        conditions = condition_globals(scene.scale, estimate.noise_std, estimate.jpeg_quality)
+        conditions = condition_globals(
+            scene.scale, scene.told_noise_std, scene.estimate.jpeg_quality
+        )
         time = torch.full((z.shape[0],), float(t), device=z.device)
         given = {name: self._modality(name, tile, fine) for name in names}
         amounts = {name: scene.amount(name, tile) for name in names}
