@@ -7,6 +7,7 @@ benchmarks.guard.record` writes. A change that loses quality fails there.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from torch import Tensor
@@ -71,7 +72,7 @@ def losses(found: dict[str, dict[str, float]], recorded: dict[str, dict[str, flo
     worse = []
     for case, row in recorded.items():
         for name, before in row.items():
-            now = found[case][name]
+            now = found[case].get(name, math.nan)
             kind = name.split()[0]
             loss = now - before if kind == "detail" else before - now
             if not loss <= TOLERANCE[kind]:  # NaN counts as a loss

@@ -24,7 +24,8 @@ class DegradationEstimate:
     """What is wrong with a picture."""
 
     kernel_field: KernelField
-    """Blur kernel at every LR pixel, in HR px of the scale it was estimated for."""
+    """Blur kernel at every LR pixel, in HR px of the scale it was estimated for. Of a picture that
+    was reduced first, at every pixel of the reduction, and for its larger scale."""
     inverse_depth: Tensor | None
     """`(B,1,h,w)`, 0..1, near = 1; None when there is no evidence of depth."""
     noise_std: Tensor
