@@ -125,6 +125,12 @@ def weighed_mean(values: Tensor, errors: Tensor) -> Tensor:
     return (_double(values) * weights).sum((1, 2, 3)) / weights.sum((1, 2, 3))
 
 
+def weighed_std(values: Tensor, errors: Tensor) -> Tensor:
+    """Standard deviation over the places, weighed as in `weighed_mean`: `(B,)`, float64."""
+    mean = weighed_mean(values, errors).view(-1, 1, 1, 1)
+    return weighed_mean((_double(values) - mean).square(), errors).sqrt()
+
+
 def _double(values: Tensor) -> Tensor:
     return (values.cpu() if values.device.type == "mps" else values).double()
 

@@ -11,7 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import NO_JPEG_QUALITY, degrade_canvas
-from ..models.damage_estimator import BLUR_FLOOR_PX, CELL, NOISE_FLOOR, DamageMaps
+from ..models.damage_estimator import (
+    BLUR_FLOOR_PX,
+    CELL,
+    NOISE_FLOOR,
+    DamageMaps,
+    weighed_std,
+)
 from ..precision import as_float64
 from .scene import Scene
 
@@ -29,6 +35,8 @@ LEAST_NOISE = 2 / 255
 KEPT_SHARE = 0.6
 """A mean that leaves less than this share of the noise has kept some."""
 MOST_TOLD = 2.0
+EVEN = 0.27
+"""Spread of `DamageMaps.log_noise` over a picture: grain has .1 to .2, grass and brick walls .4."""
 _GRAIN_WINDOW = 7
 
 
@@ -66,16 +74,20 @@ def noise_to_tell(scene: Scene, mean: Tensor) -> Tensor:
 
     A restored picture leaves as much of the input as there is noise (Morozov's discrepancy
     principle). A mean that leaves clearly less has kept noise, for instance grain that is wider
-    than a pixel: it is told of more, at most twice as much.
+    than a pixel: it is told of more, at most twice as much. Only noise that is alike everywhere is
+    treated so: what is noise here and none there is texture.
 
     Args:
         scene: the measured picture.
         mean: `(B,3,H,W)` of `scene.size`, made with the measured noise.
     """
-    noise = scene.estimate.noise_std
+    noise, damage = scene.estimate.noise_std, scene.estimate.damage
+    if damage is None:
+        return noise
+    even = weighed_std(damage.log_noise, damage.log_noise_error).to(noise) < EVEN
     residual = scene.lr - degrade_canvas(mean, scene.kernels)
     left = as_float64(residual).square().mean((1, 2, 3)).sqrt().to(noise)
-    kept = (noise > LEAST_NOISE) & (left < KEPT_SHARE * noise)
+    kept = even & (noise > LEAST_NOISE) & (left < KEPT_SHARE * noise)
     factor = (noise / left.clamp_min(1e-6)).clamp(1, MOST_TOLD)
     return torch.where(kept, noise * factor, noise)
 

@@ -15,6 +15,7 @@ from mmsr_core.models.damage_estimator import (
     DamageMaps,
     least_error,
     weighed_mean,
+    weighed_std,
 )
 from mmsr_core.models.network import load_network
 from mmsr_core.weights import find_weights
@@ -76,6 +77,13 @@ def test_places_that_know_more_count_more() -> None:
     assert float(weighed_mean(values, torch.ones_like(errors))) == 2
     assert float(least_error(torch.full((1, 1, 2, 2), 0.3))) == pytest.approx(0.3)
     assert 0.1 < float(least_error(errors)) < 0.2
+
+
+def test_the_spread_over_places_is_weighed() -> None:
+    values = torch.tensor([[[[1.0, 3.0, 9.0]]]])
+    errors = torch.tensor([[[[0.1, 0.1, 100.0]]]])
+    assert float(weighed_std(values, errors)) == pytest.approx(1.0, abs=1e-2)
+    assert float(weighed_std(torch.ones_like(values), errors)) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_numbers_of_a_whole_picture() -> None:

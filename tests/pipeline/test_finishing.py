@@ -172,3 +172,15 @@ def test_grey_and_contrast() -> None:
     contrast = local_contrast(colour, 3)
     assert float(contrast[0, 0, 1, 2]) == pytest.approx(0.1)
     assert float(contrast[0, 0, 5, 5]) == 0
+
+
+def test_grain_that_the_mean_would_keep_is_taken_away(small) -> None:
+    from mmsr_core.degradation.noise import correlated
+
+    generator = torch.Generator().manual_seed(3)
+    slope = torch.linspace(0.3, 0.7, 96).expand(1, 3, 96, 96)
+    grain = correlated(torch.randn((1, 1, 96, 96), generator=generator), torch.tensor([1.0]))
+    lr = (slope + 12 / 255 * grain).clamp(0, 1).mul(255).round().div(255)
+    picture = small(lr, scale=4, steps=0).images
+    wide = F.interpolate(slope, scale_factor=4, mode="bicubic")
+    assert float((picture - wide)[..., 32:-32, 32:-32].std()) * 255 < 5
