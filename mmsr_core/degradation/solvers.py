@@ -25,7 +25,7 @@ from .operator import add_window, gather_lr_pixels, pad_window, scatter_lr_pixel
 _GAIN_RADIUS = 3  # LR px; the residual's local energy is measured over 7x7 LR pixels
 _NOISE_MARGIN = 1.25
 """Local energies of pure noise scatter: nine in ten are below this many times their mean."""
-KERNEL_ERROR = 0.25
+KERNEL_ERROR = 0.3
 """How far off an estimated kernel is: the part of a picture's own detail that a residual has for
 this reason alone. Chosen on pictures of real cameras (docs/method.md)."""
 

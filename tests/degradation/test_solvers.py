@@ -119,7 +119,7 @@ def test_where_the_picture_has_detail_the_kernel_is_doubted() -> None:
     lr[..., 20:] += 0.2 * torch.randn((1, 3, 40, 20), generator=g)
     variance = doubt_variance(lr, torch.zeros(1))
     assert float(variance[..., :15].max()) == 0
-    assert 0.03 < float(variance[..., 25:].mean().sqrt()) < 0.06  # a quarter of the detail
+    assert 0.04 < float(variance[..., 25:].mean().sqrt()) < 0.07  # three tenths of the detail
     assert float(doubt_variance(lr, torch.zeros(1), kernel_error=0.0).max()) == 0
 
 
