@@ -59,8 +59,10 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     plain = scene.bicubic[..., :height, :width]
     if scene.scale != scene.given_scale:
         plain = F.interpolate(scene.given, size=(height, width), mode="bicubic")
-    coded = bool((scene.estimate.jpeg_quality < NO_JPEG_QUALITY).any())
-    contrast = local_contrast(scene.given, CODED_FLAT_WINDOW if coded else FLAT_WINDOW)
+    contrast = local_contrast(scene.given, FLAT_WINDOW)
+    coded = (scene.estimate.jpeg_quality < NO_JPEG_QUALITY).view(-1, 1, 1, 1)
+    if bool(coded.any()):
+        contrast = torch.where(coded, local_contrast(scene.given, CODED_FLAT_WINDOW), contrast)
     share = _rise(contrast * 255, FLAT_LEVELS)
     if bool((share < 1).any()):
         share = F.interpolate(share, size=(height, width), mode="bilinear")

@@ -184,3 +184,15 @@ def test_grain_that_the_mean_would_keep_is_taken_away(small) -> None:
     picture = small(lr, scale=4, steps=0).images
     wide = F.interpolate(slope, scale_factor=4, mode="bicubic")
     assert float((picture - wide)[..., 32:-32, 32:-32].std()) * 255 < 5
+
+
+def test_pictures_of_a_batch_do_not_decide_for_each_other(small) -> None:
+    from mmsr_core.degradation import jpeg
+
+    clean = scenery()
+    coded = jpeg(scenery(seed=1), 20.0)
+    flat = torch.full_like(clean, 0.5)
+    together = small(torch.cat((clean, coded, flat)), scale=4, steps=0).images
+    for index, one in enumerate((clean, coded, flat)):
+        alone = small(one, scale=4, steps=0).images
+        assert float((together[index : index + 1] - alone).abs().max()) < 1e-4
