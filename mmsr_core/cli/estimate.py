@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         "noise_std": noise_std,
         "jpeg_quality": jpeg_quality,
         "errors": expected_errors(estimate.damage),
+        "notes": list(estimate.notes),
         "iterations": args.iterations,
         "gamma": args.gamma,
         "model": str(args.model),
@@ -98,5 +99,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"  blur (std) {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")
         errors = expected_errors(estimate.damage)
         print(f"  {damage_words(noise_std, jpeg_quality, errors)}")
+        for note in estimate.notes:
+            print(f"  {note}")
         print(f"  {seconds:.1f} s", flush=True)
     return 0

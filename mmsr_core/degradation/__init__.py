@@ -18,7 +18,7 @@ from .kernels import (
     resize_kernel,
     window_offsets_px,
 )
-from .motion import MotionBlur, find_motion, undo_motion
+from .motion import MotionBlur, find_motion, redo_motion, undo_motion
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
 from .shrinkage import relative_variances, shrink_codes
@@ -86,6 +86,7 @@ __all__ = [
     "layout_map",
     "motion_kernels",
     "normalise_kernels",
+    "redo_motion",
     "relative_variances",
     "resize_kernel",
     "sample_kernels",

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..image.luma import luminance
-from .field import constant_kernel_field
+from .field import KernelField, constant_kernel_field
 from .kernels import motion_kernels
-from .solvers import conjugate_gradient_from
+from .solvers import conjugate_gradient_from, degrade_canvas
 
 LENGTHS_PX = (4.5, 20.0)
 """Motions that are looked for; a longer one does not fit the window of the kernels."""
@@ -113,12 +113,21 @@ def undo_motion(picture: Tensor, motion: MotionBlur, noise_std: Tensor) -> Tenso
         motion: from `find_motion`.
         noise_std: `(1,)`, 0..1 units; more noise is sharpened less.
     """
-    length = torch.full((1, 1, 1), motion.length_px)
-    angle = torch.full((1, 1, 1), motion.angle_rad)
-    kernel = motion_kernels(length, angle, 1)[..., 0, 0].to(picture)
-    field = constant_kernel_field(kernel, picture.shape[-2], picture.shape[-1], 1)
+    field = _motion_field(picture, motion)
     damping = (noise_std.to(picture) / _PICTURE_STD).square().clamp_min(_LEAST_DAMPING)
     made = conjugate_gradient_from(
         picture.clone(), picture, field, _ITERATIONS, damping.view(-1, 1, 1, 1)
     )
     return made.clamp_(0, 1)
+
+
+def redo_motion(picture: Tensor, motion: MotionBlur) -> Tensor:
+    """The picture as the motion blurs it, `(1,C,h,w)`: what `undo_motion` takes back."""
+    return degrade_canvas(picture, _motion_field(picture, motion))
+
+
+def _motion_field(picture: Tensor, motion: MotionBlur) -> KernelField:
+    length = torch.full((1, 1, 1), motion.length_px)
+    angle = torch.full((1, 1, 1), motion.angle_rad)
+    kernel = motion_kernels(length, angle, 1)[..., 0, 0].to(picture)
+    return constant_kernel_field(kernel, picture.shape[-2], picture.shape[-1], 1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField, find_motion, sigma_range_px, undo_motion
+from ..degradation import KernelField, find_motion, sigma_range_px
 from ..depth import estimate_depth_builtin
 from ..models import DamageMaps
 from .context import RunContext, Stage
@@ -19,6 +19,9 @@ from .stages import estimate_damage, estimate_kernels, restore_mean
 
 ROOM_SHARE = 0.95
 """Share of the widest blur of a scale up to which the scale is left as it is."""
+WIDER = 1.15
+"""A blur is said to be too wide from this many times the widest kernels on: the measured width is
+right within a tenth or so."""
 REDUCTIONS = {2: 1.45, 4: 2.8}
 """Factor -> the least blur std, in px, at which a reduction by it loses nothing that is visible."""
 LARGEST_WORKING_SCALE = 8
@@ -112,32 +115,47 @@ class Refinement:
             assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
             if factor > 1:
-                scene.reduce(factor)
+                lost = 255 * scene.reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)
                 self._context.note(
                     f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
-                    f"{factor}, which loses nothing that is still visible."
+                    f"{factor}, which leaves out {lost:.1f} of 255."
                 )
         self._damage = damage
+        self._note_width()
 
     def _take_back_motion(self, noise_std: Tensor) -> bool:
         """Undo a straight motion of each whole picture; returns whether there was any."""
-        scene = self._scene
-        parts, found = list(scene.given.split(1)), False
-        for index, part in enumerate(parts):
+        scene, motions = self._scene, {}
+        for index, part in enumerate(scene.given.split(1)):
             motion = find_motion(part)
+            self._context.check()
             if motion is None:
                 continue
-            found = True
-            parts[index] = undo_motion(part, motion, noise_std[index : index + 1])
-            self._context.check()
+            motions[index] = motion
             self._context.note(
                 f"Shaken: a motion of {motion.length_px:.0f} px at "
                 f"{math.degrees(motion.angle_rad):.0f} degrees was taken back first."
             )
-        if found:
-            scene.replace_input(torch.cat(parts))
-        return found
+        if motions:
+            scene.take_back(motions, noise_std)
+        return bool(motions)
+
+    def _note_width(self) -> None:
+        """Say so where the blur is wider than kernels of this scale can be."""
+        damage, scene = self._damage, self._scene
+        if damage is None or self._known is not None:
+            return
+        width, limit = float(damage.whole().blur_std_px.min()), sigma_range_px(scene.scale)[1]
+        if width * scene.scale < WIDER * limit:
+            return
+        remark = (
+            f"The blur is about {width * scene.scale:.0f} px of the result wide (std), more than "
+            f"the {limit:.1f} px that kernels can have here: a part of it stays."
+        )
+        if not self._may_reduce and reduction(width, scene.scale) > 1:
+            remark += " A restoration that measures for itself takes more of it away."
+        self._context.note(remark)
 
     def _estimate_depth(self) -> None:
         net, lr = self._context.networks.depth_estimator, self._scene.lr

@@ -139,6 +139,8 @@ class RestorationReport:
     tile: int
     model: str
     notes: list[str]
+    fused: bool = False
+    """Whether this is one picture of two sensors, which is meant to differ from either."""
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain numbers, strings, lists and dicts."""
@@ -155,24 +157,27 @@ class RestorationReport:
         lines = [
             f"{_size(self.input_size)} -> {_size(self.output_size)} (x{self.scale}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
-            f"blur {blur['min']:.1f} to {blur['max']:.1f} px (mean {blur['mean']:.1f})",
+            f"blur (std) {blur['min']:.1f} to {blur['max']:.1f} px of the result, "
+            f"mean {blur['mean']:.1f}",
             damage_words(self.noise_std, self.jpeg_quality, self.errors),
             self._agreement(),
         ]
         if self.modality_weights:
             shares = ", ".join(f"{k} {v:.0%}" for k, v in self.modality_weights.items())
-            lines.append(f"evidence used: {shares}")
+            lines.append(f"detail drawn from: {shares}")
         return "\n".join(lines + self.notes)
 
     def _agreement(self) -> str:
         """Whether what the result leaves of the input is noise."""
         left, plain = (10 ** (-self.consistency_db[k] / 20) * 255 for k in ("after", "before"))
+        if self.fused:
+            return f"one picture of two sensors: {left:.1f} of 255 away from the first"
         noise = self.unexplained_std * 255
+        cause = "noise" if self.jpeg_quality > NO_JPEG_QUALITY else "noise and JPEG damage"
         if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
-            return f"agrees with the input within the noise ({left:.1f} of 255 left)"
-        return (
-            f"differs from the input by {left:.1f} of 255 (noise {noise:.1f}, bicubic {plain:.1f})"
-        )
+            return f"agrees with the input within the {cause} ({left:.1f} of 255 left)"
+        known = f"{cause} {noise:.1f}, bicubic {plain:.1f}"
+        return f"differs from the input by {left:.1f} of 255 ({known})"
 
 
 @dataclass(frozen=True)

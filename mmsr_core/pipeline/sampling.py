@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import back_project, conjugate_gradient, consistency_db
+from ..degradation import back_project, conjugate_gradient
 from ..diffusion import RectifiedFlow, seeded_noise
+from ..precision import as_float64
 from .context import RunContext, Stage
 from .finishing import finish, noise_to_tell
 from .results import (
@@ -81,8 +82,8 @@ class Sampler:
         if scene.guide is not None and scene.has("guide"):
             self._sensor = SecondSensor(context, scene)
         # A picture of two sensors agrees with neither input alone.
-        fused = self._sensor is not None and scene.guide_mode == "fuse"
-        self._method = "off" if fused else consistency
+        self._fused = self._sensor is not None and scene.guide_mode == "fuse"
+        self._method = "off" if self._fused else consistency
         self._flow: RectifiedFlow | None = None
         self._denoising: TiledDenoiser | None = None
         self._mean = self._result = self._images = scene.lr
@@ -218,7 +219,7 @@ class Sampler:
         bottom, right = (w - i for w, i in zip(scene.size, images.shape[-2:], strict=True))
         whole = F.pad(images, (0, right, 0, bottom), mode="replicate")
         agreement = {
-            name: float(consistency_db(picture, scene.lr, scene.kernels).mean())
+            name: float(_decibels(scene.disagreement(picture)).mean())
             for name, picture in (("before", bicubic), ("after", whole))
         }
         return RestorationReport(
@@ -244,6 +245,7 @@ class Sampler:
             tile=context.tiles.core,
             model=model,
             notes=list(dict.fromkeys((*estimate.notes, *context.notes))),
+            fused=self._fused,
         )
 
 
@@ -253,6 +255,11 @@ def prompt_note(effect: float) -> str:
     if levels < VISIBLE_LEVELS:
         return f"the prompt has no visible effect ({levels:.2f} of 255)"
     return f"the prompt changes the picture by {levels:.1f} of 255"
+
+
+def _decibels(difference: Tensor) -> Tensor:
+    """PSNR `(B,)` of two pictures with this difference, peak 1, float64 on the CPU."""
+    return -10 * torch.log10(as_float64(difference).square().mean((1, 2, 3))).cpu()
 
 
 def _to(maps: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelBasis, KernelField, jpeg_error_std, sart_weights
+from ..degradation import (
+    KernelBasis,
+    KernelField,
+    MotionBlur,
+    degrade_canvas,
+    jpeg_error_std,
+    redo_motion,
+    sart_weights,
+    undo_motion,
+)
 from ..tiling import Tile, enlarge_bicubic, grid_window
 from ..types import MODALITIES
 from .results import Conditioning, DegradationEstimate
@@ -56,7 +65,9 @@ class Scene:
         self.scale = scale
         """From `lr` to the result."""
         self.given = lr
-        """The picture as it was given, `(B,3,h,w)`."""
+        """The picture as it was given, `(B,3,h,w)`, but for a motion that was taken back."""
+        self._input = lr
+        self._motions: dict[int, MotionBlur] = {}
         self.given_scale = scale
         self.basis = basis
         self.prompt = None if prompt is None else prompt.to(lr)
@@ -123,12 +134,21 @@ class Scene:
         for name in ("kernels", "codes", "sart_weights"):
             self.__dict__.pop(name, None)
 
-    def replace_input(self, picture: Tensor) -> None:
-        """Go on from another picture of the same size, as if it had been given."""
-        self.given = self.lr = picture
+    def take_back(self, motions: Mapping[int, MotionBlur], noise_std: Tensor) -> None:
+        """Undo the straight motion of some pictures of the batch; the rest goes on from there.
+
+        Args:
+            motions: what `find_motion` found, by the place in the batch.
+            noise_std: `(B,)`, 0..1 units.
+        """
+        parts = list(self.given.split(1))
+        for index, motion in motions.items():
+            parts[index] = undo_motion(parts[index], motion, noise_std[index : index + 1])
+        self._motions = dict(motions)
+        self.given = self.lr = torch.cat(parts)
         self.__dict__.pop("bicubic", None)
 
-    def reduce(self, factor: int) -> None:
+    def reduce(self, factor: int) -> float:
         """Work on a reduction of the picture from here on, and enlarge by as much more.
 
         For pictures that are blurred so widely, in their own px, that they hold no more detail than
@@ -136,6 +156,9 @@ class Scene:
 
         Args:
             factor: 2 or more.
+
+        Returns:
+            What the reduction leaves out of the picture: the root mean square, 0..1 units.
         """
         bottom, right = (-side % factor for side in self.given.shape[-2:])
         padded = F.pad(self.given, (0, right, 0, bottom), mode="replicate")
@@ -147,6 +170,7 @@ class Scene:
             if tuple(amount.shape[-2:]) != (1, 1):
                 self.amounts[name] = F.interpolate(amount, size=size, mode="area")
         self.__dict__.pop("bicubic", None)
+        return float((self._on_given_grid(self.lr) - self.given).square().mean().sqrt())
 
     # -- derived, each made once ------------------------------------------------------------------
 
@@ -208,6 +232,30 @@ class Scene:
         """The picture's part of a canvas."""
         height, width = self.size
         return canvas[..., :height, :width]
+
+    def disagreement(self, picture: Tensor) -> Tensor:
+        """What a result leaves of the picture that was given, `(B,3,h,w)`.
+
+        The result is degraded as measured; after a reduction it is enlarged to the given size, and
+        a motion that was taken back blurs it again.
+
+        Args:
+            picture: `(B,3,H,W)` of `size`.
+        """
+        made = self._on_given_grid(degrade_canvas(picture, self.kernels))
+        parts = list(made.split(1))
+        for index, motion in self._motions.items():
+            parts[index] = redo_motion(parts[index], motion)
+        return self._input - torch.cat(parts)
+
+    def _on_given_grid(self, low: Tensor) -> Tensor:
+        """A picture of the size of `lr` at the size of `given`."""
+        factor = self.scale // self.given_scale
+        if factor == 1:
+            return low
+        height, width = self.given.shape[-2:]
+        wide = F.interpolate(low, scale_factor=factor, mode="bicubic")
+        return wide[..., :height, :width]
 
     def has(self, name: str) -> bool:
         """Whether a modality has any effect, anywhere in the batch."""
