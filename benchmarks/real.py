@@ -14,6 +14,7 @@ from tqdm import tqdm
 from mmsr_core.errors import InputError
 from mmsr_core.image import load_image
 from mmsr_core.metrics import weave
+from mmsr_core.pipeline import combine_prior, load_pipeline
 from mmsr_core.types import PRESETS
 
 from .arguments import RealOptions
@@ -35,6 +36,7 @@ _COLUMNS = (
     ("weave", "weave", 2),
 )
 _OFF = "faithful, consistency off"
+_TRUSTS = (0.25, 0.5, 0.75, 1.0)
 
 
 def run(options: RealOptions) -> int:
@@ -49,8 +51,6 @@ def run(options: RealOptions) -> int:
     metrics = options.metrics or sources.shared_path("metrics")
     pictures = sources.list_pictures(folder / "lr", options.limit)
     result = begin_report("real", options.out, asdict(options), "sets")
-    from mmsr_core.pipeline import load_pipeline
-
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
     measurer = Measurer.from_folder(metrics, crop=options.scale)
     peers = sorted(p for p in folder.iterdir() if p.is_dir() and p.name not in ("lr", "hr"))
@@ -89,8 +89,14 @@ def _answers(
             lr, scale=options.scale, steps=preset.steps, detail=preset.detail, seed=options.seed
         ).images.cpu()
     made[_OFF] = pipe(lr, scale=options.scale, steps=0, consistency="off").images.cpu()
+    estimate = pipe.estimate_degradation(lr, options.scale)
     for peer in peers:
-        made[peer.name] = load_image(peer / path.name).rgb
+        prior = load_image(peer / path.name).rgb
+        made[peer.name] = prior
+        made[f"half of {peer.name}, half faithful"] = (prior + made["faithful"]) / 2
+        for trust in _TRUSTS:
+            merged = combine_prior(lr, estimate, made["faithful"], prior, trust)
+            made[f"{peer.name} merged, trust {trust:g}"] = merged.images.cpu()
     return made
 
 

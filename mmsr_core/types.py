@@ -67,3 +67,6 @@ its detail better than all of it (docs/results.md)."""
 DEFAULT_PRESET = "balanced"
 DEFAULT_STEPS, DEFAULT_DETAIL = PRESETS[DEFAULT_PRESET].steps, PRESETS[DEFAULT_PRESET].detail
 """What every part of the project starts with."""
+
+DEFAULT_TRUST = 0.5
+"""How far another upscaler's picture is followed (docs/results.md)."""

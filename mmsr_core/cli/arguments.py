@@ -137,6 +137,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="G",
         help=argparse.SUPPRESS,  # without effect at one round, the default
     )
+    add_device_options(parser)
+
+
+def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Adds which weights run, where and how."""
     group = parser.add_argument_group("model and machine")
     group.add_argument(
         "--model",

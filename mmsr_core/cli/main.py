@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from .. import __version__
 from ..errors import MMSRError
-from . import degrade, estimate, info, upscale
+from . import degrade, estimate, info, merge, upscale
 from .arguments import Parser, UsageError
 from .common import quiet_libraries, say_error
 from .plugins import add_plugin, run_benchmarks
@@ -82,7 +82,7 @@ def _parser(words: Sequence[str]) -> Parser:
     parser = Parser(prog="mmsr", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"mmsr {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (upscale, estimate, degrade, info):
+    for module in (upscale, merge, estimate, degrade, info):
         module.add_parser(commands)
     if words[:1] == ["demo"]:
         add_plugin(commands, "demo")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..optional import require
 from .engine import MMSREngine
 from .loading import load_pipeline
+from .prior import PriorResult, combine_prior
 from .results import (
     Conditioning,
     DegradationEstimate,
@@ -24,8 +25,10 @@ __all__ = [
     "MMSREngine",
     "MMSRPipeline",
     "Overrides",
+    "PriorResult",
     "RestorationOutput",
     "RestorationReport",
+    "combine_prior",
     "load_pipeline",
 ]
 

@@ -17,12 +17,14 @@ from ..models import Denoiser, KernelEstimator, MeanNet
 from ..types import (
     DEFAULT_DETAIL,
     DEFAULT_STEPS,
+    DEFAULT_TRUST,
     MODALITIES,
     SVKR_ROUNDS,
     ProgressCallback,
 )
 from . import inputs
 from .context import Networks, RunContext
+from .prior import PriorResult, combine_prior, prior_scale
 from .refinement import Refinement
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
 from .sampling import Sampler
@@ -402,6 +404,42 @@ class MMSREngine:
 
         # 4. The pictures (B,3,H,W), and the report on them.
         return sampler.output(self.model_label, started, lr.device)
+
+    @torch.no_grad()
+    def merge_prior(
+        self,
+        lr: Tensor,
+        prior: Tensor,
+        *,
+        trust: float = DEFAULT_TRUST,
+        overrides: Overrides | None = None,
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> PriorResult:
+        """Measure and restore a picture faithfully, then take in another upscaler's picture of it.
+
+        Args:
+            lr: `(B,3,h,w)`, 0..1.
+            prior: `(1 or B,3,ph,pw)`, 0..1: the same picture by any other upscaler. The result has
+                the nearest whole scale, 1..16.
+            trust: see `combine_prior`.
+            overrides: what is known of noise and JPEG damage.
+            tile: tile core in grid cells; None chooses.
+            progress: see `mmsr_core.types`; it runs once for the measurement, once for the picture.
+
+        Raises:
+            InputError: the prior is no enlargement of `lr`, or trust is out of 0..1.
+        """
+        inputs.check_number("trust", trust, 0, 1)
+        picture = inputs.check_picture("lr", lr)
+        given = inputs.check_picture("prior", prior)
+        scale = prior_scale(picture, given)
+        estimate = self.estimate_degradation(
+            picture, scale, overrides=overrides, tile=tile, progress=progress
+        )
+        conditioning = self.fuse_modalities(picture, estimate)
+        faithful = self.sample(conditioning, steps=0, tile=tile, progress=progress)
+        return combine_prior(picture, faithful.estimate, faithful.images, given, trust)
 
     def sampling_times(self, steps: int) -> list[float]:
         """Flow times from 1 to 0: `steps + 1` numbers."""

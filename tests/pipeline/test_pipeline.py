@@ -332,3 +332,16 @@ def test_codes_below_scale_4_are_no_denser_than_the_grid(pipe, picture, scale: i
     error = (kept.kernel_field.dense() - given.dense()).abs().sum(1)
     other = (field.dense() - given.dense()).abs().sum(1)
     assert float(error.max()) < float(other.min())
+
+
+def test_a_picture_of_two_sensors_is_said_to_be_one(pipe, picture) -> None:
+    report = pipe(picture(16, 16), scale=2, steps=0).report
+    assert "two sensors" not in report.summary()
+    assert "one picture of two sensors" in replace(report, fused=True).summary()
+
+
+def test_jpeg_damage_is_not_called_noise(pipe, picture) -> None:
+    report = pipe(picture(16, 16), scale=2, steps=0).report
+    clean = replace(report, jpeg_quality=100.0, consistency_db={"before": 30.0, "after": 60.0})
+    assert "within the noise (" in clean.summary()
+    assert "noise and JPEG damage" in replace(clean, jpeg_quality=40.0).summary()

@@ -1,0 +1,56 @@
+"""`mmsr merge`: pairs of files and folders, and what it refuses."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmsr_core.image import load_image
+
+
+@pytest.fixture
+def upscaled(picture, tmp_path):
+    """A sharper picture, four times as large, under the same name."""
+    path = tmp_path / "other" / picture.name
+    path.parent.mkdir()
+    Image.open(picture).resize((96, 64), Image.Resampling.LANCZOS).save(path)
+    return path
+
+
+def test_one_pair(mmsr, picture, upscaled, tmp_path):
+    out = tmp_path / "out.png"
+    code, said, err = mmsr("merge", picture, upscaled, "-o", out, "--maps", tmp_path / "maps")
+    assert (code, err) == (0, [])
+    assert "the prior counts" in said
+    assert load_image(out).size == (64, 96)
+    assert (tmp_path / "maps" / "out_prior_weight.png").is_file()
+
+
+def test_trust_changes_the_picture(mmsr, picture, upscaled, tmp_path):
+    made = []
+    for trust in (0, 1):
+        out = tmp_path / f"{trust}.png"
+        assert mmsr("merge", picture, upscaled, "-o", out, "--trust", trust)[0] == 0
+        made.append(np.asarray(Image.open(out)).astype(int))
+    assert np.abs(made[0] - made[1]).max() > 0
+
+
+def test_folders_pair_by_name(mmsr, picture, upscaled, tmp_path):
+    Image.open(picture).save(picture.parent / "alone.png")
+    Image.open(upscaled).save(upscaled.with_suffix(".webp"), lossless=True)
+    upscaled.unlink()  # the other upscaler wrote another format
+    line = mmsr("merge", picture.parent, upscaled.parent, "-o", tmp_path / "out")[2]
+    assert "no file named alone" in line[0]
+    (picture.parent / "alone.png").unlink()
+    code, _, err = mmsr("merge", picture.parent, upscaled.parent, "-o", tmp_path / "out")
+    assert (code, err) == (0, [])
+    assert load_image(tmp_path / "out" / "picture.png").size == (64, 96)
+
+
+def test_what_does_not_fit_is_refused(refused, picture, upscaled, tmp_path):
+    out = tmp_path / "out.png"
+    assert "does not exist" in refused("merge", picture, tmp_path / "none.png", "-o", out)
+    assert "must be one too" in refused("merge", picture.parent, upscaled, "-o", tmp_path / "o")
+    assert "an input" in refused("merge", picture, upscaled, "-o", upscaled)
+    Image.new("RGB", (10, 90)).save(tmp_path / "thin.png")
+    assert "no enlargement" in refused("merge", picture, tmp_path / "thin.png", "-o", out)
+    assert not out.exists()

@@ -1,0 +1,152 @@
+"""Another upscaler's picture: registered, weighed by place, held to the input."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mmsr_core.degradation import constant_kernel_field, degrade_canvas, isotropic_gaussian
+from mmsr_core.errors import InputError
+from mmsr_core.pipeline import DegradationEstimate, combine_prior
+from mmsr_core.pipeline.prior import prior_scale, register
+
+
+@pytest.fixture
+def case(picture):
+    """A truth of 128x160, its small picture, what is wrong with that, and a smooth restoration."""
+    truth = picture(128, 160)
+    field = constant_kernel_field(isotropic_gaussian(1.6, 4), 32, 40, 4)
+    lr = degrade_canvas(truth, field).clamp(0, 1)
+    estimate = DegradationEstimate(field, None, torch.zeros(1), torch.full((1,), 100.0))
+    mean = F.interpolate(lr, scale_factor=4, mode="bicubic").clamp(0, 1)
+    return truth, lr, estimate, mean
+
+
+def test_trust_0_is_the_faithful_picture(case) -> None:
+    _, lr, estimate, mean = case
+    made = combine_prior(lr, estimate, mean, torch.rand_like(mean), trust=0)
+    assert torch.equal(made.images, mean)
+    assert not made.weight_map.any()
+
+
+def test_trust_is_a_dial(case) -> None:
+    truth, lr, estimate, mean = case
+    prior = (truth + 0.05 * torch.randn(truth.shape, generator=torch.manual_seed(0))).clamp(0, 1)
+    means = [
+        float(combine_prior(lr, estimate, mean, prior, t).weight_map.mean())
+        for t in (0, 0.25, 0.5, 0.75, 1)
+    ]
+    assert means == sorted(means)
+    assert means[0] == 0
+    assert means[-1] == 1
+
+
+def test_a_good_prior_makes_the_picture_better(case) -> None:
+    truth, lr, estimate, mean = case
+    made = combine_prior(lr, estimate, mean, truth)
+    assert (made.images - truth).square().mean() < 0.7 * (mean - truth).square().mean()
+
+
+def test_what_is_contradicted_counts_less(case) -> None:
+    truth, lr, estimate, mean = case
+    prior = truth.clone()
+    prior[..., 40:72, 60:92] = 1 - prior[..., 40:72, 60:92].round()
+    made = combine_prior(lr, estimate, mean, prior)
+    inside = made.weight_map[..., 48:64, 68:84].mean()
+    assert inside < 0.5 * made.weight_map[..., 100:, :].mean()
+
+
+def test_trust_1_is_held_to_the_input(case) -> None:
+    truth, lr, estimate, mean = case
+    prior = (truth + 0.1 * torch.randn(truth.shape, generator=torch.manual_seed(1))).clamp(0, 1)
+    made = combine_prior(lr, estimate, mean, prior, trust=1)
+    assert made.difference["result"] < 0.7 * made.difference["prior"]
+
+
+@pytest.mark.parametrize("cast", [(0.15, 0.0, -0.1), (-0.05, 0.05, 0.05)])
+def test_a_colour_cast_is_taken_away(case, cast) -> None:
+    truth, lr, estimate, mean = case
+    tinted = truth * 0.7 + 0.15 + torch.tensor(cast).view(1, 3, 1, 1)
+    made = combine_prior(lr, estimate, mean, tinted)
+    off = (made.images - truth).mean((2, 3)).abs().max()
+    assert off < 0.1 * max(abs(value) for value in cast)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-8, 2), (12, 12)])
+def test_whole_shifts_are_found(picture, shift) -> None:
+    wide = picture(160, 192, seed=3)
+    fixed = wide[..., 16:-16, 16:-16]
+    down, right = shift
+    moving = wide[..., 16 - down : 144 - down, 16 - right : 176 - right]
+    moved, found = register(moving, fixed)
+    assert (found[0] - torch.tensor(shift)).abs().max() < 0.1
+    inner = (..., slice(16, -16), slice(16, -16))
+    assert (moved[inner] - fixed[inner]).abs().max() < 0.05
+
+
+def test_half_pixels_are_found(picture) -> None:
+    wide = picture(256, 320, seed=4)
+    fixed = F.avg_pool2d(wide, 2)
+    moving = F.avg_pool2d(F.pad(wide, (1, 0, 1, 0), mode="replicate")[..., :256, :320], 2)
+    assert (register(moving, fixed)[1] - 0.5).abs().max() < 0.1
+
+
+def test_noise_alone_moves_nothing(picture) -> None:
+    still = picture(96, 96)
+    other = (still + 0.05 * torch.randn(still.shape, generator=torch.manual_seed(2))).clamp(0, 1)
+    moved, found = register(other, still)
+    assert not found.any()
+    assert torch.equal(moved, other)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (9, 200)])
+def test_tiny_and_flat_pictures_are_taken(size) -> None:
+    flat = torch.full((1, 3, *size), 0.4)
+    moved, found = register(flat, flat)
+    assert not found.any()
+    assert torch.equal(moved, flat)
+
+
+def test_a_prior_of_another_size_is_fitted(case) -> None:
+    truth, lr, estimate, mean = case
+    half = F.avg_pool2d(truth, 2)
+    assert combine_prior(lr, estimate, mean, half).images.shape == mean.shape
+
+
+def test_grey_stays_grey(case) -> None:
+    truth, lr, estimate, mean = case
+    grey = [p.mean(1, keepdim=True).expand(-1, 3, -1, -1) for p in (lr, mean)]
+    made = combine_prior(grey[0], estimate, grey[1], truth).images
+    assert (made.amax(1) - made.amin(1)).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"), [((32, 40), 1), ((64, 80), 2), ((120, 152), 4), ((48, 60), 2)]
+)
+def test_the_scale_is_the_nearest_whole_one(size, scale: int) -> None:
+    assert prior_scale(torch.rand(1, 3, 32, 40), torch.rand(1, 3, *size)) == scale
+
+
+@pytest.mark.parametrize("size", [(40, 32), (16, 20), (1024, 1280), (128, 40)])
+def test_what_is_no_enlargement_is_refused(size) -> None:
+    with pytest.raises(InputError, match="no enlargement"):
+        prior_scale(torch.rand(1, 3, 32, 40), torch.rand(1, 3, *size))
+
+
+def test_wrong_arguments_are_refused(case) -> None:
+    _, lr, estimate, mean = case
+    with pytest.raises(InputError, match="trust"):
+        combine_prior(lr, estimate, mean, mean, trust=1.5)
+    with pytest.raises(InputError, match="mean"):
+        combine_prior(lr, estimate, mean[..., :-4], mean)
+    with pytest.raises(InputError, match="prior"):
+        combine_prior(lr, estimate, mean, mean.repeat(2, 1, 1, 1))
+
+
+def test_the_engine_measures_and_merges(pipe, picture) -> None:
+    lr, prior = picture(20, 24), picture(80, 96)
+    made = pipe.merge_prior(lr, prior, trust=0)
+    assert torch.equal(made.images, pipe(lr, scale=4, steps=0).images)
+    assert "prior counts 0%" in made.summary()
+    half = pipe.merge_prior(lr, prior, trust=0.5)
+    assert half.images.shape == (1, 3, 80, 96)
+    assert not torch.equal(half.images, made.images)
