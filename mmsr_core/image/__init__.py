@@ -11,7 +11,9 @@ from .reading import (
     load_image,
     read_size,
 )
+from .registration import register
 from .resize import resize_alpha, resize_bicubic
+from .smoothing import smooth
 from .transparency import spread_colour
 from .writing import (
     OUTPUT_SUFFIXES,
@@ -39,8 +41,10 @@ __all__ = [
     "luminance",
     "make_folder",
     "read_size",
+    "register",
     "resize_alpha",
     "resize_bicubic",
     "save_image",
+    "smooth",
     "spread_colour",
 ]

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from mmsr_core.degradation import constant_kernel_field, degrade_canvas, isotropic_gaussian
 from mmsr_core.errors import InputError
 from mmsr_core.pipeline import DegradationEstimate, combine_prior
-from mmsr_core.pipeline.prior import prior_scale, register
+from mmsr_core.pipeline.prior import prior_scale
 
 
 @pytest.fixture
@@ -69,41 +69,6 @@ def test_a_colour_cast_is_taken_away(case, cast) -> None:
     made = combine_prior(lr, estimate, mean, tinted)
     off = (made.images - truth).mean((2, 3)).abs().max()
     assert off < 0.1 * max(abs(value) for value in cast)
-
-
-@pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-8, 2), (12, 12)])
-def test_whole_shifts_are_found(picture, shift) -> None:
-    wide = picture(160, 192, seed=3)
-    fixed = wide[..., 16:-16, 16:-16]
-    down, right = shift
-    moving = wide[..., 16 - down : 144 - down, 16 - right : 176 - right]
-    moved, found = register(moving, fixed)
-    assert (found[0] - torch.tensor(shift)).abs().max() < 0.1
-    inner = (..., slice(16, -16), slice(16, -16))
-    assert (moved[inner] - fixed[inner]).abs().max() < 0.05
-
-
-def test_half_pixels_are_found(picture) -> None:
-    wide = picture(256, 320, seed=4)
-    fixed = F.avg_pool2d(wide, 2)
-    moving = F.avg_pool2d(F.pad(wide, (1, 0, 1, 0), mode="replicate")[..., :256, :320], 2)
-    assert (register(moving, fixed)[1] - 0.5).abs().max() < 0.1
-
-
-def test_noise_alone_moves_nothing(picture) -> None:
-    still = picture(96, 96)
-    other = (still + 0.05 * torch.randn(still.shape, generator=torch.manual_seed(2))).clamp(0, 1)
-    moved, found = register(other, still)
-    assert not found.any()
-    assert torch.equal(moved, other)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (9, 200)])
-def test_tiny_and_flat_pictures_are_taken(size) -> None:
-    flat = torch.full((1, 3, *size), 0.4)
-    moved, found = register(flat, flat)
-    assert not found.any()
-    assert torch.equal(moved, flat)
 
 
 def test_a_prior_of_another_size_is_fitted(case) -> None:
