@@ -234,3 +234,29 @@ def read_overrides(args: argparse.Namespace, image: LoadedImage) -> Overrides:
 
     noise_std = None if args.noise_std is None else args.noise_std / 255
     return Overrides(noise_std, args.jpeg, image.jpeg_quality)
+
+
+def save_like(
+    target: Path, images: Tensor, image: LoadedImage, metadata: dict[str, str] | None = None
+) -> None:
+    """Writes a result with the alpha, colour profile and depth of its input.
+
+    Args:
+        target: The file.
+        images: `(1,3,H,W)`, 0..1.
+        image: The input.
+        metadata: Texts for the file.
+    """
+    from ..image import resize_alpha, save_image
+
+    height, width = images.shape[-2:]
+    alpha = None if image.alpha is None else resize_alpha(image.alpha, (height, width))
+    deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
+    save_image(
+        target,
+        images,
+        alpha,
+        metadata=metadata,
+        icc_profile=image.icc_profile,
+        bit_depth=16 if deep else 8,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from .common import (
     progress_bar,
     read_overrides,
     require_distinct,
+    save_like,
     say_error,
 )
 
@@ -69,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     inputs, batch = collect_inputs([args.input])
     priors = [_prior_of(path, args.upscaled, batch) for path in inputs]
-    outputs = plan_outputs(inputs, Path(args.output), batch, args.output.endswith("/"))
+    outputs = plan_outputs(inputs, Path(args.output), batch, args.output.endswith(("/", os.sep)))
     require_distinct(priors, outputs, "an input of this run")
     if args.maps is not None:
         make_folder(args.maps)
@@ -138,14 +140,9 @@ def _merge(
 
 
 def _save(args: argparse.Namespace, target: Path, image: LoadedImage, result: PriorResult) -> None:
-    from ..image import resize_alpha, save_image
+    from ..image import save_image
 
-    height, width = result.images.shape[-2:]
-    alpha = None if image.alpha is None else resize_alpha(image.alpha, (height, width))
-    deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
-    save_image(
-        target, result.images, alpha, icc_profile=image.icc_profile, bit_depth=16 if deep else 8
-    )
+    save_like(target, result.images, image)
     if args.maps is not None:
         save_image(_map_path(args.maps, target), result.weight_map.expand(-1, 3, -1, -1))
 

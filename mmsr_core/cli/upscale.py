@@ -32,6 +32,7 @@ from .common import (
     progress_bar,
     read_overrides,
     require_distinct,
+    save_like,
     say_error,
     write_json,
 )
@@ -270,20 +271,8 @@ def _save(
     image: LoadedImage,
     output: RestorationOutput,
 ) -> None:
-    """Writes one result with the alpha, colour profile and depth of its input, and its maps."""
-    from ..image import resize_alpha, save_image
-
-    height, width = output.images.shape[-2:]
-    alpha = None if image.alpha is None else resize_alpha(image.alpha, (height, width))
-    deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
-    save_image(
-        target,
-        output.images,
-        alpha,
-        metadata=_metadata(args),
-        icc_profile=image.icc_profile,
-        bit_depth=16 if deep else 8,
-    )
+    """Writes one result, as its input is, and its maps."""
+    save_like(target, output.images, image, _metadata(args))
     if args.maps is not None:
         write_maps(args.maps, stem, image.visible_rgb, output)
 

@@ -243,6 +243,8 @@ class Scene:
             picture: `(B,3,H,W)` of `size`.
         """
         made = self._on_given_grid(degrade_canvas(picture, self.kernels))
+        if not self._motions:
+            return self._input - made
         parts = list(made.split(1))
         for index, motion in self._motions.items():
             parts[index] = redo_motion(parts[index], motion)
