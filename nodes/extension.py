@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .as_upscale_model import AsUpscaleModelNode
 from .degrade import DegradeNode
 from .depth import DepthNode
 from .edit import EditKernelFieldNode
 from .estimate import EstimateDegradationNode
 from .faithfulness import FaithfulnessCheckNode
 from .fusion import ModalityFusionNode
+from .guide import GuideModelNode
 from .kernel import KernelRefineNode
 from .kernel_files import LoadKernelFieldNode, SaveKernelFieldNode
 from .load import LoadModelNode, register_model_folders
+from .merge import MergeUpscaleNode
 from .prompt import PromptNode
 from .sampler import SRSamplerNode
 from .sensors import FuseSensorsNode
@@ -35,6 +38,9 @@ NODES: list[type[io.ComfyNode]] = [
     WeightMapNode,
     DegradeNode,
     FaithfulnessCheckNode,
+    MergeUpscaleNode,
+    GuideModelNode,
+    AsUpscaleModelNode,
 ]
 
 

@@ -60,6 +60,7 @@ class FaithfulnessCheckNode(io.ComfyNode):
                     tooltip="The sharp picture, where it is known: gives PSNR and SSIM as well.",
                 ),
             ],
+            is_output_node=True,
             outputs=[
                 io.Image.Output(
                     "difference",

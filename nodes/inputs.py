@@ -34,10 +34,12 @@ def aliases(*words: str) -> dict[str, Any]:
     return {"search_aliases": list(words)} if known else {}
 
 
-def model_input(optional: bool = False, tooltip: str | None = None) -> io.Input:
+def model_input(
+    optional: bool = False, tooltip: str | None = None, name: str = "model"
+) -> io.Input:
     """The model socket."""
     return ModelSocket.Input(
-        "model",
+        name,
         optional=optional,
         tooltip=tooltip or "The restoration model, from Load MMSR Model.",
     )

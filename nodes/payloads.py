@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from ..mmsr_core.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from ..mmsr_core.degradation import KernelField
     from ..mmsr_core.pipeline import Conditioning, DegradationEstimate, MMSREngine
@@ -19,6 +19,16 @@ T = TypeVar("T")
 
 class ManagedNetworks(Protocol):
     """Networks under the host's memory management; see `runtime.HostNetworks`."""
+
+    @property
+    def module(self) -> nn.Module:
+        """All networks as one module."""
+        ...
+
+    @property
+    def patcher(self) -> object:
+        """The host's own handle on them."""
+        ...
 
     def bring(self, room_bytes: int) -> None:
         """Bring the weights to the compute device, with so much room beside them."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import comfy.model_management as host
 import comfy.model_patcher
+import comfy.model_sampling
 import comfy.utils
 import torch
 from PIL import Image
@@ -22,6 +23,9 @@ from ..mmsr_core.errors import InputError, ShapeError
 from .payloads import ModelHandle
 
 if TYPE_CHECKING:
+    import comfy.sd
+    from comfy.model_patcher import ModelPatcher
+
     from ..mmsr_core.pipeline import MMSREngine
     from ..mmsr_core.types import Progress
 
@@ -65,6 +69,16 @@ class HostNetworks:
             offload_device=device if device.type == "cpu" else host.unet_offload_device(),
         )
 
+    @property
+    def module(self) -> nn.Module:
+        """All networks as one module."""
+        return self._module
+
+    @property
+    def patcher(self) -> comfy.model_patcher.ModelPatcher:
+        """What the host moves."""
+        return self._patcher
+
     def bring(self, room_bytes: int) -> None:
         """Have the host make room beside the weights, and bring those to the compute device."""
         # The host runs nodes in inference mode; weights moved there could not be used outside it.
@@ -73,6 +87,53 @@ class HostNetworks:
             # With the host's dynamic memory, modules that are not built from its own layers may
             # have been left where they were.
             self._module.to(self.device)
+
+
+class HostAutoencoder:
+    """The host's VAE, between the latents of one diffusion model and pictures `(N,3,H,W)`.
+
+    Every call uses the same random numbers: some VAEs draw their latents, and only the difference
+    of two encodings is of use.
+    """
+
+    def __init__(self, vae: comfy.sd.VAE, model: Any, patcher: ModelPatcher) -> None:
+        """Args: the VAE, the model inside the sampler, and the patcher that holds it."""
+        self._vae = vae
+        self._model = model
+        self._patcher = patcher
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents `(B,C,h,w)`, or of frames `(B,C,T,h,w)`, to pictures, 0..1."""
+        with self._kept_in_place():
+            pictures = self._vae.decode(self._model.process_latent_out(latents))
+        pictures = pictures.reshape(-1, *pictures.shape[-3:])[..., :3].movedim(-1, 1)
+        return pictures.to(latents.device).float().clamp(0, 1)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Pictures to latents, one for each picture, or for each clip of a video model."""
+        pixels = images.movedim(1, -1)
+        with self._kept_in_place():
+            latents = self._vae.encode(pixels)
+        return self._model.process_latent_in(latents.to(images.device))
+
+    @contextmanager
+    def _kept_in_place(self) -> Iterator[None]:
+        """The sampler's weights are where they were, and the random numbers as well."""
+        at = self._model.diffusion_model.parameters
+        before = next(at()).device
+        devices = [before] if before.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(0)
+            yield
+        if next(at()).device != before:  # the VAE needed the room
+            host.load_models_gpu([self._patcher])
+
+
+def noise_over_signal(model: Any, sigma: Tensor) -> Tensor:
+    """The host's sigma as noise over signal: a flow's runs from 1 (noise) to 0."""
+    if isinstance(model.model_sampling, comfy.model_sampling.CONST):
+        return sigma / (1 - sigma).clamp_min(1e-6)
+    return sigma
 
 
 def choose_device(choice: str) -> torch.device:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..mmsr_core.degradation import KernelField
     from ..mmsr_core.pipeline import (
         DegradationEstimate,
+        PriorResult,
         RestorationOutput,
         RestorationReport,
     )
@@ -56,11 +57,7 @@ def plain_kernel_maps(estimates: DegradationBatch) -> Tensor:
 
 def degradation_text(estimates: DegradationBatch) -> str:
     """Noise, JPEG quality and blur of each picture in plain words."""
-    count = len(estimates.items)
-    return "\n\n".join(
-        _heading(index, count) + estimate_text(estimate)
-        for index, estimate in enumerate(estimates.items)
-    )
+    return headed([estimate_text(estimate) for estimate in estimates.items])
 
 
 def estimate_text(estimate: DegradationEstimate) -> str:
@@ -81,9 +78,12 @@ def estimate_text(estimate: DegradationEstimate) -> str:
 
 def report_text(reports: Sequence[RestorationReport]) -> str:
     """The reports of a batch, one under the other."""
-    return "\n\n".join(
-        f"{_heading(index, len(reports))}{report.summary()}" for index, report in enumerate(reports)
-    )
+    return headed([report.summary() for report in reports])
+
+
+def headed(texts: Sequence[str]) -> str:
+    """Texts on the pictures of a batch, one under the other."""
+    return "\n\n".join(_heading(index, len(texts)) + text for index, text in enumerate(texts))
 
 
 def kernel_views(estimates: DegradationBatch, picture: Picture | None) -> list[dict[str, Any]]:
@@ -164,6 +164,26 @@ def compare_view(before: Tensor, after: Tensor, labels: Sequence[str], text: str
         "report": None,
         "text": text,
     }
+
+
+def merge_views(upscaled: Tensor, results: Sequence[PriorResult]) -> list[dict[str, Any]]:
+    """The other upscaler's picture `(B,3,H,W)` over the merged one, and where it was followed."""
+    from ..mmsr_core.image import resize_bicubic
+
+    views = []
+    for index, result in enumerate(results[:MAX_VIEWS]):
+        after = result.images[0]
+        before = upscaled[index if upscaled.shape[0] > 1 else 0]
+        fitted = resize_bicubic(before[None], (after.shape[-2], after.shape[-1]))[0]
+        share = float(result.weight_map.mean())
+        views.append(
+            compare_view(fitted, after, ("upscaled", "merged"), result.summary())
+            | {
+                "steps": [{"prior": share, "faithful": 1 - share}],
+                "maps": {"prior": shrink(result.weight_map[0], MAP_SIDE)},
+            }
+        )
+    return views
 
 
 def shrink(planes: Tensor, side: int) -> Tensor:

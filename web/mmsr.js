@@ -17,6 +17,7 @@ const NODES = new Set([
   "MMSR_Upscale",
   "MMSR_FuseSensors",
   "MMSR_FaithfulnessCheck",
+  "MMSR_MergeUpscale",
 ]);
 // The same with and without a result: a node that grew when it ran would be a change of the
 // workflow, which undo then steps through and which cuts off redo.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..optional import require
 from .engine import MMSREngine
+from .guidance import MeasuredGuide
 from .loading import load_pipeline
 from .prior import PriorResult, combine_prior
 from .results import (
@@ -24,6 +25,7 @@ __all__ = [
     "DegradationEstimate",
     "MMSREngine",
     "MMSRPipeline",
+    "MeasuredGuide",
     "Overrides",
     "PriorResult",
     "RestorationOutput",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -125,6 +125,20 @@ class RunContext:
     def show(self, canvas: Tensor) -> None:
         """Make a canvas the preview that the progress callback may ask for."""
         self.preview = lambda: small_preview(canvas)
+
+
+def halves(progress: ProgressCallback | None) -> tuple[ProgressCallback | None, ...]:
+    """Callbacks for two runs, one after the other, that count as one."""
+    if progress is None:
+        return None, None
+
+    def first(event: Progress) -> None:
+        progress(replace(event, total=2 * event.total))
+
+    def second(event: Progress) -> None:
+        progress(replace(event, done=event.total + event.done, total=2 * event.total))
+
+    return first, second
 
 
 def small_preview(canvas: Tensor, side: int = 512) -> Tensor:

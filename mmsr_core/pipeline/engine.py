@@ -23,7 +23,7 @@ from ..types import (
     ProgressCallback,
 )
 from . import inputs
-from .context import Networks, RunContext
+from .context import Networks, RunContext, halves
 from .prior import PriorResult, combine_prior, prior_scale
 from .refinement import Refinement
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
@@ -412,6 +412,8 @@ class MMSREngine:
         prior: Tensor,
         *,
         trust: float = DEFAULT_TRUST,
+        mask: Tensor | None = None,
+        estimate: DegradationEstimate | None = None,
         overrides: Overrides | None = None,
         tile: int | None = None,
         progress: ProgressCallback | None = None,
@@ -423,9 +425,11 @@ class MMSREngine:
             prior: `(1 or B,3,ph,pw)`, 0..1: the same picture by any other upscaler. The result has
                 the nearest whole scale, 1..16.
             trust: see `combine_prior`.
-            overrides: what is known of noise and JPEG damage.
+            mask: see `combine_prior`.
+            estimate: what is wrong with `lr`, where it is known; it sets the scale then.
+            overrides: what is known of noise and JPEG damage. Not together with `estimate`.
             tile: tile core in grid cells; None chooses.
-            progress: see `mmsr_core.types`; it runs once for the measurement, once for the picture.
+            progress: see `mmsr_core.types`.
 
         Raises:
             InputError: the prior is no enlargement of `lr`, or trust is out of 0..1.
@@ -434,12 +438,16 @@ class MMSREngine:
         picture = inputs.check_picture("lr", lr)
         given = inputs.check_picture("prior", prior)
         scale = prior_scale(picture, given)
-        estimate = self.estimate_degradation(
-            picture, scale, overrides=overrides, tile=tile, progress=progress
-        )
+        measuring, restoring = halves(progress)
+        if estimate is None:
+            estimate = self.estimate_degradation(
+                picture, scale, overrides=overrides, tile=tile, progress=measuring
+            )
+        elif overrides is not None:
+            raise InputError("Give an estimate or overrides, not both.")
         conditioning = self.fuse_modalities(picture, estimate)
-        faithful = self.sample(conditioning, steps=0, tile=tile, progress=progress)
-        return combine_prior(picture, faithful.estimate, faithful.images, given, trust)
+        faithful = self.sample(conditioning, steps=0, tile=tile, progress=restoring)
+        return combine_prior(picture, faithful.estimate, faithful.images, given, trust, mask)
 
     def sampling_times(self, steps: int) -> list[float]:
         """Flow times from 1 to 0: `steps + 1` numbers."""

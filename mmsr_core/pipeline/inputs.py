@@ -9,6 +9,7 @@ from operator import index
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..degradation import KernelField, constant_kernel_field, isotropic_gaussian
 from ..errors import InputError, ShapeError
@@ -175,6 +176,21 @@ def check_modalities(
             raise InputError(f"mask of {name} holds NaN; it must be in 0..1.")
         placed[name] = mask.to(lr).clamp(0, 1).expand(lr.shape[0], -1, -1, -1)
     return full, placed
+
+
+def check_mask(name: str, mask: Tensor, batch: int, size: tuple[int, int]) -> Tensor:
+    """A mask `(1 or B,1,mh,mw)` of any size as `(B,1,*size)`, 0..1."""
+    check_tensor(name, mask)
+    if mask.ndim != 4 or mask.shape[0] not in (1, batch) or mask.shape[1] != 1:
+        raise ShapeError(name, f"(1 or {batch},1,mh,mw)", tuple(mask.shape))
+    if not bool(mask.isfinite().all()):
+        raise InputError(f"{name} holds values that are not numbers; it must be in 0..1.")
+    fitted = mask.float().clamp(0, 1)
+    if tuple(mask.shape[-2:]) != tuple(size):
+        fitted = F.interpolate(
+            fitted, size=size, mode="bilinear", align_corners=False, antialias=True
+        ).clamp(0, 1)
+    return fitted.expand(batch, -1, -1, -1)
 
 
 def check_prompt(

@@ -101,6 +101,9 @@ PUBLISHED_IDS = {
     "MMSR_WeightMap",
     "MMSR_Degrade",
     "MMSR_FaithfulnessCheck",
+    "MMSR_MergeUpscale",
+    "MMSR_GuideModel",
+    "MMSR_AsUpscaleModel",
 }
 
 

@@ -84,6 +84,8 @@ test("tabs follow what there is to see", () => {
   assert.deepEqual(names({ view: "kernels" }), ["blur", "report"]);
   assert.deepEqual(names({ view: "compare", report: {} }), ["compare", "weights", "report"]);
   assert.deepEqual(names({ view: "compare", report: null }), ["compare", "report"]);
+  const merged = { view: "compare", report: null, steps: [{ prior: 0.4, faithful: 0.6 }] };
+  assert.deepEqual(names(merged), ["compare", "weights", "report"]);
   assert.deepEqual(names({ view: "of the future" }), []);
 });
 

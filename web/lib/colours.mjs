@@ -25,6 +25,8 @@ export const MODALITY_COLOURS = {
   depth: "#228833",
   prompt: "#ccbb44",
   guide: "#aa3377",
+  prior: "#66ccee",
+  faithful: "#bbbbbb",
 };
 
 /** Colour of a modality, known or not. */

@@ -31,7 +31,7 @@ const TABS = {
 /** The tabs of a view; weights only where there was something to weigh. */
 export function tabsOf(view) {
   const tabs = TABS[view?.view] ?? [];
-  return view?.report ? tabs : tabs.filter(([name]) => name !== "weights");
+  return view?.report || view?.steps?.length ? tabs : tabs.filter(([name]) => name !== "weights");
 }
 
 export class Panel {

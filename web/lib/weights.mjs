@@ -1,6 +1,6 @@
 // Modality weights as bars, and the report as rows. Pure functions.
 
-const ORDER = ["lr", "kernel", "depth", "prompt", "guide"];
+const ORDER = ["lr", "kernel", "depth", "prompt", "guide", "prior", "faithful"];
 
 /** Names in a fixed order: known ones first, others by name. */
 export function sorted(names) {

@@ -14,6 +14,7 @@ const WORDS = {
     input: "input", restored: "restored", "result, degraded again": "result, degraded again",
     hint: "Drag the line; wheel zooms, drag pans, double click resets.",
     lr: "picture", kernel: "blur", depth: "depth", prompt: "prompt", guide: "second sensor",
+    prior: "other upscaler", faithful: "restored", upscaled: "other upscaler", merged: "merged",
   },
   zh: {
     blur: "模糊", report: "报告", compare: "对比", weights: "权重",
@@ -28,6 +29,7 @@ const WORDS = {
     input: "输入", restored: "复原", "result, degraded again": "结果再退化",
     hint: "拖动分割线；滚轮缩放，拖动平移，双击还原。",
     lr: "图像", kernel: "模糊", depth: "深度", prompt: "提示", guide: "第二传感器",
+    prior: "其他放大器", faithful: "复原", upscaled: "其他放大器", merged: "合并",
   },
   ja: {
     blur: "ぼけ", report: "レポート", compare: "比較", weights: "重み",
@@ -42,6 +44,7 @@ const WORDS = {
     input: "入力", restored: "復元", "result, degraded again": "結果を再劣化",
     hint: "線をドラッグ。ホイールで拡大、ドラッグで移動、ダブルクリックで戻す。",
     lr: "画像", kernel: "ぼけ", depth: "深度", prompt: "プロンプト", guide: "第2センサー",
+    prior: "他のアップスケーラー", faithful: "復元", upscaled: "他のアップスケーラー", merged: "統合",
   },
 };
 

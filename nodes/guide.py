@@ -1,0 +1,214 @@
+"""Hold any diffusion model to the original picture while it samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..mmsr_core.errors import InputError
+from . import inputs
+from .convert import mask_to_map, split_image
+from .payloads import DegradationBatch, ModelHandle
+from .runtime import (
+    HostAutoencoder,
+    HostProgress,
+    acquire,
+    check_interrupted,
+    host_names,
+    noise_over_signal,
+)
+from .views import degradation_text
+
+if TYPE_CHECKING:
+    from ..mmsr_core.pipeline import DegradationEstimate, MeasuredGuide
+
+MODES = ("measured", "quick")
+
+
+class _GuidedStep:
+    """What the host calls with each prediction of the clean latents."""
+
+    def __init__(
+        self,
+        guide: MeasuredGuide,
+        vae: Any,
+        patcher: Any,
+        span: tuple[float, float],
+        restored: Tensor | None,
+    ) -> None:
+        """Args: the guide, the VAE, the patched model, first and last sigma, the quick mode's
+        picture `(B,H,W,3)`."""
+        self._guide = guide
+        self._vae = vae
+        self._patcher = patcher
+        self._first, self._last = span
+        self._restored = restored
+        self._reference: Tensor | None = None
+
+    def __call__(self, args: dict[str, Any]) -> Tensor:
+        """The prediction, moved."""
+        denoised, model = args["denoised"], args["model"]
+        sigma = args["sigma"].reshape(-1)
+        if not self._last <= float(sigma.max()) <= self._first:
+            return denoised
+        level = noise_over_signal(model, sigma)
+        autoencoder = HostAutoencoder(self._vae, model, self._patcher)
+        if self._restored is None:
+            return self._guide.correct(denoised, level, autoencoder)
+        if self._reference is None:
+            self._reference = autoencoder.encode(self._restored.movedim(-1, 1).to(denoised))
+        if self._reference.shape[1:] != denoised.shape[1:]:
+            raise InputError(
+                f"latent: has the shape {tuple(denoised.shape)}, but the restored original has "
+                f"{tuple(self._reference.shape)}. Use latents of scale x the original's size."
+            )
+        return self._guide.pull(denoised, level, self._reference)
+
+
+class GuideModelNode(io.ComfyNode):
+    """A MODEL whose predictions are moved towards agreement with the original."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="MMSR_GuideModel",
+            display_name="Guide Model (MMSR)",
+            category=inputs.CATEGORY,
+            **inputs.aliases("faithful", "img2img", "restore", "prior", "diffusion", "upscale"),
+            description=(
+                "Makes any diffusion model (SD, SDXL, SD3, Flux ...) agree with a picture while it "
+                "samples: what it draws, blurred and shrunk as measured, has to give the original "
+                "back. Connect the result to a KSampler."
+            ),
+            inputs=[
+                io.Model.Input("model", tooltip="The diffusion model to guide."),
+                io.Vae.Input("vae", tooltip="The VAE of that diffusion model."),
+                inputs.model_input(name="mmsr_model"),
+                inputs.image_input(
+                    "The original picture. The latent must be that of scale times its size."
+                ),
+                inputs.scale_input(),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How far each prediction is moved. 0 leaves the model as it is.",
+                ),
+                io.Float.Input(
+                    "start",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Where in the sampling the guidance begins: 0 is pure noise.",
+                ),
+                io.Float.Input(
+                    "end",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Where it ends: 1 is the finished picture.",
+                ),
+                io.Combo.Input(
+                    "mode",
+                    options=list(MODES),
+                    default=MODES[0],
+                    tooltip=(
+                        "measured: each prediction is decoded and held to the original. quick: "
+                        "pulls towards the restored original without decoding, mostly at the start."
+                    ),
+                ),
+                inputs.degradation_input(
+                    optional=True,
+                    tooltip=(
+                        "The measured blur of the original, which also sets the scale. Leave it "
+                        "open to have it measured."
+                    ),
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where the model is guided: white is fully, black is not at all.",
+                ),
+                inputs.known_noise_input(),
+                inputs.known_jpeg_input(),
+            ],
+            outputs=[
+                io.Model.Output(
+                    "model_out", display_name="model", tooltip="The guided diffusion model."
+                ),
+                io.String.Output(
+                    "report", display_name="report", tooltip="The measurements in words."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, mode: str | None = None) -> bool | str:
+        """Check the choice."""
+        return inputs.check_choices(mode=(mode, MODES))
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        vae: Any,
+        mmsr_model: ModelHandle,
+        image: Tensor,
+        scale: int,
+        strength: float,
+        start: float,
+        end: float,
+        mode: str,
+        degradation: DegradationBatch | None = None,
+        mask: Tensor | None = None,
+        noise: float = -1.0,
+        jpeg_quality: int = 0,
+    ) -> io.NodeOutput:
+        """Measure the original; the guidance itself happens in the sampler."""
+        from ..mmsr_core.pipeline import MeasuredGuide
+
+        picture = split_image(image)
+        pipeline = acquire(mmsr_model, picture.size, scale)
+        progress = HostProgress(picture.batch)
+        with host_names():
+            if degradation is None:
+                estimate = pipeline.estimate_degradation(
+                    picture.rgb,
+                    scale,
+                    overrides=inputs.overrides(noise, jpeg_quality),
+                    progress=progress.item(0),
+                )
+            else:
+                estimate = _only(degradation)
+            restored = None
+            if mode == MODES[1] and strength > 0:
+                conditioning = pipeline.fuse_modalities(picture.rgb, estimate)
+                made = pipeline.sample(conditioning, steps=0, progress=progress.item(0))
+                restored = made.images.movedim(1, -1).cpu()
+            allowed = None if mask is None else mask_to_map(mask, picture.size)
+            guide = MeasuredGuide(picture.rgb, estimate, strength, allowed, check_interrupted)
+        guided = model.clone()
+        if strength > 0:
+            sampling = guided.get_model_object("model_sampling")
+            span = (sampling.percent_to_sigma(start), sampling.percent_to_sigma(end))
+            guided.set_model_sampler_post_cfg_function(
+                _GuidedStep(guide, vae, guided, span, restored)
+            )
+            guided.set_additional_models("mmsr_guide", [vae.patcher])
+        return io.NodeOutput(guided, degradation_text(DegradationBatch((estimate,))))
+
+
+def _only(degradation: DegradationBatch) -> DegradationEstimate:
+    if len(degradation.items) != 1:
+        raise InputError(
+            f"degradation: was made for {len(degradation.items)} pictures. Give that of one picture, "
+            "or leave it open: then each picture of the batch is measured."
+        )
+    return degradation.items[0]

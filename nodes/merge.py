@@ -1,0 +1,131 @@
+"""Make any other upscaler's picture faithful and true in colour."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..mmsr_core.types import DEFAULT_TRUST
+from . import inputs
+from .convert import join_image, mask_to_map, pick, split_image
+from .payloads import DegradationBatch, ModelHandle
+from .previews import show
+from .results import report_output
+from .runtime import HostProgress, acquire, host_names
+from .views import headed, merge_views
+
+
+class MergeUpscaleNode(io.ComfyNode):
+    """The input restored faithfully, with another upscaler's picture as a prior."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="MMSR_MergeUpscale",
+            display_name="Merge Upscale (MMSR)",
+            category=inputs.CATEGORY,
+            **inputs.aliases("faithful", "blend", "color fix", "prior", "seedvr2", "supir", "usdu"),
+            description=(
+                "Takes the picture of any other upscaler or diffusion model (SeedVR2, SUPIR, "
+                "Ultimate SD Upscale, an ESRGAN ...) and makes it faithful: moved into place, "
+                "without its colour cast, followed less the more it contradicts the original."
+            ),
+            inputs=[
+                inputs.model_input(),
+                inputs.image_input("The original picture, before any upscaling."),
+                io.Image.Input(
+                    "upscaled",
+                    tooltip=(
+                        "The same picture by any other upscaler, of any size. The result has the "
+                        "nearest whole scale."
+                    ),
+                ),
+                io.Float.Input(
+                    "trust",
+                    default=DEFAULT_TRUST,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip=(
+                        "How far the other picture is followed. 0 leaves it out, 1 follows it "
+                        "wherever the original allows it."
+                    ),
+                ),
+                inputs.degradation_input(
+                    optional=True,
+                    tooltip=(
+                        "The measured blur of the original, which also sets the scale. Leave it "
+                        "open to have it measured."
+                    ),
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip=(
+                        "Where the other picture may be followed: white is fully, black is not at "
+                        "all. Any size."
+                    ),
+                ),
+                inputs.tile_input(),
+                inputs.known_noise_input(),
+                inputs.known_jpeg_input(),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "image_out", display_name="image", tooltip="The faithful picture. Alpha kept."
+                ),
+                io.Mask.Output(
+                    "weights",
+                    display_name="weights",
+                    tooltip="How far the other picture was followed: white is fully.",
+                ),
+                report_output(),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: ModelHandle,
+        image: Tensor,
+        upscaled: Tensor,
+        trust: float,
+        degradation: DegradationBatch | None = None,
+        mask: Tensor | None = None,
+        tile: int = 0,
+        noise: float = -1.0,
+        jpeg_quality: int = 0,
+    ) -> io.NodeOutput:
+        """Merge each picture of the batch."""
+        picture, other = split_image(image), split_image(upscaled, "upscaled").rgb
+        allowed = None if mask is None else mask_to_map(mask, (other.shape[-2], other.shape[-1]))
+        scale = max(1, round(max(other.shape[-2:]) / max(picture.size)))
+        pipeline = acquire(model, picture.size, scale)
+        progress = HostProgress(picture.batch)
+        results = []
+        with host_names():
+            for index in range(picture.batch):
+                known = None if degradation is None else degradation.pick(index, picture.batch)
+                results.append(
+                    pipeline.merge_prior(
+                        picture.rgb[index : index + 1],
+                        pick(other, index, picture.batch, "upscaled"),
+                        trust=trust,
+                        mask=pick(allowed, index, picture.batch, "mask"),
+                        estimate=known,
+                        overrides=inputs.overrides(noise, jpeg_quality) if known is None else None,
+                        tile=inputs.tile_size(tile),
+                        progress=progress.item(index),
+                    )
+                )
+        made = torch.cat([result.images for result in results])
+        weights = torch.cat([result.weight_map for result in results])
+        texts = [result.summary() for result in results]
+        return io.NodeOutput(
+            join_image(made, picture.alpha),
+            weights[:, 0].float().cpu(),
+            headed(texts),
+            ui=show(merge_views(other, results)),
+        )
