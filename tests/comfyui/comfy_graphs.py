@@ -99,7 +99,7 @@ def quick(data: dict) -> dict:
         "MMSR_Upscale": {0: 2, 1: 1}, "MMSR_FuseSensors": {0: 2, 1: 1},
         "MMSR_EstimateDegradation": {0: 2}, "MMSR_KernelRefineNode": {0: 2, 1: 1},
         "MMSR_SRSamplerNode": {2: 1}, "CheckpointLoaderSimple": {0: TINY_CHECKPOINT},
-        "KSampler": {2: 4},
+        "KSampler": {2: 4}, "MMSR_GuideModel": {0: 2}, "EmptyLatentImage": {0: 48, 1: 40},
     }  # fmt: skip
     for node in data["nodes"]:
         for place, value in first.get(node["type"], {}).items():
@@ -118,6 +118,8 @@ def smaller(prompt: dict) -> dict:
             given["ckpt_name"] = TINY_CHECKPOINT
         if kind == "KSampler":
             given["steps"] = 4
+        if kind == "EmptyLatentImage":
+            given |= {"width": 48, "height": 40}
         if kind.startswith("MMSR_"):
             given |= {key: value for key, value in least.items() if key in given}
     return prompt

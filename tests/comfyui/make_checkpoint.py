@@ -1,8 +1,9 @@
 """Write a tiny, untrained Stable Diffusion 1.5 checkpoint with ComfyUI's own classes.
 
 `python make_checkpoint.py COMFYUI_PATH FILE`, with the Python that runs ComfyUI. The text encoder
-is of full size, because the host builds no other; the U-Net has one level and the autoencoder is
-TAESD's. Weights are random: what it draws is noise, but it loads, encodes, samples and decodes.
+is of full size, because the host builds no other; the U-Net has one level and random weights: what
+it draws is noise, but it loads, samples and can be guided. The autoencoder is TAESD's, with weights
+that keep the mean colour of every 8x8 pixels.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ UNET = {
     "num_heads": 8, "num_head_channels": -1, "use_spatial_transformer": True, "legacy": False,
     "use_linear_in_transformer": False, "adm_in_channels": None, "use_temporal_attention": False,
 }  # fmt: skip
+
+LATENT_FACTOR = 0.18215
+"""What Stable Diffusion 1.5 multiplies latents by."""
 
 
 def fill(module: Any, prefix: str) -> dict[str, Any]:
@@ -43,6 +47,29 @@ def fill(module: Any, prefix: str) -> dict[str, Any]:
     return state
 
 
+def keep_mean_colours(autoencoder: Any) -> None:
+    """Set TAESD's weights: three channels pass through, and halving a side averages 2x2 pixels."""
+    import torch
+
+    with torch.no_grad():
+        for value in autoencoder.parameters():
+            value.zero_()
+        for name, layer in autoencoder.named_modules():
+            # The layers inside a block stay 0: its own shortcut passes what comes in.
+            if not isinstance(layer, torch.nn.Conv2d) or ".conv." in name:
+                continue
+            halving = layer.stride[0] == 2
+            for channel in range(3):
+                taps = layer.weight[channel, channel]
+                if halving:
+                    taps[1:, 1:] = 0.25
+                else:
+                    taps[1, 1] = 1
+        # Latents of about unit size after Stable Diffusion's own factor: -1..1.
+        autoencoder.vae_scale.fill_(LATENT_FACTOR / 2)
+        autoencoder.vae_shift.fill_(-1 / LATENT_FACTOR)
+
+
 def main() -> None:
     """Build the three parts and save them as one checkpoint."""
     comfy_path, target = sys.argv[1:]
@@ -66,9 +93,13 @@ def main() -> None:
         "first_stage_model.": TAESD(),
         "cond_stage_model.transformer.": text.transformer,
     }
+    autoencoder = parts["first_stage_model."]
+    keep_mean_colours(autoencoder)
     state: dict[str, Any] = {}
     for prefix, module in parts.items():
         state |= fill(module, prefix)
+    for name, value in autoencoder.state_dict().items():
+        state["first_stage_model." + name] = value.half().contiguous()
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     save_file(state, target)
 

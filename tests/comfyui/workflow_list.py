@@ -257,4 +257,157 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
             "17": ("PreviewAny", (3300, 600), (380, 160), {"source": ("16", 2)}),
         },
     ),
+    "mmsr_merge_upscale": (
+        "# MMSR: make any other upscaler faithful\n\n"
+        "A checkpoint of your own enlarges and repaints the picture (the nodes in the middle: put "
+        "SeedVR2, SUPIR, Ultimate SD Upscale or an ESRGAN in their place). **Merge Upscale** takes "
+        "its picture in: moved into place, without its colour cast, less the more it contradicts "
+        "the original. `trust` is the dial.\n\n"
+        "Choose a checkpoint in *Load Checkpoint* (SD 1.5 suits this size). " + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_lr.png"),
+            "3": (
+                "CheckpointLoaderSimple", (400, 120), (320, 100),
+                {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
+            ),
+            "4": (
+                "ImageScaleBy", (400, 310), (320, 90),
+                {"image": ("2", 0), "upscale_method": "lanczos", "scale_by": 4.0},
+            ),
+            "5": ("VAEEncode", (400, 460), (240, 60), {"pixels": ("4", 0), "vae": ("3", 2)}),
+            "6": (
+                "CLIPTextEncode", (760, 120), (320, 120),
+                {"clip": ("3", 1), "text": "a detailed photograph of a street"}, "Positive",
+            ),
+            "7": (
+                "CLIPTextEncode", (760, 290), (320, 120),
+                {"clip": ("3", 1), "text": "blurry, jpeg artefacts"}, "Negative",
+            ),
+            "8": (
+                "KSampler", (1120, 120), (300, 480),
+                {
+                    "model": ("3", 0), "positive": ("6", 0), "negative": ("7", 0),
+                    "latent_image": ("5", 0), "steps": 20, "cfg": 5.0,
+                    "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 0.35,
+                },
+            ),
+            "9": ("VAEDecode", (1120, 660), (240, 60), {"samples": ("8", 0), "vae": ("3", 2)}),
+            "10": (
+                "MMSR_MergeUpscale", (1460, 120), (440, 700),
+                {"model": ("1", 0), "image": ("2", 0), "upscaled": ("9", 0)},
+            ),
+            "11": (
+                "SaveImage", (1940, 120), (480, 420),
+                {"images": ("10", 0), "filename_prefix": "mmsr/merged"},
+            ),
+            "12": ("PreviewAny", (1940, 600), (480, 160), {"source": ("10", 2)}),
+        },
+    ),
+    "mmsr_guided_img2img": (
+        "# MMSR: image to image that keeps to the picture\n\n"
+        "MMSR restores first. A checkpoint of your own then repaints half of it, and **Guide "
+        "Model** holds each of its steps to the original: what it draws, blurred and shrunk as "
+        "measured, has to give the original back. **Faithfulness Check** says how well it does; "
+        "set `strength` to 0 to compare.\n\n"
+        "Choose a checkpoint in *Load Checkpoint* (SD 1.5 suits this size). Sides of the result "
+        "must be multiples of 8. " + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_lr.png"),
+            "3": (
+                "MMSR_EstimateDegradation", (400, 120), _PANEL,
+                {"model": ("1", 0), "image": ("2", 0)},
+            ),
+            "4": (
+                "MMSR_Upscale", (840, 120), (440, 700),
+                {"model": ("1", 0), "image": ("2", 0)},
+            ),
+            "5": (
+                "CheckpointLoaderSimple", (400, 740), (320, 100),
+                {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
+            ),
+            "6": (
+                "MMSR_GuideModel", (1320, 120), (320, 330),
+                {
+                    "model": ("5", 0), "vae": ("5", 2), "mmsr_model": ("1", 0),
+                    "image": ("2", 0), "degradation": ("3", 0),
+                },
+            ),
+            "7": ("VAEEncode", (1320, 520), (240, 60), {"pixels": ("4", 0), "vae": ("5", 2)}),
+            "8": (
+                "CLIPTextEncode", (1320, 640), (320, 120),
+                {"clip": ("5", 1), "text": "a detailed photograph of a street"}, "Positive",
+            ),
+            "9": (
+                "CLIPTextEncode", (1320, 810), (320, 120),
+                {"clip": ("5", 1), "text": "blurry, jpeg artefacts"}, "Negative",
+            ),
+            "10": (
+                "KSampler", (1680, 120), (300, 480),
+                {
+                    "model": ("6", 0), "positive": ("8", 0), "negative": ("9", 0),
+                    "latent_image": ("7", 0), "steps": 20, "cfg": 5.0,
+                    "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 0.5,
+                },
+            ),
+            "11": ("VAEDecode", (1680, 660), (240, 60), {"samples": ("10", 0), "vae": ("5", 2)}),
+            "12": (
+                "SaveImage", (2040, 120), (480, 420),
+                {"images": ("11", 0), "filename_prefix": "mmsr/guided"},
+            ),
+            "13": (
+                "MMSR_FaithfulnessCheck", (2040, 600), (440, 560),
+                {"image": ("11", 0), "original": ("2", 0), "degradation": ("3", 0)},
+            ),
+        },
+    ),
+    "mmsr_guided_text2img": (
+        "# MMSR: text to image from a low-resolution sketch\n\n"
+        "The latent starts as pure noise, the words say what to draw, and **Guide Model** keeps "
+        "what is drawn to a small picture: its colours and its coarse forms. With `end` 0.6 the "
+        "last steps are free to draw what a sketch leaves open.\n\n"
+        "Choose a checkpoint in *Load Checkpoint* (SD 1.5 suits this size). The empty latent must "
+        "be *scale* times the sketch. " + _COPY,
+        {
+            "1": _MODEL,
+            "2": _load((40, 310), "example_lr.png", "Sketch"),
+            "3": (
+                "CheckpointLoaderSimple", (400, 120), (320, 100),
+                {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
+            ),
+            "4": (
+                "MMSR_GuideModel", (780, 120), (320, 330),
+                {
+                    "model": ("3", 0), "vae": ("3", 2), "mmsr_model": ("1", 0),
+                    "image": ("2", 0), "end": 0.6,
+                },
+            ),
+            "5": (
+                "EmptyLatentImage", (780, 520), (320, 110),
+                {"width": 640, "height": 480, "batch_size": 1},
+            ),
+            "6": (
+                "CLIPTextEncode", (400, 290), (320, 120),
+                {"clip": ("3", 1), "text": "a street at dusk, oil painting"}, "Positive",
+            ),
+            "7": (
+                "CLIPTextEncode", (400, 460), (320, 120),
+                {"clip": ("3", 1), "text": "blurry"}, "Negative",
+            ),
+            "8": (
+                "KSampler", (1140, 120), (300, 480),
+                {
+                    "model": ("4", 0), "positive": ("6", 0), "negative": ("7", 0),
+                    "latent_image": ("5", 0), "steps": 25, "cfg": 7.0,
+                    "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
+                },
+            ),
+            "9": ("VAEDecode", (1140, 660), (240, 60), {"samples": ("8", 0), "vae": ("3", 2)}),
+            "10": (
+                "SaveImage", (1480, 120), (480, 420),
+                {"images": ("9", 0), "filename_prefix": "mmsr/from_sketch"},
+            ),
+        },
+    ),
 }  # fmt: skip

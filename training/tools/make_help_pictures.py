@@ -22,7 +22,7 @@ from mmsr_core.degradation import (
     layout_map,
 )
 from mmsr_core.image import load_image, resize_bicubic
-from mmsr_core.pipeline import load_pipeline
+from mmsr_core.pipeline import MeasuredGuide, load_pipeline
 from mmsr_core.visualize import kernel_map
 from mmsr_core.visualize.colours import heat, label_font, to_picture
 
@@ -88,7 +88,7 @@ def main() -> None:
     field = estimate.kernel_field
     blur = _tile(_map(field, lr), "measured blur")
     deep = _tile(depth.expand(-1, 3, -1, -1), "depth")
-    _save(out, "upscale", before, _tile(after, "restored, 4 steps"))
+    _save(out, "upscale", before, _tile(after, "restored"))
     _save(out, "load_model", before, blur, deep, _tile(after, "restored"))
     _save(out, "estimate", before, blur)
     _save(out, "depth", before, deep)
@@ -127,6 +127,16 @@ def main() -> None:
         out, "refine", _tile(_map(small_estimate.kernel_field, crop), "one measurement"),
         _tile(_map(refined.kernel_field, crop), f"after {ROUNDS} rounds"),
     )  # fmt: skip
+    # A drawing that is no better than a guess: the sharp picture in other colours, with other detail.
+    guess = (0.85 * hr.flip(1) + 0.2 * hr.roll(24, -1) - 0.03).clamp(0, 1)
+    prior = (1.1 * after - torch.tensor([0.1, 0.0, -0.06]).view(1, 3, 1, 1)).clamp(0, 1)
+    merged = pipe.merge_prior(lr, prior)
+    _save(
+        out, "merge", _tile(prior, "another upscaler, off in colour"), _tile(merged.images, "merged"),
+        _tile(merged.weight_map.expand(-1, 3, -1, -1), "weight"),
+    )  # fmt: skip
+    held = MeasuredGuide(lr, estimate).solve(guess, 14.6)
+    _save(out, "guide", before, _tile(guess, "a model's guess"), _tile(held, "held to the input"))
 
 
 if __name__ == "__main__":
