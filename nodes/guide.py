@@ -38,8 +38,15 @@ class _GuidedStep:
         span: tuple[float, float],
         restored: Tensor | None,
     ) -> None:
-        """Args: the guide, the VAE, the patched model, first and last sigma, the quick mode's
-        picture `(B,H,W,3)`."""
+        """Keep what a step needs.
+
+        Args:
+            guide: measured on the original.
+            vae: of the diffusion model.
+            patcher: the patched model.
+            span: first and last sigma that are guided.
+            restored: the picture `(B,H,W,3)` that the quick mode pulls towards; None measures.
+        """
         self._guide = guide
         self._vae = vae
         self._patcher = patcher
@@ -208,7 +215,7 @@ class GuideModelNode(io.ComfyNode):
 def _only(degradation: DegradationBatch) -> DegradationEstimate:
     if len(degradation.items) != 1:
         raise InputError(
-            f"degradation: was made for {len(degradation.items)} pictures. Give that of one picture, "
-            "or leave it open: then each picture of the batch is measured."
+            f"degradation: was made for {len(degradation.items)} pictures. Give that of one, or "
+            "leave it open: then each picture of the batch is measured."
         )
     return degradation.items[0]

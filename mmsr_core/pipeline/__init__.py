@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..optional import require
+from .diffusers_guidance import HoldToInput
 from .engine import MMSREngine
 from .guidance import MeasuredGuide
 from .loading import load_pipeline
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Conditioning",
     "DegradationEstimate",
+    "HoldToInput",
     "MMSREngine",
     "MMSRPipeline",
     "MeasuredGuide",

@@ -23,10 +23,10 @@ from ..errors import InputError, ShapeError
 from . import inputs
 from .results import DegradationEstimate
 
-PICTURE_STD = 0.1
-"""Uncertainty of a picture predicted from pure noise, 0..1 units, as `conjugate_gradient` has it."""
-LEAST_STD = 0.03
-"""The same at the end of the sampling: so far the result may still move to agree."""
+PICTURE_STD = 0.25
+"""Uncertainty of a picture predicted from pure noise, 0..1 units: the contrast of pictures."""
+LEAST_STD = 0.1
+"""The same at the end of the sampling, as `conjugate_gradient` has it."""
 _DENSE_LR_PIXELS = 192 * 192
 _CG_ITERATIONS = 5
 

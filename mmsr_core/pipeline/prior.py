@@ -41,7 +41,7 @@ class PriorResult:
     images: Tensor
     """`(B,3,H,W)`, 0..1."""
     weight_map: Tensor
-    """`(B,1,H,W)`, 0..1: how far the prior was followed at every place, the mean of its fine and its
+    """`(B,1,H,W)`, 0..1: how far the prior was followed at every place, the mean of its fine and
     coarse detail."""
     shift_px: Tensor
     """`(B,2)`: how far the prior lay below and to the right of the input, px of the result."""
@@ -96,11 +96,11 @@ def combine_prior(
 ) -> PriorResult:
     """The faithful picture and a prior as one picture, weighed by place.
 
-    The odds of the prior are `c trust / (1 - trust) / (1 + (d / DISAGREEMENT)^2)`, with `d` the root
-    mean square difference over a Gaussian of std 2.6 px, and `c` one of `FINE_ODDS`, `COARSE_ODDS`:
-    what other upscalers get right are forms of a few pixels rather than their finest strokes. With
-    trust above 1/2, the result is then held to the input by conjugate gradient, the more the higher
-    it is: the faithful picture agrees with the input already, a prior alone does not.
+    The odds of the prior are `c trust / (1 - trust) / (1 + (d / DISAGREEMENT)^2)`, with `d` the
+    root mean square difference over a Gaussian of std 2.6 px, and `c` one of `FINE_ODDS`,
+    `COARSE_ODDS`: what other upscalers get right are forms of a few pixels rather than their finest
+    strokes. With trust above 1/2, the result is then held to the input by conjugate gradient, the
+    more the higher it is: the faithful picture agrees already, a prior alone does not.
 
     Args:
         lr: `(B,3,h,w)`, 0..1, the input.

@@ -134,9 +134,7 @@ def test_the_quick_way_leads_at_the_start(case) -> None:
     vae = PixelShuffleAutoencoder()
     latents, reference = vae.encode(wrong(truth)), vae.encode(truth)
     guide = MeasuredGuide(lr, estimate)
-    left = [
-        float((guide.pull(latents, s, reference) - reference).abs().mean()) for s in (50, 1, 0)
-    ]
+    left = [float((guide.pull(latents, s, reference) - reference).abs().mean()) for s in (50, 1, 0)]
     assert left == sorted(left)
     assert left[0] < 1e-3
     assert torch.equal(guide.pull(latents, 0, reference), latents)
@@ -161,7 +159,7 @@ def test_wrong_sizes_are_refused(case) -> None:
     truth, lr, estimate = case
     vae = PixelShuffleAutoencoder()
     guide = MeasuredGuide(lr, estimate)
-    with pytest.raises(InputError, match="80x88 pixels, but at scale 4 .* 80x96"):
+    with pytest.raises(InputError, match=r"80x88 pixels, but at scale 4 .* 80x96"):
         guide.correct(vae.encode(truth[..., :88, :]), 1.0, vae)
     with pytest.raises(InputError, match="images"):
         guide.solve(truth[..., :88, :], 1.0)

@@ -127,12 +127,12 @@ def main() -> None:
         out, "refine", _tile(_map(small_estimate.kernel_field, crop), "one measurement"),
         _tile(_map(refined.kernel_field, crop), f"after {ROUNDS} rounds"),
     )  # fmt: skip
-    # A drawing that is no better than a guess: the sharp picture in other colours, with other detail.
+    # Stands for a drawing: the sharp picture in other colours, with detail from elsewhere.
     guess = (0.85 * hr.flip(1) + 0.2 * hr.roll(24, -1) - 0.03).clamp(0, 1)
     prior = (1.1 * after - torch.tensor([0.1, 0.0, -0.06]).view(1, 3, 1, 1)).clamp(0, 1)
     merged = pipe.merge_prior(lr, prior)
     _save(
-        out, "merge", _tile(prior, "another upscaler, off in colour"), _tile(merged.images, "merged"),
+        out, "merge", _tile(prior, "off in colour"), _tile(merged.images, "merged"),
         _tile(merged.weight_map.expand(-1, 3, -1, -1), "weight"),
     )  # fmt: skip
     held = MeasuredGuide(lr, estimate).solve(guess, 14.6)
