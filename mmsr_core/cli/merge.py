@@ -25,11 +25,11 @@ from .common import (
     require_distinct,
     save_like,
     say_error,
+    write_json,
 )
 
 if TYPE_CHECKING:
-    from ..image import LoadedImage
-    from ..pipeline import MMSREngine, PriorResult
+    from ..pipeline import MMSREngine, PriorModel, PriorResult
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -44,7 +44,17 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("input", type=Path, metavar="INPUT", help="a picture file or a folder")
     parser.add_argument(
-        "upscaled", type=Path, metavar="UPSCALED", help="the upscaled file, or a folder of them"
+        "upscaled",
+        type=Path,
+        nargs="?",
+        metavar="UPSCALED",
+        help="the upscaled file, or a folder of them",
+    )
+    parser.add_argument(
+        "--prior-model",
+        type=Path,
+        metavar="FILE",
+        help="in place of UPSCALED: an upscale model (ESRGAN, SwinIR, ...: what spandrel reads)",
     )
     parser.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="a file for one file, else a folder"
@@ -60,6 +70,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--maps", type=Path, metavar="DIR", help="write where UPSCALED was followed, white is most"
     )
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what was found")
     add_overrides(parser)
     add_device_options(parser)
     add_common(parser)
@@ -67,34 +78,32 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
-    from ..image import make_folder
-
+    if (args.upscaled is None) == (args.prior_model is None):
+        raise UsageError("Give either UPSCALED or --prior-model.")
     inputs, batch = collect_inputs([args.input])
-    priors = [_prior_of(path, args.upscaled, batch) for path in inputs]
+    priors = [args.prior_model or _prior_of(path, args.upscaled, batch) for path in inputs]
     outputs = plan_outputs(inputs, Path(args.output), batch, args.output.endswith(("/", os.sep)))
-    require_distinct(priors, outputs, "an input of this run")
-    if args.maps is not None:
-        make_folder(args.maps)
-        maps = [_map_path(args.maps, target) for target in outputs]
-        require_distinct([*inputs, *priors, *outputs], maps, "another file of this run")
-    pipeline: MMSREngine | None = None
-    failed = 0
+    _check_side_outputs(args, inputs, priors, outputs)
+    merger = _Merger(args)
+    reports: list[dict[str, Any]] = []
     for source, prior, target in zip(inputs, priors, outputs, strict=True):
+        paths = {"input": str(source), "prior": str(prior)}
         try:
-            image, other = _load(source, prior)
-            pipeline = pipeline or load_model(args)
-            result = _merge(args, pipeline, source.name, image, other)
-            _save(args, target, image, result)
+            result = merger.merge(source, prior, target)
         except MMSRError as error:
             if not batch:
                 raise
             say_error(f"{source}: {error}")
-            failed += 1
+            reports.append(paths | {"error": str(error)})
             continue
+        reports.append(paths | {"output": str(target)} | result.to_dict())
         if not args.quiet:
             print(f"{source} + {prior} -> {target}")
             for line in result.summary().splitlines():
                 print(f"  {line}", flush=True)
+    if args.report is not None:
+        write_json(args.report, reports if batch else reports[0])
+    failed = sum("error" in report for report in reports)
     if failed:
         say_error(f"{failed} of {len(inputs)} pictures failed")
     return 2 if failed else 0
@@ -115,36 +124,78 @@ def _prior_of(source: Path, upscaled: Path, batch: bool) -> Path:
     return found[0]
 
 
-def _load(source: Path, prior: Path) -> tuple[LoadedImage, LoadedImage]:
-    from ..image import load_image
+def _check_side_outputs(
+    args: argparse.Namespace, inputs: list[Path], priors: list[Path], outputs: list[Path]
+) -> None:
+    """Everything about the files to be written that can go wrong before the long run."""
+    from ..image import check_writable_folder, make_folder
 
-    return load_image(source), load_image(prior)
-
-
-def _merge(
-    args: argparse.Namespace,
-    pipeline: MMSREngine,
-    title: str,
-    image: LoadedImage,
-    prior: LoadedImage,
-) -> PriorResult:
-    with progress_bar(args, title) as progress:
-        return pipeline.merge_prior(
-            image.visible_rgb,
-            prior.visible_rgb,
-            trust=args.trust,
-            overrides=read_overrides(args, image),
-            tile=args.tile,
-            progress=progress,
-        )
-
-
-def _save(args: argparse.Namespace, target: Path, image: LoadedImage, result: PriorResult) -> None:
-    from ..image import save_image
-
-    save_like(target, result.images, image)
+    require_distinct(priors, outputs, "an input of this run")
+    taken = [*inputs, *priors, *outputs]
+    if args.report is not None:
+        require_distinct(taken, [args.report], "another file of this run")
+        check_writable_folder(args.report.parent)
     if args.maps is not None:
-        save_image(_map_path(args.maps, target), result.weight_map.expand(-1, 3, -1, -1))
+        make_folder(args.maps)
+        maps = [_map_path(args.maps, target) for target in outputs]
+        require_distinct(taken, maps, "another file of this run")
+
+
+class _Merger:
+    """Merges one picture after the other; the models are loaded when the first is read."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._pipeline: MMSREngine | None = None
+        self._upscale: PriorModel | None = None
+
+    def merge(self, source: Path, prior: Path, target: Path) -> PriorResult:
+        """Reads, merges and writes one picture."""
+        from ..image import check_can_hold, load_image, save_image
+        from ..pipeline.prior import prior_scale
+
+        args = self._args
+        image = load_image(source)
+        lr = image.visible_rgb
+        height, width = image.size
+
+        def check(scale: int) -> None:
+            check_can_hold(target, (height * scale, width * scale), image.alpha)
+
+        if args.prior_model is None:
+            suggested = load_image(prior).visible_rgb
+            check(prior_scale(lr, suggested))
+        else:
+            upscale = self._prior_model()
+            check(upscale.scale)
+            suggested = upscale(lr.to(self._engine().device)).cpu()
+        pipeline = self._engine()
+        with progress_bar(args, source.name) as progress:
+            result = pipeline.merge_prior(
+                lr,
+                suggested,
+                trust=args.trust,
+                overrides=read_overrides(args, image),
+                tile=args.tile,
+                progress=progress,
+            )
+        save_like(target, result.images, image)
+        if args.maps is not None:
+            weight = result.weight_map.expand(-1, 3, -1, -1)
+            save_image(_map_path(args.maps, target), weight)
+        return result
+
+    def _engine(self) -> MMSREngine:
+        if self._pipeline is None:
+            self._pipeline = load_model(self._args)
+        return self._pipeline
+
+    def _prior_model(self) -> PriorModel:
+        from ..pipeline import load_prior_model
+
+        if self._upscale is None:
+            self._upscale = load_prior_model(self._args.prior_model, self._engine().device)
+        return self._upscale
 
 
 def _map_path(folder: Path, target: Path) -> Path:

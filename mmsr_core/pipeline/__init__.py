@@ -10,6 +10,7 @@ from .engine import MMSREngine
 from .guidance import MeasuredGuide
 from .loading import load_pipeline
 from .prior import PriorResult, combine_prior
+from .prior_model import PriorModel, load_prior_model
 from .results import (
     Conditioning,
     DegradationEstimate,
@@ -29,11 +30,13 @@ __all__ = [
     "MMSRPipeline",
     "MeasuredGuide",
     "Overrides",
+    "PriorModel",
     "PriorResult",
     "RestorationOutput",
     "RestorationReport",
     "combine_prior",
     "load_pipeline",
+    "load_prior_model",
 ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,24 @@ class PriorResult:
     of `mean`, `prior` (as it was given) and `result`."""
     unexplained_std: float
     """What noise and JPEG damage explain of these differences, 0..1 units."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, as plain numbers; agreement with the input also as PSNR, dB."""
+        weights = self.weight_map
+        agreement = {
+            name: -20 * math.log10(max(value, 1e-6)) for name, value in self.difference.items()
+        }
+        return {
+            "prior_weight": {
+                "mean": float(weights.mean()),
+                "min": float(weights.min()),
+                "max": float(weights.max()),
+            },
+            "shift_px": self.shift_px.tolist(),
+            "difference": dict(self.difference),
+            "consistency_db": agreement,
+            "unexplained_std": self.unexplained_std,
+        }
 
     def summary(self) -> str:
         """A few lines for people."""

@@ -1,5 +1,7 @@
 """`mmsr merge`: pairs of files and folders, and what it refuses."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -54,3 +56,31 @@ def test_what_does_not_fit_is_refused(refused, picture, upscaled, tmp_path):
     Image.new("RGB", (10, 90)).save(tmp_path / "thin.png")
     assert "no enlargement" in refused("merge", picture, tmp_path / "thin.png", "-o", out)
     assert not out.exists()
+
+
+def test_the_report_has_the_figures(mmsr, picture, upscaled, tmp_path):
+    report = tmp_path / "report.json"
+    code, _, err = mmsr("merge", picture, upscaled, "-o", tmp_path / "o.png", "--report", report)
+    assert (code, err) == (0, [])
+    said = json.loads(report.read_text(encoding="utf-8"))
+    assert said["prior"] == str(upscaled)
+    assert 0 < said["prior_weight"]["mean"] < 1
+    assert set(said["consistency_db"]) == {"mean", "prior", "result"}
+    assert said["consistency_db"]["result"] > said["consistency_db"]["prior"]
+
+
+def test_what_cannot_be_written_is_refused_before_the_run(refused, picture, upscaled, tmp_path):
+    grey = Image.open(picture).convert("RGBA")
+    grey.putalpha(100)
+    grey.save(picture)
+    assert "JPEG cannot keep it" in refused("merge", picture, upscaled, "-o", tmp_path / "o.jpg")
+    said = refused("merge", picture, upscaled, "-o", tmp_path / "o.png", "--report", upscaled)
+    assert "another file of this run" in said
+
+
+def test_one_prior_is_named(refused, picture, upscaled, tmp_path):
+    out, model = tmp_path / "o.png", tmp_path / "model.pth"
+    assert "either UPSCALED or" in refused("merge", picture, "-o", out)
+    assert "either UPSCALED or" in refused(
+        "merge", picture, upscaled, "--prior-model", model, "-o", out
+    )
