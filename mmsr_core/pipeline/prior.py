@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..degradation import conjugate_gradient, degrade_canvas, jpeg_error_std
 from ..errors import InputError, ShapeError
@@ -30,8 +31,12 @@ FINE_ODDS, COARSE_ODDS = 0.43, 1.22
 `FINE_STD_PX`, which no input proves, and for what is coarser. All numbers of this file were chosen
 on pictures of real cameras (docs/results.md)."""
 FINE_STD_PX = 1.0
+CONTRADICTION = 0.1
+"""Root mean square of what a prior, degraded as measured, leaves of the input, 0..1 units, at which
+its odds are halved. Kernels and input are uncertain: only gross contradiction counts."""
 _WINDOW_STD_PX = 2.6  # of the Gaussian over which a disagreement is measured
 _CAST_STD_PX = 24.0
+_CONTRADICTION_STD_PX = 1.5  # in px of the input
 _CG_ITERATIONS = 8
 
 
@@ -115,10 +120,11 @@ def combine_prior(
 ) -> PriorResult:
     """The faithful picture and a prior as one picture, weighed by place.
 
-    The odds of the prior are `c trust / (1 - trust) / (1 + (d / DISAGREEMENT)^2)`, with `d` the
-    root mean square difference over a Gaussian of std 2.6 px, and `c` one of `FINE_ODDS`,
-    `COARSE_ODDS`: what other upscalers get right are forms of a few pixels rather than their finest
-    strokes. With trust above 1/2, the result is then held to the input by conjugate gradient, the
+    The odds of the prior are `c trust / (1 - trust)`, with `c` one of `FINE_ODDS`, `COARSE_ODDS`:
+    what other upscalers get right are forms of a few pixels rather than their finest strokes. They
+    fall where the two differ, by `1 + (d / DISAGREEMENT)^2` with `d` the root mean square
+    difference over a Gaussian of std 2.6 px, and where the prior grossly contradicts the input, by
+    `1 + (e / CONTRADICTION)^4`. With trust above 1/2, the result is then held to the input by conjugate gradient, the
     more the higher it is: the faithful picture agrees already, a prior alone does not.
 
     Args:
@@ -148,7 +154,8 @@ def combine_prior(
     placed, shift = register(given, mean)
     placed = placed + smooth(mean - placed, _CAST_STD_PX)
     added = placed - mean
-    fine_weight, coarse_weight = _weights(added, trust)
+    left = lr - degrade_canvas(placed, field)
+    fine_weight, coarse_weight = _weights(added, left, trust)
     coarse = smooth(added, FINE_STD_PX)
     result = mean + fine_weight * (added - coarse) + coarse_weight * coarse
     weight = (fine_weight + coarse_weight) / 2
@@ -173,12 +180,21 @@ def combine_prior(
     return PriorResult(result, weight, shift, difference, float(noise.mean()))
 
 
-def _weights(added: Tensor, trust: float) -> tuple[Tensor, Tensor]:
-    """How far what a prior adds is followed, fine and coarse: `(B,1,H,W)` each."""
+def _weights(added: Tensor, left: Tensor, trust: float) -> tuple[Tensor, Tensor]:
+    """How far what a prior adds is followed, fine and coarse: `(B,1,H,W)` each.
+
+    Args:
+        added: `(B,3,H,W)`, prior less faithful picture.
+        left: `(B,3,h,w)`, what the prior leaves of the input.
+        trust: 0..1.
+    """
     if trust in (0, 1):
         all_or_none = added.new_full((added.shape[0], 1, *added.shape[-2:]), trust)
         return all_or_none, all_or_none
     energy = smooth(added.square().mean(1, keepdim=True), _WINDOW_STD_PX)
+    contradiction = smooth(left.square().mean(1, keepdim=True), _CONTRADICTION_STD_PX)
+    contradiction = F.interpolate(contradiction, size=added.shape[-2:], mode="bilinear")
     odds = trust / (1 - trust) / (1 + energy / DISAGREEMENT**2)
+    odds = odds / (1 + (contradiction / CONTRADICTION**2).square())
     fine, coarse = FINE_ODDS * odds, COARSE_ODDS * odds
     return fine / (1 + fine), coarse / (1 + coarse)
