@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from .pipeline import (
         Conditioning,
         DegradationEstimate,
+        HoldToInput,
+        MeasuredGuide,
         MMSREngine,
         MMSRPipeline,
         Overrides,
+        PriorModel,
         PriorResult,
         RestorationOutput,
         RestorationReport,
         combine_prior,
         load_pipeline,
+        load_prior_model,
     )
     from .types import Progress
 
@@ -37,12 +41,15 @@ __version__ = "0.1.0"
 __all__ = [
     "Conditioning",
     "DegradationEstimate",
+    "HoldToInput",
     "InputError",
     "KernelField",
     "MMSREngine",
     "MMSRError",
     "MMSRPipeline",
+    "MeasuredGuide",
     "Overrides",
+    "PriorModel",
     "PriorResult",
     "Progress",
     "RestorationOutput",
@@ -51,6 +58,7 @@ __all__ = [
     "combine_prior",
     "load_image",
     "load_pipeline",
+    "load_prior_model",
     "save_image",
 ]
 
@@ -61,14 +69,18 @@ _ROOMS = {
     ".pipeline": (
         "Conditioning",
         "DegradationEstimate",
+        "HoldToInput",
         "MMSREngine",
         "MMSRPipeline",
+        "MeasuredGuide",
         "Overrides",
+        "PriorModel",
         "PriorResult",
         "RestorationOutput",
         "RestorationReport",
         "combine_prior",
         "load_pipeline",
+        "load_prior_model",
     ),
     ".types": ("Progress",),
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -72,13 +73,15 @@ def row_of(
     return [*(crop(p) for p in (shown, bicubic, means, flows, hr)), kernels], [*notes, "", "whole"]
 
 
-def sheet(rows: list[tuple[list[Tensor], list[str]]], side: int) -> Image.Image:
+def sheet(
+    rows: list[tuple[list[Tensor], list[str]]], side: int, headings: Sequence[str] = HEADINGS
+) -> Image.Image:
     """The rows below each other, with headings."""
-    width = len(HEADINGS) * (side + GAP) - GAP
+    width = len(headings) * (side + GAP) - GAP
     height = BAND + len(rows) * (side + BAND + GAP) - GAP
     picture = Image.new("RGB", (width, height), "white")
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default()
-    for column, heading in enumerate(HEADINGS):
+    for column, heading in enumerate(headings):
         pen.text((column * (side + GAP) + 2, 2), heading, fill="black", font=font)
     for row, (crops, notes) in enumerate(rows):
         top = BAND + row * (side + BAND + GAP)

@@ -124,8 +124,9 @@ def combine_prior(
     what other upscalers get right are forms of a few pixels rather than their finest strokes. They
     fall where the two differ, by `1 + (d / DISAGREEMENT)^2` with `d` the root mean square
     difference over a Gaussian of std 2.6 px, and where the prior grossly contradicts the input, by
-    `1 + (e / CONTRADICTION)^4`. With trust above 1/2, the result is then held to the input by conjugate gradient, the
-    more the higher it is: the faithful picture agrees already, a prior alone does not.
+    `1 + (e / CONTRADICTION)^4`. With trust above 1/2, the result is then held to the input by
+    conjugate gradient, the more the higher it is: the faithful picture agrees already, a prior
+    alone does not.
 
     Args:
         lr: `(B,3,h,w)`, 0..1, the input.
