@@ -22,56 +22,9 @@ from .runtime import (
 from .views import degradation_text
 
 if TYPE_CHECKING:
-    from ..mmsr_core.pipeline import DegradationEstimate, MeasuredGuide
+    from ..mmsr_core.pipeline import DegradationEstimate
 
 MODES = ("measured", "quick")
-
-
-class _GuidedStep:
-    """What the host calls with each prediction of the clean latents."""
-
-    def __init__(
-        self,
-        guide: MeasuredGuide,
-        vae: Any,
-        patcher: Any,
-        span: tuple[float, float],
-        restored: Tensor | None,
-    ) -> None:
-        """Keep what a step needs.
-
-        Args:
-            guide: measured on the original.
-            vae: of the diffusion model.
-            patcher: the patched model.
-            span: first and last sigma that are guided.
-            restored: the picture `(B,H,W,3)` that the quick mode pulls towards; None measures.
-        """
-        self._guide = guide
-        self._vae = vae
-        self._patcher = patcher
-        self._first, self._last = span
-        self._restored = restored
-        self._reference: Tensor | None = None
-
-    def __call__(self, args: dict[str, Any]) -> Tensor:
-        """The prediction, moved."""
-        denoised, model = args["denoised"], args["model"]
-        sigma = args["sigma"].reshape(-1)
-        if not self._last <= float(sigma.max()) <= self._first:
-            return denoised
-        level = noise_over_signal(model, sigma)
-        autoencoder = HostAutoencoder(self._vae, model, self._patcher)
-        if self._restored is None:
-            return self._guide.correct(denoised, level, autoencoder)
-        if self._reference is None:
-            self._reference = autoencoder.encode(self._restored.movedim(-1, 1).to(denoised))
-        if self._reference.shape[1:] != denoised.shape[1:]:
-            raise InputError(
-                f"latent: has the shape {tuple(denoised.shape)}, but the restored original has "
-                f"{tuple(self._reference.shape)}. Use latents of scale x the original's size."
-            )
-        return self._guide.pull(denoised, level, self._reference)
 
 
 class GuideModelNode(io.ComfyNode):
@@ -179,7 +132,7 @@ class GuideModelNode(io.ComfyNode):
         jpeg_quality: int = 0,
     ) -> io.NodeOutput:
         """Measure the original; the guidance itself happens in the sampler."""
-        from ..mmsr_core.pipeline import MeasuredGuide
+        from ..mmsr_core.pipeline import MeasuredGuide, PostCfgGuide
 
         picture = split_image(image)
         pipeline = acquire(mmsr_model, picture.size, scale)
@@ -198,7 +151,7 @@ class GuideModelNode(io.ComfyNode):
             if mode == MODES[1] and strength > 0:
                 conditioning = pipeline.fuse_modalities(picture.rgb, estimate)
                 made = pipeline.sample(conditioning, steps=0, progress=progress.item(0))
-                restored = made.images.movedim(1, -1).cpu()
+                restored = made.images
             allowed = None if mask is None else mask_to_map(mask, picture.size)
             guide = MeasuredGuide(picture.rgb, estimate, strength, allowed, check_interrupted)
         guided = model.clone()
@@ -206,7 +159,13 @@ class GuideModelNode(io.ComfyNode):
             sampling = guided.get_model_object("model_sampling")
             span = (sampling.percent_to_sigma(start), sampling.percent_to_sigma(end))
             guided.set_model_sampler_post_cfg_function(
-                _GuidedStep(guide, vae, guided, span, restored)
+                PostCfgGuide(
+                    guide,
+                    lambda inner: HostAutoencoder(vae, inner, guided),
+                    noise_over_signal,
+                    span,
+                    restored,
+                )
             )
             guided.set_additional_models("mmsr_guide", [vae.patcher])
         return io.NodeOutput(guided, degradation_text(DegradationBatch((estimate,))))

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"mmsr_core": "mmsr_core", "mmsr_demo": "demo/mmsr_demo", "nodes": "nodes",
-           "benchmarks": "benchmarks", "training": "training"}  # fmt: skip
+           "benchmarks": "benchmarks", "training": "training",
+           "mmsr_webui": "mmsr_webui"}  # fmt: skip
 """Package -> its folder."""
 
 # A part of the library may import those with a smaller number, and itself.
@@ -33,10 +34,12 @@ MAY_IMPORT = {
     "mmsr_core": set(),
     "mmsr_demo": {"mmsr_core"},
     "nodes": {"mmsr_core"},
+    "mmsr_webui": {"mmsr_core"},
     "benchmarks": {"mmsr_core", "training"},
     "training": {"mmsr_core"},
 }
 HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "server"}
+WEBUI = {"modules", "modules_forge", "backend"}
 OURS = {*SOURCES, "demo", "tests"}
 
 
@@ -115,6 +118,8 @@ def test_packages_know_only_what_is_below_them(name: str) -> None:
             assert top in MAY_IMPORT[own], f"{name} must not import {dotted}"
         if own != "nodes":
             assert top not in HOST, f"{name} must not import {dotted}"
+        if own != "mmsr_webui":
+            assert top not in WEBUI, f"{name} must not import {dotted}"
 
 
 @pytest.mark.parametrize("name", [m for m in MODULES if m.split(".")[0] == "mmsr_core"])

@@ -242,5 +242,9 @@ def consistency_db(canvas: Tensor, lr: Tensor, field: KernelField, window: int =
     Returns:
         `(B,)` float64 on the CPU, dB; infinite when they agree exactly.
     """
-    difference = as_float64(degrade_canvas(canvas, field, window)) - as_float64(lr)
-    return -10 * torch.log10(difference.square().mean((1, 2, 3))).cpu()
+    return decibels(as_float64(degrade_canvas(canvas, field, window)) - as_float64(lr))
+
+
+def decibels(difference: Tensor) -> Tensor:
+    """PSNR `(B,)` of two pictures `(B,C,h,w)` with this difference, peak 1, float64 on the CPU."""
+    return -10 * torch.log10(as_float64(difference).square().mean((1, 2, 3))).cpu()

@@ -9,6 +9,7 @@ from .diffusers_guidance import HoldToInput
 from .engine import MMSREngine
 from .guidance import MeasuredGuide
 from .loading import load_pipeline
+from .post_cfg import PostCfgGuide
 from .prior import PriorResult, combine_prior
 from .prior_model import PriorModel, load_prior_model
 from .results import (
@@ -30,6 +31,7 @@ __all__ = [
     "MMSRPipeline",
     "MeasuredGuide",
     "Overrides",
+    "PostCfgGuide",
     "PriorModel",
     "PriorResult",
     "RestorationOutput",

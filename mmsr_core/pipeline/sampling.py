@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import back_project, conjugate_gradient
+from ..degradation import back_project, conjugate_gradient, decibels
 from ..diffusion import RectifiedFlow, seeded_noise
-from ..precision import as_float64
 from .context import RunContext, Stage
 from .finishing import finish, noise_to_tell
 from .results import (
@@ -219,7 +218,7 @@ class Sampler:
         bottom, right = (w - i for w, i in zip(scene.size, images.shape[-2:], strict=True))
         whole = F.pad(images, (0, right, 0, bottom), mode="replicate")
         agreement = {
-            name: float(_decibels(scene.disagreement(picture)).mean())
+            name: float(decibels(scene.disagreement(picture)).mean())
             for name, picture in (("before", bicubic), ("after", whole))
         }
         return RestorationReport(
@@ -255,11 +254,6 @@ def prompt_note(effect: float) -> str:
     if levels < VISIBLE_LEVELS:
         return f"the prompt has no visible effect ({levels:.2f} of 255)"
     return f"the prompt changes the picture by {levels:.1f} of 255"
-
-
-def _decibels(difference: Tensor) -> Tensor:
-    """PSNR `(B,)` of two pictures with this difference, peak 1, float64 on the CPU."""
-    return -10 * torch.log10(as_float64(difference).square().mean((1, 2, 3))).cpu()
 
 
 def _to(maps: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:

@@ -143,6 +143,10 @@ def test_agreement_is_up_to_the_noise():
     text = words.consistency_words(30.0, one, 0.0)
     assert "differs from your picture by 1.0 of 255 levels" in text
     assert "plain enlarging: 8.1" in text
+    text = words.consistency_words(30.0, one, 1 / 255, jpeg_quality=40)
+    assert "within the noise and JPEG damage: 1.0 of 255" in text
+    text = words.consistency_words(30.0, one, 0.0, jpeg_quality=40)
+    assert "(noise and JPEG damage explain 0.0;" in text
     exact = words.consistency_words(30.0, 80.0, 0.0)  # Rounding to 8 bits is no difference.
     assert "within the noise: 0.0 of 255" in exact
 

@@ -168,21 +168,28 @@ def jpeg_words(quality: float, error: float | None = None) -> str:
     return f"{name}: like JPEG quality {quality:.0f}{doubt}."
 
 
-def consistency_words(before_db: float, after_db: float, unexplained_std: float) -> str:
-    """The proof: blurred and shrunk again, the result must give the input back, up to its noise.
+def consistency_words(
+    before_db: float, after_db: float, unexplained_std: float, jpeg_quality: float = 100.0
+) -> str:
+    """The proof: blurred and shrunk again, the result must give the input back, up to its damage.
 
     Args:
         before_db: agreement of plain enlarging.
         after_db: agreement of the result.
         unexplained_std: what noise and JPEG may leave, 0..1 units.
+        jpeg_quality: 1..100; 100 means none.
     """
     left, plain = (255 * 10 ** (-decibels / 20) for decibels in (after_db, before_db))
     noise = 255 * unexplained_std
+    cause = "noise" if jpeg_quality > NO_JPEG_QUALITY else "noise and JPEG damage"
     start = "Damaged again in the measured way, the result"
     if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
-        return f"{start} agrees with your picture within the noise: {left:.1f} of 255 levels left."
+        return (
+            f"{start} agrees with your picture within the {cause}: {left:.1f} of 255 levels left."
+        )
+    verb = "explains" if cause == "noise" else "explain"
     return (
-        f"{start} differs from your picture by {left:.1f} of 255 levels (noise explains "
+        f"{start} differs from your picture by {left:.1f} of 255 levels ({cause} {verb} "
         f"{noise:.1f}; plain enlarging: {plain:.1f})."
     )
 

@@ -104,7 +104,8 @@ class Inspection:
             found.append(("Faithfulness", "Not measured: the result shows both pictures."))
         elif self.consistency_db:
             before, after = self.consistency_db["before"], self.consistency_db["after"]
-            said = words.consistency_words(before, after, self.unexplained_std)
+            left = (self.unexplained_std, self.jpeg_quality)
+            said = words.consistency_words(before, after, *left)
             found.append(("Faithfulness", said))
         return found
 
