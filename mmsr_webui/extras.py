@@ -114,7 +114,7 @@ def restore(pp: Any, chosen: dict[str, Any]) -> None:
         factor = max(1.0, float(chosen["longest_side"]) / max(image.size))
     preset = PRESETS.get(chosen["preset"])
     rgb, alpha = from_pillow(image)
-    with running_engine() as engine, host_progress() as progress:
+    with host_progress() as progress, running_engine() as engine:
         result = engine(
             rgb.to(engine.device),
             scale=whole_scale(factor),

@@ -57,6 +57,7 @@ def host_progress() -> Iterator[Callable[[Progress], None]]:
     before = (state.job_no, state.sampling_step, state.sampling_steps, state.textinfo)
     if state.job_count > 0 and state.job_no > 0 and not before[2]:
         state.job_no -= 1
+    state.textinfo = "MMSR: loading"
     last = time.monotonic()
 
     def report(event: Progress) -> None:

@@ -51,7 +51,7 @@ def _restored(img: Image.Image, preset_name: str | None, scale: float) -> Image.
 
     preset = PRESETS.get(str(preset_name), PRESETS[DEFAULT_PRESET])
     rgb, alpha = from_pillow(img)
-    with running_engine() as engine, host_progress() as progress:
+    with host_progress() as progress, running_engine() as engine:
         result = engine(
             rgb.to(engine.device),
             scale=whole_scale(scale),
