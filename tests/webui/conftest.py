@@ -1,4 +1,4 @@
-"""A real Forge for the tests in this folder: FORGE_PATH is a checkout, FORGE_PYTHON its interpreter.
+"""A real Forge for the tests in this folder: FORGE_PATH is a checkout, FORGE_PYTHON its Python.
 
 docs/webui.md says how to make one.
 """

@@ -137,6 +137,26 @@ def test_extras_after_hires_fix_and_the_other_way_round(webui, photo):
     assert np.array_equal(pixels(first), pixels(webui.extra(photo, upscaling_resize=2)))
 
 
+def through_extras(webui, image: Image.Image, **controls) -> dict:
+    """A picture through the Extras tab's scripts, with the controls of ours (see probe/)."""
+    return webui.post("/probe/extras", {"image": encoded(image), "controls": controls})
+
+
+def test_the_controls_of_extras_do_what_they_say(webui, photo):
+    off = through_extras(webui, photo)
+    assert np.array_equal(pixels(decoded(off["image"])), pixels(photo))
+    made = through_extras(webui, photo, enable=True, scale=1.5, show_blur=True)
+    assert decoded(made["image"]).size == (60, 48)
+    assert len(made["extras"]) == 1
+    assert "px of the result" in made["info"]["MMSR"]
+    sized = through_extras(webui, photo, enable=True, longest_side=100)
+    assert max(decoded(sized["image"]).size) == 100
+    told = through_extras(webui, photo, enable=True, noise=20.0, jpeg_quality=100, blur=1.0)
+    assert "noise 20.0" in told["info"]["MMSR"]
+    kept = through_extras(webui, photo, enable=True, noise=20.0, denoise=0.0)
+    assert not np.array_equal(pixels(decoded(told["image"])), pixels(decoded(kept["image"])))
+
+
 def test_nothing_went_wrong_on_the_way(webui):
     assert "MMSR could not restore" not in webui.log
     assert "Error running process_before_every_sampling" not in webui.log

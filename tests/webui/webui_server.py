@@ -40,6 +40,7 @@ def copy_clone(extensions: Path) -> Path:
             shutil.copytree(source, target / name, ignore=skip)
         else:
             shutil.copy(source, target / name)
+    shutil.copytree(ROOT / "tests" / "webui" / "probe", extensions / "probe", ignore=skip)
     return target
 
 
@@ -81,7 +82,9 @@ class WebuiServer:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         command = [self.python, "launch.py", *FLAGS, "--port", str(self.port)]
-        command += ["--data-dir", str(self.base), *([] if self.page else ["--nowebui"])]
+        # With a data folder elsewhere, the page may not read the host's own scripts unless told.
+        page = ["--gradio-allowed-path", str(self.forge)] if self.page else ["--nowebui"]
+        command += ["--data-dir", str(self.base), *page]
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
         environment.pop("PYTHONPATH", None)
         with open(self.base / "log.txt", "w", encoding="utf-8") as log:
