@@ -71,7 +71,7 @@ def estimate_text(estimate: DegradationEstimate) -> str:
     return (
         f"blur: mean {float(blur.mean()):.2f} px, from {float(blur.min()):.2f} to "
         f"{float(blur.max()):.2f} px (standard deviation, in pixels of the result)\n"
-        f"{damage_words(noise, quality, expected_errors(estimate.damage))}"
+        f"{damage_words(noise, quality, expected_errors(estimate))}"
         + "".join(f"\n{note}" for note in estimate.notes)
     )
 

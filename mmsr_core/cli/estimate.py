@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         "blur_sigma_px": {"min": low, "mean": mean, "max": high},
         "noise_std": noise_std,
         "jpeg_quality": jpeg_quality,
-        "errors": expected_errors(estimate.damage),
+        "errors": expected_errors(estimate),
         "notes": list(estimate.notes),
         "iterations": args.iterations,
         "gamma": args.gamma,
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         print(f"{args.input} -> {args.output}")
         print(f"  blur (std) {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")
-        errors = expected_errors(estimate.damage)
+        errors = expected_errors(estimate)
         print(f"  {damage_words(noise_std, jpeg_quality, errors)}")
         for note in estimate.notes:
             print(f"  {note}")

@@ -220,17 +220,24 @@ def blur_range_px(field: KernelField) -> dict[str, float]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def expected_errors(damage: DamageMaps | None) -> dict[str, float]:
-    """`RestorationReport.errors`."""
-    if damage is None:
+def expected_errors(estimate: DegradationEstimate) -> dict[str, float]:
+    """`RestorationReport.errors`: of what was measured, not of what the user or the file stated."""
+    if estimate.damage is None:
         return {}
-    whole = damage.whole()
+    whole = estimate.damage.whole()
     noise = whole.noise_error_share * (whole.noise_std + NOISE_FLOOR)
     found = {
         "noise_std": noise,
         "jpeg_quality": whole.jpeg_quality_error,
         "blur": whole.blur_error_share,
     }
+    used = {
+        "noise_std": (estimate.noise_std, whole.noise_std),
+        "jpeg_quality": (estimate.jpeg_quality, whole.jpeg_quality),
+    }
+    for name, (taken, measured) in used.items():
+        if not torch.allclose(taken.cpu().float(), measured.cpu().float(), rtol=1e-4, atol=0):
+            del found[name]
     return {name: round(float(value.mean()), 5) for name, value in found.items()}
 
 

@@ -232,7 +232,7 @@ class Sampler:
             blur_sigma_px=blur_range_px(scene.kernels),
             noise_std=round(float(estimate.noise_std.mean()), 5),
             jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),
-            errors=expected_errors(estimate.damage),
+            errors=expected_errors(estimate),
             unexplained_std=round(float(scene.unexplained_std.mean()), 5),
             modality_weights=mean_weights(weights),
             modality_weights_by_step=[mean_weights(maps) for maps in by_step],

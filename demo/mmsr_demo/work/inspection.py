@@ -217,7 +217,7 @@ def inspect_run(
         scale=scale or whole.scale,
         noise_std=float(estimate.noise_std[0]),
         jpeg_quality=float(estimate.jpeg_quality[0]),
-        errors=measured_errors(estimate),
+        errors=expected_errors(estimate),
         noise_255=noise,
         blur_px=blur,
         weights=tuple({name: _small(v) for name, v in step.items()} for step in weight_steps),
@@ -226,25 +226,6 @@ def inspect_run(
         prompt_mask=None if prompt_mask is None else _small(prompt_mask),
         shows_two=shows_two,
     )
-
-
-def measured_errors(estimate: DegradationEstimate) -> dict[str, float]:
-    """Expected errors of `noise_std` and `jpeg_quality`, unless the user or the file stated them.
-
-    Also left out where there is no damage estimator.
-    """
-    if estimate.damage is None:
-        return {}
-    whole, errors = estimate.damage.whole(), expected_errors(estimate.damage)
-    pairs = {
-        "noise_std": (estimate.noise_std, whole.noise_std),
-        "jpeg_quality": (estimate.jpeg_quality, whole.jpeg_quality),
-    }
-    return {
-        name: errors[name]
-        for name, (used, measured) in pairs.items()
-        if abs(float(used[0]) - float(measured[0])) <= 1e-4 * abs(float(measured[0]))
-    }
 
 
 def _small(weights: Tensor) -> Tensor:
