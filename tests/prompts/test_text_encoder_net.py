@@ -102,7 +102,8 @@ def test_every_parameter_is_used(net) -> None:
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(1))).sum().backward()
     idle = [k for k, p in net.named_parameters() if p.grad is None or not bool(p.grad.any())]
     net.zero_grad(set_to_none=True)
-    assert idle == []
+    # A softmax does not see what is added to all of its scores: that gradient is rounding, or 0.
+    assert set(idle) <= {"scores.bias"}
 
 
 def test_save_and_load(net, tmp_path) -> None:
