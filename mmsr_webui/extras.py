@@ -8,6 +8,8 @@ import gradio as gr
 from modules import errors, scripts_postprocessing
 from modules.ui_components import InputAccordion
 
+from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_PRESET, DEFAULT_STEPS, PRESETS
+
 from .engine import running_engine
 from .pictures import from_pillow, to_pillow
 from .progress import Interrupted, host_progress
@@ -16,15 +18,15 @@ from .sizes import whole_scale
 from .upscaler import like, result_text
 
 CUSTOM = "custom"
-PRESET_CHOICES = ("faithful", "balanced", "crisp", CUSTOM)
+PRESET_CHOICES = (*PRESETS, CUSTOM)
 CONSISTENCY = ("ibp", "cg", "off")
 DEFAULTS: dict[str, Any] = {
     "enable": False,
-    "preset": "balanced",
+    "preset": DEFAULT_PRESET,
     "scale": 1.0,
     "longest_side": 0,
-    "steps": 1,
-    "detail": 0.35,
+    "steps": DEFAULT_STEPS,
+    "detail": DEFAULT_DETAIL,
     "noise": -1.0,
     "jpeg_quality": 0,
     "blur": 0.0,
@@ -54,8 +56,8 @@ class RestorePostprocessing(scripts_postprocessing.ScriptPostprocessing):
                 jpeg = gr.Slider(0, 100, value=0, step=1, label="JPEG quality (0 measures)")
                 blur = gr.Slider(0, 4.5, value=0, step=0.1, label="Blur, px (0 measures)")
             with gr.Row():
-                steps = gr.Slider(0, 8, value=1, step=1, label="Steps (custom)")
-                detail = gr.Slider(0, 2, value=0.35, step=0.05, label="Detail (custom)")
+                steps = gr.Slider(0, 8, value=DEFAULT_STEPS, step=1, label="Steps (custom)")
+                detail = gr.Slider(0, 2, value=DEFAULT_DETAIL, step=0.05, label="Detail (custom)")
                 denoise = gr.Slider(0, 1, value=1, step=0.05, label="Denoise")
             with gr.Row():
                 consistency = gr.Radio(CONSISTENCY, value="ibp", label="Agreement with the input")
@@ -105,7 +107,6 @@ def with_defaults(given: dict[str, Any]) -> dict[str, Any]:
 def restore(pp: Any, chosen: dict[str, Any]) -> None:
     """Run the engine on `pp.image`, and put report and maps where the host shows them."""
     from mmsr_core.pipeline import Overrides
-    from mmsr_core.types import PRESETS
     from mmsr_core.visualize import kernel_map
 
     image = pp.image

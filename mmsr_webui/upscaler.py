@@ -8,13 +8,13 @@ from modules import errors, shared
 from modules.upscaler import Upscaler, UpscalerData
 from PIL import Image
 
+from mmsr_core.types import DEFAULT_PRESET, PRESETS
+
 from .engine import running_engine
 from .pictures import from_pillow, to_pillow
 from .progress import Interrupted, host_progress, stopped
 from .settings import setting
 from .sizes import whole_scale
-
-PRESETS = ("faithful", "balanced", "crisp")
 
 
 class UpscalerMMSR(Upscaler):
@@ -47,8 +47,6 @@ class UpscalerMMSR(Upscaler):
 
 
 def _restored(img: Image.Image, preset_name: str | None, scale: float) -> Image.Image:
-    from mmsr_core.types import DEFAULT_PRESET, PRESETS
-
     preset = PRESETS.get(str(preset_name), PRESETS[DEFAULT_PRESET])
     rgb, alpha = from_pillow(img)
     with host_progress() as progress, running_engine() as engine:

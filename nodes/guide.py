@@ -136,7 +136,8 @@ class GuideModelNode(io.ComfyNode):
 
         picture = split_image(image)
         pipeline = acquire(mmsr_model, picture.size, scale)
-        progress = HostProgress(picture.batch)
+        quick = mode == MODES[1] and strength > 0
+        progress = HostProgress(2 if quick else 1)  # runs, each of the whole batch
         with host_names():
             if degradation is None:
                 estimate = pipeline.estimate_degradation(
@@ -148,9 +149,9 @@ class GuideModelNode(io.ComfyNode):
             else:
                 estimate = _only(degradation)
             restored = None
-            if mode == MODES[1] and strength > 0:
+            if quick:
                 conditioning = pipeline.fuse_modalities(picture.rgb, estimate)
-                made = pipeline.sample(conditioning, steps=0, progress=progress.item(0))
+                made = pipeline.sample(conditioning, steps=0, progress=progress.item(1))
                 restored = made.images
             allowed = None if mask is None else mask_to_map(mask, picture.size)
             guide = MeasuredGuide(picture.rgb, estimate, strength, allowed, check_interrupted)

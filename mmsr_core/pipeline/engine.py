@@ -438,8 +438,9 @@ class MMSREngine:
         picture = inputs.check_picture("lr", lr)
         given = inputs.check_picture("prior", prior)
         scale = prior_scale(picture, given)
-        measuring, restoring = halves(progress)
+        restoring = progress
         if estimate is None:
+            measuring, restoring = halves(progress)
             estimate = self.estimate_degradation(
                 picture, scale, overrides=overrides, tile=tile, progress=measuring
             )

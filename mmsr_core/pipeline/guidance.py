@@ -5,7 +5,7 @@ picture that agrees with the input through the measured kernels, and encoded aga
 difference of the two encodings is added, so that what the autoencoder loses cancels. No gradient
 goes through the networks.
 
-Sources: DiffPIR (arXiv 2305.08995, eq. 12) for the step and its weight, LATINO (arXiv 2503.12615)
+Sources: DiffPIR (arXiv 2305.08995) for the step and its weight, LATINO (arXiv 2503.12615)
 for latents.
 """
 
@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import conjugate_gradient_from, doubt_variance, jpeg_error_std
+from ..degradation import conjugate_gradient_from, doubt_variance
 from ..errors import InputError, ShapeError
 from . import inputs
 from .results import DegradationEstimate
+from .scene import DENSE_LR_PIXELS
 
 PICTURE_STD = 0.25
 """Uncertainty of a picture predicted from pure noise, 0..1 units: the contrast of pictures."""
 LEAST_STD = 0.1
 """The same at the end of the sampling, as `conjugate_gradient` has it."""
-_DENSE_LR_PIXELS = 192 * 192
 _CG_ITERATIONS = 5
 
 
@@ -84,9 +84,8 @@ class MeasuredGuide:
         self.mask = None
         if mask is not None:
             self.mask = inputs.check_mask("mask", mask, self.lr.shape[0], self.size)
-        self._field = checked.kernel_field.expanded(_DENSE_LR_PIXELS)
-        noise = torch.hypot(checked.noise_std, jpeg_error_std(checked.jpeg_quality))
-        self._noise = noise.to(self.lr).expand(self.lr.shape[0])
+        self._field = checked.kernel_field.expanded(DENSE_LR_PIXELS)
+        self._noise = checked.unexplained_std.to(self.lr).expand(self.lr.shape[0])
         self._callback = callback
 
     @property

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import conjugate_gradient, degrade_canvas, jpeg_error_std
+from ..degradation import conjugate_gradient, degrade_canvas
 from ..errors import InputError, ShapeError
 from ..image import register, resize_bicubic, smooth
 from ..precision import as_float64
@@ -160,7 +160,7 @@ def combine_prior(
     coarse = smooth(added, FINE_STD_PX)
     result = mean + fine_weight * (added - coarse) + coarse_weight * coarse
     weight = (fine_weight + coarse_weight) / 2
-    noise = torch.hypot(estimate.noise_std, jpeg_error_std(estimate.jpeg_quality)).to(mean)
+    noise = estimate.unexplained_std.to(mean)
     held = 2 * trust - 1
     if held > 0:
         agreeing = conjugate_gradient(result.clone(), lr, field, _CG_ITERATIONS, noise)

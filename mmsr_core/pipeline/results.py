@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..degradation import NO_JPEG_QUALITY, KernelField
+from ..degradation import NO_JPEG_QUALITY, KernelField, jpeg_error_std
 from ..models.damage_estimator import NOISE_FLOOR, DamageMaps
 
 AGREEMENT_MARGIN = 1.2
@@ -38,6 +38,11 @@ class DegradationEstimate:
     damage: DamageMaps | None = None
     """Noise, JPEG damage and blur at every place of the picture, with the error of each; None where
     the weights have no damage estimator, or nothing was measured."""
+
+    @property
+    def unexplained_std(self) -> Tensor:
+        """Std `(B,)` of what blur does not explain in the input: noise and JPEG, 0..1 units."""
+        return torch.hypot(self.noise_std, jpeg_error_std(self.jpeg_quality))
 
     def to(self, device: torch.device | str) -> DegradationEstimate:
         """The same estimate on `device`."""

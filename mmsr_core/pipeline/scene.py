@@ -14,7 +14,6 @@ from ..degradation import (
     KernelField,
     MotionBlur,
     degrade_canvas,
-    jpeg_error_std,
     redo_motion,
     sart_weights,
     undo_motion,
@@ -225,8 +224,8 @@ class Scene:
 
     @property
     def unexplained_std(self) -> Tensor:
-        """Std `(B,)` of what blur does not explain in the input: noise and JPEG, 0..1 units."""
-        return torch.hypot(self.estimate.noise_std, jpeg_error_std(self.estimate.jpeg_quality))
+        """See `DegradationEstimate.unexplained_std`."""
+        return self.estimate.unexplained_std
 
     def picture(self, canvas: Tensor) -> Tensor:
         """The picture's part of a canvas."""
