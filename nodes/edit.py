@@ -137,7 +137,8 @@ class EditKernelFieldNode(io.ComfyNode):
             if mask is not None:
                 lr_pixels = mask_to_map(mask, (field.height, field.width))
                 where = pick(lr_pixels, index, count, "mask")
-            items.append(replace(estimate, kernel_field=edit_field(field, edit, where)))
+            edited = edit_field(field, edit, where)
+            items.append(replace(estimate, kernel_field=edited, kernels_given=True))
         return degradation_result(DegradationBatch(tuple(items)), picture)
 
 

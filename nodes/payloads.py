@@ -56,7 +56,8 @@ class DegradationBatch:
 
     def with_field(self, field: KernelField) -> DegradationBatch:
         """The same noise, JPEG quality and depth of each picture, with one blur for all."""
-        return DegradationBatch(tuple(replace(item, kernel_field=field) for item in self.items))
+        given = {"kernel_field": field, "kernels_given": True}
+        return DegradationBatch(tuple(replace(item, **given) for item in self.items))
 
 
 @dataclass(frozen=True)

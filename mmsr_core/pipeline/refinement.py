@@ -179,7 +179,10 @@ class Refinement:
             old = adopt_basis(self._initial, scene.basis, scene.lr.device)
             field = _blend(field, old, self._gamma)
         self._initial = field
-        scene.measure(replace(fresh, kernel_field=field if self._known is None else self._known))
+        if self._known is None:
+            scene.measure(replace(fresh, kernel_field=field))
+        else:
+            scene.measure(replace(fresh, kernel_field=self._known, kernels_given=True))
 
     def _with_damage(self, estimate: DegradationEstimate) -> DegradationEstimate:
         """The estimate with noise and JPEG quality as measured apart, or as the caller has them."""

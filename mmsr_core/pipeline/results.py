@@ -38,6 +38,8 @@ class DegradationEstimate:
     damage: DamageMaps | None = None
     """Noise, JPEG damage and blur at every place of the picture, with the error of each; None where
     the weights have no damage estimator, or nothing was measured."""
+    kernels_given: bool = False
+    """Whether the caller stated or edited the kernels: no error is claimed for them."""
 
     @property
     def unexplained_std(self) -> Tensor:
@@ -243,6 +245,8 @@ def expected_errors(estimate: DegradationEstimate) -> dict[str, float]:
     for name, (taken, measured) in used.items():
         if not torch.allclose(taken.cpu().float(), measured.cpu().float(), rtol=1e-4, atol=0):
             del found[name]
+    if estimate.kernels_given:
+        del found["blur"]
     return {name: round(float(value.mean()), 5) for name, value in found.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -120,14 +121,14 @@ class Scene:
     def measure(self, estimate: DegradationEstimate) -> None:
         """Take over what is known of the degradation."""
         field = adopt_basis(estimate.kernel_field, self.basis, self.lr.device)
-        self._estimate = DegradationEstimate(
-            field,
-            None if estimate.inverse_depth is None else estimate.inverse_depth.to(self.lr),
-            estimate.noise_std.to(self.lr).expand(self.lr.shape[0]),
-            estimate.jpeg_quality.to(self.lr).expand(self.lr.shape[0]),
-            estimate.notes,
-            estimate.stage_seconds,
-            None if estimate.damage is None else estimate.damage.to(self.lr.device),
+        depth, damage = estimate.inverse_depth, estimate.damage
+        self._estimate = replace(
+            estimate,
+            kernel_field=field,
+            inverse_depth=None if depth is None else depth.to(self.lr),
+            noise_std=estimate.noise_std.to(self.lr).expand(self.lr.shape[0]),
+            jpeg_quality=estimate.jpeg_quality.to(self.lr).expand(self.lr.shape[0]),
+            damage=None if damage is None else damage.to(self.lr.device),
         )
         self.told_noise_std = self._estimate.noise_std
         for name in ("kernels", "codes", "sart_weights"):

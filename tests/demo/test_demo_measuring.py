@@ -124,10 +124,10 @@ def test_noise_and_blur_are_kept_by_place_with_their_errors(tmp_path):
     said = dict(seen.sentences())
     assert "give or take" in said["Noise"]
     assert said["Compression"].endswith("like JPEG quality 70, give or take 1.")
-    assert set(seen.numbers()["give_or_take"]) == {"noise_std_255", "jpeg_quality"}
+    assert set(seen.numbers()["give_or_take"]) == {"noise_std_255", "jpeg_quality", "blur_px"}
     # Stated by the user or the file: no doubt is claimed.
     stated = replace(given, jpeg_quality=torch.tensor([90.0]))
-    assert set(inspect_run(picture(40, 64), stated, tmp_path).errors) == {"noise_std"}
+    assert set(inspect_run(picture(40, 64), stated, tmp_path).errors) == {"noise_std", "blur"}
 
 
 def test_without_a_damage_estimator_no_doubt_is_claimed(tmp_path):

@@ -162,7 +162,7 @@ def test_what_is_stated_takes_the_place_of_what_is_measured(client, demo_picture
 
     report, chosen, plain = made()
     assert chosen["noise_255"] is chosen["jpeg_quality"] is chosen["blur_px"] is None
-    assert set(report["measured"]["give_or_take"]) == {"noise_std_255", "jpeg_quality"}
+    assert set(report["measured"]["give_or_take"]) == {"noise_std_255", "jpeg_quality", "blur_px"}
     report, chosen, stated = made(noise_255=12, jpeg_quality=40, blur_px=1.5)
     assert report["noise_std"] * 255 == pytest.approx(12, abs=0.01)
     assert report["jpeg_quality"] == 40

@@ -21,3 +21,9 @@ def test_stated_numbers_have_none(pipe, picture) -> None:
     one = pipe(lr, scale=4, steps=0, overrides=Overrides(noise_std=0.05)).report
     assert "noise_std" not in one.errors
     assert "jpeg_quality" in one.errors
+
+
+def test_a_stated_blur_has_none(pipe, picture) -> None:
+    lr = picture(20, 24)
+    assert "blur" in pipe(lr, scale=2, steps=0).report.errors
+    assert "blur" not in pipe(lr, scale=2, steps=0, blur_sigma_px=1.5).report.errors

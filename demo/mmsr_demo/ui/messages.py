@@ -87,17 +87,20 @@ def summarise_blur(width_px: Tensor, scale: int) -> BlurSummary:
     return BlurSummary(level, max(_PLACES, key=fit), mean, high, low)
 
 
-def blur_words(width_px: Tensor, scale: int) -> str:
+def blur_words(width_px: Tensor, scale: int, error: float | None = None) -> str:
     """The blur in one sentence, such as "Soft towards the right edge: about 2.4 px".
 
     Args:
         width_px: `(h,w)` blur width in px of the result.
         scale: SR factor the widths belong to.
+        error: expected relative error of an even blur's width; None where it is not known.
     """
     blur = summarise_blur(width_px, scale)
     if not blur.place:
+        doubt = "" if error is None else f", give or take {error * blur.mean_px:.1f} px"
         return (
-            f"{blur.level.capitalize()} everywhere: the blur is about {blur.mean_px:.1f} px wide."
+            f"{blur.level.capitalize()} everywhere: the blur is about {blur.mean_px:.1f} px "
+            f"wide{doubt}."
         )
     worst = next(name for bound, name in _LEVELS if blur.widest_px / scale < bound)
     word = "Softest" if worst == "sharp" else worst.capitalize()

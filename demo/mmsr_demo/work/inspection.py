@@ -46,8 +46,8 @@ class Inspection:
     noise_std: float
     jpeg_quality: float
     errors: dict[str, float]
-    """Expected errors of `noise_std` and `jpeg_quality`, by these names, where they were measured
-    with them."""
+    """Expected errors of `noise_std` and `jpeg_quality`, and of the blur's width as a share of it
+    (`blur`), by these names, where they were measured with them."""
     noise_255: Tensor | None
     """`(h'',w'')` noise at every place, of 255; None where it was not measured by place."""
     blur_px: Tensor | None
@@ -94,7 +94,8 @@ class Inspection:
         """(subject, finding) in words, most important first."""
         moments = self.field.moments()
         smear = words.smear_words(moments.blur_sigma_px[0].cpu(), moments.angle_rad[0].cpu())
-        found = [("Sharpness", words.blur_words(self.width_px, self.scale))]
+        blur = words.blur_words(self.width_px, self.scale, self.errors.get("blur"))
+        found = [("Sharpness", blur)]
         if smear:
             found.append(("Movement", smear))
         found.append(("Noise", words.noise_words(self.noise_std, self.errors.get("noise_std"))))
@@ -126,7 +127,9 @@ class Inspection:
             "give_or_take": {
                 name: round(self.errors[error] * unit, 2)
                 for name, error, unit in (
-                    ("noise_std_255", "noise_std", 255), ("jpeg_quality", "jpeg_quality", 1),
+                    ("noise_std_255", "noise_std", 255),
+                    ("jpeg_quality", "jpeg_quality", 1),
+                    ("blur_px", "blur", blur.mean_px),
                 )
                 if error in self.errors
             },
