@@ -17,7 +17,7 @@ SOURCES = {"mmsr_core": "mmsr_core", "mmsr_demo": "demo/mmsr_demo", "nodes": "no
 
 # A part of the library may import those with a smaller number, and itself.
 LAYER = {
-    "errors": 0, "types": 0, "precision": 0,
+    "errors": 0, "types": 0, "precision": 0, "memory": 0,
     "optional": 1,
     "image": 1, "tiling": 1,
     "degradation": 2, "diffusion": 2,

@@ -3,6 +3,7 @@
 from .basis import KernelBasis
 from .edit import KernelEdit, edit_field, scale_kernels
 from .field import KernelField, KernelMoments, constant_kernel_field
+from .field_operator import FieldOperator, consistency_db, cut_negligible, decibels, degrade_canvas
 from .jpeg import NO_JPEG_QUALITY, jpeg, jpeg_error_std
 from .kernels import (
     KERNEL_RADIUS,
@@ -23,15 +24,10 @@ from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
 from .shrinkage import relative_variances, shrink_codes
 from .solvers import (
-    add_adjoint_canvas,
     back_project,
     conjugate_gradient,
     conjugate_gradient_from,
-    consistency_db,
-    decibels,
-    degrade_canvas,
     doubt_variance,
-    sart_weights,
     signal_gain,
 )
 from .synthesis.first_order import (
@@ -51,6 +47,7 @@ __all__ = [
     "KERNEL_SIZE",
     "KERNEL_TAPS",
     "NO_JPEG_QUALITY",
+    "FieldOperator",
     "KernelBasis",
     "KernelEdit",
     "KernelField",
@@ -60,7 +57,6 @@ __all__ = [
     "SecondOrderConfig",
     "Synthesis",
     "SynthesisConfig",
-    "add_adjoint_canvas",
     "add_damage",
     "add_gaussian_noise",
     "add_poisson_noise",
@@ -73,6 +69,7 @@ __all__ = [
     "conjugate_gradient_from",
     "consistency_db",
     "constant_kernel_field",
+    "cut_negligible",
     "decibels",
     "degrade",
     "degrade_canvas",
@@ -92,7 +89,6 @@ __all__ = [
     "relative_variances",
     "resize_kernel",
     "sample_kernels",
-    "sart_weights",
     "scale_kernels",
     "shrink_codes",
     "sigma_range_px",

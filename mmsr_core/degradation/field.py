@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,22 +121,38 @@ class KernelField:
         """Kernels `(B,441,h',w')`, float32, of a window of LR pixels (by default all)."""
         rows, cols = rows or slice(None), cols or slice(None)
         if self.basis is not None:
-            return self._spread(self.basis.decode, rows, cols)
+            return self._spread(self._decoded(rows, cols), rows, cols)
         part = self.data[..., rows, cols].float()
         # Rounding to fp16 in a file moves the sum of a kernel by up to 1e-3: put it back to 1.
         return part / part.sum(1, keepdim=True) if self.data.dtype == torch.float16 else part
 
-    def _spread(self, decode: Callable[[Tensor], Tensor], rows: slice, cols: slice) -> Tensor:
-        """Decode the blocks that a window touches, and repeat each over its LR pixels."""
+    def _decoded(self, rows: slice, cols: slice) -> Tensor:
+        """Kernels of the blocks that a window of LR pixels touches."""
+        assert self.basis is not None
+        return self.basis.decode(self.block_codes(rows, cols))
+
+    def block_codes(self, rows: slice, cols: slice) -> Tensor:
+        """Codes `(B,R,h'',w'')`, float32, of the blocks that a window of LR pixels touches."""
+        down, across = self._blocks(rows, cols)
+        return self.data[..., down, across].float()
+
+    def _blocks(self, rows: slice, cols: slice) -> tuple[slice, slice]:
+        """The blocks that a window of LR pixels touches."""
+        spans = []
+        for span, length in ((rows, self.height), (cols, self.width)):
+            start, stop, _ = span.indices(length)
+            spans.append(slice(start // self.block, -(-stop // self.block)))
+        return spans[0], spans[1]
+
+    def _spread(self, made: Tensor, rows: slice, cols: slice) -> Tensor:
+        """Repeat what was made for each block of a window over its LR pixels."""
         if self.block == 1:
-            return decode(self.data[..., rows, cols].float())
-        spans = [range(*s.indices(n)) for s, n in ((rows, self.height), (cols, self.width))]
-        first = [span.start // self.block for span in spans]
-        last = [-(-span.stop // self.block) for span in spans]
-        made = decode(self.data[..., first[0] : last[0], first[1] : last[1]].float())
-        for dim, span, low in zip((-2, -1), spans, first, strict=True):
-            index = torch.arange(span.start, span.stop, device=made.device) // self.block - low
-            made = made.index_select(dim, index)
+            return made
+        low = [span.start for span in self._blocks(rows, cols)]
+        spans = [range(*rows.indices(self.height)), range(*cols.indices(self.width))]
+        for dim, span, first in zip((-2, -1), spans, low, strict=True):
+            index = torch.arange(span.start, span.stop, device=made.device)
+            made = made.index_select(dim, index // self.block - first)
         return made
 
     def codes(self, basis: KernelBasis, rank: int | None = None) -> Tensor:
@@ -175,15 +191,6 @@ class KernelField:
         size = (self.height, self.width)
         return KernelField(data, self.scale, basis, block=self.block, size=size, checked=True)
 
-    def expanded(self, max_lr_pixels: int) -> KernelField:
-        """The same field, stored densely if it has at most `max_lr_pixels` LR pixels a picture.
-
-        Decoding codes again for every pass of an iteration costs more than the pass.
-        """
-        if self.basis is None or self.height * self.width > max_lr_pixels:
-            return self
-        return KernelField(self.dense(), self.scale, None, checked=True)
-
     def item(self, index: int) -> KernelField:
         """The field of one picture of the batch."""
         return self.stored_as(self.data[index : index + 1], self.basis)
@@ -199,12 +206,15 @@ class KernelField:
 
     def moments(self) -> KernelMoments:
         """Width, direction and displacement of every kernel, computed window by window."""
-        shape = (self.batch, 5, self.height, self.width)
-        out = self.data.new_empty(shape, dtype=torch.float32)
         x, y = window_offsets_px(self.scale, self.data.device)
         powers = torch.stack((x, y, x * x, y * y, x * y))
-        for rows, cols, part in self.windows():
-            out[..., rows, cols] = torch.einsum("pk,bkhw->bphw", powers, part.float())
+        shape = (self.batch, 5, *self.data.shape[-2:])
+        out = self.data.new_empty(shape, dtype=torch.float32)
+        for rows, cols in self._spans(_WINDOW * self.block):
+            part = self.dense(rows, cols) if self.basis is None else self._decoded(rows, cols)
+            down, across = self._blocks(rows, cols)
+            out[..., down, across] = torch.einsum("pk,bkhw->bphw", powers, part.float())
+        out = self._spread(out, slice(None), slice(None))
         mx, my, xx, yy, xy = out.unbind(1)
         xx, yy, xy = xx - mx * mx, yy - my * my, xy - mx * my
         mid, half = (xx + yy) / 2, torch.sqrt(((xx - yy) / 2) ** 2 + xy**2)

@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..image.luma import luminance
+from ..precision import as_float64
 from .field import KernelField, constant_kernel_field
+from .field_operator import degrade_canvas
 from .kernels import motion_kernels
-from .solvers import conjugate_gradient_from, degrade_canvas
+from .solvers import conjugate_gradient_from
 
 LENGTHS_PX = (4.5, 20.0)
 """Motions that are looked for; a longer one does not fit the window of the kernels."""
@@ -58,12 +60,12 @@ def find_motion(picture: Tensor) -> MotionBlur | None:
         return None
     rows, cols = (min(side, _LARGEST_SIDE) for side in (height, width))
     top, left = (height - rows) // 2, (width - cols) // 2
-    grey = luminance(picture[..., top : top + rows, left : left + cols])[0, 0].cpu().double()
+    grey = as_float64(luminance(picture[..., top : top + rows, left : left + cols]))[0, 0]
     if float(grey.std()) < 1e-3:
         return None
     cepstrum = F.avg_pool2d(_cepstrum(grey)[None, None], 3, 1, 1)[0, 0]
-    down = (torch.arange(rows) - rows // 2)[:, None].double()
-    across = (torch.arange(cols) - cols // 2).double()
+    down = (torch.arange(rows, device=grey.device) - rows // 2)[:, None].double()
+    across = (torch.arange(cols, device=grey.device) - cols // 2).double()
     distance = torch.hypot(down, across)
     ring = (distance >= LENGTHS_PX[0]) & (distance <= LENGTHS_PX[1])
     place = int(torch.where(ring, cepstrum, math.inf).argmin())
@@ -86,17 +88,16 @@ def _smoothness_ratio(grey: Tensor, angle_rad: float) -> float:
 def _cepstrum(grey: Tensor) -> Tensor:
     """`(h,w)` to `(h,w)`, the origin in the middle; what all directions share is taken off."""
     rows, cols = grey.shape
-    taper = torch.hann_window(rows, dtype=grey.dtype)[:, None] * torch.hann_window(
-        cols, dtype=grey.dtype
-    )
+    kind = {"dtype": grey.dtype, "device": grey.device}
+    taper = torch.hann_window(rows, **kind)[:, None] * torch.hann_window(cols, **kind)
     power = torch.fft.fft2((grey - grey.mean()) * taper).abs().square()
     logarithm = torch.log(power + 1e-4 * power.median() + 1e-12)
     radius = torch.hypot(
-        torch.fft.fftfreq(rows, dtype=grey.dtype)[:, None],
-        torch.fft.fftfreq(cols, dtype=grey.dtype),
+        torch.fft.fftfreq(rows, **kind)[:, None],
+        torch.fft.fftfreq(cols, **kind),
     )
     ring = (radius * _RINGS).long()
-    total = torch.zeros(int(ring.max()) + 1, dtype=grey.dtype)
+    total = torch.zeros(int(ring.max()) + 1, **kind)
     total = total.index_add(0, ring.flatten(), logarithm.flatten())
     mean = total / torch.bincount(ring.flatten()).clamp_min(1)
     flat = (logarithm - mean[ring]) * (radius < _BAND)

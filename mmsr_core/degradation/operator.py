@@ -1,31 +1,28 @@
 """The degradation operator `A` (blur by a kernel per LR pixel, then subsample) and its adjoint.
 
-Only the LR pixels are evaluated, which is scale^2 cheaper than blurring at HR. `A` never builds an
-unfolded image: the padded picture is split into its scale^2 phases once, and each of the 441 taps
-is then a contiguous multiply-add of an LR-sized slice (8 times faster than `unfold` on a CPU).
+Only the LR pixels are evaluated, which is scale^2 cheaper than blurring at HR. How the sums are
+made depends on the device: `tap_loop` on a CPU, `operator_triton` on CUDA, `unfolded` elsewhere.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from .kernels import KERNEL_RADIUS, KERNEL_SIZE, KERNEL_TAPS, check_scale
+from . import tap_loop, unfolded
+from .kernels import KERNEL_RADIUS, KERNEL_TAPS, check_scale
 
 
-@lru_cache(maxsize=8)
-def _taps(scale: int) -> tuple[tuple[int, int, int, int], ...]:
-    """For each tap: its phase (row, column) and its offset in LR pixels (row, column)."""
-    span = range(KERNEL_SIZE)
-    return tuple((i % scale, j % scale, i // scale, j // scale) for i in span for j in span)
+def window_length(lr_pixels: int, scale: int, block: int = 1) -> int:
+    """HR pixels that the windows of so many neighbouring LR pixels cover.
 
-
-def window_length(lr_pixels: int, scale: int) -> int:
-    """HR pixels that the windows of so many neighbouring LR pixels cover, a multiple of scale."""
-    return scale * (lr_pixels - 1 + -(-KERNEL_SIZE // scale))
+    A multiple of `scale * block`; `lr_pixels` is one of `block`.
+    """
+    return scale * (lr_pixels + block * tap_loop.padding_blocks(scale, block))
 
 
 def window_start(lr_pixel: int, scale: int) -> int:
@@ -48,42 +45,37 @@ def reflect_indices(
     return torch.where(index >= size, period - index, index)
 
 
-def _phases(padded: Tensor, scale: int) -> Tensor:
-    """`(B,C,s*H,s*W)` to `(s,s,B,C,H,W)`, contiguous."""
-    b, c, height, width = padded.shape
-    split = padded.reshape(b, c, height // scale, scale, width // scale, scale)
-    return split.permute(3, 5, 0, 1, 2, 4).contiguous()
+@lru_cache(maxsize=1)
+def _has_triton() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("triton") is not None
+
+
+def _sums(tensor: Tensor) -> ModuleType:
+    """The module whose `gather` and `scatter` suit this tensor's device and dtype."""
+    if tensor.device.type == "cpu":
+        return tap_loop
+    if tensor.device.type == "cuda" and tensor.dtype == torch.float32 and _has_triton():
+        from . import operator_triton
+
+        return operator_triton
+    return unfolded
 
 
 def gather_lr_pixels(padded: Tensor, kernels: Tensor, scale: int) -> Tensor:
     """`A` on a picture that is already padded: `(B,C,s*(h-1+n),...)` to `(B,C,h,w)`."""
-    h, w = kernels.shape[-2:]
-    phases = _phases(padded, scale)
-    out = torch.zeros((*padded.shape[:2], h, w), dtype=padded.dtype, device=padded.device)
-    for tap, (pi, pj, oi, oj) in enumerate(_taps(scale)):
-        out.addcmul_(phases[pi, pj][..., oi : oi + h, oj : oj + w], kernels[:, tap : tap + 1])
-    return out
+    return _sums(padded).gather(padded, kernels, scale)
 
 
 def scatter_lr_pixels(lr_pixels: Tensor, kernels: Tensor, scale: int) -> Tensor:
     """Adjoint of `gather_lr_pixels`: `(B,C,h,w)` to the padded size."""
-    b, c, h, w = lr_pixels.shape
-    extra = -(-KERNEL_SIZE // scale) - 1
-    phases = lr_pixels.new_zeros((scale, scale, b, c, h + extra, w + extra))
-    for tap, (pi, pj, oi, oj) in enumerate(_taps(scale)):
-        phases[pi, pj][..., oi : oi + h, oj : oj + w].addcmul_(lr_pixels, kernels[:, tap : tap + 1])
-    joined = phases.permute(2, 3, 4, 0, 5, 1)
-    return joined.reshape(b, c, (h + extra) * scale, (w + extra) * scale)
+    return _sums(lr_pixels).scatter(lr_pixels, kernels, scale)
 
 
 def _kernel_gradient(padded: Tensor, grad: Tensor, scale: int) -> Tensor:
-    h, w = grad.shape[-2:]
-    phases = _phases(padded, scale)
-    slices = [
-        (phases[pi, pj][..., oi : oi + h, oj : oj + w] * grad).sum(1)
-        for pi, pj, oi, oj in _taps(scale)
-    ]
-    return torch.stack(slices, 1)
+    sums = tap_loop if padded.device.type == "cpu" else unfolded
+    return sums.kernel_gradient(padded, grad, scale)
 
 
 class _Gather(torch.autograd.Function):
@@ -204,19 +196,25 @@ def adjoint(lr: Tensor, kernels: Tensor, scale: int) -> Tensor:
     return add_window(out, padded, 0, 0, scale)
 
 
-def _reach(first: int, length: int, scale: int, size: int) -> tuple[Tensor, int, int]:
+@lru_cache(maxsize=256)
+def _reach(
+    first: int, length: int, scale: int, size: int, device: torch.device
+) -> tuple[Tensor, int, int]:
     """Reflected indices of a window, relative to the span `low..high` of the canvas it touches."""
-    index = reflect_indices(window_start(first, scale), length, size)
-    low, high = int(index.min()), int(index.max()) + 1
-    return index - low, low, high
+    with torch.inference_mode(False):  # kept, and perhaps used where a gradient is wanted
+        index = reflect_indices(window_start(first, scale), length, size)
+        low, high = int(index.min()), int(index.max()) + 1
+        return (index - low).to(device), low, high
 
 
-def pad_window(hr: Tensor, row: int, h: int, col: int, w: int, scale: int) -> Tensor:
+def pad_window(
+    hr: Tensor, row: int, h: int, col: int, w: int, scale: int, block: int = 1
+) -> Tensor:
     """The padded HR window that the LR pixels `row..row+h-1`, `col..col+w-1` look at."""
-    rows, top, bottom = _reach(row, window_length(h, scale), scale, hr.shape[-2])
-    cols, left, right = _reach(col, window_length(w, scale), scale, hr.shape[-1])
-    part = hr[..., top:bottom, left:right].index_select(-2, rows.to(hr.device))
-    return part.index_select(-1, cols.to(hr.device))
+    (height, width), device = hr.shape[-2:], hr.device
+    rows, top, bottom = _reach(row, window_length(h, scale, block), scale, height, device)
+    cols, left, right = _reach(col, window_length(w, scale, block), scale, width, device)
+    return hr[..., top:bottom, left:right].index_select(-2, rows).index_select(-1, cols)
 
 
 def add_window(out: Tensor, padded: Tensor, row: int, col: int, scale: int) -> Tensor:
@@ -224,12 +222,13 @@ def add_window(out: Tensor, padded: Tensor, row: int, col: int, scale: int) -> T
 
     In place, unless a gradient is wanted.
     """
-    rows, top, bottom = _reach(row, padded.shape[-2], scale, out.shape[-2])
-    cols, left, right = _reach(col, padded.shape[-1], scale, out.shape[-1])
+    (height, width), device = out.shape[-2:], out.device
+    rows, top, bottom = _reach(row, padded.shape[-2], scale, height, device)
+    cols, left, right = _reach(col, padded.shape[-1], scale, width, device)
     tall = padded.new_zeros((*padded.shape[:2], bottom - top, padded.shape[-1]))
-    tall = tall.index_add(-2, rows.to(out.device), padded)
+    tall = tall.index_add(-2, rows, padded)
     both = padded.new_zeros((*tall.shape[:-1], right - left))
-    both = both.index_add(-1, cols.to(out.device), tall)
+    both = both.index_add(-1, cols, tall)
     if out.requires_grad or both.requires_grad:
         margins = (left, out.shape[-1] - right, top, out.shape[-2] - bottom)
         return out + torch.nn.functional.pad(both, margins)

@@ -21,13 +21,14 @@ DEPTH_KNOTS = 6
 """Knots of the piecewise linear function of depth that the codes are fitted to."""
 _RIDGE = 1e-3
 """Added to the mean squares of the features: steadies a depth that has few values."""
+_GROUP_VALUES = 1 << 21
 EXPLAINED_SHARE = 0.2
 """For what depth explains the constant is smaller by this factor (chosen by hand among 0 to 1)."""
 
 
 @dataclass(frozen=True)
 class _Regression:
-    """Codes `(B,R,n)` by depth: made for one code at a time, since a field may be large."""
+    """Codes `(B,R,n)` by depth: made for a few codes at a time, since a field may be large."""
 
     mean: Tensor
     """`(B,R)`."""
@@ -36,11 +37,17 @@ class _Regression:
     weights: Tensor
     """`(B,K,R)`."""
 
-    def parts(self, flat: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """One of the codes `(B,R,n)` as a sum: mean `(B,1)`, explained and rest `(B,n)`."""
-        mean = self.mean[:, index : index + 1]
-        explained = torch.einsum("bkn,bk->bn", self.features, self.weights[..., index])
-        return mean, explained, flat[:, index] - mean - explained
+    def parts(self, flat: Tensor, some: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Some of the codes `(B,R,n)` as a sum: mean `(B,r,1)`, explained and rest `(B,r,n)`."""
+        mean = self.mean[:, some, None]
+        explained = torch.einsum("bkn,bkr->brn", self.features, self.weights[..., some])
+        return mean, explained, flat[:, some] - mean - explained
+
+
+def _groups(flat: Tensor) -> list[slice]:
+    """The codes in groups: few of a large field at a time, for memory."""
+    count = max(1, _GROUP_VALUES // flat.shape[-1])
+    return [slice(at, at + count) for at in range(0, flat.shape[1], count)]
 
 
 def _regress(flat: Tensor, depth: Tensor | None) -> _Regression:
@@ -65,10 +72,11 @@ def _regress(flat: Tensor, depth: Tensor | None) -> _Regression:
 
 def _variances(flat: Tensor, basis: KernelBasis, fit: _Regression) -> tuple[Tensor, Tensor]:
     explained, rest = flat.new_zeros(flat.shape[0]), flat.new_zeros(flat.shape[0])
-    for index, spread in enumerate(basis.spread.tolist()):
-        _, by_depth, left = fit.parts(flat, index)
-        explained += spread**2 * by_depth.square().mean(1)
-        rest += spread**2 * left.square().mean(1)
+    for some in _groups(flat):
+        _, by_depth, left = fit.parts(flat, some)
+        energy = basis.spread[some].square()
+        explained += by_depth.square().mean(2) @ energy
+        rest += left.square().mean(2) @ energy
     mean_kernel = basis.mean + (fit.mean * basis.spread) @ basis.components
     energy = mean_kernel.square().sum(1).clamp_min(1e-12)
     return explained / energy, rest / energy
@@ -112,10 +120,10 @@ def shrink_codes(
     flat = codes.flatten(2)
     fit = _regress(flat, depth)
     by_depth, rest = _variances(flat, basis, fit)
-    keep_depth = (by_depth / (by_depth + EXPLAINED_SHARE * amount))[:, None]
-    keep_rest = (rest / (rest + amount))[:, None]
-    for index in range(codes.shape[1]):
-        mean, explained, left = fit.parts(flat, index)
+    keep_depth = (by_depth / (by_depth + EXPLAINED_SHARE * amount))[:, None, None]
+    keep_rest = (rest / (rest + amount))[:, None, None]
+    for some in _groups(flat):
+        mean, explained, left = fit.parts(flat, some)
         made = mean + keep_depth * explained + keep_rest * left
-        codes[:, index] = made.view_as(codes[:, index])
+        codes[:, some] = made.view_as(codes[:, some])
     return codes

@@ -1,8 +1,7 @@
 """Agreement with the input: back-projection (SART) and conjugate gradient on whole canvases.
 
-Everything walks over windows of LR pixels, so dense kernels exist for one window at a time, and the
-result does not depend on the windows: `A` is evaluated on the whole canvas, then `A^T` is added to
-it.
+`A` is evaluated on the whole canvas, then `A^T` is added to it (`FieldOperator`), so the result
+does not depend on windows.
 
 SART (Andersen & Kak 1984; convergence: Jiang & Wang 2003): `x <- x + A^T D^-1 (y - A x)` with
 `D = diag(A A^T 1)`. A and A^T are non-negative, so `D^-1 A A^T` is row-stochastic, its spectrum
@@ -11,16 +10,12 @@ lies in [0, 1], and no step size has to be guessed for any kernel or scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import ShapeError
 from ..precision import as_float64
-from .field import KernelField
-from .operator import add_window, gather_lr_pixels, pad_window, scatter_lr_pixels, window_length
+from .field_operator import Callback, Kernels, as_operator, no_callback
 
 _GAIN_RADIUS = 3  # LR px; the residual's local energy is measured over 7x7 LR pixels
 _NOISE_MARGIN = 1.25
@@ -28,73 +23,6 @@ _NOISE_MARGIN = 1.25
 KERNEL_ERROR = 0.3
 """How far off an estimated kernel is: the part of a picture's own detail that a residual has for
 this reason alone. Chosen on pictures of real cameras (docs/method.md)."""
-
-
-Callback = Callable[[], None]
-"""Called after every window of LR pixels. It may raise, to end a long computation."""
-
-
-def _nothing() -> None:
-    return None
-
-
-def _windows(
-    field: KernelField, size: int, callback: Callback
-) -> Iterator[tuple[int, int, Tensor]]:
-    for rows, cols, kernels in field.windows(size):
-        yield rows.start, cols.start, kernels
-        callback()
-
-
-def degrade_canvas(
-    hr: Tensor, field: KernelField, window: int = 128, callback: Callback = _nothing
-) -> Tensor:
-    """`A hr` in bounded memory: `(B,C,H,W)` to `(B,C,h,w)`."""
-    expected = (field.height * field.scale, field.width * field.scale)
-    if hr.ndim != 4 or hr.shape[-2:] != expected:
-        raise ShapeError("hr", f"(B,C,{expected[0]},{expected[1]})", hr.shape)
-    out = hr.new_empty((*hr.shape[:2], field.height, field.width))
-    for row, col, kernels in _windows(field, window, callback):
-        h, w = kernels.shape[-2:]
-        padded = pad_window(hr, row, h, col, w, field.scale)
-        out[..., row : row + h, col : col + w] = gather_lr_pixels(padded, kernels, field.scale)
-    return out
-
-
-def add_adjoint_canvas(
-    canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128, callback: Callback = _nothing
-) -> Tensor:
-    """`canvas += A^T lr` in bounded memory, in place; returns the canvas."""
-    for row, col, kernels in _windows(field, window, callback):
-        h, w = kernels.shape[-2:]
-        lr_pixels = lr[..., row : row + h, col : col + w].contiguous()
-        add_window(
-            canvas, scatter_lr_pixels(lr_pixels, kernels, field.scale), row, col, field.scale
-        )
-    return canvas
-
-
-def sart_weights(field: KernelField, window: int = 128) -> Tensor:
-    """`D = A A^T 1`, `(B,1,h,w)`: what one SART step divides by. Always positive.
-
-    `A^T 1` is made for each window with the LR pixels around it that reach it, not for the canvas.
-    """
-    scale = field.scale
-    reach = -(-window_length(1, scale) // scale)
-    ones = field.data.new_empty((field.batch, 1, field.height, field.width), dtype=torch.float32)
-    for rows, cols, kernels in field.windows(window):
-        r0, c0 = max(0, rows.start - 2 * reach), max(0, cols.start - 2 * reach)
-        r1 = min(field.height, rows.stop + 2 * reach)
-        c1 = min(field.width, cols.stop + 2 * reach)
-        around = field.dense(slice(r0, r1), slice(c0, c1))
-        # A window's own border reflects where the canvas does not; `2 * reach` LR pixels hide that.
-        total = around.new_zeros((field.batch, 1, (r1 - r0) * scale, (c1 - c0) * scale))
-        lr_pixels = around.new_ones((field.batch, 1, r1 - r0, c1 - c0))
-        add_window(total, scatter_lr_pixels(lr_pixels, around, scale), 0, 0, scale)
-        h, w = kernels.shape[-2:]
-        padded = pad_window(total, rows.start - r0, h, cols.start - c0, w, scale)
-        ones[..., rows, cols] = gather_lr_pixels(padded, kernels, scale)
-    return ones
 
 
 def _local_energy(values: Tensor) -> Tensor:
@@ -132,24 +60,20 @@ def signal_gain(residual: Tensor, variance: Tensor) -> Tensor:
 def back_project(
     canvas: Tensor,
     lr: Tensor,
-    field: KernelField,
+    kernels: Kernels,
     iterations: int,
     noise_std: Tensor | None = None,
-    weights: Tensor | None = None,
-    window: int = 128,
-    callback: Callback = _nothing,
+    callback: Callback = no_callback,
 ) -> Tensor:
     """SART iterations on `canvas`, in place.
 
     Args:
         canvas: `(B,C,H,W)` picture to correct; it is overwritten.
         lr: `(B,C,h,w)` the input it has to agree with.
-        field: its kernels.
+        kernels: a field, or its operator.
         iterations: 0 or more.
         noise_std: `(B,)`, 0..1 units: the correction stops at the noise and at the kernels' own
             error (see `signal_gain`). None: the input is taken to be exact, and so the kernels.
-        weights: `sart_weights(field)`, where they are known already.
-        window: side of a window, LR pixels.
         callback: see `Callback`.
 
     Returns:
@@ -157,24 +81,23 @@ def back_project(
     """
     if iterations <= 0:
         return canvas
-    weights = sart_weights(field, window) if weights is None else weights
+    operator = as_operator(kernels)
     variance = None if noise_std is None else doubt_variance(lr, noise_std)
     for _ in range(iterations):
-        residual = lr - degrade_canvas(canvas, field, window, callback)
+        residual = lr - operator.degrade(canvas, callback)
         if variance is not None:
             residual = residual * signal_gain(residual, variance)
-        add_adjoint_canvas(canvas, residual / weights, field, window, callback)
+        operator.add_adjoint(canvas, residual / operator.row_sums, callback)
     return canvas
 
 
 def conjugate_gradient(
     canvas: Tensor,
     lr: Tensor,
-    field: KernelField,
+    kernels: Kernels,
     iterations: int,
     noise_std: Tensor | None = None,
-    window: int = 128,
-    callback: Callback = _nothing,
+    callback: Callback = no_callback,
 ) -> Tensor:
     """Nearest picture to `canvas` that agrees with `lr`: `min |x - canvas|^2 + |A x - y|^2 / lam`.
 
@@ -185,10 +108,9 @@ def conjugate_gradient(
     Args:
         canvas: `(B,C,H,W)`; it is overwritten. Two LR-sized and one HR-sized buffer are used.
         lr: `(B,C,h,w)`.
-        field: kernels.
+        kernels: a field, or its operator.
         iterations: number of CG steps, 0 or more.
         noise_std: `(B,)`, 0..1 units.
-        window: side of a window, LR pixels.
         callback: see `Callback`.
     """
     if iterations <= 0:
@@ -196,33 +118,29 @@ def conjugate_gradient(
     lam = lr.new_zeros((lr.shape[0], 1, 1, 1))
     if noise_std is not None:
         lam = 100 * doubt_variance(lr, noise_std)
-    return conjugate_gradient_from(
-        canvas, lr, field, iterations, lam.clamp_min(1e-4), window, callback
-    )
+    return conjugate_gradient_from(canvas, lr, kernels, iterations, lam.clamp_min(1e-4), callback)
 
 
 def conjugate_gradient_from(
     canvas: Tensor,
     lr: Tensor,
-    field: KernelField,
+    kernels: Kernels,
     iterations: int,
     damping: Tensor,
-    window: int = 128,
-    callback: Callback = _nothing,
+    callback: Callback = no_callback,
 ) -> Tensor:
     """`conjugate_gradient` with a given `lam`: `damping (B,1,1,1)` or `(B,1,h,w)`, above 0."""
-    lam = damping
+    operator, lam = as_operator(kernels), damping
 
     def normal(v: Tensor) -> Tensor:
-        lifted = add_adjoint_canvas(torch.zeros_like(canvas), v, field, window, callback)
-        return degrade_canvas(lifted, field, window, callback) + lam * v
+        lifted = operator.add_adjoint(torch.zeros_like(canvas), v, callback)
+        return operator.degrade(lifted, callback) + lam * v
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
-        # In float64 on the CPU (MPS has none), so that tiles do not change the steps.
-        product = (a * b).cpu().double().sum((1, 2, 3), keepdim=True)
-        return product.to(a.device, a.dtype)
+        # In float64, so that tiles do not change the steps.
+        return as_float64(a * b).sum((1, 2, 3), keepdim=True).to(a)
 
-    residual = lr - degrade_canvas(canvas, field, window)
+    residual = lr - operator.degrade(canvas, callback)
     solution, direction = torch.zeros_like(residual), residual.clone()
     energy = dot(residual, residual)
     for _ in range(iterations):
@@ -233,18 +151,4 @@ def conjugate_gradient_from(
         fresh = dot(residual, residual)
         direction = residual + (fresh / energy.clamp_min(1e-20)) * direction
         energy = fresh
-    return add_adjoint_canvas(canvas, solution, field, window)
-
-
-def consistency_db(canvas: Tensor, lr: Tensor, field: KernelField, window: int = 128) -> Tensor:
-    """PSNR of `A canvas` against `lr`, all channels, peak 1, not rounded.
-
-    Returns:
-        `(B,)` float64 on the CPU, dB; infinite when they agree exactly.
-    """
-    return decibels(as_float64(degrade_canvas(canvas, field, window)) - as_float64(lr))
-
-
-def decibels(difference: Tensor) -> Tensor:
-    """PSNR `(B,)` of two pictures `(B,C,h,w)` with this difference, peak 1, float64 on the CPU."""
-    return -10 * torch.log10(as_float64(difference).square().mean((1, 2, 3))).cpu()
+    return operator.add_adjoint(canvas, solution, callback)

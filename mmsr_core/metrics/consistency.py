@@ -11,9 +11,6 @@ from ..errors import ShapeError
 if TYPE_CHECKING:
     from ..degradation import KernelField
 
-_WINDOW = 128
-"""LR pixels along each side whose kernels are held densely at a time."""
-
 
 def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
     """PSNR in RGB between `degrade(sr, field)` and `lr`; nothing is rounded.
@@ -38,4 +35,4 @@ def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
                 f"(B,3,{size[0]},{size[1]}) for a field of {h}x{w} LR pixels at scale {scale}"
             )
             raise ShapeError(name, expected, tuple(value.shape))
-    return consistency_db(sr.detach().float(), lr, field.to(sr.device), _WINDOW)
+    return consistency_db(sr.detach().float(), lr, field.to(sr.device))

@@ -43,8 +43,8 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B,C,h,w)` to the same shape, zero mean and unit variance over C."""
-        centred = x - x.mean(1, keepdim=True)
-        return centred * torch.rsqrt(centred.square().mean(1, keepdim=True) + self.eps)
+        last = x.permute(0, 2, 3, 1)
+        return F.layer_norm(last, last.shape[-1:], eps=self.eps).permute(0, 3, 1, 2)
 
 
 class FeatureTransform(nn.Module):

@@ -58,8 +58,8 @@ def blur_statistics(lr: Tensor, windows: tuple[int, ...]) -> Tensor:
         levels.append(level)
     last = windows[-1]
     for side in windows[-2:]:
-        found.append(F.max_pool2d(logs, side, 1, side // 2) - levels[-1])
-    found.append(-F.max_pool2d(-logs, last, 1, last // 2) - levels[-1])
+        found.append(_highest(logs, side) - levels[-1])
+    found.append(-_highest(-logs, last) - levels[-1])
     return torch.cat((*found, *levels), 1)
 
 
@@ -104,7 +104,16 @@ def _checker(plane: Tensor) -> Tensor:
 
 
 def _mean(x: Tensor, side: int) -> Tensor:
-    return F.avg_pool2d(x, side, 1, side // 2, count_include_pad=False)
+    """Means over square windows, which end at the border: along the columns, then the rows."""
+    pad = side // 2
+    down = F.avg_pool2d(x, (side, 1), 1, (pad, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, side), 1, (0, pad), count_include_pad=False)
+
+
+def _highest(x: Tensor, side: int) -> Tensor:
+    """Maxima over the same windows."""
+    pad = side // 2
+    return F.max_pool2d(F.max_pool2d(x, (side, 1), 1, (pad, 0)), (1, side), 1, (0, pad))
 
 
 def _log(energy: Tensor) -> Tensor:

@@ -39,6 +39,57 @@ class KernelEstimatorOutput:
     """`(B,1,h,w)`: (100 - JPEG quality) / 100."""
 
 
+_CELL = 4
+"""LR pixels along each side of a cell of `StatisticsBranch`."""
+
+
+@dataclass(frozen=True)
+class KernelFeatures:
+    """What the heads of `KernelEstimator` read."""
+
+    body: Tensor
+    """`(B,C,h,w)` from the U-Net, at blocks of LR pixels."""
+    statistics: tuple[Tensor, Tensor] | None
+    """`(B,441,h',w')` logits and `(B,2,h',w')` damage at cells, which may reach over the body."""
+    block: int = 1
+    """LR pixels along each side of a block: 1, 2 or 4."""
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Cells by which the statistics reach over the body: top, bottom, left, right."""
+
+    def window(self, rows: slice, cols: slice) -> KernelFeatures:
+        """The features of a window of LR pixels that begins and ends with a cell."""
+        body = self.body
+        for dim, span in ((-2, rows), (-1, cols)):
+            body = body.narrow(dim, span.start // self.block, _length(span) // self.block)
+        if self.statistics is None:
+            return KernelFeatures(body, None, self.block)
+        shape = self.statistics[0].shape
+        margins: list[int] = []
+        spans: list[slice] = []
+        for span, count in ((rows, shape[-2]), (cols, shape[-1])):
+            start, stop = span.start // _CELL, span.stop // _CELL
+            low, high = max(0, start - 1), min(count, stop + 1)  # bilinear looks one cell away
+            margins += [start - low, high - stop]
+            spans.append(slice(low, high))
+        logits, damage = (part[..., spans[0], spans[1]] for part in self.statistics)
+        top, bottom, left, right = margins
+        return KernelFeatures(body, (logits, damage), self.block, (top, bottom, left, right))
+
+    def statistics_at_body(self) -> tuple[Tensor, Tensor] | None:
+        """The statistics at the places of the body, bilinearly."""
+        if self.statistics is None:
+            return None
+        top, _, left, _ = (margin * _CELL // self.block for margin in self.margins)
+        h, w = self.body.shape[-2:]
+        logits, damage = (_to_blocks(part, self.block) for part in self.statistics)
+        where = (..., slice(top, top + h), slice(left, left + w))
+        return logits[where], damage[where]
+
+
+def _length(span: slice) -> int:
+    return span.stop - span.start
+
+
 def _estimate(kernels: Tensor, damage: Tensor) -> KernelEstimatorOutput:
     """From kernels and the two outputs of the damage heads `(B,2,h,w)`."""
     noise, jpeg_damage = damage.chunk(2, 1)
@@ -118,9 +169,11 @@ def _start_smooth(last: nn.Module, amount: float) -> None:
         last.weight[:, index, 0, 0] = pattern.reshape(-1) * amount
 
 
-def _to_lr_pixels(cells: Tensor) -> Tensor:
-    """From the cells to the LR pixels, bilinearly."""
-    return F.interpolate(cells, scale_factor=4, mode="bilinear", align_corners=False)
+def _to_blocks(cells: Tensor, block: int) -> Tensor:
+    """From the cells of 4x4 LR pixels to blocks of 1, 2 or 4 LR pixels a side, bilinearly."""
+    if block == _CELL:
+        return cells
+    return F.interpolate(cells, scale_factor=_CELL // block, mode="bilinear", align_corners=False)
 
 
 class DepthAwareBlock(nn.Module):
@@ -301,6 +354,19 @@ class KernelEstimator(Network):
             scale: SR factor, 1..16 (kernels are in HR px).
             inverse_depth: `(B,1,h,w)`, 0..1, near = 1; None leaves depth out exactly.
         """
+        return self.read_out(self.features(lr, scale, inverse_depth))
+
+    def features(
+        self, lr: Tensor, scale: int, inverse_depth: Tensor | None = None, block: int = 1
+    ) -> KernelFeatures:
+        """What the heads read: `forward` without the 441 outputs, which cost the most memory.
+
+        Args:
+            lr: see `forward`.
+            scale: see `forward`.
+            inverse_depth: see `forward`.
+            block: 1, 2 or 4: means over blocks of so many LR pixels a side, for one kernel each.
+        """
         if lr.ndim != 4 or lr.shape[1] != 3 or lr.shape[-1] % 4 or lr.shape[-2] % 4:
             raise ShapeError("lr", "(B,3,h,w) with sides that are multiples of 4", lr.shape)
         x = self.conv_in(sharpness_evidence(lr, scale))
@@ -317,9 +383,16 @@ class KernelEstimator(Network):
             read = self.statistics(self.statistics.inputs(lr, scale))
         m = self.bottleneck(deep if read is None else deep + read[0], d2)
         l1 = self.decoder1(e1 + self.up1(m), d1)
-        features = self.decoder0(e0 + self.up0(l1), d0)
-        logits, damage = self.head(features).float(), self.damage(features).float()
+        body = self.decoder0(e0 + self.up0(l1), d0)
+        body = F.avg_pool2d(body, block) if block > 1 else body
+        return KernelFeatures(body, None if read is None else read[1:], block)
+
+    def read_out(self, features: KernelFeatures) -> KernelEstimatorOutput:
+        """The heads, at every place of the features' body."""
+        logits = self.head(features.body).float()
+        damage = self.damage(features.body).float()
+        read = features.statistics_at_body()
         if read is not None:
-            logits = logits + _to_lr_pixels(read[1])
-            damage = damage + _to_lr_pixels(read[2])
-        return _estimate(torch.softmax(logits, 1), damage)
+            logits, damage = logits + read[0], damage + read[1]
+        kernels = torch.softmax(logits.permute(0, 2, 3, 1), -1)  # much faster than over channels
+        return _estimate(kernels.permute(0, 3, 1, 2), damage)

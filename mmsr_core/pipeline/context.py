@@ -5,6 +5,7 @@ A run is a list of `Stage`s, which `RunContext.execute` counts and times. They w
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -31,7 +32,21 @@ if TYPE_CHECKING:
 
 UNITS = 100
 """Progress units of one stage."""
-_AUTO_CORE = {"cpu": 256, "mps": 256, "cuda": 512}
+CPU_CORE = 256
+"""Cells a side of the mean net's tiles: their features just fit a CPU's cache."""
+_GPU_BYTES_PER_CELL = 8192
+"""Of the hungriest network, its own tile's greater size included."""
+_GPU_CORES = (64, 768)
+
+
+def automatic_core(device: torch.device) -> int:
+    """Side of a tile, in cells: half of a GPU's free memory; on other devices one size."""
+    if device.type != "cuda":
+        return CPU_CORE
+    free, _ = torch.cuda.mem_get_info(device)
+    low, high = _GPU_CORES
+    side = math.isqrt(free // 2 // _GPU_BYTES_PER_CELL) // 16 * 16
+    return min(high, max(low, side))
 
 
 @dataclass(frozen=True)
@@ -71,7 +86,7 @@ class RunContext:
         self.networks = networks
         self.device = device
         self.dtype = dtype
-        self.tiles = TileRunner(tile or _AUTO_CORE.get(device.type, 256))
+        self.tiles = TileRunner(tile or automatic_core(device))
         self.seconds: dict[str, float] = {}
         self._remarks: list[str] = []
         self.preview: Callable[[], Tensor] | None = None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import NO_JPEG_QUALITY, degrade_canvas
+from ..degradation import NO_JPEG_QUALITY
 from ..models.damage_estimator import (
     BLUR_FLOOR_PX,
     CELL,
@@ -55,7 +55,8 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     result = result[..., :height, :width].clamp_(0, 1)
     damage = scene.estimate.damage
     if untouched and scene.scale == 1 and damage is not None:
-        result = torch.lerp(scene.given, result, _enlarged(damage_need(damage), (height, width)))
+        need = _enlarged(damage_need(damage), (height, width))
+        result = result.lerp_(scene.given, 1 - need)
     plain = scene.bicubic[..., :height, :width]
     if scene.scale != scene.given_scale:
         plain = F.interpolate(scene.given, size=(height, width), mode="bicubic")
@@ -66,9 +67,11 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     share = _rise(contrast * 255, FLAT_LEVELS)
     if bool((share < 1).any()):
         share = F.interpolate(share, size=(height, width), mode="bilinear")
-        result = torch.lerp(plain.clamp(0, 1), result, share)
-    grey = is_grey(scene.given).view(-1, 1, 1, 1)
-    return torch.where(grey, result.mean(1, keepdim=True), result)
+        result = result.lerp_(plain, 1 - share).clamp_(0, 1)
+    grey = is_grey(scene.given)
+    if bool(grey.any()):
+        result[grey] = result[grey].mean(1, keepdim=True)
+    return result
 
 
 def noise_to_tell(scene: Scene, mean: Tensor) -> Tensor:
@@ -87,7 +90,7 @@ def noise_to_tell(scene: Scene, mean: Tensor) -> Tensor:
     if damage is None:
         return noise
     even = weighed_std(damage.log_noise, damage.log_noise_error).to(noise) < EVEN
-    residual = scene.lr - degrade_canvas(mean, scene.kernels)
+    residual = scene.lr - scene.operator.degrade(mean)
     left = as_float64(residual).square().mean((1, 2, 3)).sqrt().to(noise)
     kept = even & (noise > LEAST_NOISE) & (left < KEPT_SHARE * noise)
     factor = (noise / left.clamp_min(1e-6)).clamp(1, MOST_TOLD)
@@ -126,14 +129,14 @@ def grain(scene: Scene, result: Tensor) -> Tensor:
     What the restored picture does not explain of the input, at most as strong as the measured noise
     (the rest is structure), enlarged so that its strength stays.
     """
-    residual = scene.lr - degrade_canvas(result, scene.kernels)
+    residual = scene.lr - scene.operator.degrade(result)
     side = _GRAIN_WINDOW
     energy = residual.square().mean(1, keepdim=True)
     energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)
     limit = scene.estimate.noise_std.view(-1, 1, 1, 1)
     residual = residual * (limit * energy.clamp_min(1e-12).rsqrt()).clamp(max=1)
     wide = F.interpolate(residual, size=tuple(result.shape[-2:]), mode="bicubic")
-    before, after = (x.cpu().double().std((1, 2, 3), keepdim=True) for x in (residual, wide))
+    before, after = (as_float64(x).std((1, 2, 3), keepdim=True) for x in (residual, wide))
     return wide * (before / after.clamp_min(1e-9)).to(wide)
 
 

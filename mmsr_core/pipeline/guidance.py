@@ -18,11 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import conjugate_gradient_from, doubt_variance
+from ..degradation import FieldOperator, conjugate_gradient_from, doubt_variance
 from ..errors import InputError, ShapeError
 from . import inputs
 from .results import DegradationEstimate
-from .scene import DENSE_LR_PIXELS
 
 PICTURE_STD = 0.25
 """Uncertainty of a picture predicted from pure noise, 0..1 units: the contrast of pictures."""
@@ -84,7 +83,8 @@ class MeasuredGuide:
         self.mask = None
         if mask is not None:
             self.mask = inputs.check_mask("mask", mask, self.lr.shape[0], self.size)
-        self._field = checked.kernel_field.expanded(DENSE_LR_PIXELS)
+        self._field = checked.kernel_field
+        self._operators: dict[int, FieldOperator] = {}
         self._noise = checked.unexplained_std.to(self.lr).expand(self.lr.shape[0])
         self._callback = callback
 
@@ -125,7 +125,7 @@ class MeasuredGuide:
                 conjugate_gradient_from(
                     images[index : index + 1].float().clone(),
                     lr,
-                    self._field.item(at if self._field.batch > 1 else 0),
+                    self._operator(at),
                     _CG_ITERATIONS,
                     damping.clamp_min(1e-4),
                     callback=self._callback,
@@ -191,7 +191,15 @@ class MeasuredGuide:
             mask = mask.unsqueeze(2)
         return self.strength * mask * step
 
+    def _operator(self, index: int) -> FieldOperator:
+        """The operator of one picture of the input: made once, for all steps."""
+        index = index if self._field.batch > 1 else 0
+        if index not in self._operators:
+            self._operators[index] = FieldOperator(self._field.item(index))
+        return self._operators[index]
+
     def _move_to(self, device: torch.device) -> None:
         if self.lr.device != device:
+            self._operators.clear()
             self.lr, self._noise = self.lr.to(device), self._noise.to(device)
             self._field = self._field.to(device)

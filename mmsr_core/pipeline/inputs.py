@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField, constant_kernel_field, isotropic_gaussian
+from ..degradation import KernelField, constant_kernel_field, cut_negligible, isotropic_gaussian
 from ..errors import InputError, ShapeError
 from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, PROMPT_DIM
 from .results import DegradationEstimate, Overrides
@@ -93,7 +93,7 @@ def check_blur(
     if kernel is not None:
         raise InputError("Give kernel or blur_sigma_px, not both.")
     check_number("blur_sigma_px", blur_sigma_px, 1e-3, MAX_BLUR_SIGMA_PX)
-    gaussian = isotropic_gaussian(blur_sigma_px, scale)
+    gaussian = cut_negligible(isotropic_gaussian(blur_sigma_px, scale).view(1, -1, 1, 1)).flatten()
     return constant_kernel_field(gaussian, lr.shape[-2], lr.shape[-1], scale)
 
 

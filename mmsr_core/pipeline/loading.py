@@ -76,10 +76,17 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
             raise InputError(f"dtype must be auto or one of {', '.join(_DTYPES)}, not {dtype!r}.")
         return _DTYPES[dtype]
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if _gpu_multiplies_bfloat16(device) else torch.float16
     if device.type == "cpu" and _cpu_multiplies_bfloat16():
         return torch.bfloat16
     return torch.float32
+
+
+def _gpu_multiplies_bfloat16(device: torch.device) -> bool:
+    """`torch.cuda.is_bf16_supported` counts emulation, and asks the current device only."""
+    if torch.version.hip is not None:
+        return torch.cuda.is_bf16_supported()
+    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _cpu_multiplies_bfloat16() -> bool:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import conjugate_gradient, degrade_canvas
+from ..degradation import FieldOperator, conjugate_gradient
 from ..errors import InputError, ShapeError
 from ..image import register, resize_bicubic, smooth
 from ..precision import as_float64
@@ -155,7 +155,8 @@ def combine_prior(
     placed, shift = register(given, mean)
     placed = placed + smooth(mean - placed, _CAST_STD_PX)
     added = placed - mean
-    left = lr - degrade_canvas(placed, field)
+    operator = FieldOperator(field)
+    left = lr - operator.degrade(placed)
     fine_weight, coarse_weight = _weights(added, left, trust)
     coarse = smooth(added, FINE_STD_PX)
     result = mean + fine_weight * (added - coarse) + coarse_weight * coarse
@@ -163,7 +164,7 @@ def combine_prior(
     noise = estimate.unexplained_std.to(mean)
     held = 2 * trust - 1
     if held > 0:
-        agreeing = conjugate_gradient(result.clone(), lr, field, _CG_ITERATIONS, noise)
+        agreeing = conjugate_gradient(result.clone(), lr, operator, _CG_ITERATIONS, noise)
         result = torch.lerp(result, agreeing, held)
     result = result.clamp_(0, 1)
     if trust > 0:
@@ -175,7 +176,7 @@ def combine_prior(
         result = torch.lerp(mean, result, allowed)
     pictures = {"mean": mean, "prior": given, "result": result}
     difference = {
-        name: float(as_float64(degrade_canvas(picture, field) - lr).square().mean().sqrt())
+        name: float(as_float64(operator.degrade(picture) - lr).square().mean().sqrt())
         for name, picture in pictures.items()
     }
     return PriorResult(result, weight, shift, difference, float(noise.mean()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import torch
@@ -24,7 +25,7 @@ from .results import (
 )
 from .scene import Scene
 from .second_sensor import SecondSensor
-from .stages import TiledDenoiser, restore_mean
+from .stages import TiledDenoiser, back_projected, restore_mean
 
 STEP_PROJECTIONS = 1
 """SART iterations after a step that is not the last."""
@@ -85,6 +86,7 @@ class Sampler:
         self._method = "off" if self._fused else consistency
         self._flow: RectifiedFlow | None = None
         self._denoising: TiledDenoiser | None = None
+        self._noise: Future[Tensor] | None = None
         self._mean = self._result = self._images = scene.lr
 
     @property
@@ -109,12 +111,18 @@ class Sampler:
 
     def _restore_mean(self) -> None:
         scene, net = self._scene, self._context.networks.mean_net
-        mean = restore_mean(self._context, scene)
+        if self._steps and scene.lr.device.type != "cpu":  # the CPU is idle now
+            shape = (*scene.lr.shape[:2], *scene.canvas_size)
+            pool = ThreadPoolExecutor(max_workers=1)
+            self._noise = pool.submit(seeded_noise, shape, self._seeds)
+            pool.shutdown(wait=False)
+        back = back_projected(self._context, scene)
+        mean = restore_mean(self._context, scene, back)
         if self._untouched:
             more = noise_to_tell(scene, scene.picture(mean))
             if bool((more > scene.told_noise_std).any()):
                 scene.told_noise_std = more
-                mean = restore_mean(self._context, scene)
+                mean = restore_mean(self._context, scene, back)
         self._keep(mean)
         said = scene.prompt is not None and scene.has("prompt")
         if said and not self._steps and not net.prompt_every and self._sensor is None:
@@ -132,7 +140,10 @@ class Sampler:
         net = self._context.networks.denoiser
         if self._flow is None or self._denoising is None:
             mean, guide = self._mean, None if self._sensor is None else self._sensor.canvas
-            noise = seeded_noise(mean.shape, self._seeds).to(mean.device)
+            if self._noise is None:
+                noise = seeded_noise(mean.shape, self._seeds)
+            else:
+                noise, self._noise = self._noise.result().to(mean.device), None
             self._flow = RectifiedFlow(mean, noise, float(net.config["sigma_s"]), self._times)
             self._denoising = TiledDenoiser(self._context, self._scene, mean, guide)
         if step == 0 and self._denoising.prompt_mask is not None:
@@ -152,7 +163,11 @@ class Sampler:
             changed = self._on_step(step, self._times[step], picture)
             if changed is not None:
                 picture.copy_(changed)
-        if not last and self._flow is not None:
+        if last:  # canvases that nothing needs any more
+            self._flow, self._mean = None, self._result
+            if self._denoising is not None:
+                self._denoising.release()
+        elif self._flow is not None:
             self._flow.advance(step, self._result)
 
     def _project(self, iterations: int) -> None:
@@ -163,15 +178,14 @@ class Sampler:
             back_project(
                 picture,
                 scene.lr,
-                scene.kernels,
+                scene.operator,
                 iterations,
                 noise,
-                weights=scene.sart_weights,
                 callback=check,
             )
         elif self._method == "cg":
             conjugate_gradient(
-                picture, scene.lr, scene.kernels, CG_ITERATIONS, noise, callback=check
+                picture, scene.lr, scene.operator, CG_ITERATIONS, noise, callback=check
             )
         self._context.show(picture)
 
@@ -190,7 +204,6 @@ class Sampler:
             device: where the results are wanted.
         """
         scene, maps = self._scene, self._denoising
-        self._flow = None  # frees a canvas
         images = self._images
         weights = {} if maps is None else maps.last_weights()
         by_step = () if maps is None else tuple(maps.steps)
@@ -216,7 +229,9 @@ class Sampler:
         estimate, (height, width) = scene.estimate, scene.wanted_size
         bicubic = scene.picture(scene.bicubic).clamp(0, 1)
         bottom, right = (w - i for w, i in zip(scene.size, images.shape[-2:], strict=True))
-        whole = F.pad(images, (0, right, 0, bottom), mode="replicate")
+        whole = images
+        if bottom or right:
+            whole = F.pad(images, (0, right, 0, bottom), mode="replicate")
         agreement = {
             name: float(decibels(scene.disagreement(picture)).mean())
             for name, picture in (("before", bicubic), ("after", whole))
@@ -229,7 +244,7 @@ class Sampler:
             seed=list(self._seeds),
             detail=self._detail,
             consistency_db={n: round(min(v, MAX_DB), 2) for n, v in agreement.items()},
-            blur_sigma_px=blur_range_px(scene.kernels),
+            blur_sigma_px=blur_range_px(estimate.kernel_field),
             noise_std=round(float(estimate.noise_std.mean()), 5),
             jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),
             errors=expected_errors(estimate),

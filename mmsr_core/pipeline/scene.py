@@ -11,12 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import (
+    FieldOperator,
     KernelBasis,
     KernelField,
     MotionBlur,
-    degrade_canvas,
     redo_motion,
-    sart_weights,
     undo_motion,
 )
 from ..tiling import Tile, enlarge_bicubic, grid_window
@@ -25,8 +24,6 @@ from .results import Conditioning, DegradationEstimate
 
 CANVAS_MULTIPLE = 16
 """HR canvases are padded to multiples of this, the denoiser's stride on the HR / 4 grid."""
-DENSE_LR_PIXELS = 192 * 192
-"""Kernel fields up to this size (65 MB) are expanded once; larger ones window by window."""
 
 
 class Scene:
@@ -131,7 +128,7 @@ class Scene:
             damage=None if damage is None else damage.to(self.lr.device),
         )
         self.told_noise_std = self._estimate.noise_std
-        for name in ("kernels", "codes", "sart_weights"):
+        for name in ("operator", "codes"):
             self.__dict__.pop(name, None)
 
     def take_back(self, motions: Mapping[int, MotionBlur], noise_std: Tensor) -> None:
@@ -197,9 +194,9 @@ class Scene:
         return enlarge_bicubic(self.lr, self.scale, self.canvas_size)
 
     @cached_property
-    def kernels(self) -> KernelField:
-        """The kernel field in the form that the operator walks over fastest."""
-        return self.estimate.kernel_field.expanded(DENSE_LR_PIXELS)
+    def operator(self) -> FieldOperator:
+        """The degradation operator of the kernels."""
+        return FieldOperator(self.estimate.kernel_field)
 
     @cached_property
     def codes(self) -> Tensor:
@@ -212,11 +209,6 @@ class Scene:
         """HR px from one code to the next: the scale times the block."""
         field = self.estimate.kernel_field
         return self.scale * (field.block if field.basis is self.basis else 1)
-
-    @cached_property
-    def sart_weights(self) -> Tensor:
-        """`degradation.sart_weights` of the kernels, `(B,1,h,w)`."""
-        return sart_weights(self.kernels)
 
     @property
     def depth(self) -> Tensor | None:
@@ -242,7 +234,7 @@ class Scene:
         Args:
             picture: `(B,3,H,W)` of `size`.
         """
-        made = self._on_given_grid(degrade_canvas(picture, self.kernels))
+        made = self._on_given_grid(self.operator.degrade(picture))
         if not self._motions:
             return self._input - made
         parts = list(made.split(1))

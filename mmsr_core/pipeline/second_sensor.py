@@ -95,7 +95,8 @@ def fit_guide(guide: Tensor, scene: Scene) -> Tensor:
 
 def clarity_of(scene: Scene) -> Tensor:
     """`clarity_map` of a measured scene."""
-    return clarity_map(scene.kernels, scene.estimate.noise_std, scene.estimate.jpeg_quality)
+    estimate = scene.estimate
+    return clarity_map(estimate.kernel_field, estimate.noise_std, estimate.jpeg_quality)
 
 
 def clarity_map(field: KernelField, noise_std: Tensor, jpeg_quality: Tensor) -> Tensor:

@@ -14,11 +14,17 @@ from ..degradation import KernelField, back_project, shrink_codes
 from ..models import DamageMaps, Denoiser, DenoiserOutput, condition_globals, whole_picture_damage
 from ..models.blocks import GRID
 from ..models.mean_net import BACK_PROJECTIONS
+from ..precision import as_float64
 from ..tiling import Span, Tile, grid_window
 from .context import RunContext
 from .results import DegradationEstimate
 from .scene import Scene
 
+DAMAGE_TILES, DKENET_TILES, DENOISER_TILES = 0.5, 1.5, 1.25
+"""Sides of these nets' tiles, in their own cells, in terms of the mean net's: the further a net
+looks, the larger the tile that costs least. Measured on a CPU, whose cache a tile should fit."""
+HEAD_ROWS = 64
+"""LR rows that DKENet's heads read at a time: 441 float32 values for each kernel, several times."""
 EFFECT_SIDE = 64
 """Grid cells a side of the window on which the effect of a prompt is measured."""
 STEP_MAP_SIDE = 256
@@ -43,7 +49,7 @@ def estimate_damage(context: RunContext, lr: Tensor) -> DamageMaps | None:
 
     halo = -(-net.receptive_radius // stride)
     rows, cols = maps.shape[-2:]
-    context.tiles.run(rows, cols, halo, 1, process, context.advance, divide=2)
+    context.tiles.run(rows, cols, halo, 1, process, context.advance, factor=DAMAGE_TILES)
     return DamageMaps.from_stacked(maps)
 
 
@@ -69,26 +75,31 @@ def estimate_kernels(
     height, width = picture.shape[-2:]
     block = max(1, GRID // scale)  # codes no denser than the grid of the networks
     codes = lr.new_empty((b, basis.rank, height // block, width // block))
-    damage = lr.new_empty((b, 2, height, width))
+    damage = lr.new_empty((b, 2, height // block, width // block))
 
     def process(tile: Tile) -> None:
         own_depth = None if padded_depth is None else padded_depth[tile.window]
         with context.autocast():
-            out = net(picture[tile.window], scale, own_depth)
-        made = basis.encode(out.kernels[tile.inner])
-        if block == 1:
-            codes[tile.core] = made
-        else:  # the mean of the codes is the code of the mean kernel
-            at = [slice(s.start // block, s.stop // block) for s in (tile.rows, tile.cols)]
-            codes[..., at[0], at[1]] = F.avg_pool2d(made, block)
-        damage[tile.core] = torch.cat((out.log_noise, out.jpeg_damage), 1)[tile.inner]
+            features = net.features(picture[tile.window], scale, own_depth, block)
+        left = tile.cols.inner
+        for top in range(tile.rows.start, tile.rows.stop, HEAD_ROWS):
+            rows = slice(top, min(top + HEAD_ROWS, tile.rows.stop))
+            inner = slice(rows.start - tile.rows.low, rows.stop - tile.rows.low)
+            with context.autocast():
+                out = net.read_out(features.window(inner, left))
+            at = (
+                ...,
+                slice(rows.start // block, rows.stop // block),
+                slice(tile.cols.start // block, tile.cols.stop // block),
+            )
+            codes[at] = basis.encode(out.kernels)
+            damage[at] = torch.cat((out.log_noise, out.jpeg_damage), 1)
 
-    # 441 float32 values a cell, several times over: smaller tiles than the other stages
-    context.tiles.run(
-        height, width, net.receptive_radius, stride, process, context.advance, divide=2
-    )
-    means = damage[..., :h, :w].cpu().double().mean((2, 3)).to(lr)  # MPS has no float64
-    codes = codes[..., : -(-h // block), : -(-w // block)]
+    halo = net.receptive_radius
+    context.tiles.run(height, width, halo, stride, process, context.advance, factor=DKENET_TILES)
+    down, across = -(-h // block), -(-w // block)
+    means = as_float64(damage[..., :down, :across]).mean((2, 3)).to(lr)
+    codes = codes[..., :down, :across]
     evidence = None
     if depth is not None:
         evidence = F.avg_pool2d(depth, block, ceil_mode=True).expand(b, -1, -1, -1)
@@ -98,20 +109,27 @@ def estimate_kernels(
     return DegradationEstimate(field, depth, noise_std, jpeg_quality)
 
 
-def restore_mean(context: RunContext, scene: Scene) -> Tensor:
-    """The mean net over the whole canvas: `(B,3,H',W')`, padded, not clamped."""
-    net, base = context.networks.mean_net, scene.bicubic
-    height, width = base.shape[-2:]
-    back = base.clone()
+def back_projected(context: RunContext, scene: Scene) -> Tensor:
+    """The second input of the mean net, a canvas: the bicubic one, made to agree with the input."""
+    back = scene.bicubic.clone()
     if scene.has("kernel"):
         back_project(
-            scene.picture(back),
-            scene.lr,
-            scene.kernels,
-            BACK_PROJECTIONS,
-            weights=scene.sart_weights,
-            callback=context.check,
+            scene.picture(back), scene.lr, scene.operator, BACK_PROJECTIONS, callback=context.check
         )
+    return back
+
+
+def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) -> Tensor:
+    """The mean net over the whole canvas: `(B,3,H',W')`, padded, not clamped.
+
+    Args:
+        context: the run.
+        scene: the measured picture.
+        back: `back_projected(context, scene)`, where it is there already.
+    """
+    net, base = context.networks.mean_net, scene.bicubic
+    height, width = base.shape[-2:]
+    back = back_projected(context, scene) if back is None else back
     out = torch.empty_like(base)
     conditions = condition_globals(scene.scale, scene.told_noise_std, scene.estimate.jpeg_quality)
     codes = scene.codes[:, : net.config["kernel_codes"]]
@@ -192,7 +210,9 @@ class TiledDenoiser:
 
         height, width = self._weights.shape[-2:]
         halo, stride = net.receptive_radius, net.total_stride
-        context.tiles.run(height, width, halo, stride, process, context.advance)
+        context.tiles.run(
+            height, width, halo, stride, process, context.advance, factor=DENOISER_TILES
+        )
         self.steps.append(self._by_name(_at_most(self._cropped(self._weights), STEP_MAP_SIDE)))
         return out
 
@@ -241,6 +261,10 @@ class TiledDenoiser:
         if scene.depth is None:
             raise RuntimeError(f"The modality {name} was used without its map.")
         return grid_window(scene.depth, scene.scale, tile)
+
+    def release(self) -> None:
+        """Let go of the canvases; what is known of the weights stays."""
+        self._mean, self._guide = self._mean.new_empty(0), None
 
     def last_weights(self) -> dict[str, Tensor]:
         """Weights `(B,1,H/4,W/4)` of each modality in use, at the last step."""

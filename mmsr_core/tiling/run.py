@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from ..errors import OutOfMemoryError
+from ..memory import return_free_memory
 from .plan import Tile, plan_tiles
 
 MIN_CORE = 16
@@ -35,7 +36,7 @@ class TileRunner:
         stride: int,
         process: Callable[[Tile], None],
         advance: Callable[[float], None] = lambda share: None,
-        divide: int = 1,
+        factor: float = 1,
     ) -> None:
         """Call `process` for every tile; it writes its core where it belongs.
 
@@ -47,14 +48,14 @@ class TileRunner:
             process: evaluates one tile. It may be called again for the same core after memory ran
                 out, with a smaller tile, so it must only overwrite its own core.
             advance: told the share of the canvas finished by each tile.
-            divide: for a stage that needs more memory a cell: its cores are this much smaller.
+            factor: the stage's cores are so many times the size of the run's.
 
         Raises:
             OutOfMemoryError: the smallest tile does not fit either.
         """
 
         def plan() -> list[Tile]:
-            return plan_tiles(height, width, max(MIN_CORE, self.core // divide), halo, stride)
+            return plan_tiles(height, width, max(MIN_CORE, int(self.core * factor)), halo, stride)
 
         pending = plan()
         area = height * width
@@ -73,6 +74,8 @@ class TileRunner:
                 pending = [t for t in plan() if _touches(t, pending)]
                 continue
             pending.pop(0)
+            if pending:
+                return_free_memory()
             rows, cols = tile.rows, tile.cols
             advance((rows.stop - rows.start) * (cols.stop - cols.start) / area)
 

@@ -25,7 +25,9 @@ def bicubic_window(lr: Tensor, scale: int, rows: Span, cols: Span) -> Tensor:
     return _enlarge(_enlarge(lr, scale, rows, 2), scale, cols, 3)
 
 
-def enlarge_bicubic(lr: Tensor, scale: int, size: tuple[int, int], core: int = 512) -> Tensor:
+def enlarge_bicubic(
+    lr: Tensor, scale: int, size: tuple[int, int], core: int | None = None
+) -> Tensor:
     """The bicubic enlargement of `lr` on a canvas `(B,C,*size)`, piece by piece.
 
     See `bicubic_window`.
@@ -34,8 +36,9 @@ def enlarge_bicubic(lr: Tensor, scale: int, size: tuple[int, int], core: int = 5
         lr: `(B,C,h,w)`.
         scale: SR factor.
         size: (height, width); beyond `(h,w) * scale` the border is repeated.
-        core: side of a piece, HR px.
+        core: side of a piece, HR px; by default 512 on a CPU, whose cache it fits.
     """
+    core = core or (512 if lr.device.type == "cpu" else 4096)
     out = lr.new_empty((*lr.shape[:2], *size))
     for tile in plan_tiles(*size, core, 0, 1):
         out[tile.core] = bicubic_window(lr, scale, tile.rows, tile.cols)

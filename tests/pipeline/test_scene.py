@@ -9,7 +9,6 @@ from torch.nn import functional as F
 from mmsr_core.degradation import (
     MotionBlur,
     constant_kernel_field,
-    degrade_canvas,
     isotropic_gaussian,
     redo_motion,
     undo_motion,
@@ -28,7 +27,7 @@ def measured(scene: Scene) -> Scene:
 def test_without_a_reduction_it_is_the_residual(pipe, picture) -> None:
     lr, result = picture(20, 24), picture(40, 48)
     scene = measured(Scene(lr, 2, pipe.networks.basis))
-    assert torch.equal(scene.disagreement(result), lr - degrade_canvas(result, scene.kernels))
+    assert torch.equal(scene.disagreement(result), lr - scene.operator.degrade(result))
 
 
 @pytest.mark.parametrize("size", [(24, 32), (21, 27)])

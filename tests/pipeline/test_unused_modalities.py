@@ -13,6 +13,7 @@ def calls(pipe):
     """Names of the parts that a block of code has run."""
     parts = {name: net for name, net in pipe.components.items() if net is not None}
     parts |= {f"expert {name}": net for name, net in pipe.denoiser.experts.items()}
+    parts["kernel_estimator"] = pipe.kernel_estimator.head  # a run reads it out itself
     seen: set[str] = set()
     with ExitStack() as stack:
         for name, net in parts.items():
