@@ -6,13 +6,14 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..mmsr_core.errors import InputError
 from ..mmsr_core.types import DEFAULT_TRUST
 from . import inputs
 from .convert import join_image, mask_to_map, pick, split_image
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show
 from .results import report_output
-from .runtime import HostProgress, acquire, host_names
+from .runtime import HostProgress, acquire, host_names, run_upscale_model
 from .views import headed, merge_views
 
 
@@ -37,6 +38,7 @@ class MergeUpscaleNode(io.ComfyNode):
                 inputs.image_input("The original picture, before any upscaling."),
                 io.Image.Input(
                     "upscaled",
+                    optional=True,
                     tooltip=(
                         "The same picture by any other upscaler, of any size. The result has the "
                         "nearest whole scale."
@@ -71,6 +73,14 @@ class MergeUpscaleNode(io.ComfyNode):
                 inputs.tile_input(),
                 inputs.known_noise_input(),
                 inputs.known_jpeg_input(),
+                io.UpscaleModel.Input(
+                    "upscale_model",
+                    optional=True,
+                    tooltip=(
+                        "In place of the upscaled picture: the model that makes it, from Load "
+                        "Upscale Model."
+                    ),
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -90,16 +100,23 @@ class MergeUpscaleNode(io.ComfyNode):
         cls,
         model: ModelHandle,
         image: Tensor,
-        upscaled: Tensor,
         trust: float,
+        upscaled: Tensor | None = None,
         degradation: DegradationBatch | None = None,
         mask: Tensor | None = None,
         tile: int = 0,
         noise: float = -1.0,
         jpeg_quality: int = 0,
+        upscale_model: object | None = None,
     ) -> io.NodeOutput:
         """Merge each picture of the batch."""
-        picture, other = split_image(image), split_image(upscaled, "upscaled").rgb
+        picture = split_image(image)
+        if (upscaled is None) == (upscale_model is None):
+            raise InputError("Connect either upscaled or upscale_model.")
+        if upscaled is not None:
+            other = split_image(upscaled, "upscaled").rgb
+        else:
+            other = run_upscale_model(upscale_model, picture.rgb)
         allowed = None if mask is None else mask_to_map(mask, (other.shape[-2], other.shape[-1]))
         scale = max(1, round(max(other.shape[-2:]) / max(picture.size)))
         pipeline = acquire(model, picture.size, scale)

@@ -175,6 +175,24 @@ def acquire(model: ModelHandle, size: tuple[int, int] = (1, 1), scale: int = 1) 
     return model.pipeline
 
 
+def run_upscale_model(model: Any, picture: Tensor) -> Tensor:
+    """What an UPSCALE_MODEL of the host makes of `picture (B,3,h,w)`, on its device."""
+    from ..mmsr_core.pipeline import PriorModel
+
+    device = host.get_torch_device()
+    patcher = getattr(model, "patcher", None)
+    if patcher is not None:  # newer hosts move it themselves
+        host.load_models_gpu([patcher])
+    else:
+        host.free_memory(host.module_size(model.model), device)
+        model.to(device)
+    try:
+        return PriorModel(model)(picture.to(device), check_interrupted).to(picture.device)
+    finally:
+        if patcher is None:
+            model.to("cpu")
+
+
 def _to_pil(picture: Tensor) -> Image.Image:
     values = picture.detach().to(device="cpu", dtype=torch.float32).clamp(0.0, 1.0)
     array = values.mul(255.0).round().to(torch.uint8).movedim(0, -1).contiguous().numpy()

@@ -7,10 +7,13 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import InputError
-from ..types import MODALITIES, SVKR_ROUNDS
+from ..types import DEFAULT_TRUST, MODALITIES, SVKR_ROUNDS
+
+if TYPE_CHECKING:
+    from ..image import TargetSize
 
 
 class UsageError(InputError):
@@ -86,6 +89,16 @@ def strength(text: str) -> tuple[str, float]:
     return name, number(0, 2)(value)
 
 
+def target_size(text: str) -> TargetSize:
+    """A size such as 4K, 3000, w3000, h2000, 12MP."""
+    from ..image import TargetSize
+
+    try:
+        return TargetSize.parse(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_scale(parser: argparse.ArgumentParser, meaning: str) -> None:
     """Adds `--scale`."""
     parser.add_argument(
@@ -114,6 +127,38 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         type=whole_number(1, 100),
         metavar="Q",
         help="known JPEG quality, 100 for none (default: from the file's tables, else measured)",
+    )
+
+
+def add_prior(group: argparse._ArgumentGroup) -> None:
+    """Adds `--prior`, `--prior-model` and `--trust`: another upscaler's picture."""
+    group.add_argument(
+        "--prior",
+        type=Path,
+        metavar="FILE|DIR",
+        help="the same picture by any other upscaler, or a folder of them, paired by name; it "
+        "sets the scale",
+    )
+    add_prior_model(group, "--prior")
+    group.add_argument(
+        "--trust",
+        type=number(0, 1),
+        metavar="T",
+        help=f"how far it is followed: 0 not at all, 1 wherever the input allows it "
+        f"(default {DEFAULT_TRUST})",
+    )
+
+
+def add_prior_model(
+    group: argparse.ArgumentParser | argparse._ArgumentGroup, instead_of: str
+) -> None:
+    """Adds `--prior-model`."""
+    group.add_argument(
+        "--prior-model",
+        type=Path,
+        metavar="FILE",
+        help=f"in place of {instead_of}: an upscale model (ESRGAN, SwinIR, ...: what spandrel "
+        "reads)",
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .arguments import add_common, add_scale, number, whole_number
-from .common import load_kernel, require_distinct
+from .common import load_kernel
+from .files import require_distinct
 
 if TYPE_CHECKING:
     from torch import Tensor

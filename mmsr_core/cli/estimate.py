@@ -14,9 +14,9 @@ from .common import (
     load_model,
     progress_bar,
     read_overrides,
-    require_distinct,
     write_json,
 )
+from .files import require_distinct
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:

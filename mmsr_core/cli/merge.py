@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +13,11 @@ from .arguments import (
     add_common,
     add_device_options,
     add_overrides,
+    add_prior_model,
     number,
 )
-from .common import (
-    collect_inputs,
-    load_model,
-    plan_outputs,
-    progress_bar,
-    read_overrides,
-    require_distinct,
-    save_like,
-    say_error,
-    write_json,
-)
+from .common import load_model, progress_bar, read_overrides, say_error, write_json
+from .files import add_file_options, plan_files, require_distinct, save_like
 
 if TYPE_CHECKING:
     from ..pipeline import MMSREngine, PriorModel, PriorResult
@@ -50,12 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="UPSCALED",
         help="the upscaled file, or a folder of them",
     )
-    parser.add_argument(
-        "--prior-model",
-        type=Path,
-        metavar="FILE",
-        help="in place of UPSCALED: an upscale model (ESRGAN, SwinIR, ...: what spandrel reads)",
-    )
+    add_prior_model(parser, "UPSCALED")
     parser.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="a file for one file, else a folder"
     )
@@ -73,16 +59,17 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what was found")
     add_overrides(parser)
     add_device_options(parser)
+    add_file_options(parser)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     if (args.upscaled is None) == (args.prior_model is None):
-        raise UsageError("Give either UPSCALED or --prior-model.")
-    inputs, batch = collect_inputs([args.input])
+        raise UsageError("Give either an upscaled picture or --prior-model.")
+    files = plan_files(args, [args.input])
+    inputs, outputs, batch = files.inputs, files.outputs, files.batch
     priors = [args.prior_model or _prior_of(path, args.upscaled, batch) for path in inputs]
-    outputs = plan_outputs(inputs, Path(args.output), batch, args.output.endswith(("/", os.sep)))
     _check_side_outputs(args, inputs, priors, outputs)
     merger = _Merger(args)
     reports: list[dict[str, Any]] = []
@@ -179,7 +166,7 @@ class _Merger:
                 tile=args.tile,
                 progress=progress,
             )
-        save_like(target, result.images, image)
+        save_like(args, target, result.images, image)
         if args.maps is not None:
             weight = result.weight_map.expand(-1, 3, -1, -1)
             save_image(_map_path(args.maps, target), weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,31 +12,30 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import ImageFileError, MMSRError
-from ..types import DEFAULT_PRESET, MAX_BLUR_SIGMA_PX, PRESETS
+from ..types import DEFAULT_PRESET, DEFAULT_TRUST, MAX_BLUR_SIGMA_PX, PRESETS
+from . import merge
 from .arguments import (
     UsageError,
     add_common,
     add_model_options,
     add_overrides,
-    add_scale,
+    add_prior,
     number,
     strength,
+    target_size,
     whole_number,
 )
 from .common import (
-    collect_inputs,
     load_depth,
     load_kernel,
     load_model,
-    plan_outputs,
     progress_bar,
     read_overrides,
-    require_distinct,
-    save_like,
     say_error,
     write_json,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
+from .files import Files, add_file_options, plan_files, require_distinct, save_like
 from .maps import check_map_names, write_maps
 from .processes import Processes
 
@@ -59,11 +58,23 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="a file for one file, else a folder"
     )
-    add_scale(parser, "how many times larger, 1 to 16")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--scale",
+        type=number(1, 16),
+        default=4,
+        metavar="N",
+        help="how many times larger, 1 to 16, such as 1.5 (default 4)",
+    )
+    size.add_argument(
+        "--size",
+        type=target_size,
+        metavar="SIZE",
+        help="size of the result: 4K, 3000 (longest side), w3000, h2000 or 12MP",
+    )
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        default=DEFAULT_PRESET,
         help=f"steps and detail together: faithful invents nothing (default {DEFAULT_PRESET})",
     )
     parser.add_argument(
@@ -82,6 +93,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--seed", type=whole_number(0, 2**63 - 1), default=0, metavar="N", help="default 0"
     )
     add_evidence(parser)
+    prior = parser.add_argument_group("another upscaler as a prior (as in `mmsr merge`)")
+    add_prior(prior)
     blur = parser.add_mutually_exclusive_group()
     blur.add_argument(
         "--kernel", type=Path, metavar="FILE", help="a known kernel field (.safetensors)"
@@ -123,24 +136,29 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--maps", type=Path, metavar="DIR", help="write pictures of the kernels, depth and weights"
     )
     add_model_options(parser)
+    add_file_options(parser)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
-    chosen = PRESETS[args.preset]
+    if args.prior is not None or args.prior_model is not None:
+        return merge.run(_merge_arguments(args))
+    if args.trust is not None:
+        raise UsageError("--trust needs --prior or --prior-model.")
+    chosen = PRESETS[args.preset or DEFAULT_PRESET]
     args.steps = chosen.steps if args.steps is None else args.steps
     args.detail = chosen.detail if args.detail is None else args.detail
     processes = Processes.started()
-    inputs, batch = collect_inputs([Path(text) for text in args.inputs])
+    files = plan_files(args, [Path(text) for text in args.inputs])
+    inputs, outputs, batch = files.inputs, files.outputs, files.batch
     check_evidence_options(args, len(inputs))
-    ends_open = args.output.endswith(("/", os.sep))
-    outputs = plan_outputs(inputs, Path(args.output), batch, ends_open)
     stems = [t.stem if batch else s.stem for s, t in zip(inputs, outputs, strict=True)]
     _check_side_outputs(args, inputs, outputs, stems)
     processes.gather([])  # all have listed the same files before the first result is written
     args.device = processes.device(args.device)
     jobs = processes.share(list(zip(inputs, outputs, stems, strict=True)))
+    started = time.perf_counter()
     results: list[_Result] = []
     for result in _run_jobs(args, jobs, batch):
         results.append(result)
@@ -153,8 +171,45 @@ def run(args: argparse.Namespace) -> int:
     if failed and processes.rank == 0:
         names = ", ".join(str(path) for path in failed)
         say_error(f"{len(failed)} of {len(inputs)} pictures failed: {names}")
+    told = len(failed) < len(inputs) or files.skipped or files.unread
+    if batch and told and processes.rank == 0 and not args.quiet:
+        print(_summary(files, len(failed), time.perf_counter() - started), flush=True)
     codes = {result.code for result in results}
     return 1 if 1 in codes else max(codes, default=0)
+
+
+def _summary(files: Files, failed: int, seconds: float) -> str:
+    """One line at the end of a batch; nothing is passed over in silence."""
+    parts = [f"{len(files.inputs) - failed} done"]
+    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{files.skipped} had a result already"] if files.skipped else []
+    text = f"{', '.join(parts)}, in {seconds:.0f} s"
+    if files.unread:
+        names = ", ".join(path.name for path in files.unread)
+        text += f"; not read, as their format is not known here: {names}"
+    return text
+
+
+def _merge_arguments(args: argparse.Namespace) -> argparse.Namespace:
+    """The same job as `mmsr merge` has it. Its scale is the prior's; it takes no steps.
+
+    Raises:
+        UsageError: an option that a merge does not have.
+    """
+    if len(args.inputs) > 1:
+        raise UsageError("With a prior, give one picture or one folder.")
+    given = {
+        "--preset": args.preset, "--steps": args.steps, "--detail": args.detail,
+        "--prompt": args.prompt, "--prompt-image": args.prompt_image, "--guide": args.guide,
+        "--kernel": args.kernel, "--blur-sigma-px": args.blur_sigma_px, "--depth": args.depth,
+        "--strength": args.strength, "--size": args.size,
+    }  # fmt: skip
+    for option, value in given.items():
+        if value not in (None, []):
+            raise UsageError(f"{option} and a prior cannot be used together.")
+    trust = DEFAULT_TRUST if args.trust is None else args.trust
+    changed = {"input": Path(args.inputs[0]), "upscaled": args.prior, "trust": trust}
+    return argparse.Namespace(**{**vars(args), **changed})
 
 
 @dataclass(frozen=True)
@@ -173,7 +228,8 @@ def _run_jobs(
     """Restores one picture after the other; in a batch a failure ends nothing."""
     pipeline: MMSREngine | None = None
     prompt: Tensor | None = None
-    for source, target, stem in jobs:
+    for index, (source, target, stem) in enumerate(jobs, 1):
+        title = f"{source.name} ({index}/{len(jobs)})" if len(jobs) > 1 else source.name
         try:
             image, options = _load(args, source, target)
         except MMSRError as error:
@@ -185,11 +241,11 @@ def _run_jobs(
             pipeline = load_model(args)
             prompt = load_prompt(args, pipeline)
         try:
-            with progress_bar(args, source.name) as progress:
+            with progress_bar(args, title) as progress:
                 output = pipeline(image.visible_rgb, prompt=prompt, progress=progress, **options)
             _save(args, target, stem, image, output)
             if not args.quiet:
-                _print_report(source, target, output)
+                _print_report(source, target, image, output)
             paths = {"input": str(source), "output": str(target)}
             yield _Result(source, 0, paths | output.report.to_dict())
         except Exception as error:
@@ -241,20 +297,24 @@ def _load(
     Returns:
         The picture, and the pipeline's options for it.
     """
-    from ..image import check_can_hold, check_output_size, load_image, read_size
+    from ..image import TargetSize, check_can_hold, check_output_size, load_image, read_size
 
-    check_output_size(read_size(source), args.scale)
+    wanted = args.size or TargetSize("factor", args.scale)
+    header = read_size(source)
+    check_output_size(header, wanted.scale(header))
     image = load_image(source)
-    height, width = image.size
-    check_can_hold(target, (height * args.scale, width * args.scale), image.alpha)
-    kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, args.scale)
+    scale, size = wanted.scale(image.size), wanted.of(image.size)
+    check_can_hold(target, size, image.alpha)
+    kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, scale)
     depth = None if args.depth is None else load_depth(args.depth, image.size)
     names = (
-        "scale", "steps", "detail", "seed", "iterations", "gamma", "consistency", "tile",
+        "steps", "detail", "seed", "iterations", "gamma", "consistency", "tile",
         "blur_sigma_px", "denoise",
     )  # fmt: skip
     return image, {
         **{name: getattr(args, name) for name in names},
+        "scale": scale,
+        "size": size,
         "overrides": read_overrides(args, image),
         "kernel": kernel,
         "inverse_depth": depth,
@@ -272,20 +332,24 @@ def _save(
     output: RestorationOutput,
 ) -> None:
     """Writes one result, as its input is, and its maps."""
-    save_like(target, output.images, image, _metadata(args))
+    save_like(args, target, output.images, image, _metadata(args, output))
     if args.maps is not None:
         write_maps(args.maps, stem, image.visible_rgb, output)
 
 
-def _print_report(source: Path, target: Path, output: RestorationOutput) -> None:
+def _print_report(
+    source: Path, target: Path, image: LoadedImage, output: RestorationOutput
+) -> None:
     print(f"{source} -> {target}")
+    if image.frames > 1:
+        print(f"  the first of the {image.frames} pictures in the file")
     for line in output.report.summary().splitlines():
         print(f"  {line.strip()}", flush=True)
 
 
-def _metadata(args: argparse.Namespace) -> dict[str, str]:
-    names = ("scale", "steps", "detail", "seed", "consistency", "iterations", "gamma", "model")
-    settings = {name: getattr(args, name) for name in names}
+def _metadata(args: argparse.Namespace, output: RestorationOutput) -> dict[str, str]:
+    names = ("steps", "detail", "seed", "consistency", "iterations", "gamma", "model")
+    settings = {"scale": output.report.scale} | {name: getattr(args, name) for name in names}
     if args.prompt:
         settings["prompt"] = args.prompt
     if args.guide is not None:

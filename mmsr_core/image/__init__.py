@@ -14,6 +14,7 @@ from .reading import (
 from .registration import register
 from .resize import resize_alpha, resize_bicubic
 from .smoothing import smooth
+from .target import TargetSize
 from .transparency import spread_colour
 from .writing import (
     OUTPUT_SUFFIXES,
@@ -30,6 +31,7 @@ __all__ = [
     "INPUT_SUFFIXES",
     "OUTPUT_SUFFIXES",
     "LoadedImage",
+    "TargetSize",
     "atomic_path",
     "atomic_write_bytes",
     "atomic_write_text",

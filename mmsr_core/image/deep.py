@@ -14,6 +14,7 @@ from PIL import Image
 _LOG = logging.getLogger(__name__)
 _DEEP_RAW_MODE = re.compile("(RGB|RGBA|LA);16[BLN]")
 """Not `RGBX`, whose fourth channel is no alpha, nor `RGBa`, whose colour is premultiplied."""
+_METRES_PER_INCH = 0.0254
 _PNG_HEADER_BYTES = 33  # the signature and the IHDR chunk
 
 
@@ -66,6 +67,8 @@ def encode_png16(
     pixels: np.ndarray,
     metadata: dict[str, str] | None = None,
     icc_profile: bytes | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
 ) -> bytes:
     """Encode a 16-bit PNG file.
 
@@ -74,6 +77,8 @@ def encode_png16(
         pixels: `(H,W,C)` uint16; C = 3 RGB, 4 RGBA.
         metadata: text entries; a key has 1 to 79 Latin-1 characters.
         icc_profile: a profile to embed as it is.
+        exif: EXIF data to embed as they are.
+        dpi: pixels per inch, across and down.
 
     Returns:
         The bytes of the file.
@@ -82,6 +87,11 @@ def encode_png16(
     chunks = []
     if icc_profile:
         chunks.append(_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc_profile)))
+    if dpi is not None:
+        across, down = (round(value / _METRES_PER_INCH) for value in dpi)
+        chunks.append(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
+    if exif:
+        chunks.append(_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
     for key, text in (metadata or {}).items():
         body = key.encode("latin-1") + b"\0\0\0\0\0" + text.encode("utf-8")
         chunks.append(_chunk(b"iTXt", body))

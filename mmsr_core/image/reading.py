@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import ImageFileError
 from .decoding import FloatRange, decode_pixels
+from .exif import read_exif
 from .jpeg_tables import table_quality
 from .transparency import spread_colour
 
@@ -47,6 +48,13 @@ class LoadedImage:
     """The file's RGB colour profile, to be passed on to the result; None if it had none."""
     jpeg_quality: float | None = None
     """Quality 1..100 that the file's quantisation tables stand for; None if it is no JPEG."""
+    exif: bytes | None = None
+    """EXIF data to be passed on to the result, without the orientation, which was applied, and
+    without sizes and thumbnail, which are no longer true; None if it had none."""
+    dpi: tuple[float, float] | None = None
+    """Pixels per inch that the file claims, across and down; None if it claims none."""
+    frames: int = 1
+    """Pictures in the file (an animation, pages). This is the first."""
 
     @cached_property
     def visible_rgb(self) -> Tensor:
@@ -200,7 +208,9 @@ def _decode(
     _check_pixels(path, image, max_pixels)
     mode, profile = image.mode, image.info.get("icc_profile")
     quality = table_quality(image)
+    dpi, frames = _dpi(image), int(getattr(image, "n_frames", 1))
     pixels, bit_depth = decode_pixels(path, image, float_range)
+    exif = read_exif(image)  # after decoding, for a PNG is decoded to find them
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     rgb = tensor[:, :3] if pixels.shape[2] >= 3 else tensor[:, :1].expand(1, 3, -1, -1)
     alpha = tensor[:, -1:] if pixels.shape[2] in (2, 4) else None
@@ -212,7 +222,19 @@ def _decode(
         mode=mode,
         icc_profile=profile if is_rgb_profile and mode != "CMYK" else None,
         jpeg_quality=quality,
+        exif=exif,
+        dpi=dpi,
+        frames=1 if image.format == "MPO" else frames,  # its others are previews and depth
     )
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    dpi = image.info.get("dpi")
+    try:
+        across, down = (float(value) for value in dpi or ())
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if across > 0 and down > 0 else None
 
 
 def _one_line(error: BaseException) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, PngImagePlugin, features
 from torch import Tensor
 
 from ..errors import ImageFileError, InputError, ShapeError
 from .atomic import atomic_path
 from .deep import encode_png16, find_codecs, warn_of_eight_bits
+from .exif import with_settings
 
 _FORMATS = {
     ".png": "PNG",
@@ -23,9 +23,12 @@ _FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+if features.check("avif"):  # Pillow 11.3 and later, in its usual builds
+    _FORMATS[".avif"] = "AVIF"
 OUTPUT_SUFFIXES = frozenset(_FORMATS)
 """Endings of the names that can be written."""
-_EXIF_IMAGE_DESCRIPTION = 0x010E
+_QUALITIES = {"JPEG": 95, "AVIF": 90}
+"""Quality where none is asked for. WebP is lossless then."""
 _BAND_ROWS = 256
 
 
@@ -124,11 +127,16 @@ def save_image(
     metadata: dict[str, str] | None = None,
     icc_profile: bytes | None = None,
     bit_depth: int = 8,
+    *,
+    quality: int | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
 ) -> None:
     """Writes a picture; the file appears as a whole or not at all.
 
-    JPEG is written at quality 95 without chroma subsampling, WebP lossless, TIFF deflated. The
-    metadata are PNG text entries; in the other formats, JSON in EXIF `ImageDescription`.
+    JPEG is written at quality 95 without chroma subsampling, AVIF at 90, WebP lossless, TIFF
+    deflated. The metadata are PNG text entries; in the other formats, JSON in EXIF
+    `ImageDescription`, or in `Software` where the picture has a description of its own.
 
     Args:
         path: The file; its ending chooses the format. The folder must exist.
@@ -138,10 +146,14 @@ def save_image(
         icc_profile: An RGB profile to embed.
         bit_depth: 8, or 16 for PNG. 16-bit colour takes imagecodecs; without it 8 bits are
             written, with a warning in the log. Equal channels are then written as 16-bit grey.
+        quality: 1..100 for JPEG, AVIF and WebP (lossy then); the others have none.
+        exif: EXIF data to embed (`LoadedImage.exif`); TIFF files hold their main part only.
+        dpi: pixels per inch to embed, across and down.
 
     Raises:
         ShapeError: A tensor has the wrong shape.
-        InputError: The values are not finite, or `bit_depth` is not 8 or 16.
+        InputError: The values are not finite, `bit_depth` is not 8 or 16, or `quality` is out of
+            its range.
         ImageFileError: The name, format or folder does not allow it.
     """
     file_format = check_output_suffix(path)
@@ -149,11 +161,13 @@ def save_image(
         raise InputError(f"bit_depth must be 8 or 16, but is {bit_depth}.")
     if bit_depth == 16 and file_format != "PNG":
         raise ImageFileError(f"Cannot write {path} with 16 bits: only .png can. Use bit_depth=8.")
+    if quality is not None and not 1 <= quality <= 100:
+        raise InputError(f"quality must be from 1 to 100, but is {quality}.")
     _check_tensors(rgb, alpha)
     check_can_hold(path, (rgb.shape[2], rgb.shape[3]), alpha)
     codecs = find_codecs() if bit_depth == 16 else None
     if codecs is not None:
-        data = encode_png16(codecs, _quantised(rgb, alpha, 16), metadata, icc_profile)
+        data = encode_png16(codecs, _quantised(rgb, alpha, 16), metadata, icc_profile, exif, dpi)
         with atomic_path(path) as temporary:
             temporary.write_bytes(data)
         return
@@ -164,7 +178,9 @@ def save_image(
         if bit_depth == 16:
             warn_of_eight_bits(f"{path} is written")
         image = Image.fromarray(_quantised(rgb, None if file_format == "JPEG" else alpha, 8))
-    options = _save_options(file_format, metadata, icc_profile)
+    options = _save_options(file_format, metadata, icc_profile, quality, exif)
+    if dpi is not None:
+        options["dpi"] = dpi
     with atomic_path(path) as temporary:
         try:
             image.save(temporary, format=file_format, **options)
@@ -199,30 +215,28 @@ def _quantised(rgb: Tensor, alpha: Tensor | None, bit_depth: int) -> np.ndarray:
 
 
 def _save_options(
-    file_format: str, metadata: dict[str, str] | None, icc_profile: bytes | None
+    file_format: str,
+    metadata: dict[str, str] | None,
+    icc_profile: bytes | None,
+    quality: int | None,
+    exif: bytes | None,
 ) -> dict[str, Any]:
     options: dict[str, Any] = {"icc_profile": icc_profile} if icc_profile else {}
+    if file_format in _QUALITIES:
+        options |= {"quality": quality or _QUALITIES[file_format]}
     if file_format == "JPEG":
-        options |= {"quality": 95, "subsampling": 0}
+        options |= {"subsampling": 0}
     elif file_format == "WEBP":
-        options |= {"lossless": True, "exact": True}
+        options |= {"exact": True} | ({"quality": quality} if quality else {"lossless": True})
     elif file_format == "TIFF":
         options |= {"compression": "tiff_adobe_deflate"}
-    if not metadata:
-        return options
     if file_format == "PNG":
         text = PngImagePlugin.PngInfo()
-        for key, value in metadata.items():
+        for key, value in (metadata or {}).items():
             text.add_text(key, value)
-        return options | {"pnginfo": text}
-    description = json.dumps(metadata)  # ASCII only: what the field allows.
-    if file_format == "TIFF":
-        info = TiffImagePlugin.ImageFileDirectory_v2()
-        info[_EXIF_IMAGE_DESCRIPTION] = description
-        return options | {"tiffinfo": info}
-    exif = Image.Exif()
-    exif[_EXIF_IMAGE_DESCRIPTION] = description
-    return options | {"exif": exif.tobytes()}
+        return options | {"pnginfo": text} | ({"exif": exif} if exif else {})
+    whole = with_settings(exif, metadata, nested=file_format != "TIFF")
+    return options if whole is None else options | {"exif": whole}
 
 
 class _ProbeDone(Exception):  # noqa: N818 - not an error: it ends the probe without a file.

@@ -314,6 +314,7 @@ class MMSREngine:
         lr: Tensor,
         *,
         scale: int = 4,
+        size: tuple[int, int] | None = None,
         steps: int = DEFAULT_STEPS,
         detail: float = DEFAULT_DETAIL,
         seed: int | Sequence[int] = 0,
@@ -339,6 +340,9 @@ class MMSREngine:
         Args:
             lr: `(B,3,h,w)`, 0..1.
             scale: SR factor, 1..16; 1 restores without enlarging.
+            size: (height, width) of the pictures that are handed out, where it shall be another
+                than that of `scale`: they are resized to it, antialiased. See `TargetSize`. The
+                maps and the report's agreement belong to the result of `scale`.
             steps: 0..64 flow steps, 0 for the mean alone.
             detail: 0..2.
             seed: see `sample`.
@@ -403,7 +407,7 @@ class MMSREngine:
         context.execute([*refinement.stages(), *sampler.stages()])
 
         # 4. The pictures (B,3,H,W), and the report on them.
-        return sampler.output(self.model_label, started, lr.device)
+        return sampler.output(self.model_label, started, lr.device).resized(size)
 
     @torch.no_grad()
     def merge_prior(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..degradation import NO_JPEG_QUALITY, KernelField, jpeg_error_std
+from ..image import resize_bicubic
 from ..models.damage_estimator import NOISE_FLOOR, DamageMaps
 
 AGREEMENT_MARGIN = 1.2
@@ -201,6 +202,14 @@ class RestorationOutput:
     """Router weights `(B,1,h',w')` of each step, at most 256 px on the long side."""
     prompt_mask: Tensor | None = None
     """`(B,1,H/4,W/4)`, 0..1: where the prompt found its likeness; None without a prompt."""
+
+    def resized(self, size: tuple[int, int] | None) -> RestorationOutput:
+        """The same with pictures of another (height, width), antialiased; None changes nothing."""
+        if size is None or tuple(self.images.shape[-2:]) == tuple(size):
+            return self
+        images = resize_bicubic(self.images, size)
+        report = replace(self.report, output_size=(size[1], size[0]))
+        return replace(self, images=images, report=report)
 
 
 def damage_words(noise_std: float, jpeg_quality: float, errors: dict[str, float]) -> str:

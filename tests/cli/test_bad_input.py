@@ -213,7 +213,7 @@ def test_an_unexpected_failure_is_one_line_and_exit_code_1(tmp_path, mmsr, pictu
 
 
 def test_pictures_that_share_a_stem_keep_their_suffix(tmp_path):
-    from mmsr_core.cli.common import plan_outputs
+    from mmsr_core.cli.files import plan_outputs
 
     inputs = [tmp_path / "a.png", tmp_path / "a.jpg", tmp_path / "b.png"]
     outputs = plan_outputs(inputs, tmp_path / "out", batch=True, ends_open=False)
@@ -221,7 +221,7 @@ def test_pictures_that_share_a_stem_keep_their_suffix(tmp_path):
 
 
 def test_names_that_differ_in_case_only_are_one_on_many_disks(tmp_path):
-    from mmsr_core.cli.common import plan_outputs
+    from mmsr_core.cli.files import plan_outputs
 
     inputs = [tmp_path / "A.png", tmp_path / "a.jpg"]
     outputs = plan_outputs(inputs, tmp_path / "out", batch=True, ends_open=False)
@@ -231,9 +231,11 @@ def test_names_that_differ_in_case_only_are_one_on_many_disks(tmp_path):
 
 
 def test_hidden_files_of_a_folder_are_left_out(tmp_path):
-    from mmsr_core.cli.common import collect_inputs
+    from mmsr_core.cli.files import collect_inputs
 
     for name in ("a.jpg", "._a.jpg"):
         (tmp_path / name).write_bytes(b"x")
-    assert collect_inputs([tmp_path]) == ([tmp_path / "a.jpg"], True)
-    assert collect_inputs([tmp_path / "._a.jpg"]) == ([tmp_path / "._a.jpg"], False)
+    found = collect_inputs([tmp_path])
+    assert (found.inputs, found.batch) == ([tmp_path / "a.jpg"], True)
+    found = collect_inputs([tmp_path / "._a.jpg"])
+    assert (found.inputs, found.batch) == ([tmp_path / "._a.jpg"], False)

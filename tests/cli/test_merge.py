@@ -80,7 +80,21 @@ def test_what_cannot_be_written_is_refused_before_the_run(refused, picture, upsc
 
 def test_one_prior_is_named(refused, picture, upscaled, tmp_path):
     out, model = tmp_path / "o.png", tmp_path / "model.pth"
-    assert "either UPSCALED or" in refused("merge", picture, "-o", out)
-    assert "either UPSCALED or" in refused(
+    assert "either an upscaled picture or" in refused("merge", picture, "-o", out)
+    assert "either an upscaled picture or" in refused(
         "merge", picture, upscaled, "--prior-model", model, "-o", out
     )
+
+
+def test_upscale_with_a_prior_is_a_merge(mmsr, refused, picture, upscaled, tmp_path):
+    merged, made = tmp_path / "merged.png", tmp_path / "made.png"
+    assert mmsr("merge", picture, upscaled, "-o", merged, "--trust", 0.7)[0] == 0
+    code, said, err = mmsr("upscale", picture, "--prior", upscaled, "-o", made, "--trust", 0.7)
+    assert (code, err) == (0, [])
+    assert "the prior counts" in said
+    assert np.array_equal(np.asarray(Image.open(merged)), np.asarray(Image.open(made)))
+    both = ("upscale", picture, "--prior", upscaled, "-o", tmp_path / "no.png")
+    assert "--steps and a prior" in refused(*both, "--steps", 1)
+    assert "--preset and a prior" in refused(*both, "--preset", "crisp")
+    assert "one picture or one folder" in refused("upscale", picture, picture, *both[2:])
+    assert "needs --prior" in refused("upscale", picture, "-o", tmp_path / "x.png", "--trust", 1)

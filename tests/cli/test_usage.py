@@ -22,7 +22,7 @@ WRONG = {
     "upscale a.png -o b.png --steps 65": "from 0 to 64",
     "upscale a.png -o b.png --scale 0": "from 1 to 16",
     "upscale a.png -o b.png --scale 17": "from 1 to 16",
-    "upscale a.png -o b.png --scale 2.5": "from 1 to 16",
+    "upscale a.png -o b.png --scale 0.5": "from 1 to 16",
     "upscale a.png -o b.png --detail 2.1": "from 0 to 2",
     "upscale a.png -o b.png --detail nan": "from 0 to 2",
     "upscale a.png -o b.png --seed -1": "--seed",

@@ -169,3 +169,18 @@ def test_the_host_takes_the_restoration_as_an_upscale_model(server):
 
 def test_the_tiny_checkpoint_is_the_one_that_templates_load():
     assert smaller(api("mmsr_guided_img2img"))["5"]["inputs"]["ckpt_name"] == TINY_CHECKPOINT
+
+
+def test_an_upscale_model_takes_the_place_of_its_picture(server):
+    prompt = merged()
+    prompt["3"] = {
+        "class_type": "MMSR_AsUpscaleModel",
+        "inputs": {"model": ["1", 0], "scale": 2, "steps": 0, "seed": 0, "detail": 1.0},
+    }
+    del prompt["4"]["inputs"]["upscaled"]
+    refused = server.run(prompt)
+    assert refused.status == "error"
+    assert "Connect either upscaled or upscale_model" in refused.error
+    prompt["4"]["inputs"]["upscale_model"] = ["3", 0]
+    (made,) = pictures(server, server.run(prompt), "5")
+    assert made.size == (48, 40)

@@ -1,0 +1,278 @@
+"""Which pictures a command reads, and where and how its results are written."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ImageFileError
+from .arguments import UsageError, whole_number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..image import LoadedImage
+
+FORMATS = ("png", "jpg", "webp", "tiff", "avif")
+_RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
+_UNREAD = frozenset((".heic", ".heif", ".jxl", ".psd", ".svg", *_RAW))
+"""Endings of pictures that are not read: they are named, never passed over in silence."""
+
+
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Adds `--format`, `--quality`, `--suffix`, `--strip`, `--recursive`, `--skip-existing`."""
+    group = parser.add_argument_group("files")
+    group.add_argument(
+        "--format", choices=FORMATS, help="format of results in a folder (default png)"
+    )
+    group.add_argument(
+        "--quality",
+        type=whole_number(1, 100),
+        metavar="Q",
+        help="quality of JPEG, AVIF or lossy WebP results (default 95, 90, lossless)",
+    )
+    group.add_argument(
+        "--suffix", default="", metavar="TEXT", help="goes to the end of the names in a folder"
+    )
+    group.add_argument(
+        "--recursive", action="store_true", help="read subfolders, too, and keep their structure"
+    )
+    group.add_argument(
+        "--skip-existing", action="store_true", help="leave out what has a result already"
+    )
+    group.add_argument(
+        "--strip", action="store_true", help="write no EXIF data and no settings (privacy)"
+    )
+
+
+@dataclass(frozen=True)
+class Files:
+    """The pictures of a run and their results, in the same order."""
+
+    inputs: list[Path]
+    outputs: list[Path]
+    batch: bool
+    """Several inputs, or a folder."""
+    skipped: int = 0
+    """How many have a result already."""
+    unread: tuple[Path, ...] = ()
+    """Pictures in the folders whose format is not read."""
+
+
+def plan_files(args: argparse.Namespace, paths: Sequence[Path]) -> Files:
+    """The inputs and where each result goes; finds out now whether it can be written.
+
+    Args:
+        args: with the options of `add_file_options`, and `output`.
+        paths: files and folders.
+
+    Raises:
+        UsageError: see `plan_outputs`, or results would lie among the pictures of a folder without
+            a suffix to tell them apart.
+        ImageFileError: see `collect_inputs`, `plan_outputs`.
+    """
+    out, ends_open = Path(args.output), args.output.endswith(("/", os.sep))
+    found = collect_inputs(paths, args.recursive)
+    inputs, batch = _without_results(found.inputs, paths, out, args.suffix), found.batch
+    roots = {path: root for root in paths if root.is_dir() for path in inputs}
+    roots = {p: r for p, r in roots.items() if r in p.parents} if args.recursive else {}
+    ending = f"{args.suffix}.{args.format or 'png'}"
+    outputs = plan_outputs(inputs, out, batch, ends_open, ending, roots)
+    kept = [
+        pair
+        for pair in zip(inputs, outputs, strict=True)
+        if not (args.skip_existing and pair[1].is_file() and pair[1].stat().st_size)
+    ]
+    skipped = len(inputs) - len(kept)
+    return Files([i for i, _ in kept], [o for _, o in kept], batch, skipped, found.unread)
+
+
+def _without_results(
+    inputs: list[Path], paths: Sequence[Path], out: Path, suffix: str
+) -> list[Path]:
+    """Leaves out the results of an earlier run: a folder must not eat its own."""
+    folders = [path for path in paths if path.is_dir()]
+    if not folders or not out.is_dir():
+        return inputs
+    if not any(os.path.samefile(folder, out) for folder in folders):
+        place = out.resolve()
+        return [path for path in inputs if place not in path.resolve().parents]
+    if not suffix:
+        raise UsageError(
+            f"The results would lie among the pictures of {out}; give another folder, or --suffix."
+        )
+    names = {path.with_suffix("") for path in inputs}
+    return [
+        path
+        for path in inputs
+        if not (
+            path.stem.endswith(suffix)
+            and path.with_name(path.stem[: -len(suffix)]).with_suffix("") in names
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class _Found:
+    inputs: list[Path]
+    batch: bool
+    unread: tuple[Path, ...]
+
+
+def collect_inputs(paths: Sequence[Path], recursive: bool = False) -> _Found:
+    """Lists the picture files: files as given, folders as the pictures in them, sorted.
+
+    Hidden files of a folder are left out: `._a.jpg` is what macOS keeps beside `a.jpg`.
+
+    Args:
+        paths: files and folders.
+        recursive: read subfolders, too.
+
+    Returns:
+        The files, whether this is a batch (several inputs, or a folder), and the pictures in the
+        folders that are not read.
+
+    Raises:
+        ImageFileError: there is nothing to do: a single file is missing, or a folder is missing
+            or has no pictures. Missing files of a batch are left to fail one by one.
+    """
+    from ..image import INPUT_SUFFIXES
+
+    batch = len(paths) > 1 or paths[0].is_dir()
+    files: list[Path] = []
+    unread: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            names = sorted(path.rglob("*") if recursive else path.iterdir())
+        except OSError as error:
+            raise ImageFileError(f"The folder {path} cannot be read: {error.strerror}.") from error
+        shown = [
+            p for p in names if not any(part.startswith(".") for part in p.relative_to(path).parts)
+        ]
+        found = [p for p in shown if p.suffix.lower() in INPUT_SUFFIXES and p.is_file()]
+        unread += [p for p in shown if p.suffix.lower() in _UNREAD and p.is_file()]
+        if not found and len(paths) == 1:
+            raise ImageFileError(f"The folder {path} has no picture files in it.")
+        files += found or [path]  # in a batch an empty folder fails by itself, the rest goes on
+    if not any(path.exists() for path in files):
+        raise ImageFileError(f"{files[0]} does not exist.")
+    return _Found(files, batch, tuple(unread))
+
+
+def plan_outputs(
+    inputs: Sequence[Path],
+    out: Path,
+    batch: bool,
+    ends_open: bool,
+    ending: str = ".png",
+    roots: dict[Path, Path] | None = None,
+) -> list[Path]:
+    """Names the result of each input, and finds out now whether it can be written.
+
+    Args:
+        inputs: The picture files.
+        out: What the user gave: a file for one input, else a folder, which is created.
+        batch: Whether a folder is wanted.
+        ends_open: `out` was written with a separator at its end, so it means a folder.
+        ending: of the names in a folder.
+        roots: the folders below which the results of some inputs keep their places.
+
+    Returns:
+        One file for each input.
+
+    Raises:
+        UsageError: Two results would have the same name, or one would replace an input.
+        ImageFileError: The place cannot be written.
+    """
+    from ..image import (
+        OUTPUT_SUFFIXES,
+        check_output_suffix,
+        check_writable_folder,
+        make_folder,
+    )
+
+    if not batch and not ends_open and not out.is_dir():
+        check_output_suffix(out)
+        outputs = [out]
+    else:
+        if batch and out.suffix.lower() in OUTPUT_SUFFIXES and not out.is_dir():
+            raise UsageError(
+                f"Several pictures need a folder, but {out} looks like a picture file."
+            )
+        # Many file systems, under Linux too, do not tell A.png from a.png.
+        roots = roots or {}
+        places = [p.parent.relative_to(roots[p]) if p in roots else Path() for p in inputs]
+        stems = Counter(
+            str(place / path.stem).casefold() for path, place in zip(inputs, places, strict=True)
+        )
+        outputs = [
+            out / place / f"{path.stem if alone else path.name}{ending}"
+            for path, place in zip(inputs, places, strict=True)
+            for alone in [stems[str(place / path.stem).casefold()] == 1]
+        ]
+    seen: dict[str, Path] = {}
+    for source, target in zip(inputs, outputs, strict=True):
+        other = seen.setdefault(str(target).casefold(), source)
+        if other is not source:
+            raise UsageError(f"{other} and {source} would both be written to {target}.")
+    require_distinct(inputs, outputs, "the input")
+    if outputs == [out]:
+        check_writable_folder(out.parent)
+    else:
+        for folder in dict.fromkeys(target.parent for target in outputs) or [out]:
+            make_folder(folder)
+    return outputs
+
+
+def require_distinct(sources: Sequence[Path], targets: Sequence[Path], what: str) -> None:
+    """Refuses to write over a file that is read.
+
+    Raises:
+        UsageError: A target is one of the sources.
+    """
+    read = {os.path.realpath(path): path for path in sources}
+    for target in targets:
+        if os.path.realpath(target) in read:
+            raise UsageError(f"The output {target} is {what} itself; choose another place.")
+
+
+def save_like(
+    args: argparse.Namespace,
+    target: Path,
+    images: Tensor,
+    image: LoadedImage,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Writes a result with the alpha, colour profile, depth, EXIF data and dpi of its input.
+
+    Args:
+        args: with the options of `add_file_options`.
+        target: The file.
+        images: `(1,3,H,W)`, 0..1.
+        image: The input.
+        metadata: Texts for the file.
+    """
+    from ..image import resize_alpha, save_image
+
+    height, width = images.shape[-2:]
+    alpha = None if image.alpha is None else resize_alpha(image.alpha, (height, width))
+    deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
+    save_image(
+        target,
+        images,
+        alpha,
+        metadata=None if args.strip else metadata,
+        icc_profile=image.icc_profile,
+        bit_depth=16 if deep else 8,
+        quality=args.quality,
+        exif=None if args.strip else image.exif,
+        dpi=image.dpi,
+    )

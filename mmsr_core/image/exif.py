@@ -1,0 +1,64 @@
+"""EXIF data that travels from a picture to its restored one."""
+
+from __future__ import annotations
+
+import json
+
+from PIL import ExifTags, Image
+
+_DESCRIPTION, _ORIENTATION, _SOFTWARE = 0x010E, 0x0112, 0x0131
+_SIZES = (0xA002, 0xA003)  # width and height, in the Exif part
+_STRUCTURE = range(0x0100, 0x010E)
+"""What a TIFF file says of its own pixels (sizes, compression, places): true of that file alone."""
+_MORE_STRUCTURE = (0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144,
+                   0x0145, 0x0152, 0x0153, 0x015B, 0x0201, 0x0202, 0x0211, 0x0212, 0x0213, 0x0214,
+                   0x02BC, 0x8773)  # fmt: skip
+
+
+def read_exif(image: Image.Image) -> bytes | None:
+    """The EXIF data of an opened picture that stay true of a restored one; None where none do."""
+    try:
+        exif = image.getexif()
+        kept = {tag: value for tag, value in exif.items() if _stays(tag)}
+        details = {t: v for t, v in exif.get_ifd(ExifTags.IFD.Exif).items() if t not in _SIZES}
+        places = dict(exif.get_ifd(ExifTags.IFD.GPSInfo))
+        made = Image.Exif()
+        made.update(kept)
+        for part, tags in ((ExifTags.IFD.Exif, details), (ExifTags.IFD.GPSInfo, places)):
+            if tags:
+                made.get_ifd(part).update(tags)
+                made[part] = made.get_ifd(part)
+        return made.tobytes() if kept or details or places else None
+    except Exception as error:  # noqa: BLE001 - EXIF is a side matter: any damage means "none".
+        del error
+        return None
+
+
+def _stays(tag: int) -> bool:
+    parts = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
+    return not (tag == _ORIENTATION or tag in _STRUCTURE or tag in (*_MORE_STRUCTURE, *parts))
+
+
+def with_settings(
+    exif: bytes | None, metadata: dict[str, str] | None, nested: bool = True
+) -> Image.Exif | None:
+    """EXIF data with the settings of a run in it, as JSON.
+
+    They are the image's description, or its software where it has a description of its own.
+
+    Args:
+        exif: from `read_exif`.
+        metadata: the settings.
+        nested: keep the camera's details and the place; Pillow cannot write them to TIFF files.
+    """
+    if exif is None and not metadata:
+        return None
+    made = Image.Exif()
+    if exif is not None:
+        made.load(exif)
+    if not nested:
+        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            made.pop(part, None)
+    if metadata:
+        made[_SOFTWARE if _DESCRIPTION in made else _DESCRIPTION] = json.dumps(metadata)
+    return made

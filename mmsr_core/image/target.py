@@ -1,0 +1,86 @@
+"""The size that is wanted of a result: a factor, a side, megapixels."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import InputError
+
+LARGEST_SCALE = 16
+NAMED_SIDES = {"HD": 1920, "2K": 2048, "4K": 3840, "5K": 5120, "8K": 7680}
+"""Names of sizes and their longest side, px."""
+_PATTERN = re.compile(r"(?:(?P<letter>[wh])?(?P<value>\d+(?:\.\d+)?)(?P<unit>x|mp|px)?)", re.I)
+
+
+@dataclass(frozen=True)
+class TargetSize:
+    """A wanted size. The proportions of the picture stay."""
+
+    kind: Literal["factor", "longest", "width", "height", "pixels"]
+    value: float
+    """A factor, px, or a number of pixels in all."""
+
+    @classmethod
+    def parse(cls, text: str) -> TargetSize:
+        """Read a size as people write it.
+
+        Args:
+            text: `4K` and the other `NAMED_SIDES`, `3000` or `3000px` (the longest side),
+                `w3000`, `h2000`, `12MP`, `1.5x`.
+
+        Raises:
+            InputError: it is none of these.
+        """
+        plain = text.strip()
+        side = NAMED_SIDES.get(plain.upper())
+        if side is not None:
+            return cls("longest", side)
+        match = _PATTERN.fullmatch(plain)
+        if match is not None:
+            value, letter = float(match["value"]), (match["letter"] or "").lower()
+            unit = (match["unit"] or "").lower()
+            if letter and unit in ("", "px") and value >= 1:
+                return cls("width" if letter == "w" else "height", value)
+            if not letter and unit == "x" and value > 0:
+                return cls("factor", value)
+            if not letter and unit == "mp" and value > 0:
+                return cls("pixels", value * 1e6)
+            if not letter and unit in ("", "px") and value >= 1:
+                return cls("longest", value)
+        names = ", ".join(NAMED_SIDES)
+        raise InputError(
+            f"A size is one of {names}, 3000 (the longest side), w3000, h2000, 12MP or 1.5x; "
+            f"got {text!r}."
+        )
+
+    def of(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The wanted (height, width) for a picture of this (height, width)."""
+        height, width = size
+        factor = {
+            "factor": self.value,
+            "longest": self.value / max(size),
+            "width": self.value / width,
+            "height": self.value / height,
+            "pixels": math.sqrt(self.value / (height * width)),
+        }[self.kind]
+        return max(1, round(height * factor)), max(1, round(width * factor))
+
+    def scale(self, size: tuple[int, int]) -> int:
+        """The whole factor at which to restore: the next one, at least 1.
+
+        Raises:
+            InputError: more than 16 would be needed.
+        """
+        wanted = self.of(size)
+        needed = max(w / s for w, s in zip(wanted, size, strict=True))
+        # A side is rounded, so the factor may be off by half a pixel.
+        scale = max(1, math.ceil(needed - 0.5 / max(size)))
+        if scale > LARGEST_SCALE:
+            raise InputError(
+                f"{wanted[1]}x{wanted[0]} pixels are more than {LARGEST_SCALE} times "
+                f"{size[1]}x{size[0]}; ask for less."
+            )
+        return scale

@@ -1,0 +1,98 @@
+"""Sizes, formats, folders: what is written where."""
+
+import shutil
+
+import pytest
+from PIL import Image
+
+from mmsr_core.image import load_image
+
+
+@pytest.fixture
+def folder(picture, tmp_path):
+    """Two pictures, one of them in a subfolder, and one that cannot be read."""
+    inside = picture.parent / "more"
+    inside.mkdir()
+    shutil.copy(picture, inside / "other.png")
+    (picture.parent / "phone.heic").write_bytes(b"x")
+    return picture.parent
+
+
+def run(mmsr, *words):
+    return mmsr("upscale", *words, "--steps", 0)
+
+
+@pytest.mark.parametrize(
+    ("option", "size"),
+    [(("--scale", 1.5), (24, 36)), (("--size", "48"), (32, 48)), (("--size", "h20"), (20, 30)),
+     (("--size", "0.001MP"), (26, 39)), (("--size", "12"), (8, 12))],
+)  # fmt: skip
+def test_any_size(mmsr, picture, tmp_path, option, size):
+    code, _, err = run(mmsr, picture, "-o", tmp_path / "out.png", *option)
+    assert (code, err) == (0, [])
+    assert load_image(tmp_path / "out.png").size == size
+
+
+def test_impossible_sizes_are_refused(refused, picture, tmp_path):
+    out = ("upscale", picture, "-o", tmp_path / "out.png")
+    assert "A size is one of" in refused(*out, "--size", "huge")
+    assert "more than 16 times" in refused(*out, "--size", "8K")
+    assert "not allowed with" in refused(*out, "--size", "4K", "--scale", 2)
+
+
+def test_a_folder_with_its_structure(mmsr, folder, tmp_path):
+    out = tmp_path / "out"
+    options = ("--recursive", "--format", "jpg", "--quality", 80, "--suffix", "_x2", "--scale", 2)
+    code, said, err = run(mmsr, folder, "-o", out, *options)
+    assert (code, err) == (0, [])
+    made = sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
+    assert made == ["more/other_x2.jpg", "picture_x2.jpg"]
+    assert "2 done" in said
+    assert "not read, as their format is not known here: phone.heic" in said
+
+
+def test_what_is_there_is_skipped(mmsr, folder, tmp_path):
+    out = tmp_path / "out"
+    assert run(mmsr, folder, "-o", out, "--scale", 1)[0] == 0
+    (out / "picture.png").write_bytes(b"mine")
+    code, said, _ = run(mmsr, folder, "-o", out, "--scale", 1, "--skip-existing", "--recursive")
+    assert code == 0
+    assert "1 done, 1 had a result already" in said
+    assert (out / "picture.png").read_bytes() == b"mine"
+    code, said, _ = run(mmsr, folder, "-o", out, "--skip-existing", "--recursive")
+    assert code == 0
+    assert "0 done, 2 had a result already" in said
+
+
+def test_a_folder_never_eats_its_own_results(mmsr, refused, folder):
+    into = ("upscale", folder, "-o", folder, "--scale", 1, "--steps", 0)
+    assert "give another folder, or --suffix" in refused(*into)
+    for _ in range(2):
+        assert mmsr(*into, "--suffix", "_new")[0] == 0
+    assert sorted(p.name for p in folder.glob("*.png")) == ["picture.png", "picture_new.png"]
+    (folder / "picture_new.png").unlink()
+    for _ in range(2):
+        inside = ("upscale", folder, "-o", folder / "out", "--scale", 1, "--steps", 0)
+        assert mmsr(*inside, "--recursive")[0] == 0
+    made = sorted(str(p.relative_to(folder)) for p in (folder / "out").rglob("*.png"))
+    assert made == ["out/more/other.png", "out/picture.png"]
+
+
+def test_privacy(mmsr, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    Image.new("RGB", (16, 16), (90, 90, 90)).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 300))
+    for name, options in (("kept", ()), ("gone", ("--strip",))):
+        out = tmp_path / f"{name}.png"
+        assert run(mmsr, tmp_path / "a.jpg", "-o", out, "--scale", 1, *options)[0] == 0
+        with Image.open(out) as image:
+            image.load()
+            assert (0x010F in image.getexif()) == (name == "kept")
+            assert ("mmsr" in image.info) == (name == "kept")
+
+
+def test_other_frames_are_named(mmsr, tmp_path):
+    frames = [Image.new("RGB", (16, 16), (k * 80, 0, 0)) for k in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    said = run(mmsr, tmp_path / "a.gif", "-o", tmp_path / "a.png", "--scale", 1)[1]
+    assert "the first of the 3 pictures in the file" in said

@@ -1,0 +1,97 @@
+"""EXIF data and dpi travel with a picture."""
+
+import json
+
+import pytest
+import torch
+from PIL import ExifTags, Image, features
+
+from mmsr_core.image import load_image, save_image
+
+MAKE, DESCRIPTION, ORIENTATION, SOFTWARE = 0x010F, 0x010E, 0x0112, 0x0131
+TAKEN, WIDTH, LATITUDE = 0x9003, 0xA002, 1
+
+
+@pytest.fixture
+def photo(tmp_path):
+    exif = Image.Exif()
+    exif[MAKE], exif[ORIENTATION] = "Camera", 6
+    exif.get_ifd(ExifTags.IFD.Exif).update({TAKEN: "2020:01:02 03:04:05", WIDTH: 12})
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[LATITUDE] = "N"
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (12, 8), (200, 100, 50)).save(path, exif=exif, dpi=(300, 300))
+    return path
+
+
+def saved(path, loaded, **options):
+    save_image(path, loaded.rgb, exif=loaded.exif, dpi=loaded.dpi, **options)
+    with Image.open(path) as image:
+        image.load()
+        return image.getexif(), image.info
+
+
+ENDINGS = [".jpg", ".png", ".webp", ".tif"] + ([".avif"] if features.check("avif") else [])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_exif_is_kept_and_the_turn_is_not(photo, tmp_path, ending):
+    loaded = load_image(photo)
+    assert loaded.size == (12, 8)  # turned
+    assert loaded.dpi == (300, 300)
+    exif, info = saved(tmp_path / f"out{ending}", loaded)
+    assert exif[MAKE] == "Camera"
+    assert exif.get(ORIENTATION, 1) == 1
+    assert WIDTH not in exif.get_ifd(ExifTags.IFD.Exif)
+    if ending != ".tif":
+        assert exif.get_ifd(ExifTags.IFD.Exif)[TAKEN] == "2020:01:02 03:04:05"
+        assert exif.get_ifd(ExifTags.IFD.GPSInfo)[LATITUDE] == "N"
+    if ending in (".jpg", ".png", ".tif"):
+        assert info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert load_image(tmp_path / f"out{ending}").size == (12, 8)
+
+
+def test_sixteen_bits_keep_it_too(photo, tmp_path):
+    pytest.importorskip("imagecodecs")
+    exif, info = saved(tmp_path / "deep.png", load_image(photo), bit_depth=16)
+    assert exif[MAKE] == "Camera"
+    assert info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_settings_take_no_description_away(photo, tmp_path):
+    loaded = load_image(photo)
+    exif, _ = saved(tmp_path / "a.jpg", loaded, metadata={"seed": "1"})
+    assert json.loads(exif[DESCRIPTION]) == {"seed": "1"}
+    own = Image.Exif()
+    own[DESCRIPTION] = "my cat"
+    path = tmp_path / "cat.jpg"
+    Image.new("RGB", (4, 4)).save(path, exif=own)
+    exif, _ = saved(tmp_path / "b.jpg", load_image(path), metadata={"seed": "1"})
+    assert exif[DESCRIPTION] == "my cat"
+    assert json.loads(exif[SOFTWARE]) == {"seed": "1"}
+
+
+def test_a_picture_without_any(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
+    loaded = load_image(tmp_path / "plain.png")
+    assert (loaded.exif, loaded.dpi, loaded.frames) == (None, None, 1)
+
+
+def test_damaged_exif_is_none(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "bad.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert load_image(tmp_path / "bad.jpg").size == (4, 4)
+
+
+def test_frames_are_counted(tmp_path):
+    frames = [Image.new("RGB", (4, 4), (k * 80, 0, 0)) for k in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert load_image(tmp_path / "a.gif").frames == 3
+
+
+def test_quality_makes_smaller_files(tmp_path):
+    rgb = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for ending in (".jpg", ".webp"):
+        sizes = []
+        for quality in (30, 90):
+            save_image(tmp_path / f"a{ending}", rgb, quality=quality)
+            sizes.append((tmp_path / f"a{ending}").stat().st_size)
+        assert sizes[0] < sizes[1]

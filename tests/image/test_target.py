@@ -1,0 +1,43 @@
+"""Sizes as people write them."""
+
+import pytest
+
+from mmsr_core.errors import InputError
+from mmsr_core.image import TargetSize
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "scale"),
+    [
+        ("4K", (2160, 3840), 4), ("4k", (2160, 3840), 4), ("3000", (1688, 3000), 4),
+        ("3000px", (1688, 3000), 4), ("w1920", (1080, 1920), 2), ("h2160", (2160, 3840), 4),
+        ("2x", (1080, 1920), 2), ("1.5x", (810, 1440), 2), ("8.2944MP", (2160, 3840), 4),
+        ("480", (270, 480), 1), ("0.5x", (270, 480), 1),
+    ],
+)  # fmt: skip
+def test_sizes(text, wanted, scale):
+    target = TargetSize.parse(text)
+    assert target.of((540, 960)) == wanted
+    assert target.scale((540, 960)) == scale
+
+
+def test_the_longest_side_of_an_upright_picture():
+    assert TargetSize.parse("4K").of((960, 540)) == (3840, 2160)
+
+
+def test_rounding_asks_for_no_larger_factor():
+    # 1001 x 667 at twice the size: 2002 x 1334, and a width of 2002 is not "a little over" two.
+    target = TargetSize.parse("w2002")
+    assert target.of((667, 1001)) == (1334, 2002)
+    assert target.scale((667, 1001)) == 2
+
+
+@pytest.mark.parametrize("text", ["", "big", "-3", "0", "0x", "w", "w2x", "4 K", "1e9", "nan"])
+def test_nonsense_is_refused(text):
+    with pytest.raises(InputError, match="A size is one of"):
+        TargetSize.parse(text)
+
+
+def test_too_much_is_refused():
+    with pytest.raises(InputError, match="more than 16 times"):
+        TargetSize.parse("8K").scale((100, 100))
