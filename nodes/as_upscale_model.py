@@ -81,12 +81,12 @@ class AsUpscaleModelNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_AsUpscaleModel",
             display_name="As Upscale Model (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.TOOLS,
             **inputs.aliases("upscale model", "esrgan", "ultimate sd upscale", "detailer"),
             description=(
                 "Hands the restoration to nodes that take an upscale model: Upscale Image (using "
                 "Model), Ultimate SD Upscale, detailers. They call it tile by tile; for a whole "
-                "picture Upscale (MMSR) measures better."
+                "picture Restore & Upscale (MMSR) measures better."
             ),
             inputs=[
                 inputs.model_input(),

@@ -45,7 +45,7 @@ class DegradeNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_Degrade",
             display_name="Degrade (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.TOOLS,
             **inputs.aliases("blur", "noise", "jpeg", "downscale"),
             description=(
                 "Makes a soft, small, noisy picture from a good one, with a blur that may vary "

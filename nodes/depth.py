@@ -28,7 +28,7 @@ class DepthNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_DepthNode",
             display_name="Depth (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.ADVANCED,
             **inputs.aliases("depth anything", "inverse depth"),
             description=(
                 "Estimates how near each part of the picture is: near is bright, far is dark. "

@@ -24,8 +24,8 @@ class EditKernelFieldNode(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="MMSR_EditKernelField",
-            display_name="Edit Kernel Field (MMSR)",
-            category=inputs.CATEGORY,
+            display_name="Edit Measured Blur (MMSR)",
+            category=inputs.ADVANCED,
             **inputs.aliases("blur", "kernel", "sharpen"),
             description=(
                 "Changes the measured blur by hand: wider or narrower, pulled towards one blur of "

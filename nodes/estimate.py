@@ -22,8 +22,8 @@ class EstimateDegradationNode(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="MMSR_EstimateDegradation",
-            display_name="Estimate Degradation (MMSR)",
-            category=inputs.CATEGORY,
+            display_name="Measure Blur & Damage (MMSR)",
+            category=inputs.ADVANCED,
             **inputs.aliases("blur", "kernel", "noise", "measure"),
             description=(
                 "Measures the blur at every place of the picture, its noise and its JPEG damage, "

@@ -29,7 +29,7 @@ class FaithfulnessCheckNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_FaithfulnessCheck",
             display_name="Faithfulness Check (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.TOOLS,
             **inputs.aliases("psnr", "consistency", "compare"),
             description=(
                 "Blurs and shrinks a result with the measured blur and compares it with the "

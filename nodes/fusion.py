@@ -56,8 +56,8 @@ class ModalityFusionNode(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="MMSR_ModalityFusionNode",
-            display_name="Fuse Modalities (MMSR)",
-            category=inputs.CATEGORY,
+            display_name="Combine Evidence (MMSR)",
+            category=inputs.ADVANCED,
             **inputs.aliases("conditioning", "mask", "weights"),
             description=(
                 "Brings the picture, its measured blur, its depth, a prompt and a second sensor's "
@@ -69,8 +69,8 @@ class ModalityFusionNode(io.ComfyNode):
                 inputs.image_input("The picture to restore. Its alpha is kept for the result."),
                 inputs.degradation_input(
                     optional=False,
-                    tooltip="From Estimate Degradation or Refine Kernels, for this picture. "
-                    "It also sets the scale.",
+                    tooltip="From Measure Blur & Damage or Refine Blur Measurement, for this "
+                    "picture. It also sets the scale.",
                 ),
                 *(_strength(name, words) for name, words in MODALITIES.items()),
                 inputs.depth_input(),

@@ -36,7 +36,7 @@ class GuideModelNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_GuideModel",
             display_name="Guide Model (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.TOOLS,
             **inputs.aliases("faithful", "img2img", "restore", "prior", "diffusion", "upscale"),
             description=(
                 "Makes any diffusion model (SD, SDXL, SD3, Flux ...) agree with a picture while it "

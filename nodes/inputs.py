@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..mmsr_core.errors import InputError
 from ..mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, MAX_BLUR_SIGMA_PX, PRESETS
 from .convert import depth_from_image
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
@@ -19,7 +20,8 @@ from .sockets import DegradationSocket, ModelSocket, PromptSocket
 if TYPE_CHECKING:
     from ..mmsr_core.pipeline import Overrides
 
-CATEGORY = "MMSR"
+CATEGORY, ADVANCED, TOOLS = "MMSR", "MMSR/advanced", "MMSR/tools"
+"""Where the nodes are in the menu: the ones to begin with, the single stages, the rest."""
 MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
 SEED_MODES = ("one each", "same for all")
@@ -272,6 +274,50 @@ def known_blur_input() -> io.Input:
             "sharpens more. 0 measures the blur at every place."
         ),
     )
+
+
+def target_size_input() -> io.Input:
+    """A wanted size, as people write it."""
+    return io.String.Input(
+        "size",
+        default="",
+        optional=True,
+        tooltip=(
+            "The size that is wanted, in place of scale: 4K, 3000 (the longest side), w3000, "
+            "h2000, 12MP or 1.5x. It is restored at the next whole factor, then reduced. Empty: "
+            "scale."
+        ),
+    )
+
+
+def scale_and_size(
+    scale: int, size: str, picture: tuple[int, int]
+) -> tuple[int, tuple[int, int] | None]:
+    """The whole factor to restore at, and the (height, width) of the result, None for its own.
+
+    Args:
+        scale: what is used where `size` is empty.
+        size: see `target_size_input`.
+        picture: (height, width).
+    """
+    if not size.strip():
+        return scale, None
+    from ..mmsr_core.image import TargetSize
+
+    target = TargetSize.parse(size)
+    return target.scale(picture), target.of(picture)
+
+
+def check_size(size: str | None) -> bool | str:
+    """True, or what is wrong with a size; None is one that is only known in the run."""
+    from ..mmsr_core.image import TargetSize
+
+    try:
+        if size is not None and size.strip():
+            TargetSize.parse(size)
+    except InputError as error:
+        return f"size: {error}"
+    return True
 
 
 def denoise_input() -> io.Input:

@@ -22,8 +22,8 @@ class KernelRefineNode(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="MMSR_KernelRefineNode",
-            display_name="Refine Kernels (MMSR)",
-            category=inputs.CATEGORY,
+            display_name="Refine Blur Measurement (MMSR)",
+            category=inputs.ADVANCED,
             **inputs.aliases("blur", "svkr", "deblur"),
             description=(
                 "Sharpens the blur measurement: restores the picture with the blur found so far, "

@@ -44,8 +44,8 @@ class SaveKernelFieldNode(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="MMSR_SaveKernelField",
-            display_name="Save Kernel Field (MMSR)",
-            category=inputs.CATEGORY,
+            display_name="Save Measured Blur (MMSR)",
+            category=inputs.ADVANCED,
             **inputs.aliases("blur", "kernel", "file"),
             description=(
                 "Writes the blur of each picture to a file in the output folder. Load Kernel "
@@ -60,7 +60,7 @@ class SaveKernelFieldNode(io.ComfyNode):
                     default=f"{SUBFOLDER}/kernels",
                     tooltip=(
                         "Beginning of the file's name, below the output folder. Keep the folder "
-                        "mmsr_kernels to find it again in Load Kernel Field."
+                        "mmsr_kernels to find it again in Load Measured Blur."
                     ),
                 ),
             ],
@@ -91,8 +91,8 @@ class LoadKernelFieldNode(io.ComfyNode):
         names = list(available_fields())
         return io.Schema(
             node_id="MMSR_LoadKernelField",
-            display_name="Load Kernel Field (MMSR)",
-            category=inputs.CATEGORY,
+            display_name="Load Measured Blur (MMSR)",
+            category=inputs.ADVANCED,
             **inputs.aliases("blur", "kernel", "file"),
             description=(
                 "Reads a blur from a file: one saved before, measured by the command line, or "
@@ -168,7 +168,7 @@ class LoadKernelFieldNode(io.ComfyNode):
         if path is None:
             raise InputError(
                 f"file: there is no kernel file {file!r} in the mmsr_kernels folders. Save one "
-                "with Save Kernel Field first."
+                "with Save Measured Blur first."
             )
         field = KernelField.load(path)
         if degradation is None:

@@ -24,7 +24,7 @@ class PromptNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_Prompt",
             display_name="Prompt (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.ADVANCED,
             **inputs.aliases("text", "clip", "words"),
             description=(
                 "Says what is in the picture, in words, so that the restoration knows what it "
@@ -49,7 +49,7 @@ class PromptNode(io.ComfyNode):
                     step=0.05,
                     tooltip=(
                         "How much the text counts beside the other prompts connected here. How "
-                        "much the whole prompt steers is set in Fuse Modalities."
+                        "much the whole prompt steers is set in Combine Evidence."
                     ),
                 ),
                 io.ClipVisionOutput.Input(
@@ -71,7 +71,7 @@ class PromptNode(io.ComfyNode):
             ],
             outputs=[
                 PromptSocket.Output(
-                    "prompt", display_name="prompt", tooltip="For Fuse Modalities or Upscale."
+                    "prompt", display_name="prompt", tooltip="For Combine Evidence or Upscale."
                 )
             ],
         )

@@ -23,8 +23,8 @@ class SRSamplerNode(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="MMSR_SRSamplerNode",
-            display_name="SR Sampler (MMSR)",
-            category=inputs.CATEGORY,
+            display_name="Restore from Evidence (MMSR)",
+            category=inputs.ADVANCED,
             **inputs.aliases("super resolution", "restore", "diffusion"),
             description=(
                 "Draws the sharp picture in a few steps, keeps it in agreement with the input, "
@@ -33,7 +33,7 @@ class SRSamplerNode(io.ComfyNode):
             inputs=[
                 inputs.model_input(),
                 ConditioningSocket.Input(
-                    "conditioning", tooltip="From Fuse Modalities, made with the same model."
+                    "conditioning", tooltip="From Combine Evidence, made with the same model."
                 ),
                 inputs.seed_input(),
                 inputs.steps_input(),

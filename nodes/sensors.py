@@ -22,7 +22,7 @@ class FuseSensorsNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_FuseSensors",
             display_name="Fuse Two Sensors (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.TOOLS,
             **inputs.aliases("infrared", "thermal", "image fusion"),
             description=(
                 "Joins a visible picture and the same scene seen by a second sensor, such as "

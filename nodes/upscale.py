@@ -20,9 +20,20 @@ class UpscaleNode(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="MMSR_Upscale",
-            display_name="Upscale (MMSR)",
+            display_name="Restore & Upscale (MMSR)",
             category=inputs.CATEGORY,
-            **inputs.aliases("super resolution", "restore", "deblur", "enhance", "enlarge"),
+            **inputs.aliases(
+                "super resolution",
+                "restore",
+                "deblur",
+                "unblur",
+                "denoise",
+                "sharpen",
+                "jpeg",
+                "enhance",
+                "enlarge",
+                "face",
+            ),
             description=(
                 "Measures what is wrong with the picture, restores and enlarges it, and reports "
                 "how well the result agrees with the input. Alpha is kept."
@@ -44,6 +55,7 @@ class UpscaleNode(io.ComfyNode):
                 inputs.known_jpeg_input(),
                 inputs.known_blur_input(),
                 inputs.denoise_input(),
+                inputs.target_size_input(),
             ],
             outputs=[
                 io.Image.Output("image_out", display_name="image", tooltip="The restored picture."),
@@ -57,13 +69,15 @@ class UpscaleNode(io.ComfyNode):
         seed_mode: str | None = None,
         depth_polarity: str | None = None,
         preset: str | None = None,
+        size: str | None = None,
     ) -> bool | str:
-        """Check the choices."""
-        return inputs.check_choices(
+        """Check the choices and the size."""
+        checked = inputs.check_choices(
             preset=(preset, inputs.PRESET_CHOICES),
             seed_mode=(seed_mode, inputs.SEED_MODES),
             depth_polarity=(depth_polarity, inputs.POLARITIES),
         )
+        return inputs.check_size(size) if checked is True else checked
 
     @classmethod
     def execute(
@@ -84,10 +98,12 @@ class UpscaleNode(io.ComfyNode):
         jpeg_quality: int = 0,
         blur: float = 0.0,
         denoise: float = 1.0,
+        size: str = "",
     ) -> io.NodeOutput:
         """Restore each picture of the batch with its own seed."""
         steps, detail = inputs.preset_numbers(preset, steps, detail)
         picture = split_image(image)
+        scale, wanted = inputs.scale_and_size(scale, size, picture.size)
         inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
         pipeline = acquire(model, picture.size, scale)
         progress = HostProgress(picture.batch)
@@ -101,6 +117,7 @@ class UpscaleNode(io.ComfyNode):
                     pipeline(
                         picture.rgb[index : index + 1],
                         scale=scale,
+                        size=wanted,
                         steps=steps,
                         seed=inputs.item_seed(seed, index, seed_mode),
                         detail=detail,

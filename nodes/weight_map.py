@@ -22,14 +22,16 @@ class WeightMapNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_WeightMap",
             display_name="Weight Map (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.ADVANCED,
             **inputs.aliases("mask", "attention"),
             description=(
                 "Where one source of evidence steered the last sampling step, as a mask of the "
                 "result's size: for instance to refine elsewhere only."
             ),
             inputs=[
-                WeightsSocket.Input("weights", tooltip="From the SR Sampler, with steps above 0."),
+                WeightsSocket.Input(
+                    "weights", tooltip="From Restore from Evidence, with steps above 0."
+                ),
                 io.Combo.Input(
                     "modality",
                     options=list(MODALITIES),
@@ -84,7 +86,7 @@ class WeightMapNode(io.ComfyNode):
             if found is None:
                 raise InputError(
                     f"modality: there are no weights of {modality!r}. This run has: "
-                    f"{', '.join(item)}. Choose one of these, or give the Fuse Modalities node "
+                    f"{', '.join(item)}. Choose one of these, or give the Combine Evidence node "
                     "what is missing."
                 )
             values = fit_map(found.float().cpu(), weights.size)

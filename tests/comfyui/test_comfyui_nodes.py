@@ -230,7 +230,7 @@ def test_no_weights_without_sampling_and_the_message_says_what_to_do(server):
     prompt["5"]["inputs"]["mean_only"] = True
     run = server.run(prompt)
     assert run.status == "error"
-    assert "Set steps of the SR Sampler above 0" in run.error
+    assert "Set steps of Restore from Evidence above 0" in run.error
 
 
 def test_an_empty_prompt_changes_nothing(server, model_name):
@@ -261,3 +261,20 @@ def test_depth_of_either_polarity(server):
     status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
     assert status == 200 or "depth_polarity" in json.dumps(reply["node_errors"])
     assert "3" in reply["node_errors"]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [("w30", (30, 25)), ("1.5x", (36, 30)), ("12", (12, 10)), ("", (48, 40))]
+)
+def test_a_wanted_size(server, size, expected):
+    prompt = graphs.upscale("small", "small_24x20.png", scale=2, steps=0, size=size)
+    (save,) = (key for key, node in prompt.items() if node["class_type"] == "SaveImage")
+    (made,) = pictures(server, server.run(prompt), save)
+    assert made.size == expected
+
+
+def test_a_size_that_is_none_is_refused_before_anything_runs(server):
+    prompt = graphs.upscale("small", "small_24x20.png", size="huge")
+    status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
+    assert status == 400
+    assert "A size is one of" in json.dumps(reply["node_errors"])

@@ -39,12 +39,12 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
     "mmsr_ssr_full": (
         "# MMSR: every stage of the restoration\n\n"
         "1. **Depth** estimates what is near and what is far. Any other depth node will do.\n"
-        "2. **Estimate Degradation** measures blur, noise and JPEG damage, and shows the blur. "
+        "2. **Measure Blur & Damage** measures blur, noise and JPEG damage, and shows the blur. "
         "Click a place to see its kernel. You can stop here and look.\n"
-        "3. **Refine Kernels** measures the blur again on sharper and sharper pictures.\n"
-        "4. **Fuse Modalities** sets how much each source of evidence steers, and where (masks).\n"
-        "5. **SR Sampler** draws the result and reports how well it agrees with the input. `steps` "
-        "0 is the most faithful, 1 adds natural detail.\n\n" + _COPY,
+        "3. **Refine Blur Measurement** measures the blur again on sharper and sharper pictures.\n"
+        "4. **Combine Evidence** sets how much each source of evidence steers, and where (masks).\n"
+        "5. **Restore from Evidence** draws the result and reports how well it agrees with the "
+        "input. `steps` 0 is the most faithful, 1 adds natural detail.\n\n" + _COPY,
         {
             "1": _MODEL,
             "2": _load((40, 310), "example_lr.png"),
@@ -77,7 +77,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
     ),
     "mmsr_prompt": (
         "# MMSR: guided by words\n\n"
-        "**Prompt** says what is in the picture, a thing per line. **Fuse Modalities** sets how "
+        "**Prompt** says what is in the picture, a thing per line. **Combine Evidence** sets how "
         "much it steers (`prompt_strength`) and, with a mask, where. The tab *Weights* of the "
         "sampler shows what it did.\n\n"
         "Needs a model with a prompt encoder. A prompt from a picture: connect CLIP Vision Encode "

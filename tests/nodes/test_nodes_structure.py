@@ -132,14 +132,16 @@ def test_every_node_class_is_registered():
 
 
 def test_own_validation_does_not_silence_the_hosts_range_checks():
-    # An input named in validate_inputs loses the host's own checks: only choices may be named.
+    # An input named in validate_inputs loses the host's own checks: only choices and texts, which
+    # have no range, may be named.
     for path in NODES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         shared = ast.parse((ROOT / "nodes" / "inputs.py").read_text(encoding="utf-8"))
         combos = {
             ast.literal_eval(call.args[0])
             for part in (tree, shared)
-            for call in calls(part, "io.Combo.Input")
+            for kind in ("Combo", "String")
+            for call in calls(part, f"io.{kind}.Input")
         }
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and node.name == "validate_inputs":
