@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .degradation import KernelField
     from .errors import InputError, MMSRError
-    from .image import load_image, save_image
+    from .image import TargetSize, load_image, save_image
     from .pipeline import (
         Conditioning,
         DegradationEstimate,
@@ -54,6 +54,7 @@ __all__ = [
     "Progress",
     "RestorationOutput",
     "RestorationReport",
+    "TargetSize",
     "__version__",
     "combine_prior",
     "load_image",
@@ -65,7 +66,7 @@ __all__ = [
 _ROOMS = {
     ".degradation": ("KernelField",),
     ".errors": ("InputError", "MMSRError"),
-    ".image": ("load_image", "save_image"),
+    ".image": ("TargetSize", "load_image", "save_image"),
     ".pipeline": (
         "Conditioning",
         "DegradationEstimate",

@@ -17,6 +17,7 @@ from mmsr_core.degradation import (
     edit_field,
     isotropic_gaussian,
 )
+from mmsr_core.image import TargetSize, resize_bicubic
 from mmsr_core.pipeline import MMSRPipeline, load_pipeline
 from mmsr_core.pipeline.context import small_preview
 from mmsr_core.weights import available_weights
@@ -345,3 +346,15 @@ def test_jpeg_damage_is_not_called_noise(pipe, picture) -> None:
     clean = replace(report, jpeg_quality=100.0, consistency_db={"before": 30.0, "after": 60.0})
     assert "within the noise (" in clean.summary()
     assert "noise and JPEG damage" in replace(clean, jpeg_quality=40.0).summary()
+
+
+def test_another_size_than_that_of_the_scale(pipe, picture) -> None:
+    lr = picture(20, 24)
+    whole = pipe(lr, scale=4, steps=0)
+    target = TargetSize.parse("1.5x")
+    out = pipe(lr, scale=4, size=target.of((20, 24)), steps=0)
+    assert out.images.shape == (1, 3, 30, 36)
+    assert out.report.output_size == (36, 30)
+    expected = resize_bicubic(whole.images, (30, 36))
+    torch.testing.assert_close(out.images, expected, atol=1e-6, rtol=0)
+    assert out.report.consistency_db == whole.report.consistency_db
