@@ -62,7 +62,7 @@ class ModalityFusionNode(io.ComfyNode):
             description=(
                 "Brings the picture, its measured blur, its depth, a prompt and a second sensor's "
                 "picture together, each with a strength and an optional mask, as conditioning for "
-                "the SR sampler."
+                "Restore from Evidence."
             ),
             inputs=[
                 inputs.model_input(),
@@ -86,7 +86,7 @@ class ModalityFusionNode(io.ComfyNode):
                 ConditioningSocket.Output(
                     "conditioning",
                     display_name="conditioning",
-                    tooltip="Everything the SR sampler needs besides the model.",
+                    tooltip="Everything that Restore from Evidence needs besides the model.",
                 )
             ],
         )

@@ -79,8 +79,8 @@ class WeightMapNode(io.ComfyNode):
         for item in weights.items:
             if not item:
                 raise InputError(
-                    "weights: nothing was sampled, so there are no weights. Set steps of the SR "
-                    "Sampler above 0, and mean_only off."
+                    "weights: nothing was sampled, so there are no weights. Set steps of "
+                    "Restore from Evidence above 0, and mean_only off."
                 )
             found = item.get(modality)
             if found is None:

@@ -24,7 +24,7 @@ NEGLIGIBLE = 2e-3
 codes' own error, and most taps hold nothing else: such kernels are used without them. Dense ones
 are used as they are."""
 _WINDOWS = {"cuda": 256}
-"""Side of a window, in blocks of LR pixels that share a kernel, by device; else 128."""
+"""Side of a window, in kernels, by device; else 128. On a CPU a block of pixels has one kernel."""
 _KEPT_BYTES = {"cpu": 256 << 20, "mps": 256 << 20, "cuda": 4 << 30}
 """Memory for kernels that are kept from one pass to the next; of a GPU, a quarter of what is free
 at most."""
@@ -58,13 +58,13 @@ class FieldOperator:
     """
 
     def __init__(self, field: KernelField, window: int | None = None) -> None:
-        """Args: the kernels; side of a window in blocks, chosen for the device by default."""
+        """Args: the kernels; side of a window in kernels, chosen for the device by default."""
         self.field = field
         self.scale = field.scale
         device = field.data.device
         # Off the CPU every LR pixel has a kernel of its own: those operators know no blocks.
         self._block = field.block if device.type == "cpu" else 1
-        self._side = (window or _WINDOWS.get(device.type, 128)) * field.block
+        self._side = (window or _WINDOWS.get(device.type, 128)) * self._block
         self._room = _KEPT_BYTES.get(device.type, 0)
         if device.type == "cuda":
             self._room = min(self._room, torch.cuda.mem_get_info(device)[0] // 4)

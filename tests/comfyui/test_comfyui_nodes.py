@@ -256,7 +256,7 @@ def test_depth_of_either_polarity(server):
     prompt["3"]["inputs"] |= {"depth": ["6", 0], "depth_polarity": "near is bright"}
     (inverted,) = views(server, server.run(prompt), "3")
     assert dark["major"] != bright["major"]
-    assert dark["major"] == pytest.approx(inverted["major"], abs=2e-3)
+    assert dark["major"] == pytest.approx(inverted["major"], abs=5e-3)
     prompt["3"]["inputs"]["depth_polarity"] = "sideways"
     status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
     assert status == 200 or "depth_polarity" in json.dumps(reply["node_errors"])

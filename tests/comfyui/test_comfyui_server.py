@@ -328,6 +328,7 @@ def test_nothing_was_printed_but_the_hosts_own_lines(server):
         # by test_comfyui_priors.py
         "decode to 64x40 pixels",
         "is no enlargement",
+        "Connect either upscaled",
     )
     for line in after.splitlines():
         if line.startswith("!!! Exception"):
