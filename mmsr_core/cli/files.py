@@ -24,6 +24,13 @@ _UNREAD = frozenset((".heic", ".heif", ".jxl", ".psd", ".svg", *_RAW))
 """Endings of pictures that are not read: they are named, never passed over in silence."""
 
 
+def _name_part(text: str) -> str:
+    """An argument type: what may be in the middle of a file's name."""
+    if any(c in text for c in '/\\:*?"<>|') or any(ord(c) < 32 for c in text):
+        raise argparse.ArgumentTypeError(f"expected a part of a file name, got {text!r}")
+    return text
+
+
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--format`, `--quality`, `--suffix`, `--strip`, `--recursive`, `--skip-existing`."""
     group = parser.add_argument_group("files")
@@ -37,7 +44,11 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         help="quality of JPEG, AVIF or lossy WebP results (default 95, 90, lossless)",
     )
     group.add_argument(
-        "--suffix", default="", metavar="TEXT", help="goes to the end of the names in a folder"
+        "--suffix",
+        type=_name_part,
+        default="",
+        metavar="TEXT",
+        help="goes to the end of the names in a folder",
     )
     group.add_argument(
         "--recursive", action="store_true", help="read subfolders, too, and keep their structure"
@@ -79,10 +90,12 @@ def plan_files(args: argparse.Namespace, paths: Sequence[Path]) -> Files:
     out, ends_open = Path(args.output), args.output.endswith(("/", os.sep))
     found = collect_inputs(paths, args.recursive)
     inputs, batch = _without_results(found.inputs, paths, out, args.suffix), found.batch
-    roots = {path: root for root in paths if root.is_dir() for path in inputs}
-    roots = {p: r for p, r in roots.items() if r in p.parents} if args.recursive else {}
+    folders = [path for path in paths if path.is_dir()] if args.recursive else []
+    roots = {p: root for p in inputs for root in folders if root in p.parents}
     ending = f"{args.suffix}.{args.format or 'png'}"
     outputs = plan_outputs(inputs, out, batch, ends_open, ending, roots)
+    if outputs == [out] and (args.format or args.suffix):
+        raise UsageError(f"--format and --suffix are for folders, but {out} is the name of a file.")
     kept = [
         pair
         for pair in zip(inputs, outputs, strict=True)
@@ -100,19 +113,18 @@ def _without_results(
     if not folders or not out.is_dir():
         return inputs
     if not any(os.path.samefile(folder, out) for folder in folders):
-        place = out.resolve()
-        return [path for path in inputs if place not in path.resolve().parents]
+        place, asked = out.resolve(), set(paths)
+        return [p for p in inputs if p in asked or place not in p.resolve().parents]
     if not suffix:
         raise UsageError(
             f"The results would lie among the pictures of {out}; give another folder, or --suffix."
         )
-    names = {path.with_suffix("") for path in inputs}
+    names = {(path.parent, path.stem) for path in inputs}
     return [
         path
         for path in inputs
         if not (
-            path.stem.endswith(suffix)
-            and path.with_name(path.stem[: -len(suffix)]).with_suffix("") in names
+            path.stem.endswith(suffix) and (path.parent, path.stem.removesuffix(suffix)) in names
         )
     ]
 

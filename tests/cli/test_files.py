@@ -96,3 +96,25 @@ def test_other_frames_are_named(mmsr, tmp_path):
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     said = run(mmsr, tmp_path / "a.gif", "-o", tmp_path / "a.png", "--scale", 1)[1]
     assert "the first of the 3 pictures in the file" in said
+
+
+def test_two_folders_keep_their_structures(mmsr, folder, tmp_path):
+    second = tmp_path / "second" / "deep"
+    second.mkdir(parents=True)
+    shutil.copy(folder / "picture.png", second / "third.png")
+    out = tmp_path / "out"
+    both = ("upscale", folder, second.parent, "-o", out, "--recursive", "--scale", 1)
+    assert mmsr(*both, "--steps", 0)[0] == 0
+    made = sorted(str(p.relative_to(out)) for p in out.rglob("*.png"))
+    assert made == ["deep/third.png", "more/other.png", "picture.png"]
+
+
+def test_names_with_dots_and_odd_suffixes(mmsr, refused, picture, folder):
+    picture.rename(picture.with_name("a.b.png"))
+    into = ("upscale", folder, "-o", folder, "--scale", 1, "--steps", 0, "--suffix", ".new")
+    for _ in range(2):
+        assert mmsr(*into)[0] == 0
+    assert sorted(p.name for p in folder.glob("*.png")) == ["a.b.new.png", "a.b.png"]
+    assert "part of a file name" in refused(*into[:-1], "../x")
+    one = ("upscale", folder / "a.b.png", "-o", folder / "c.png")
+    assert "are for folders" in refused(*one, "--format", "jpg")
