@@ -12,28 +12,18 @@ import time
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from mmsr_core.pipeline import load_pipeline
 from mmsr_core.pipeline.engine import MMSREngine
 
 from .report.table import markdown_table
+from .speed.picture import picture
 
 ALLOWED_DIFFERENCE = 1e-3
 """Largest difference of a float32 result from the CPU's, 0..1 units."""
 SIZES = ((128, 128, 4, 4), (512, 512, 4, 4), (1000, 1500, 4, 2), (1024, 1024, 1, 2))
 """LR rows, LR columns, scale, runs."""
 _ROOT = Path(__file__).resolve().parent.parent
-
-
-def picture(height: int, width: int) -> Tensor:
-    """A picture with edges, texture and smooth places, the same everywhere, `(1,3,h,w)`."""
-    g = torch.Generator().manual_seed(0)
-    coarse = torch.rand((1, 3, height // 16 + 1, width // 16 + 1), generator=g)
-    smooth = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic")
-    fine = torch.rand((1, 3, height, width), generator=g) - 0.5
-    edges = 0.2 * torch.sign(smooth[:, :1] - smooth.mean())
-    return (0.7 * smooth + edges + 0.05 * fine * (smooth[:, 1:2] > 0.5)).clamp(0, 1)
 
 
 def synchronise(device: torch.device) -> None:

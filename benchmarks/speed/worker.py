@@ -24,6 +24,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     from mmsr_core.pipeline import load_pipeline
     from mmsr_core.pipeline.results import peak_memory_mb
 
+    from .picture import picture
     from .run import median_and_iqr
 
     if job["threads"] is not None:
@@ -31,10 +32,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     pipe = load_pipeline(job["model"], device=job["device"], torch_dtype=job["dtype"])
     load_seconds = time.perf_counter() - start
 
-    generator = torch.Generator().manual_seed(job["seed"])
-    coarse = torch.rand(1, 3, 16, 16, generator=generator)
-    size = tuple(job["size"])
-    lr = torch.nn.functional.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    lr = picture(*job["size"])
 
     def run() -> dict[str, float]:
         output = pipe(lr, scale=job["scale"], steps=job["steps"], seed=job["seed"])

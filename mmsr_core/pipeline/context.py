@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..memory import return_free_memory
 from ..tiling import TileRunner
 from ..types import Progress, ProgressCallback
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 UNITS = 100
 """Progress units of one stage."""
-CPU_CORE = 256
+CPU_CORE = 208
 """Cells a side of the mean net's tiles: their features just fit a CPU's cache."""
 _GPU_BYTES_PER_CELL = 8192
 """Of the hungriest network, its own tile's greater size included."""
@@ -119,6 +120,7 @@ class RunContext:
             self.check()
             start = time.perf_counter()
             stage.work()
+            return_free_memory()
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)
             spent = time.perf_counter() - start
