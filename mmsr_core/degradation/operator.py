@@ -11,6 +11,7 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import ShapeError
 from . import tap_loop, unfolded
@@ -211,6 +212,17 @@ def pad_window(
     hr: Tensor, row: int, h: int, col: int, w: int, scale: int, block: int = 1
 ) -> Tensor:
     """The padded HR window that the LR pixels `row..row+h-1`, `col..col+w-1` look at."""
+    places, margins = [], []
+    for first, count, size in ((row, h, hr.shape[-2]), (col, w, hr.shape[-1])):
+        start = window_start(first, scale)
+        stop = start + window_length(count, scale, block)
+        low, high = max(0, start), min(size, stop)
+        places.append(slice(low, high))
+        margins.append((low - start, stop - high))
+    part = hr[..., places[0], places[1]]
+    if all(max(m) < side for m, side in zip(margins, part.shape[-2:], strict=True)):
+        return F.pad(part, (*margins[1], *margins[0]), mode="reflect")
+    # A margin that is longer than the picture is reflected more than once.
     (height, width), device = hr.shape[-2:], hr.device
     rows, top, bottom = _reach(row, window_length(h, scale, block), scale, height, device)
     cols, left, right = _reach(col, window_length(w, scale, block), scale, width, device)
@@ -231,6 +243,6 @@ def add_window(out: Tensor, padded: Tensor, row: int, col: int, scale: int) -> T
     both = both.index_add(-1, cols, tall)
     if out.requires_grad or both.requires_grad:
         margins = (left, out.shape[-1] - right, top, out.shape[-2] - bottom)
-        return out + torch.nn.functional.pad(both, margins)
+        return out + F.pad(both, margins)
     out[..., top:bottom, left:right] += both
     return out
