@@ -165,7 +165,8 @@ class FieldOperator:
     def _scratch_of(self, *shape: int) -> Tensor:
         size = math.prod(shape)
         if self._scratch.numel() < size:
-            self._scratch = self.field.data.new_empty(size, dtype=torch.float32)
+            with torch.inference_mode(False):  # it may be written to outside that mode later
+                self._scratch = torch.empty(size, device=self.field.data.device)
         return self._scratch[:size].view(shape)
 
 

@@ -123,6 +123,21 @@ def test_kept_kernels_are_bounded(monkeypatch) -> None:
     assert not operator._kept
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_inference_mode_may_come_and_go(kept, monkeypatch) -> None:
+    if not kept:
+        monkeypatch.setattr(module, "_KEPT_BYTES", {})
+    field, hr = in_blocks(9, 10, 2)
+    operator = FieldOperator(field, 2)
+    with torch.inference_mode():
+        first = operator.degrade(hr)
+    with torch.no_grad():
+        assert torch.equal(operator.degrade(hr), first)
+    with torch.inference_mode():
+        assert torch.equal(operator.degrade(hr), first)
+    assert torch.equal(operator.degrade(hr), first)
+
+
 def test_the_callback_may_end_it() -> None:
     field, hr = make(8, 8, 2)
 
