@@ -26,8 +26,7 @@ def read_exif(image: Image.Image) -> bytes | None:
         made.update(kept)
         for part, tags in ((ExifTags.IFD.Exif, details), (ExifTags.IFD.GPSInfo, places)):
             if tags:
-                made.get_ifd(part).update(tags)
-                made[part] = made.get_ifd(part)
+                made[part] = tags
         return made.tobytes() if kept or details or places else None
     except Exception as error:  # noqa: BLE001 - EXIF is a side matter: any damage means "none".
         del error

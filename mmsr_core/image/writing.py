@@ -23,7 +23,7 @@ _FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
-if features.check("avif"):  # Pillow 11.3 and later, in its usual builds
+if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 and later
     _FORMATS[".avif"] = "AVIF"
 OUTPUT_SUFFIXES = frozenset(_FORMATS)
 """Endings of the names that can be written."""
