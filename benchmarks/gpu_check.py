@@ -17,6 +17,7 @@ from mmsr_core.pipeline import load_pipeline
 from mmsr_core.pipeline.engine import MMSREngine
 
 from .report.table import markdown_table
+from .speed.peers import resolve_device
 from .speed.picture import picture
 
 ALLOWED_DIFFERENCE = 1e-3
@@ -67,23 +68,23 @@ def measure(pipe: MMSREngine, size: tuple[int, int, int, int]) -> list[str]:
 def main() -> int:
     """Run the tests that need a GPU, compare with the CPU, measure; 0 where all agree."""
     parser = argparse.ArgumentParser(description=__doc__)
-    automatic = "cuda" if torch.cuda.is_available() else "mps"
-    parser.add_argument("--device", default=automatic, help="the device that is checked")
+    parser.add_argument("--device", default="auto", help="the device that is checked")
     parser.add_argument("--dtype", nargs="+", default=["auto", "float32"])
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes")
     parser.add_argument("--no-tests", action="store_true", help="leave pytest out")
     options = parser.parse_args()
+    device = resolve_device(options.device)
     failed = False
     if not options.no_tests:
         tests = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests"]
         failed = subprocess.run(tests, cwd=_ROOT, check=False).returncode not in (0, 5)
-    largest = difference_from_cpu(options.device)
+    largest = difference_from_cpu(device)
     failed = failed or largest > ALLOWED_DIFFERENCE
     print(f"Largest difference from the CPU, float32: {largest:.1e}")
     for dtype in options.dtype:
-        pipe = load_pipeline(device=options.device, torch_dtype=dtype)
+        pipe = load_pipeline(device=device, torch_dtype=dtype)
         rows = [measure(pipe, size) for size in SIZES[: options.sizes]]
-        where = torch.cuda.get_device_name() if pipe.device.type == "cuda" else options.device
+        where = torch.cuda.get_device_name() if pipe.device.type == "cuda" else device
         print(f"\n{where}, {pipe.compute_dtype}, one step\n")
         print(markdown_table(["size", "ms, best", "GB", "stages, ms"], rows))
     return int(failed)

@@ -33,6 +33,8 @@ SVKR_ROUNDS = 1
 the second takes a quarter of a run, lowers the kernel error of defocus by 0.4 %, and gains 0.001 dB
 (training/README.md)."""
 
+MAX_SCALE = 16
+"""Largest SR factor."""
 MAX_BLUR_SIGMA_PX = 4.5
 """A Gaussian wider than this, in HR px, does not fit the 21x21 window of the kernels."""
 

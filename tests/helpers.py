@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmsr_core.degradation import KernelBasis, sample_kernels
+from mmsr_core.degradation import KernelBasis, KernelField, gaussian_kernels, sample_kernels
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
 from mmsr_core.models.damage_estimator import DamageEstimator
 from mmsr_core.models.depth_net import DepthNet
@@ -152,3 +152,13 @@ def write_narrow_lpips(folder: Path) -> None:
         heads[f"lin{index}"] = rng.uniform(0, 1, (1, out, 1, 1)).astype(np.float32)
     np.savez(folder / "alexnet_features.npz", **trunk)
     np.savez(folder / "lpips_alex_heads.npz", **heads)
+
+
+def varying_field(h: int, w: int, scale: int, batch: int = 1) -> tuple[KernelField, torch.Tensor]:
+    """Dense kernels that differ at every LR pixel, and a sharp picture for them."""
+    g = torch.Generator().manual_seed(h + w + scale)
+    sigmas = [0.7 + 2.5 * torch.rand((batch, h, w), generator=g) for _ in range(2)]
+    kernels = gaussian_kernels(*sigmas, 3 * torch.rand((batch, h, w), generator=g), scale)
+    kernels = kernels / kernels.sum(1, keepdim=True)
+    hr = torch.rand((batch, 3, h * scale, w * scale), generator=g)
+    return KernelField.from_dense(kernels, scale), hr

@@ -74,6 +74,20 @@ class Files:
     unread: tuple[Path, ...] = ()
     """Pictures in the folders whose format is not read."""
 
+    def summary(self, failed: int, seconds: float) -> str:
+        """One line at the end of a run; empty where the pictures have been told one by one."""
+        done = len(self.inputs) - failed
+        if not (self.skipped or self.unread or (self.batch and done)):
+            return ""
+        parts = [f"{done} done"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{self.skipped} had a result already"] if self.skipped else []
+        text = f"{', '.join(parts)}, in {seconds:.0f} s"
+        if self.unread:
+            names = ", ".join(path.name for path in self.unread)
+            text += f"; not read, as their format is not known here: {names}"
+        return text
+
 
 def plan_files(args: argparse.Namespace, paths: Sequence[Path]) -> Files:
     """The inputs and where each result goes; finds out now whether it can be written.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
     priors = [args.prior_model or _prior_of(path, args.upscaled, batch) for path in inputs]
     _check_side_outputs(args, inputs, priors, outputs)
+    started = time.perf_counter()
     merger = _Merger(args)
     reports: list[dict[str, Any]] = []
     for source, prior, target in zip(inputs, priors, outputs, strict=True):
@@ -89,10 +91,13 @@ def run(args: argparse.Namespace) -> int:
             for line in result.summary().splitlines():
                 print(f"  {line}", flush=True)
     if args.report is not None:
-        write_json(args.report, reports if batch else reports[0])
+        write_json(args.report, reports[0] if reports and not batch else reports)
     failed = sum("error" in report for report in reports)
     if failed:
         say_error(f"{failed} of {len(inputs)} pictures failed")
+    summary = files.summary(failed, time.perf_counter() - started)
+    if summary and not args.quiet:
+        print(summary, flush=True)
     return 2 if failed else 0
 
 

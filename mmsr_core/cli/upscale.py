@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import ImageFileError, MMSRError
-from ..types import DEFAULT_PRESET, DEFAULT_TRUST, MAX_BLUR_SIGMA_PX, PRESETS
+from ..types import DEFAULT_PRESET, DEFAULT_TRUST, MAX_BLUR_SIGMA_PX, PRESETS, SVKR_ROUNDS
 from . import merge
 from .arguments import (
     UsageError,
@@ -35,7 +35,7 @@ from .common import (
     write_json,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
-from .files import Files, add_file_options, plan_files, require_distinct, save_like
+from .files import add_file_options, plan_files, require_distinct, save_like
 from .maps import check_map_names, write_maps
 from .processes import Processes
 
@@ -171,23 +171,19 @@ def run(args: argparse.Namespace) -> int:
     if failed and processes.rank == 0:
         names = ", ".join(str(path) for path in failed)
         say_error(f"{len(failed)} of {len(inputs)} pictures failed: {names}")
-    told = len(failed) < len(inputs) or files.skipped or files.unread
-    if batch and told and processes.rank == 0 and not args.quiet:
-        print(_summary(files, len(failed), time.perf_counter() - started), flush=True)
+    summary = files.summary(len(failed), time.perf_counter() - started)
+    if summary and processes.rank == 0 and not args.quiet:
+        print(summary, flush=True)
     codes = {result.code for result in results}
     return 1 if 1 in codes else max(codes, default=0)
 
 
-def _summary(files: Files, failed: int, seconds: float) -> str:
-    """One line at the end of a batch; nothing is passed over in silence."""
-    parts = [f"{len(files.inputs) - failed} done"]
-    parts += [f"{failed} failed"] if failed else []
-    parts += [f"{files.skipped} had a result already"] if files.skipped else []
-    text = f"{', '.join(parts)}, in {seconds:.0f} s"
-    if files.unread:
-        names = ", ".join(path.name for path in files.unread)
-        text += f"; not read, as their format is not known here: {names}"
-    return text
+_NOT_OF_A_MERGE = {
+    **dict.fromkeys(("preset", "steps", "detail", "prompt", "prompt_image", "guide", "kernel")),
+    **dict.fromkeys(("blur_sigma_px", "depth", "strength", "size")),
+    "scale": 4, "seed": 0, "denoise": 1.0, "consistency": "ibp", "iterations": SVKR_ROUNDS,
+}  # fmt: skip
+"""Options of this command that a merge does not have, and their defaults."""
 
 
 def _merge_arguments(args: argparse.Namespace) -> argparse.Namespace:
@@ -198,15 +194,10 @@ def _merge_arguments(args: argparse.Namespace) -> argparse.Namespace:
     """
     if len(args.inputs) > 1:
         raise UsageError("With a prior, give one picture or one folder.")
-    given = {
-        "--preset": args.preset, "--steps": args.steps, "--detail": args.detail,
-        "--prompt": args.prompt, "--prompt-image": args.prompt_image, "--guide": args.guide,
-        "--kernel": args.kernel, "--blur-sigma-px": args.blur_sigma_px, "--depth": args.depth,
-        "--strength": args.strength, "--size": args.size,
-    }  # fmt: skip
-    for option, value in given.items():
-        if value not in (None, []):
-            raise UsageError(f"{option} and a prior cannot be used together.")
+    for name, default in _NOT_OF_A_MERGE.items():
+        if getattr(args, name) not in (default, []):
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} and a prior cannot be used together.")
     trust = DEFAULT_TRUST if args.trust is None else args.trust
     changed = {"input": Path(args.inputs[0]), "upscaled": args.prior, "trust": trust}
     return argparse.Namespace(**{**vars(args), **changed})
@@ -257,7 +248,7 @@ def _run_jobs(
 def _write_reports(args: argparse.Namespace, results: list[_Result], batch: bool) -> None:
     if args.report is not None:
         reports = [result.report for result in results]
-        write_json(args.report, reports if batch else reports[0])
+        write_json(args.report, reports[0] if reports and not batch else reports)
 
 
 def _failure(source: Path, error: Exception) -> _Result:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
+from ..types import MAX_SCALE
 
 KERNEL_SIZE = 21
 """Side of a kernel window in HR pixels."""
 KERNEL_TAPS = KERNEL_SIZE * KERNEL_SIZE
 KERNEL_RADIUS = KERNEL_SIZE // 2
-MAX_SCALE = 16
 _MIN_SIGMA_PX = 0.1  # narrower than this is a single pixel
 
 

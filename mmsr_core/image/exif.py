@@ -18,6 +18,8 @@ _MORE_STRUCTURE = (0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x013D, 0x0140, 0x014
 def read_exif(image: Image.Image) -> bytes | None:
     """The EXIF data of an opened picture that stay true of a restored one; None where none do."""
     try:
+        if image.format == "PNG" and getattr(image, "tile", None) and "exif" not in image.info:
+            return None  # read by imagecodecs: Pillow would decode it all to look behind the pixels
         exif = image.getexif()
         kept = {tag: value for tag, value in exif.items() if _stays(tag)}
         details = {t: v for t, v in exif.get_ifd(ExifTags.IFD.Exif).items() if t not in _SIZES}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import InputError
+from ..types import MAX_SCALE
 
-LARGEST_SCALE = 16
 NAMED_SIDES = {"HD": 1920, "2K": 2048, "4K": 3840, "5K": 5120, "8K": 7680}
 """Names of sizes and their longest side, px."""
 _PATTERN = re.compile(r"(?:(?P<letter>[wh])?(?P<value>\d+(?:\.\d+)?)(?P<unit>x|mp|px)?)", re.I)
@@ -78,9 +78,9 @@ class TargetSize:
         needed = max(w / s for w, s in zip(wanted, size, strict=True))
         # A side is rounded, so the factor may be off by half a pixel.
         scale = max(1, math.ceil(needed - 0.5 / max(size)))
-        if scale > LARGEST_SCALE:
+        if scale > MAX_SCALE:
             raise InputError(
-                f"{wanted[1]}x{wanted[0]} pixels are more than {LARGEST_SCALE} times "
+                f"{wanted[1]}x{wanted[0]} pixels are more than {MAX_SCALE} times "
                 f"{size[1]}x{size[0]}; ask for less."
             )
         return scale

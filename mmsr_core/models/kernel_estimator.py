@@ -23,7 +23,7 @@ from ..degradation.kernels import KERNEL_SIZE, KERNEL_TAPS, window_offsets_px
 from ..errors import InputError, ShapeError
 from ..precision import full_precision
 from .blocks import ChannelNorm, FeatureTransform, MutualAffineConv
-from .blur_statistics import blur_statistics, statistics_channels, statistics_radius
+from .blur_statistics import CELL, blur_statistics, statistics_channels, statistics_radius
 from .network import Network, records_config
 
 
@@ -39,10 +39,6 @@ class KernelEstimatorOutput:
     """`(B,1,h,w)`: (100 - JPEG quality) / 100."""
 
 
-_CELL = 4
-"""LR pixels along each side of a cell of `StatisticsBranch`."""
-
-
 @dataclass(frozen=True)
 class KernelFeatures:
     """What the heads of `KernelEstimator` read."""
@@ -53,8 +49,8 @@ class KernelFeatures:
     """`(B,441,h',w')` logits and `(B,2,h',w')` damage at cells, which may reach over the body."""
     block: int = 1
     """LR pixels along each side of a block: 1, 2 or 4."""
-    margins: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Cells by which the statistics reach over the body: top, bottom, left, right."""
+    margins: tuple[int, int] = (0, 0)
+    """Cells by which the statistics begin before the body: above it, and left of it."""
 
     def window(self, rows: slice, cols: slice) -> KernelFeatures:
         """The features of a window of LR pixels that begins and ends with a cell."""
@@ -63,23 +59,18 @@ class KernelFeatures:
             body = body.narrow(dim, span.start // self.block, _length(span) // self.block)
         if self.statistics is None:
             return KernelFeatures(body, None, self.block)
-        shape = self.statistics[0].shape
-        margins: list[int] = []
-        spans: list[slice] = []
-        for span, count in ((rows, shape[-2]), (cols, shape[-1])):
-            start, stop = span.start // _CELL, span.stop // _CELL
-            low, high = max(0, start - 1), min(count, stop + 1)  # bilinear looks one cell away
-            margins += [start - low, high - stop]
-            spans.append(slice(low, high))
-        logits, damage = (part[..., spans[0], spans[1]] for part in self.statistics)
-        top, bottom, left, right = margins
-        return KernelFeatures(body, (logits, damage), self.block, (top, bottom, left, right))
+        # Bilinear looks one cell away; a slice ends at the border by itself.
+        top, left = (min(1, span.start // CELL) for span in (rows, cols))
+        down = slice(rows.start // CELL - top, rows.stop // CELL + 1)
+        across = slice(cols.start // CELL - left, cols.stop // CELL + 1)
+        logits, damage = (part[..., down, across] for part in self.statistics)
+        return KernelFeatures(body, (logits, damage), self.block, (top, left))
 
     def statistics_at_body(self) -> tuple[Tensor, Tensor] | None:
         """The statistics at the places of the body, bilinearly."""
         if self.statistics is None:
             return None
-        top, _, left, _ = (margin * _CELL // self.block for margin in self.margins)
+        top, left = (margin * CELL // self.block for margin in self.margins)
         h, w = self.body.shape[-2:]
         logits, damage = (_to_blocks(part, self.block) for part in self.statistics)
         where = (..., slice(top, top + h), slice(left, left + w))
@@ -171,9 +162,9 @@ def _start_smooth(last: nn.Module, amount: float) -> None:
 
 def _to_blocks(cells: Tensor, block: int) -> Tensor:
     """From the cells of 4x4 LR pixels to blocks of 1, 2 or 4 LR pixels a side, bilinearly."""
-    if block == _CELL:
+    if block == CELL:
         return cells
-    return F.interpolate(cells, scale_factor=_CELL // block, mode="bilinear", align_corners=False)
+    return F.interpolate(cells, scale_factor=CELL // block, mode="bilinear", align_corners=False)
 
 
 class DepthAwareBlock(nn.Module):

@@ -118,3 +118,22 @@ def test_names_with_dots_and_odd_suffixes(mmsr, refused, picture, folder):
     assert "part of a file name" in refused(*into[:-1], "../x")
     one = ("upscale", folder / "a.b.png", "-o", folder / "c.png")
     assert "are for folders" in refused(*one, "--format", "jpg")
+
+
+def test_one_picture_that_is_there_already(mmsr, picture, tmp_path):
+    out, report = tmp_path / "out.png", tmp_path / "report.json"
+    line = (picture, "-o", out, "--scale", 1, "--skip-existing", "--report", report)
+    assert run(mmsr, *line)[0] == 0
+    code, said, err = run(mmsr, *line)
+    assert (code, err) == (0, [])
+    assert "0 done, 1 had a result already" in said
+    code, said, err = mmsr("merge", picture, picture, *line[1:3], *line[5:])
+    assert (code, err) == (0, [])
+    assert "0 done, 1 had a result already" in said
+
+
+def test_a_merge_of_folders_says_what_it_did(mmsr, folder, tmp_path):
+    code, said, _ = mmsr("merge", folder, folder, "-o", tmp_path / "out", "--trust", 0)
+    assert code == 0
+    assert "1 done" in said
+    assert "not read, as their format is not known here: phone.heic" in said

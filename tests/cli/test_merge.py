@@ -96,5 +96,7 @@ def test_upscale_with_a_prior_is_a_merge(mmsr, refused, picture, upscaled, tmp_p
     both = ("upscale", picture, "--prior", upscaled, "-o", tmp_path / "no.png")
     assert "--steps and a prior" in refused(*both, "--steps", 1)
     assert "--preset and a prior" in refused(*both, "--preset", "crisp")
+    for option, value in (("--scale", 2), ("--denoise", 0.5), ("--consistency", "cg")):
+        assert f"{option} and a prior" in refused(*both, option, value)
     assert "one picture or one folder" in refused("upscale", picture, picture, *both[2:])
     assert "needs --prior" in refused("upscale", picture, "-o", tmp_path / "x.png", "--trust", 1)

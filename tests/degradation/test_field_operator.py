@@ -19,23 +19,14 @@ from mmsr_core.degradation import (
 from mmsr_core.degradation import field_operator as module
 from mmsr_core.degradation.field_operator import cut_negligible
 from mmsr_core.errors import ShapeError
+from tests.helpers import varying_field
 
 CASES = [(13, 9, 4), (6, 7, 3), (5, 8, 2), (12, 11, 1), (1, 1, 4), (3, 2, 8)]
 
 
-def make(h: int, w: int, scale: int, batch: int = 1) -> tuple[KernelField, torch.Tensor]:
-    """A varying field and a picture."""
-    g = torch.Generator().manual_seed(h + w + scale)
-    sigmas = [0.7 + 2.5 * torch.rand((batch, h, w), generator=g) for _ in range(2)]
-    kernels = gaussian_kernels(*sigmas, 3 * torch.rand((batch, h, w), generator=g), scale)
-    kernels = kernels / kernels.sum(1, keepdim=True)
-    hr = torch.rand((batch, 3, h * scale, w * scale), generator=g)
-    return KernelField.from_dense(kernels, scale), hr
-
-
 def in_blocks(h: int, w: int, scale: int, batch: int = 1) -> tuple[KernelField, torch.Tensor]:
     """The same as codes, with one code for each block of LR pixels."""
-    field, hr = make(h, w, scale, batch)
+    field, hr = varying_field(h, w, scale, batch)
     block = max(1, 4 // scale)
     kernels = field.dense()[..., ::block, ::block]
     basis = KernelBasis.fit(kernels.movedim(1, -1).reshape(-1, 441), rank=20)
@@ -49,7 +40,7 @@ def plain(field: KernelField) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kept", [True, False])
-@pytest.mark.parametrize("fields", [make, in_blocks])
+@pytest.mark.parametrize("fields", [varying_field, in_blocks])
 @pytest.mark.parametrize(("h", "w", "scale"), CASES)
 def test_windows_equal_the_operator(fields, h, w, scale, kept, monkeypatch) -> None:
     if not kept:
@@ -68,7 +59,7 @@ def test_windows_equal_the_operator(fields, h, w, scale, kept, monkeypatch) -> N
             torch.testing.assert_close(added - hr, exact, atol=3e-6, rtol=0)
 
 
-@pytest.mark.parametrize("fields", [make, in_blocks])
+@pytest.mark.parametrize("fields", [varying_field, in_blocks])
 @pytest.mark.parametrize(("h", "w", "scale"), CASES)
 def test_row_sums_are_a_at_one(fields, h, w, scale) -> None:
     field, _ = fields(h, w, scale)
@@ -81,7 +72,7 @@ def test_row_sums_are_a_at_one(fields, h, w, scale) -> None:
 
 
 def test_taps_that_hold_nothing_cost_nothing_and_change_little() -> None:
-    _, hr = make(12, 12, 4)
+    _, hr = varying_field(12, 12, 4)
     sigma = torch.linspace(1.2, 1.6, 144).view(1, 12, 12)
     kernels = gaussian_kernels(sigma, sigma, torch.zeros_like(sigma), 4)
     basis = KernelBasis.fit(kernels[0].flatten(1).T, rank=8)
@@ -94,7 +85,7 @@ def test_taps_that_hold_nothing_cost_nothing_and_change_little() -> None:
 
 
 def test_dense_kernels_are_exact_and_their_zeros_cost_nothing() -> None:
-    _, hr = make(12, 12, 4)
+    _, hr = varying_field(12, 12, 4)
     kernel = isotropic_gaussian(1.5, 4)
     exact = degrade(hr, kernel.view(1, 441, 1, 1).expand(1, -1, 12, 12), 4)
     whole = FieldOperator(constant_kernel_field(kernel, 12, 12, 4))
@@ -139,7 +130,7 @@ def test_inference_mode_may_come_and_go(kept, monkeypatch) -> None:
 
 
 def test_the_callback_may_end_it() -> None:
-    field, hr = make(8, 8, 2)
+    field, hr = varying_field(8, 8, 2)
 
     def stop() -> None:
         raise KeyboardInterrupt
@@ -149,6 +140,6 @@ def test_the_callback_may_end_it() -> None:
 
 
 def test_wrong_size_is_refused() -> None:
-    field, hr = make(4, 5, 2)
+    field, hr = varying_field(4, 5, 2)
     with pytest.raises(ShapeError, match=r"hr must have shape \(B,C,8,10\)"):
         degrade_canvas(hr[..., 1:], field)

@@ -9,30 +9,19 @@ import torch
 
 from mmsr_core.degradation import (
     FieldOperator,
-    KernelField,
     back_project,
     conjugate_gradient,
     consistency_db,
     degrade_canvas,
     doubt_variance,
-    gaussian_kernels,
     signal_gain,
 )
-
-
-def make(h: int, w: int, scale: int, batch: int = 1) -> tuple[KernelField, torch.Tensor]:
-    """A varying field and a picture."""
-    g = torch.Generator().manual_seed(h + w + scale)
-    sigmas = [0.7 + 2.5 * torch.rand((batch, h, w), generator=g) for _ in range(2)]
-    kernels = gaussian_kernels(*sigmas, 3 * torch.rand((batch, h, w), generator=g), scale)
-    kernels = kernels / kernels.sum(1, keepdim=True)
-    hr = torch.rand((batch, 3, h * scale, w * scale), generator=g)
-    return KernelField.from_dense(kernels, scale), hr
+from tests.helpers import varying_field
 
 
 @pytest.mark.parametrize("noise", [None, 0.02])
 def test_back_projection_does_not_depend_on_the_windows(noise: float | None) -> None:
-    field, hr = make(13, 9, 4)
+    field, hr = varying_field(13, 9, 4)
     lr = degrade_canvas(hr, field)
     std = None if noise is None else torch.tensor([noise])
     start = torch.full_like(hr, 0.5)
@@ -46,7 +35,7 @@ def test_back_projection_does_not_depend_on_the_windows(noise: float | None) -> 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_back_projection_never_gets_worse_and_converges(scale: int) -> None:
-    field, hr = make(8, 7, scale)
+    field, hr = varying_field(8, 7, scale)
     lr = degrade_canvas(hr, field)
     operator = FieldOperator(field)
     canvas = torch.full_like(hr, 0.5)
@@ -64,7 +53,7 @@ def test_back_projection_never_gets_worse_and_converges(scale: int) -> None:
 
 
 def test_no_iterations_change_nothing() -> None:
-    field, hr = make(4, 4, 2)
+    field, hr = varying_field(4, 4, 2)
     lr = torch.zeros(1, 3, 4, 4)
     for correct in (back_project, conjugate_gradient):
         assert torch.equal(correct(hr.clone(), lr, field, 0), hr)
@@ -96,7 +85,7 @@ def test_where_the_picture_has_detail_the_kernel_is_doubted() -> None:
 
 
 def test_noise_within_the_estimate_is_not_written_into_the_picture() -> None:
-    field, hr = make(12, 12, 2)
+    field, hr = varying_field(12, 12, 2)
     clean = degrade_canvas(hr, field)
     g = torch.Generator().manual_seed(1)
     lr = clean + 0.02 * torch.randn(clean.shape, generator=g)
@@ -107,7 +96,7 @@ def test_noise_within_the_estimate_is_not_written_into_the_picture() -> None:
 
 
 def test_conjugate_gradient_solves_its_problem_and_beats_back_projection() -> None:
-    field, hr = make(8, 9, 4)
+    field, hr = varying_field(8, 9, 4)
     lr = degrade_canvas(hr, field)
     start = torch.full_like(hr, 0.5)
 
@@ -124,7 +113,7 @@ def test_conjugate_gradient_solves_its_problem_and_beats_back_projection() -> No
 
 
 def test_conjugate_gradient_trusts_a_noisy_input_less() -> None:
-    field, hr = make(6, 6, 2)
+    field, hr = varying_field(6, 6, 2)
     lr = degrade_canvas(hr, field)
     start = torch.full_like(hr, 0.5)
     moved = [
@@ -135,7 +124,7 @@ def test_conjugate_gradient_trusts_a_noisy_input_less() -> None:
 
 
 def test_batch_items_do_not_mix() -> None:
-    field, hr = make(6, 5, 2, batch=2)
+    field, hr = varying_field(6, 5, 2, batch=2)
     lr = degrade_canvas(hr, field)
     std = torch.tensor([0.0, 0.05])
     for correct in (back_project, conjugate_gradient):
@@ -148,7 +137,7 @@ def test_batch_items_do_not_mix() -> None:
 
 
 def test_consistency_db() -> None:
-    field, hr = make(6, 5, 2, batch=2)
+    field, hr = varying_field(6, 5, 2, batch=2)
     lr = degrade_canvas(hr, field)
     off = lr.clone()
     off[1] += 0.1
