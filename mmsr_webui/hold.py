@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -13,10 +11,10 @@ from modules.ui_components import InputAccordion
 from .engine import running_engine
 from .pictures import from_pillow
 from .progress import Interrupted, check_stopped
+from .samplers import autoencoder, noise_over_signal, sigma_span
 from .sizes import whole_factor
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 TITLE = "Hold to the input (MMSR)"
@@ -25,7 +23,7 @@ _PARAMETERS = ("strength", "start", "end", "mode")
 
 
 class HoldScript(scripts.Script):
-    """Guides the sampler as ComfyUI's Guide Model node does. Needs Forge."""
+    """Guides the sampler as ComfyUI's Guide Model node does. Needs Forge or Forge Classic."""
 
     def title(self) -> str:
         """What the host calls it."""
@@ -72,7 +70,7 @@ class HoldScript(scripts.Script):
         if not enabled or strength == 0:
             return
         if not hasattr(p.sd_model, "forge_objects"):
-            errors.report(f"{TITLE} needs Stable Diffusion WebUI Forge: it does nothing here.")
+            errors.report(f"{TITLE} needs Forge or Forge Classic: it does nothing here.")
             return
         found = original(p, given.get("x"))
         if found is None:
@@ -113,7 +111,7 @@ def first_pass(p: Any, latents: Tensor) -> tuple[Tensor, int]:
     """The first pass's picture, which the host hands over enlarged, as latents."""
     from torch.nn import functional as F
 
-    pictures = autoencoder_of(p)(None).decode(latents)
+    pictures = autoencoder(p.sd_model.forge_objects, None).decode(latents)
     size = (pictures.shape[-1], pictures.shape[-2])
     factor = whole_factor((p.width, p.height), size)
     if factor is None or factor == 1:
@@ -141,11 +139,14 @@ def hold(
             conditioning = engine.fuse_modalities(picture, estimate)
             restored = engine.sample(conditioning, steps=0, progress=check_stopped).images
     guide = MeasuredGuide(picture, estimate, strength, callback=check_stopped)
-    unet = p.sd_model.forge_objects.unet.clone()
-    predictor = unet.model.predictor
-    sigmas = tuple(float(predictor.percent_to_sigma(share)) for share in span)
+    objects = p.sd_model.forge_objects
+    unet = objects.unet.clone()
     step = PostCfgGuide(
-        guide, autoencoder_of(p), noise_over_signal, (sigmas[0], sigmas[1]), restored
+        guide,
+        lambda model: autoencoder(objects, model),
+        noise_over_signal,
+        sigma_span(unet, *span),
+        restored,
     )
 
     def guided(args: dict[str, Any]) -> Tensor:
@@ -155,56 +156,4 @@ def hold(
             return args["denoised"]
 
     unet.set_model_sampler_post_cfg_function(guided)
-    p.sd_model.forge_objects.unet = unet
-
-
-def noise_over_signal(model: Any, sigma: Tensor) -> Tensor:
-    """The host's sigma as noise over signal: a flow's runs from 1 (noise) to 0."""
-    if getattr(model.predictor, "prediction_type", "") == "const":
-        return sigma / (1 - sigma).clamp_min(1e-6)
-    return sigma
-
-
-def autoencoder_of(p: Any) -> Any:
-    """What `PostCfgGuide` asks for the autoencoder."""
-    return lambda model: ForgeAutoencoder(p.sd_model.forge_objects, model)
-
-
-class ForgeAutoencoder:
-    """Forge's VAE, between the sampler's latents and pictures `(B,3,H,W)`, 0..1."""
-
-    def __init__(self, objects: Any, model: Any) -> None:
-        """Args: the host's `forge_objects`, and the model that is sampling (None: none yet)."""
-        self._vae = objects.vae
-        self._unet = objects.unet
-        self._model = model
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents `(B,C,h,w)` to pictures."""
-        with self._kept_in_place():
-            pictures = self._vae.decode(self._vae.first_stage_model.process_out(latents))
-        return pictures[..., :3].movedim(-1, 1).to(latents.device).float().clamp(0, 1)
-
-    def encode(self, pictures: Tensor) -> Tensor:
-        """Pictures to latents; the same random numbers in every call."""
-        with self._kept_in_place():
-            latents = self._vae.encode(pictures.movedim(1, -1))
-        return self._vae.first_stage_model.process_in(latents.to(pictures.device).float())
-
-    @contextmanager
-    def _kept_in_place(self) -> Iterator[None]:
-        import torch
-
-        before = self._device()
-        with torch.random.fork_rng([before] if before and before.type == "cuda" else []):
-            torch.manual_seed(0)
-            yield
-        if self._device() != before:  # the VAE needed the room
-            from backend import memory_management
-
-            memory_management.load_model_gpu(self._unet)
-
-    def _device(self) -> torch.device | None:
-        if self._model is None:
-            return None
-        return next(self._model.diffusion_model.parameters()).device
+    objects.unet = unet

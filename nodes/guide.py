@@ -12,10 +12,10 @@ from . import inputs
 from .convert import mask_to_map, split_image
 from .payloads import DegradationBatch, ModelHandle
 from .runtime import (
-    HostAutoencoder,
     HostProgress,
     acquire,
     check_interrupted,
+    host_autoencoder,
     host_names,
     noise_over_signal,
 )
@@ -162,7 +162,7 @@ class GuideModelNode(io.ComfyNode):
             guided.set_model_sampler_post_cfg_function(
                 PostCfgGuide(
                     guide,
-                    lambda inner: HostAutoencoder(vae, inner, guided),
+                    lambda inner: host_autoencoder(vae, inner, guided),
                     noise_over_signal,
                     span,
                     restored,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import comfy.sd
     from comfy.model_patcher import ModelPatcher
 
-    from ..mmsr_core.pipeline import MMSREngine
+    from ..mmsr_core.pipeline import HostAutoencoder, MMSREngine
     from ..mmsr_core.types import Progress
 
 PREVIEW_SIDE = 256
@@ -89,50 +89,28 @@ class HostNetworks:
             self._module.to(self.device)
 
 
-class HostAutoencoder:
-    """The host's VAE, between the latents of one diffusion model and pictures `(N,3,H,W)`.
+def host_autoencoder(vae: comfy.sd.VAE, model: Any, patcher: ModelPatcher) -> HostAutoencoder:
+    """The host's VAE in the latents of `model`, the one inside the sampler, which `patcher` holds.
 
-    Every call uses the same random numbers: some VAEs draw their latents, and only the difference
-    of two encodings is of use.
+    A sampler of a video model has latents of frames.
     """
+    from ..mmsr_core.pipeline import HostAutoencoder
 
-    def __init__(self, vae: comfy.sd.VAE, model: Any, patcher: ModelPatcher) -> None:
-        """Args: the VAE, the model inside the sampler, and the patcher that holds it."""
-        self._vae = vae
-        self._model = model
-        self._patcher = patcher
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents `(B,C,h,w)`, or of frames `(B,C,T,h,w)`, to pictures, 0..1."""
-        with self._kept_in_place():
-            pictures = self._vae.decode(self._model.process_latent_out(latents))
-        pictures = pictures.reshape(-1, *pictures.shape[-3:])[..., :3].movedim(-1, 1)
-        return pictures.to(latents.device).float().clamp(0, 1)
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Pictures to latents, one for each picture, or for each clip of a video model."""
-        pixels = images.movedim(1, -1)
-        with self._kept_in_place():
-            latents = self._vae.encode(pixels)
-        return self._model.process_latent_in(latents.to(images.device))
-
-    @contextmanager
-    def _kept_in_place(self) -> Iterator[None]:
-        """The sampler's weights are where they were, and the random numbers as well."""
-        at = self._model.diffusion_model.parameters
-        before = next(at()).device
-        devices = [before] if before.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(0)
-            yield
-        if next(at()).device != before:  # the VAE needed the room
-            host.load_models_gpu([self._patcher])
+    return HostAutoencoder(
+        vae,
+        model.process_latent_out,
+        model.process_latent_in,
+        model.diffusion_model,
+        lambda: host.load_models_gpu([patcher]),
+    )
 
 
 def noise_over_signal(model: Any, sigma: Tensor) -> Tensor:
-    """The host's sigma as noise over signal: a flow's runs from 1 (noise) to 0."""
+    """The host's sigma as noise over signal."""
+    from ..mmsr_core.pipeline import flow_noise_over_signal
+
     if isinstance(model.model_sampling, comfy.model_sampling.CONST):
-        return sigma / (1 - sigma).clamp_min(1e-6)
+        return flow_noise_over_signal(sigma)
     return sigma
 
 

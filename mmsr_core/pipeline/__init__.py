@@ -9,7 +9,7 @@ from .diffusers_guidance import HoldToInput
 from .engine import MMSREngine
 from .guidance import MeasuredGuide
 from .loading import load_pipeline
-from .post_cfg import PostCfgGuide
+from .post_cfg import HostAutoencoder, PostCfgGuide, flow_noise_over_signal
 from .prior import PriorResult, combine_prior
 from .prior_model import PriorModel, load_prior_model
 from .results import (
@@ -27,6 +27,7 @@ __all__ = [
     "Conditioning",
     "DegradationEstimate",
     "HoldToInput",
+    "HostAutoencoder",
     "MMSREngine",
     "MMSRPipeline",
     "MeasuredGuide",
@@ -37,6 +38,7 @@ __all__ = [
     "RestorationOutput",
     "RestorationReport",
     "combine_prior",
+    "flow_noise_over_signal",
     "load_pipeline",
     "load_prior_model",
 ]

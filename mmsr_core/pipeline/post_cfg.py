@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from .guidance import Autoencoder, MeasuredGuide
 
@@ -50,3 +52,65 @@ class PostCfgGuide:
         if self._reference is None:
             self._reference = autoencoder.encode(self._restored.to(denoised))
         return self._guide.pull(denoised, level, self._reference)
+
+
+class HostAutoencoder:
+    """A host's VAE, between the latents of one sampler and pictures `(N,3,H,W)`.
+
+    Every call uses the same random numbers: some VAEs draw their latents, and only the difference
+    of two encodings is of use.
+    """
+
+    def __init__(
+        self,
+        vae: Any,
+        to_vae: Callable[[Tensor], Tensor],
+        from_vae: Callable[[Tensor], Tensor],
+        network: nn.Module | None = None,
+        bring_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Keep the host's parts.
+
+        Args:
+            vae: has `decode(latents)` and `encode(pixels)`, pixels `(N,H,W,3)`, 0..1.
+            to_vae: the sampler's latents to the VAE's.
+            from_vae: the reverse.
+            network: what is sampling; None where nothing samples yet.
+            bring_back: called where the VAE has displaced the network from its device.
+        """
+        self._vae = vae
+        self._to_vae = to_vae
+        self._from_vae = from_vae
+        self._network = network
+        self._bring_back = bring_back
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents `(B,C,h,w)`, or of frames `(B,C,T,h,w)`, to pictures, 0..1."""
+        with self._kept_in_place():
+            pictures = self._vae.decode(self._to_vae(latents))
+        pictures = pictures.reshape(-1, *pictures.shape[-3:])[..., :3].movedim(-1, 1)
+        return pictures.to(latents.device).float().clamp(0, 1)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Pictures to latents, one for each picture, or for each clip of a video model."""
+        with self._kept_in_place():
+            latents = self._vae.encode(images.movedim(1, -1))
+        return self._from_vae(latents.to(images.device).float())
+
+    @contextmanager
+    def _kept_in_place(self) -> Iterator[None]:
+        """The sampler's weights are where they were, and the random numbers as well."""
+        before = self._device()
+        with torch.random.fork_rng([before] if before and before.type == "cuda" else []):
+            torch.manual_seed(0)
+            yield
+        if self._device() != before:  # the VAE needed the room
+            self._bring_back()
+
+    def _device(self) -> torch.device | None:
+        return None if self._network is None else next(self._network.parameters()).device
+
+
+def flow_noise_over_signal(time: Tensor) -> Tensor:
+    """Noise over signal of a flow at `time`, which runs from 1 (noise) to 0."""
+    return time / (1 - time).clamp_min(1e-6)

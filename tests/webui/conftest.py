@@ -1,40 +1,59 @@
-"""A real Forge for the tests in this folder: FORGE_PATH is a checkout, FORGE_PYTHON its Python.
+"""Real WebUIs for these tests: `<HOST>_PATH` is a checkout, `<HOST>_PYTHON` its Python.
 
 docs/webui.md says how to make one.
 """
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from webui_server import ROOT, WebuiServer, copy_clone
+from webui_server import ROOT, WebuiServer, copy_clone, copy_host
 
 CHECKPOINT = "tiny_sd15.safetensors"
+HOSTS = {"Forge": "FORGE", "Forge Classic": "FORGE_CLASSIC"}
+"""Name of the host -> what its environment variables begin with."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A checkout of a WebUI and the Python that runs it."""
+
+    name: str
+    path: Path
+    python: str
+
+    @classmethod
+    def from_environment(cls, name: str) -> Host:
+        prefix = HOSTS[name]
+        path = os.environ.get(f"{prefix}_PATH")
+        if not path:
+            pytest.skip(f"{prefix}_PATH is not set: no {name} to test with")
+        if not (Path(path) / "launch.py").is_file():
+            pytest.fail(f"{prefix}_PATH={path} holds no WebUI (no launch.py)")
+        return cls(name, Path(path), os.environ.get(f"{prefix}_PYTHON", sys.executable))
+
+
+@pytest.fixture(scope="session", params=HOSTS)
+def host(request) -> Host:
+    return Host.from_environment(request.param)
 
 
 @pytest.fixture(scope="session")
-def forge_path() -> Path:
-    path = os.environ.get("FORGE_PATH")
-    if not path:
-        pytest.skip("FORGE_PATH is not set: no Stable Diffusion WebUI Forge to test with")
-    if not (Path(path) / "launch.py").is_file():
-        pytest.fail(f"FORGE_PATH={path} holds no Forge (no launch.py)")
-    return Path(path)
-
-
-@pytest.fixture(scope="session")
-def checkpoint(forge_path, tmp_path_factory) -> Path:
+def checkpoint(host, tmp_path_factory) -> Path:
     """A small, untrained Stable Diffusion 1.5 checkpoint: no weights of the kind ship here."""
+    forge = Host.from_environment("Forge")  # its classes make one that the other reads, too
     path = tmp_path_factory.mktemp("checkpoint") / CHECKPOINT
-    python = os.environ.get("FORGE_PYTHON", sys.executable)
     maker = Path(__file__).parent / "make_webui_checkpoint.py"
     made = subprocess.run(
-        [python, str(maker), str(forge_path), str(path)],
+        [forge.python, str(maker), str(forge.path), str(path)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -44,14 +63,20 @@ def checkpoint(forge_path, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def webui(forge_path, checkpoint, tmp_path_factory):
+def webui(host, checkpoint, tmp_path_factory):
     base = tmp_path_factory.mktemp("webui")
+    install(host, base, checkpoint)
+    with WebuiServer(base, host.python) as server:
+        yield server
+
+
+def install(host: Host, base: Path, checkpoint: Path) -> None:
+    """The host in `base`, with the extension and the checkpoint."""
+    copy_host(host.path, base)
     copy_clone(base / "extensions")
     folder = base / "models" / "Stable-diffusion"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / CHECKPOINT).symlink_to(checkpoint)
-    with WebuiServer(forge_path, base) as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real Stable Diffusion WebUI (Forge) with the extension in it, driven over HTTP."""
+"""A real Stable Diffusion WebUI with the extension in it, driven over HTTP."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,27 @@ FLAGS = (
     "--api", "--skip-prepare-environment", "--skip-torch-cuda-test", "--always-cpu", "--no-half",
     "--skip-version-check", "--no-download-sd-model", "--server-name", "127.0.0.1",
 )  # fmt: skip
+
+
+NOT_COPIED = (".git", "__pycache__", "venv", "extensions", "outputs", "cache*", "tmp", "*.json")
+"""At the top of the host's checkout: what a user's runs may have left there."""
+NOT_COPIED_BELOW = (".git", "__pycache__", "*.safetensors", "*.ckpt")
+
+
+def copy_host(checkout: Path, target: Path) -> None:
+    """The host as after an installation, in a folder of its own. Files are linked, not copied."""
+
+    def link(source: str, made: str) -> None:
+        try:
+            os.link(source, made)
+        except OSError:  # another disk
+            shutil.copy(source, made)
+
+    def skip(folder: str, names: list[str]) -> set[str]:
+        patterns = NOT_COPIED if Path(folder) == checkout else NOT_COPIED_BELOW
+        return shutil.ignore_patterns(*patterns)(folder, names)
+
+    shutil.copytree(checkout, target, ignore=skip, copy_function=link, dirs_exist_ok=True)
 
 
 def copy_clone(extensions: Path) -> Path:
@@ -58,11 +78,10 @@ def decoded(text: str) -> Image.Image:
 
 @dataclass
 class WebuiServer:
-    """Starts Forge on the CPU with a data folder of its own; use as a context manager."""
+    """Starts the WebUI in the folder `base` on the CPU; use as a context manager."""
 
-    forge: Path
     base: Path
-    python: str = field(default_factory=lambda: os.environ.get("FORGE_PYTHON", sys.executable))
+    python: str
     page: bool = False
     port: int = 0
     process: subprocess.Popen | None = None
@@ -82,26 +101,24 @@ class WebuiServer:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         command = [self.python, "launch.py", *FLAGS, "--port", str(self.port)]
-        # With a data folder elsewhere, the page may not read the host's own scripts unless told.
-        page = ["--gradio-allowed-path", str(self.forge)] if self.page else ["--nowebui"]
-        command += ["--data-dir", str(self.base), *page]
+        command += [] if self.page else ["--nowebui"]
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
         environment.pop("PYTHONPATH", None)
         with open(self.base / "log.txt", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.forge, stdout=log, stderr=subprocess.STDOUT, env=environment
+                command, cwd=self.base, stdout=log, stderr=subprocess.STDOUT, env=environment
             )
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"Forge ended while starting:\n{self.log[-4000:]}")
+                raise RuntimeError(f"The WebUI ended while starting:\n{self.log[-4000:]}")
             try:
                 self.get("/sdapi/v1/upscalers")
             except OSError:
                 time.sleep(0.5)
             else:
                 return self
-        raise RuntimeError(f"Forge did not start:\n{self.log[-4000:]}")
+        raise RuntimeError(f"The WebUI did not start:\n{self.log[-4000:]}")
 
     def __exit__(self, *_: object) -> None:
         if self.process is not None:

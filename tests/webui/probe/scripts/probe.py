@@ -19,7 +19,8 @@ def _text(image: Image.Image) -> str:
 
 def _run(request: dict[str, Any]) -> dict[str, Any]:
     image = Image.open(io.BytesIO(base64.b64decode(request["image"])))
-    off = {"upscale_enabled": False, "upscale_mode": 0, "upscale_by": 1.0, "max_side_length": 0}
+    off = {"upscale_enabled": False, "upscaler_1_name": "None", "upscale_by": 1.0}
+    off |= {"upscale_mode": 0, "max_side_length": 0}
     chosen = {"MMSR": request["controls"], "Upscale": off}
     args = scripts.scripts_postproc.create_args_for_run(chosen)
     pp = scripts_postprocessing.PostprocessedImage(image)
