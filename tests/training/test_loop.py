@@ -30,10 +30,10 @@ def batches() -> Iterator[Tensor]:
         yield torch.randn((16, 3), generator=generator)
 
 
-def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, Tensor]]:
     assert isinstance(batch, Tensor)
     error = (net(batch)[:, 0] - batch.sum(1)).square().mean()
-    return error, {"share": share}
+    return error, {"share": torch.tensor(share)}
 
 
 def log(out: Path) -> list[dict]:
@@ -84,7 +84,7 @@ def test_resumes_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
-    def broken(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+    def broken(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, Tensor]]:
         return net(batch).sum() * float("nan"), {}
 
     with pytest.raises(RuntimeError, match="loss is nan at step 0"):

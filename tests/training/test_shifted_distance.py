@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.stages.flow import shifted_distance
+from training.losses.flow import shifted_distance
 
 
 class Recorder(nn.Module):

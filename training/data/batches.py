@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,10 +18,10 @@ from mmsr_core.degradation import (
     sample_kernels,
     synthesise,
 )
-from mmsr_core.models import DamageEstimator, KernelEstimator
+from mmsr_core.models import DamageEstimator, KernelEstimator, KernelEstimatorOutput
 
 from .explain import closest_gaussian
-from .restoration import Conditions, estimate_damage, prepare_conditions
+from .restoration import Conditions, prepare_conditions, whole_damage
 
 SCALES = (4, 2, 3, 8, 1)
 
@@ -64,9 +65,10 @@ def degraded(
     a side: at scale 1 a whole patch would cost the kernel estimator 16 times as much as at 4.
     """
     generator = torch.Generator(device).manual_seed(seed)
-    shares = torch.tensor(scale_shares, device=device, dtype=torch.float32)
+    dice = np.random.default_rng(seed)  # of what holds for a whole batch: no waiting for a GPU
+    shares = np.array(scale_shares) / sum(scale_shares)
     for hr, depth in pairs:
-        scale = SCALES[int(torch.multinomial(shares, 1, generator=generator))]
+        scale = SCALES[int(dice.choice(len(SCALES), p=shares))]
         side = min(hr.shape[-1], max_lr_pixels * scale)
         hr = hr[..., :side, :side].to(device, non_blocking=True)
         depth = depth[..., : side // 4, : side // 4]
@@ -74,10 +76,9 @@ def degraded(
         if not torch.isnan(depth).any():
             size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
             at_lr = F.interpolate(depth.to(device), size=size, mode="bilinear", align_corners=False)
-        drop = float(torch.rand(1, generator=generator, device=device)) < depth_dropout
+        drop = dice.random() < depth_dropout
         shown = None if at_lr is None or drop else imperfect_depth(at_lr, generator)
-        mixed = float(torch.rand(1, generator=generator, device=device)) < second_order_share
-        if mixed:
+        if dice.random() < second_order_share:
             real = degrade_second_order(hr, scale, generator)
             kernels, residual = closest_gaussian(hr, real.lr, scale)
             yield Batch(hr, real.lr, kernels, residual, real.jpeg_quality, shown, scale)
@@ -127,18 +128,24 @@ class Preparer:
         return torch.rand(shape, generator=self.generator, device=self.generator.device)
 
     @torch.no_grad()
-    def __call__(self, batch: Batch) -> Conditions:
-        """Prepare; no gradient is kept."""
+    def __call__(self, batch: Batch, found: KernelEstimatorOutput | None = None) -> Conditions:
+        """Prepare; no gradient is kept.
+
+        Args:
+            batch: the pictures and the truth about them.
+            found: what the estimator says of them, where that is known already.
+        """
         b = batch.hr.shape[0]
         noise_std, quality = batch.noise_std, batch.jpeg_quality
         kernels = batch.kernels
         wrong = self._rand(b) >= self.true_share
         if self.estimator is not None:
-            found, noise, jpeg = estimate_damage(self.estimator, batch.lr, batch.scale, batch.depth)
+            seen = found or self.estimator(batch.lr, batch.scale, batch.depth)
+            noise, jpeg = whole_damage(seen)
             if self.damage_estimator is not None:
                 whole = self.damage_estimator(batch.lr).whole()
                 noise, jpeg = whole.noise_std, whole.jpeg_quality
-            kernels = torch.where(wrong.view(-1, 1, 1, 1), found, kernels)
+            kernels = torch.where(wrong.view(-1, 1, 1, 1), seen.kernels.float(), kernels)
             noise_std = torch.where(wrong, noise, noise_std)
             quality = torch.where(wrong, jpeg, quality)
         else:

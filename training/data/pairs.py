@@ -26,7 +26,7 @@ from mmsr_core.models import KernelEstimator, MeanNet
 from mmsr_core.pipeline.second_sensor import clarity_map
 
 from ..losses.fusion import fusion_target
-from .restoration import estimate_damage, prepare_conditions, to_grid
+from .restoration import prepare_conditions, to_grid, whole_damage
 
 BYTES, HALVES = ("hr_visible", "hr_guide", "target"), ("visible", "guide", "clarity")
 POOL_KEYS = (*BYTES, *HALVES, "scale")
@@ -125,7 +125,9 @@ class Restorer:
     @torch.no_grad()
     def __call__(self, lr: Tensor, scale: int) -> tuple[Tensor, Tensor]:
         """`(B,3,h,w)` (sides multiples of 4) to the restored `(B,3,H,W)` and clarity at h, w."""
-        kernels, noise_std, quality = estimate_damage(self.estimator, lr, scale)
+        found = self.estimator(lr, scale, None)
+        kernels = found.kernels
+        noise_std, quality = whole_damage(found)
         codes = self.mean_net.config["kernel_codes"]
         given = prepare_conditions(
             lr, scale, kernels, noise_std, quality, self.estimator.basis, codes

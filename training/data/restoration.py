@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmsr_core.degradation import KernelBasis, KernelField, back_project
-from mmsr_core.models import KernelEstimator, condition_globals, whole_picture_damage
+from mmsr_core.models import KernelEstimatorOutput, condition_globals, whole_picture_damage
 from mmsr_core.models.mean_net import BACK_PROJECTIONS
 
 
@@ -34,14 +34,10 @@ class Conditions:
     """`(B,1,H/4,W/4)` inverse depth."""
 
 
-@torch.no_grad()
-def estimate_damage(
-    estimator: KernelEstimator, lr: Tensor, scale: int, depth: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Kernels `(B,441,h,w)`, noise std `(B,)` and JPEG quality `(B,)` of patches `(B,3,h,w)`."""
-    found = estimator(lr, scale, depth)
-    damage = (found.log_noise, found.jpeg_damage)
-    return found.kernels, *whole_picture_damage(*(v.mean((1, 2, 3)) for v in damage))
+def whole_damage(found: KernelEstimatorOutput) -> tuple[Tensor, Tensor]:
+    """Noise std and JPEG quality `(B,)` of whole patches, as DKENet's heads have them."""
+    means = (value.float().mean((1, 2, 3)) for value in (found.log_noise, found.jpeg_damage))
+    return whole_picture_damage(*means)
 
 
 @torch.no_grad()

@@ -137,7 +137,7 @@ def text_batches(
 
 def distillation_loss(
     made: Tensor, batch: TextBatch, bank: Tensor
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Cosine, length, InfoNCE over all nouns, and the cosines between the texts of a batch.
 
     Args:
@@ -152,4 +152,4 @@ def distillation_loss(
     contrast = F.cross_entropy(ours[named] @ bank.T / 0.07, batch.labels[named])
     relation = (ours @ ours.T - theirs @ theirs.T).square().mean()
     loss = cosine + length + 0.2 * contrast + 2 * relation
-    return loss, {"cosine": float(1 - cosine.detach()), "contrast": float(contrast.detach())}
+    return loss, {"cosine": 1 - cosine.detach(), "contrast": contrast.detach()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +24,14 @@ class Ema(AveragedModel):
         def average(
             averages: Sequence[Tensor], values: Sequence[Tensor], updates: Tensor | int
         ) -> None:
-            n = int(updates) + 1
+            n = int(self.n_averaged) + 1
             weight = 1 - min(decay, (1 + n) / (10 + n))
             torch._foreach_lerp_(list(averages), list(values), weight)
 
         super().__init__(model, multi_avg_fn=average)
+
+    def to(self, *args: Any, **options: Any) -> Ema:
+        """As any module, but the count stays on the CPU: reading it must not wait for a GPU."""
+        moved = super().to(*args, **options)
+        moved.n_averaged = moved.n_averaged.cpu()
+        return moved

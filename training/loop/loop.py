@@ -46,10 +46,13 @@ class LoopConfig:
     validate_minutes: float = 3.0
     log_every: int = 20
     seed: int = 0
-    extra: dict[str, object] = field(default_factory=dict)
+    lr_shares: dict[str, float] = field(default_factory=dict)
+    """Of an `nn.ModuleDict`: a network's learning rate as a share of `lr`; 1 where not named."""
 
 
-LossFn = Callable[[nn.Module, object, float], tuple[Tensor, dict[str, float]]]
+Numbers = dict[str, Tensor]
+"""Scalars without gradients, on the device: they are read only when a line is logged."""
+LossFn = Callable[[nn.Module, object, float], tuple[Tensor, Numbers]]
 """`(model, batch, share of the run done 0..1) -> (loss, numbers to log)`."""
 
 
@@ -99,6 +102,9 @@ def train(
         config.betas,
         weight_decay=config.weight_decay,
         plain=embeddings(model) if config.muon else model.parameters(),
+        shares={
+            share: model.get_submodule(k).parameters() for k, share in config.lr_shares.items()
+        },
     )
     group.share_weights(model)
     ema = Ema(model, config.ema_decay)
@@ -141,7 +147,7 @@ def train(
             log({f"val_{k}": v for k, v in numbers.items()})
 
     model.train()
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor | float] = {}
     count = 0
     while step < config.steps:
         share = group.of_main(max((time.monotonic() - start) / budget, step / config.steps))
@@ -149,29 +155,34 @@ def train(
             break
         rate = learning_rate(config, step, share)
         for options in optimizer.param_groups:
-            options["lr"] = rate
+            options["lr"] = rate * options.get("share", 1.0)
         batch = group.next(batches)
         if batch is None:
             break
         with accelerator.autocast():
             loss, numbers = loss_fn(wrapped, batch, share)
-        if group.any(not bool(torch.isfinite(loss))):
+        # Asking a GPU at every step would make it wait.
+        asked = accelerator.device.type == "cpu" or count + 1 == config.log_every
+        if asked and group.any(not bool(torch.isfinite(loss))):
             raise RuntimeError(
                 f"The loss is {loss.item()} at step {step}; lower the learning rate."
             )
         accelerator.backward(loss)
         group.average_gradients(wrapped.parameters())
-        accelerator.clip_grad_norm_(wrapped.parameters(), config.grad_clip)
+        accelerator.unscale_gradients(optimizer)
+        for network in networks_of(wrapped):
+            nn.utils.clip_grad_norm_(network.parameters(), config.grad_clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         ema.update_parameters(accelerator.unwrap_model(wrapped))
         step += 1
         count += 1
-        for key, value in {"loss": float(loss.detach()), **numbers}.items():
-            sums[key] = sums.get(key, 0.0) + value
-        if count == config.log_every:
-            log({**{k: v / count for k, v in sums.items()}, "lr": rate})
-            sums, count = {}, 0
+        for key, value in {"loss": loss.detach(), **numbers}.items():
+            sums[key] = sums.get(key, 0.0) + value.float()
+        if count < config.log_every:
+            continue
+        log({**{k: float(v) / count for k, v in sums.items()}, "lr": rate})
+        sums, count = {}, 0
         now = time.monotonic()
         if now - last_save > config.checkpoint_minutes * 60:
             save()
@@ -185,6 +196,11 @@ def train(
     final = accelerator.unwrap_model(wrapped)
     final.load_state_dict(ema.module.state_dict())
     return final.eval()
+
+
+def networks_of(model: nn.Module) -> list[nn.Module]:
+    """The networks of an `nn.ModuleDict`, or the one: gradients are clipped for each."""
+    return list(model.values()) if isinstance(model, nn.ModuleDict) else [model]
 
 
 def _resume(

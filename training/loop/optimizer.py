@@ -10,7 +10,7 @@ convolutions.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -60,6 +60,7 @@ class MuonAdamW(torch.optim.Optimizer):
         weight_decay: float = 1e-4,
         eps: float = 1e-8,
         plain: Iterable[nn.Parameter] = (),
+        shares: Mapping[float, Iterable[nn.Parameter]] | None = None,
     ) -> None:
         """Sort `params` by shape into Muon's and AdamW's.
 
@@ -71,6 +72,8 @@ class MuonAdamW(torch.optim.Optimizer):
             weight_decay: decoupled, of both.
             eps: AdamW's.
             plain: those of `params` that are AdamW's whatever their shape; see `embeddings`.
+            shares: the parameters that learn at another rate, by its share of `lr`. A group's
+                `share` says which it is; the loop that sets `lr` multiplies by it.
         """
         trained = list(params)
         left_out = {id(p) for p in plain}
@@ -81,11 +84,12 @@ class MuonAdamW(torch.optim.Optimizer):
         ]
         known = {id(p) for p in matrices}
         others = [p for p in trained if id(p) not in known]
-        groups = [
-            {"params": chosen, "rule": rule}
-            for chosen, rule in ((matrices, "muon"), (others, "adamw"))
-            if chosen
-        ]
+        share_of = {id(p): share for share, some in (shares or {}).items() for p in some}
+        groups = []
+        for chosen, rule in ((matrices, "muon"), (others, "adamw")):
+            for share in sorted({share_of.get(id(p), 1.0) for p in chosen}, reverse=True):
+                some = [p for p in chosen if share_of.get(id(p), 1.0) == share]
+                groups.append({"params": some, "rule": rule, "share": share, "lr": lr * share})
         defaults = {
             "lr": lr,
             "betas": betas,

@@ -56,7 +56,7 @@ def gradient_loss(prediction: Tensor, target: Tensor, valid: Tensor, scales: int
 
 def depth_loss(
     prediction: Tensor, target: Tensor, valid: Tensor, gradient_weight: float = 0.5
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The training loss: invariant L1 + gradients + a pull towards the 0..1 target range.
 
     Args:
@@ -70,8 +70,8 @@ def depth_loss(
     gradients = gradient_loss(prediction, target, valid)
     absolute = ((prediction - target).abs() * valid).sum() / valid.sum().clamp_min(1)
     loss = absolute + invariant + gradient_weight * gradients
-    numbers = {"ssi": invariant.item(), "grad": gradients.item(), "abs": absolute.item()}
-    return loss, numbers
+    parts = {"ssi": invariant, "grad": gradients, "abs": absolute}
+    return loss, {name: part.detach() for name, part in parts.items()}
 
 
 @torch.no_grad()

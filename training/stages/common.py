@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmsr_core.degradation import SynthesisConfig
 from mmsr_core.image.luma import STUDIO_LUMA_WEIGHTS
 
 from ..data.batches import Batch, degraded
 from ..data.photos import Photo, patches
+from ..data.restoration import Conditions
 from ..loop.echo import echoed
 from ..loop.loop import LoopConfig
 from ..loop.parallel import process_seed, several_processes, state
+from ..losses.flow import FlowOptions, modalities_of
+from ..losses.spectrum import spectrum_distance
 
 T = TypeVar("T")
 
@@ -67,6 +70,20 @@ def autocast(args: argparse.Namespace, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16")
 
 
+def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
+    """The weights and shares of the denoiser's loss, with the defaults of `FlowOptions`."""
+    for option in fields(FlowOptions):
+        name = "--" + option.name.replace("_", "-")
+        parser.add_argument(name, type=type(option.default), default=option.default)
+
+
+def flow_options(args: argparse.Namespace) -> FlowOptions:
+    """What `add_flow_arguments` has read."""
+    return FlowOptions(
+        **{option.name: getattr(args, option.name) for option in fields(FlowOptions)}
+    )
+
+
 def add_echo_argument(parser: argparse.ArgumentParser) -> None:
     """For stages whose batches cost much to prepare."""
     parser.add_argument("--echo", type=int, default=2, help="how often a prepared batch is used")
@@ -100,27 +117,13 @@ def degraded_batches(
 
     With `prompts` (photo name to embeddings `(k,512)`) a batch has one of each photo's at random.
     """
-    x1_share = 0.7 / 4 * (1 - args.x4_share) if args.x1_share is None else args.x1_share
-    rest = (1 - args.x4_share - x1_share) / 3.3
-    shares = (args.x4_share, 1.3 * rest, rest, rest, x1_share)
     chosen: list[Photo] = []
 
     def remember(batch: list[Photo]) -> None:
         chosen[:] = batch
 
     pairs = patches(photos, args.batch, args.patch, args.seed, on_choice=remember)
-    config = SynthesisConfig(
-        families=with_resize_share(args.resize_share), clean_share=args.clean_share
-    )
-    made = degraded(
-        pairs,
-        device,
-        args.seed,
-        config,
-        shares,
-        max_lr_pixels=max_lr_pixels,
-        second_order_share=args.second_order_share,
-    )
+    made = degraded_pairs(args, pairs, device, max_lr_pixels)
     if prompts is None:
         yield from made
         return
@@ -128,6 +131,28 @@ def degraded_batches(
     for batch in made:
         rows = [pick_prompt(prompts.get(photo.name), rng) for photo in chosen]
         yield replace(batch, prompt=torch.stack(rows).to(device))
+
+
+def degraded_pairs(
+    args: argparse.Namespace,
+    pairs: Iterator[tuple[Tensor, Tensor]],
+    device: torch.device,
+    max_lr_pixels: int,
+) -> Iterator[Batch]:
+    """Pairs of picture and depth, degraded as the command line asks for."""
+    x1_share = 0.7 / 4 * (1 - args.x4_share) if args.x1_share is None else args.x1_share
+    rest = (1 - args.x4_share - x1_share) / 3.3
+    return degraded(
+        pairs,
+        device,
+        args.seed,
+        SynthesisConfig(
+            families=with_resize_share(args.resize_share), clean_share=args.clean_share
+        ),
+        (args.x4_share, 1.3 * rest, rest, rest, x1_share),
+        max_lr_pixels=max_lr_pixels,
+        second_order_share=args.second_order_share,
+    )
 
 
 def with_resize_share(share: float) -> tuple[float, ...]:
@@ -172,6 +197,51 @@ def held_out_batches(
     pairs = patches(validation, 8, size, seed=99, shrink=(0.75, 0.75))
     made = degraded(pairs, device, 99, config, (1, 0, 0, 0, 0), depth_dropout=0.0)
     return [next(made) for _ in range(count)]
+
+
+@torch.no_grad()
+def measure_sampling(
+    net: nn.Module,
+    known: Sequence[tuple[Batch, Conditions, Tensor]],
+    modalities: tuple[str, ...],
+    sigma_s: float,
+    perceptual: nn.Module,
+    counts: tuple[int, ...],
+) -> dict[str, float]:
+    """PSNR of the mean, and LPIPS and local spectra after each count of sampling steps.
+
+    Args:
+        net: the denoiser.
+        known: batches with their conditions and means.
+        modalities: the denoiser's, in its order.
+        sigma_s: std of the start's noise, 0..1 units.
+        perceptual: LPIPS.
+        counts: numbers of steps.
+    """
+    device = known[0][2].device
+    noise, shifts = (torch.Generator(device).manual_seed(seed) for seed in (5, 6))
+    sums: dict[str, float] = {}
+
+    def add(name: str, value: float) -> None:
+        sums[name] = sums.get(name, 0.0) + value / len(known)
+
+    for batch, c, mean in known:
+        add("psnr_mean", psnr_y(mean, batch.hr))
+        add("lpips_mean", float(perceptual(mean.clamp(0, 1), batch.hr).mean()))
+        given, has = modalities_of(batch, c, modalities, None)
+        for steps in counts:
+            z = mean + sigma_s * torch.randn(mean.shape, generator=noise, device=device)
+            estimate = z
+            for i in range(steps):
+                t, after = 1 - i / steps, 1 - (i + 1) / steps
+                at = torch.full((len(mean),), t, device=device)
+                estimate = net(z, mean, at, given, has, c.global_conditions).sample
+                z = estimate + after / t * (z - estimate)
+            picture = estimate.float().clamp(0, 1)
+            add(f"psnr_{steps}", psnr_y(picture, batch.hr))
+            add(f"lpips_{steps}", float(perceptual(picture, batch.hr).mean()))
+            add(f"spectrum_{steps}", float(spectrum_distance(picture, batch.hr, shifts)))
+    return sums
 
 
 def psnr_y(a: Tensor, b: Tensor, crop: int = 4) -> float:

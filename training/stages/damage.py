@@ -21,7 +21,7 @@ from mmsr_core.models.damage_estimator import (
 
 from ..data.damages import Damaged, damaged_batches
 from ..data.photos import load_photos, split
-from ..loop.loop import train
+from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
 from .common import add_loop_arguments, loop_config, setup
 
@@ -63,10 +63,10 @@ def main() -> None:
     held_out = damaged_batches(validation, args.batch, args.patch, 99)
     fixed = [next(held_out) for _ in range(12)]
 
-    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
         assert isinstance(batch, Damaged)
         loss, parts = damage_loss(net(batch.pictures.to(device)), _on(batch, device))
-        return loss, {name: float(value.detach()) for name, value in parts.items()}
+        return loss, {name: value.detach() for name, value in parts.items()}
 
     def validate(net: nn.Module) -> dict[str, float]:
         sums: dict[str, float] = {}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mmsr_core.models.depth_net import DepthNet
 
 from ..data.depth_frames import HELD_OUT_SEED, DepthSet, batches, read_photos, read_rgbd, render_set
-from ..loop.loop import LoopConfig, train
+from ..loop.loop import LoopConfig, Numbers, train
 from ..loop.parallel import is_main, main_first, process_seed
 from ..losses.depth import aligned_figures, depth_loss
 from ..scenes.textures import TextureBank
@@ -118,7 +118,7 @@ def main() -> None:
         process_seed(recipe.seed + 1),
     )
 
-    def loss(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+    def loss(net: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
         image, target, valid = batch  # type: ignore[misc]
         return depth_loss(net(image), target, valid, recipe.gradient_weight * share)
 

@@ -24,7 +24,7 @@ from mmsr_core.models import KernelEstimator, MeanNet
 from mmsr_core.models.fusion_net import FusionNet
 
 from ..data.pairs import BYTES, Restorer, load_pairs, restore_pool, split_pairs, stack_pool
-from ..loop.loop import LoopConfig, train
+from ..loop.loop import LoopConfig, Numbers, train
 from ..loop.parallel import is_main, process_seed
 from ..losses.fusion import FusionWeights, fusion_loss, guide_loss
 from .common import psnr_y, setup
@@ -192,19 +192,20 @@ def main() -> None:
     )
     fixed = next(windows(validation, 16, 128, np.random.default_rng(7)))
 
-    def both(net: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    def both(net: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Numbers]:
         given = {k: v.to(device) for k, v in batch.items()}
         guide_part, fuse_part = net_losses(net, given, weights)
-        numbers = {k: float(v.detach()) for k, v in {**guide_part, **fuse_part}.items()}
+        numbers = {k: v.detach() for k, v in {**guide_part, **fuse_part}.items()}
         return guide_part["guide"] + fuse_part["fuse"], numbers
 
-    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
         assert isinstance(batch, dict)
         return both(net, batch)
 
     def validate(net: nn.Module) -> dict[str, float]:
         assert isinstance(net, FusionNet)
-        return both(net, fixed)[1] | evaluate(net, validation)
+        own = {name: float(value) for name, value in both(net, fixed)[1].items()}
+        return own | evaluate(net, validation)
 
     config = LoopConfig(
         out=args.out, steps=args.steps, minutes=args.minutes, lr=args.lr, seed=args.seed,

@@ -19,7 +19,7 @@ from mmsr_core.models import KernelEstimator
 from ..data.batches import Batch, fit_basis
 from ..data.photos import load_photos, split
 from ..data.statistics import estimate_loss, fit_cells, gather_cells, moment_weights
-from ..loop.loop import train
+from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
 from ..tools.extend import STATISTICS, extend_estimator
 from .common import (
@@ -55,14 +55,14 @@ def main() -> None:
     batches = degraded_batches(args, training, device, max_lr_pixels=72)
     fixed = held_out_batches(validation, device, count=2, size=288)
 
-    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
         assert isinstance(batch, Batch)
         estimate = net(batch.lr, batch.scale, batch.depth)
         moments = moment_weights(batch.scale, device)
         loss, parts = estimate_loss(
             estimate, batch.kernels, moments, batch.noise_std, batch.jpeg_quality
         )
-        return loss, {k: float(v) for k, v in parts.items()}
+        return loss, parts
 
     def validate(net: nn.Module) -> dict[str, float]:
         numbers: dict[str, float] = {}

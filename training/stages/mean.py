@@ -16,7 +16,7 @@ from mmsr_core.models import DamageEstimator, KernelEstimator, MeanNet
 from ..data.batches import Preparer, fit_basis
 from ..data.photos import load_photos, split
 from ..data.restoration import Conditions
-from ..loop.loop import train
+from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
 from .common import (
     add_echo_argument,
@@ -72,14 +72,14 @@ def main() -> None:
     def restore(net: nn.Module, c: Conditions) -> Tensor:
         return net(c.base, c.back_projected, c.codes, c.global_conditions, c.depth)
 
-    def loss_fn(net: nn.Module, item: object, share: float) -> tuple[Tensor, dict[str, float]]:
+    def loss_fn(net: nn.Module, item: object, share: float) -> tuple[Tensor, Numbers]:
         assert isinstance(item, tuple)
         hr, c = item
         error = restore(net, c) - hr
         l1 = error.abs().mean()
         mse = error.square().mean()
         loss = l1 if share < args.mse_from else 10 * mse
-        return loss, {"l1": float(l1.detach()), "mse": float(mse.detach())}
+        return loss, {"l1": l1.detach(), "mse": mse.detach()}
 
     def validate(net: nn.Module) -> dict[str, float]:
         with autocast(args, device):

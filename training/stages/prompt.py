@@ -29,7 +29,7 @@ from mmsr_core.prompts import mix_prompts
 from ..data.batches import Batch, Preparer, degraded, fit_basis
 from ..data.captions import read_captions
 from ..data.photos import Photo, crop_patch, load_photos, split
-from ..loop.loop import train
+from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
 from .common import add_loop_arguments, loop_config, psnr_y, setup
 
@@ -128,7 +128,7 @@ def main() -> None:
     exact = Preparer(basis, codes, None, generator, 1.0)
     fixed = held_out_batches(validation, prompts, device)
 
-    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
         if not isinstance(batch, Batch) or batch.prompt is None:
             raise TypeError(f"expected a Batch with prompts, got {type(batch).__name__}")
         set_prompt_progress(net, share)
@@ -139,7 +139,7 @@ def main() -> None:
             batch.prompt.nan_to_num(), given,
         )  # fmt: skip
         l1 = (out - batch.hr).abs().mean()
-        return l1, {"l1": float(l1.detach())}
+        return l1, {"l1": l1.detach()}
 
     @torch.no_grad()
     def validate(net: nn.Module) -> dict[str, float]:

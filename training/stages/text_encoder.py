@@ -26,7 +26,7 @@ from mmsr_core.models.tokens import tokenise
 
 from ..data.nouns import Noun, read_nouns, read_wordnet, spread
 from ..data.text_batches import TextBatch, distillation_loss, read_captions, text_batches
-from ..loop.loop import LoopConfig, train
+from ..loop.loop import LoopConfig, Numbers, train
 from ..tools.export import save_component
 from ..tools.text_evaluation import figures
 
@@ -84,7 +84,7 @@ def distil(
     captions = read_captions(args.captions) if args.captions else []
     batches = text_batches(nouns, words, common, captions, args.batch, args.seed)
 
-    def loss_fn(model: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, float]]:
+    def loss_fn(model: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
         if not isinstance(batch, TextBatch):
             raise TypeError(f"expected a TextBatch, got {type(batch).__name__}")
         return distillation_loss(model.deviation(tokenise(batch.texts, buckets)), batch, bank)  # type: ignore[operator]

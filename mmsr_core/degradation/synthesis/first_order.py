@@ -96,37 +96,50 @@ def _rand(generator: torch.Generator, *shape: int) -> Tensor:
     return torch.rand(shape, generator=generator, device=generator.device)
 
 
+def _on_the_host(generator: torch.Generator) -> torch.Generator:
+    """A CPU generator seeded by another one: reading its numbers never waits for a device."""
+    if generator.device.type == "cpu":
+        return generator
+    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
+    return torch.Generator().manual_seed(int(seed))
+
+
 def _choice(generator: torch.Generator, shares: tuple[float, ...], count: int) -> list[int]:
     weights = torch.tensor(shares, device=generator.device, dtype=torch.float32)
     return torch.multinomial(weights, count, replacement=True, generator=generator).tolist()
 
 
-def _ramp(height: int, width: int, generator: torch.Generator) -> Tensor:
+def _ramp(height: int, width: int, host: torch.Generator, device: torch.device) -> Tensor:
     """`(h,w)` in 0..1: a linear ramp in a random direction."""
-    angle = float(_rand(generator, 1)) * 2 * math.pi
-    y = torch.linspace(-1, 1, height, device=generator.device).view(-1, 1)
-    x = torch.linspace(-1, 1, width, device=generator.device).view(1, -1)
+    angle = float(_rand(host, 1)) * 2 * math.pi
+    y = torch.linspace(-1, 1, height, device=device).view(-1, 1)
+    x = torch.linspace(-1, 1, width, device=device).view(1, -1)
     ramp = math.cos(angle) * x + math.sin(angle) * y
     return (ramp - ramp.min()) / (ramp.max() - ramp.min()).clamp_min(1e-6)
 
 
 def _unit_maps(
-    layout: str, size: tuple[int, int], scale: int, depth: Tensor | None, g: torch.Generator
+    layout: str,
+    size: tuple[int, int],
+    scale: int,
+    depth: Tensor | None,
+    g: torch.Generator,
+    host: torch.Generator,
 ) -> Tensor:
     """`(3,h,w)` in 0..1: how wide along the axis, how wide across it, which angle."""
     h, w = size
     if layout == "smooth":
         # A patch sees a small part of a picture: so few knots that they are far apart.
-        apart = KNOTS_APART_PX[0] * (KNOTS_APART_PX[1] / KNOTS_APART_PX[0]) ** float(_rand(g, 1))
+        apart = KNOTS_APART_PX[0] * (KNOTS_APART_PX[1] / KNOTS_APART_PX[0]) ** float(_rand(host, 1))
         grid = max(2, 1 + round(max(h, w) * scale / apart))
         return smooth_map(3, h, w, g, min(grid, h, w))
     ends = _rand(g, 3, 2)
     if layout == "ramp":
-        t = torch.stack([_ramp(h, w, g) for _ in range(3)])
+        t = torch.stack([_ramp(h, w, host, g.device) for _ in range(3)])
         return ends[:, :1, None] * (1 - t) + ends[:, 1:, None] * t
     if layout == "depth" and depth is not None:
-        focus = float(_rand(g, 1))
-        gain = 0.6 + 1.6 * float(_rand(g, 1))
+        focus = float(_rand(host, 1))
+        gain = 0.6 + 1.6 * float(_rand(host, 1))
         blur = ((depth - focus).abs() * gain).clamp(0, 1)  # thin lens: |1/d - 1/d_focus|
         return torch.stack((blur, blur, torch.zeros_like(blur)))
     return ends[:, :1, None].expand(3, h, w)
@@ -180,8 +193,9 @@ def _sample(
     low, high = sigma_range_px(check_scale(scale), config.sigma_widen)
     device = generator.device
     out = torch.empty((batch, KERNEL_TAPS, height, width), device=device)
-    layouts = _choice(generator, config.layouts, batch)
-    families = _choice(generator, config.families, batch)
+    host = _on_the_host(generator)
+    layouts = _choice(host, config.layouts, batch)
+    families = _choice(host, config.families, batch)
     follows = torch.zeros(batch, dtype=torch.bool, device=device)
     wide: dict[int, Tensor] = {}
     for i in range(batch):
@@ -193,15 +207,15 @@ def _sample(
             if family in ("motion", "resize"):
                 family = "disk"
         if family == "resize":
-            a = (-0.75, -0.5, 0.0)[int(_rand(generator, 1) * 3)]
-            sigma = float(_rand(generator, 1)) * (0.5 * scale + _RESIZE_BLUR_PX)
+            a = (-0.75, -0.5, 0.0)[int(_rand(host, 1) * 3)]
+            sigma = float(_rand(host, 1)) * (0.5 * scale + _RESIZE_BLUR_PX)
             out[i] = resize_kernel(scale, a, sigma, device).view(-1, 1, 1)
             reach = math.ceil(2 * scale + 3 * sigma)
             if reach > KERNEL_RADIUS:
                 wide[i] = resize_line(scale, a, sigma, reach)
             continue
-        along, across, turn = _unit_maps(layout, (height, width), scale, own_depth, generator)
-        if family == "gaussian" and layout == "constant" and float(_rand(generator, 1)) < 0.4:
+        along, across, turn = _unit_maps(layout, (height, width), scale, own_depth, generator, host)
+        if family == "gaussian" and layout == "constant" and float(_rand(host, 1)) < 0.4:
             across = along  # isotropic
         su, sv = low + (high - low) * along, low + (high - low) * across
         theta = turn * math.pi
