@@ -161,3 +161,20 @@ def test_exported_run_loads_strictly(tmp_path: Path, half: bool) -> None:
         average = ema.module.get_parameter(name)
         expected = average.half().float() if half else average
         assert torch.equal(value, expected)
+
+
+def test_a_network_of_several_may_learn_at_its_own_rate(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    nets = nn.ModuleDict({"moving": nn.Linear(3, 1), "still": nn.Linear(3, 1)})
+    before = {name: net.weight.detach().clone() for name, net in nets.items()}
+
+    def loss(model: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+        assert isinstance(model, nn.ModuleDict)
+        assert isinstance(batch, Tensor)
+        return sum(net(batch).square().mean() for net in model.values()), {}
+
+    plan = config(tmp_path, 2, lr_shares={"still": 0.0})
+    trained = train(nets, batches(), loss, plan)
+    assert isinstance(trained, nn.ModuleDict)
+    assert not torch.equal(trained["moving"].weight, before["moving"])
+    assert torch.equal(trained["still"].weight, before["still"])

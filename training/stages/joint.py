@@ -10,7 +10,7 @@ so each learns to live with the others' present errors.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,8 +133,8 @@ def mean_of(net: nn.Module, c: Conditions) -> Tensor:
     return net(c.base, c.back_projected, c.codes, c.global_conditions, c.depth)
 
 
-def main() -> None:
-    """Command line of the joint stage."""
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_loop_arguments(parser, batch=64, lr=7e-4)
     parser.set_defaults(second_order_share=0.45, resize_share=0.25, clean_share=0.4)
@@ -151,7 +151,13 @@ def main() -> None:
     parser.add_argument("--discriminator-from", type=float, default=0.15, help="share of the run")
     parser.add_argument("--drawing-from", type=float, default=0.25, help="when it begins to pull")
     parser.add_argument("--discriminator-rate", type=float, default=0.2, help="as a share of --lr")
-    args = parser.parse_args()
+    parser.add_argument("--held-out-side", type=int, default=192, help="of validation patches")
+    return parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Train, validate and save."""
+    args = arguments(given)
     device = setup(args)
 
     nets = load_networks(args, device)
@@ -174,7 +180,7 @@ def main() -> None:
     blind = Preparer(basis, codes, estimator, generator, 0.0, damage_estimator=damage)
     sigma_s, names = float(denoiser.config.sigma_s), denoiser.modalities
     flow = FlowLoss(names, sigma_s, perceptual, generator, flow_options(args), args.seed)
-    fixed = held_out_batches(validation, device, count=2)
+    fixed = held_out_batches(validation, device, count=2, size=args.held_out_side)
 
     def validate(averaged: nn.Module) -> dict[str, float]:
         assert isinstance(averaged, nn.ModuleDict)
