@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
-MAX_SCALE = 16
+from mmsr_core.types import MAX_SCALE
 
 
 def whole_scale(scale: float) -> int:
-    """The next whole factor, 1..16."""
-    return min(MAX_SCALE, max(1, math.ceil(scale - 1e-6)))
+    """The next whole factor, 1..16: a host enlarges by itself what is left."""
+    from mmsr_core.image.target import next_whole_factor
+
+    return min(MAX_SCALE, next_whole_factor(scale))
 
 
 def whole_factor(small: tuple[int, int], large: tuple[int, int]) -> int | None:

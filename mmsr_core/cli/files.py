@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..image import LoadedImage
 
-FORMATS = ("png", "jpg", "webp", "tiff", "avif")
+FORMATS = ("png", "jpg", "webp", "tiff", "avif", "jxl")
 _RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
 _UNREAD = frozenset((".heic", ".heif", ".jxl", ".psd", ".svg", *_RAW))
 """Endings of pictures that are not read: they are named, never passed over in silence."""
@@ -41,7 +41,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         "--quality",
         type=whole_number(1, 100),
         metavar="Q",
-        help="quality of JPEG, AVIF or lossy WebP results (default 95, 90, lossless)",
+        help="quality of JPEG, AVIF, or lossy WebP and JPEG XL results (default 95, 90, lossless)",
     )
     group.add_argument(
         "--suffix",
@@ -86,6 +86,10 @@ class Files:
         if self.unread:
             names = ", ".join(path.name for path in self.unread)
             text += f"; not read, as their format is not known here: {names}"
+            from ..image.plugins import BY_SUFFIX
+
+            plugins = {BY_SUFFIX.get(path.suffix.lower()) for path in self.unread} - {None}
+            text += "".join(sorted(f". {plugin.remedy}" for plugin in plugins if plugin))
         return text
 
 
@@ -183,8 +187,9 @@ def collect_inputs(paths: Sequence[Path], recursive: bool = False) -> _Found:
         shown = [
             p for p in names if not any(part.startswith(".") for part in p.relative_to(path).parts)
         ]
-        found = [p for p in shown if p.suffix.lower() in INPUT_SUFFIXES and p.is_file()]
-        unread += [p for p in shown if p.suffix.lower() in _UNREAD and p.is_file()]
+        pictures = [p for p in shown if p.is_file()]
+        found = [p for p in pictures if p.suffix.lower() in INPUT_SUFFIXES]
+        unread += [p for p in pictures if p.suffix.lower() in _UNREAD - INPUT_SUFFIXES]
         if not found and len(paths) == 1:
             raise ImageFileError(f"The folder {path} has no picture files in it.")
         files += found or [path]  # in a batch an empty folder fails by itself, the rest goes on

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 import warnings
@@ -52,6 +53,7 @@ def run_command(work: Callable[[Sequence[str]], int], argv: Sequence[str] | None
         argv: The arguments without the program's name; None takes those of the process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _print_anything()
     debug = "--debug" in words
     try:
         with warnings.catch_warnings():
@@ -90,6 +92,13 @@ def _parser(words: Sequence[str]) -> Parser:
         commands.add_parser("demo", help="open a page in the browser")
     commands.add_parser("bench", help="measure quality and speed (in a clone of the repository)")
     return parser
+
+
+def _print_anything() -> None:
+    """No name of a file may end a run because a pipe's encoding (cp1252, say) cannot hold it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _discard_stdout() -> None:

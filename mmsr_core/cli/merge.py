@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("Give either an upscaled picture or --prior-model.")
     files = plan_files(args, [args.input])
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
-    priors = [args.prior_model or _prior_of(path, args.upscaled, batch) for path in inputs]
+    priors = [args.prior_model or _prior_of(path, args, batch) for path in inputs]
     _check_side_outputs(args, inputs, priors, outputs)
     started = time.perf_counter()
     merger = _Merger(args)
@@ -101,18 +101,21 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _prior_of(source: Path, upscaled: Path, batch: bool) -> Path:
-    """The file that belongs to an input."""
+def _prior_of(source: Path, args: argparse.Namespace, batch: bool) -> Path:
+    """The file that belongs to an input: of the same name, at the same place below the folder."""
+    upscaled: Path = args.upscaled
     if not upscaled.exists():
         raise ImageFileError(f"{upscaled} does not exist.")
     if not upscaled.is_dir():
         if batch:
             raise UsageError(f"{source.parent} is a folder, so {upscaled} must be one too.")
         return upscaled
-    found = sorted(p for p in upscaled.iterdir() if p.stem == source.stem and p.is_file())
+    folder = upscaled / source.parent.relative_to(args.input) if batch else upscaled
+    beside = folder.iterdir() if folder.is_dir() else ()
+    found = sorted(p for p in beside if p.stem == source.stem and p.is_file())
     if len(found) != 1:
         many = "no file" if not found else f"{len(found)} files"
-        raise ImageFileError(f"{upscaled} holds {many} named {source.stem}; expected one.")
+        raise ImageFileError(f"{folder} holds {many} named {source.stem}; expected one.")
     return found[0]
 
 

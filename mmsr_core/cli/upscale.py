@@ -332,9 +332,7 @@ def _print_report(
     source: Path, target: Path, image: LoadedImage, output: RestorationOutput
 ) -> None:
     print(f"{source} -> {target}")
-    if image.frames > 1:
-        print(f"  the first of the {image.frames} pictures in the file")
-    for line in output.report.summary().splitlines():
+    for line in (*image.notes, *output.report.summary().splitlines()):
         print(f"  {line.strip()}", flush=True)
 
 

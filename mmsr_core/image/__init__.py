@@ -1,6 +1,7 @@
 """Reading, writing and resizing of pictures. Everything on disk is written atomically."""
 
 from .atomic import atomic_path, atomic_write_bytes, atomic_write_text
+from .contrast import stretch_narrow_grey
 from .luma import luminance
 from .reading import (
     DEFAULT_MAX_OUTPUT_PIXELS,
@@ -11,7 +12,7 @@ from .reading import (
     load_image,
     read_size,
 )
-from .registration import register
+from .registration import register, sensor_shift
 from .resize import resize_alpha, resize_bicubic
 from .smoothing import smooth
 from .target import TargetSize
@@ -47,6 +48,8 @@ __all__ = [
     "resize_alpha",
     "resize_bicubic",
     "save_image",
+    "sensor_shift",
     "smooth",
     "spread_colour",
+    "stretch_narrow_grey",
 ]

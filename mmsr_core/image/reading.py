@@ -16,17 +16,21 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import ImageFileError
+from .damaged import completed, is_cut_off
 from .decoding import FloatRange, decode_pixels
 from .exif import read_exif
 from .jpeg_tables import table_quality
+from .plugins import BY_SUFFIX, load_plugin_for
 from .transparency import spread_colour
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Largest picture read by default (10000x10000)."""
 DEFAULT_MAX_OUTPUT_PIXELS = 2**28
 """Largest result made by default (16384x16384)."""
-_SUFFIXES = ".png .jpg .jpeg .jfif .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .jp2 .avif"
-INPUT_SUFFIXES = frozenset(_SUFFIXES.split())
+_PLAIN = ".png .jpg .jpeg .jfif .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .jp2 .avif"
+INPUT_SUFFIXES = frozenset(
+    [*_PLAIN.split(), *(suffix for suffix, plugin in BY_SUFFIX.items() if plugin.installed)]
+)
 """Names with these endings are taken for pictures when a folder is read."""
 # A list of our own: Pillow also knows formats that start other programs (EPS) or guess (TGA).
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
@@ -55,6 +59,20 @@ class LoadedImage:
     """Pixels per inch that the file claims, across and down; None if it claims none."""
     frames: int = 1
     """Pictures in the file (an animation, pages). This is the first."""
+    complete: bool = True
+    """False where a JPEG file ends too soon: what is missing of the picture is grey, or coarser."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the reader of a report should know of the file, in sentences."""
+        notes = []
+        if self.frames > 1:
+            notes.append(f"The first of the {self.frames} pictures in the file.")
+        if not self.complete:
+            notes.append(
+                "The file ends too soon: what is missing of the picture, if anything, is grey."
+            )
+        return notes
 
     @cached_property
     def visible_rgb(self) -> Tensor:
@@ -78,14 +96,15 @@ def load_image(
     What is kept: 16 bits of grey; of 16-bit grey+alpha, RGB and RGBA too where imagecodecs is
     installed, else 8 (16-bit CMYK is read as 8-bit); transparency, also of palettes and of colour
     keys; RGB colour profiles, which are handed on and not applied. CMYK is converted by its own
-    profile if it has one. Of an animation, the first frame is read.
+    profile if it has one. Of an animation, the first frame is read. Of a JPEG file that is cut off,
+    what is there is read (`complete`).
 
     Args:
         path: The file.
         max_pixels: Larger pictures are refused from their header, before anything is decoded.
         float_range: How float and 32-bit integer files are understood: `unit` expects 0..1
             (0..65535 for integers), `stretch` maps the smallest value to 0 and the largest to 1,
-            for depth maps.
+            for depth maps and the counts of a sensor.
 
     Returns:
         The picture.
@@ -182,8 +201,9 @@ def _check_file(path: Path) -> None:
 
 def _open(path: Path) -> Image.Image:
     Image.init()
-    formats = [name for name in _FORMATS if name in Image.OPEN]
     try:
+        needed = load_plugin_for(path)
+        formats = [name for name in (*_FORMATS, needed) if name in Image.OPEN]
         return Image.open(path, formats=formats)
     except Image.UnidentifiedImageError as error:
         raise ImageFileError(
@@ -209,7 +229,15 @@ def _decode(
     mode, profile = image.mode, image.info.get("icc_profile")
     quality = table_quality(image)
     dpi, frames = _dpi(image), int(getattr(image, "n_frames", 1))
-    pixels, bit_depth = decode_pixels(path, image, float_range)
+    several_views = image.format in ("MPO", "HEIF")  # the others are previews and depth
+    complete = True
+    try:
+        pixels, bit_depth = decode_pixels(path, image, float_range)
+    except OSError as error:
+        if not is_cut_off(image, error):
+            raise
+        image, complete = completed(path), False
+        pixels, bit_depth = decode_pixels(path, image, float_range)
     exif = read_exif(image)  # after decoding, for a PNG is decoded to find them
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     rgb = tensor[:, :3] if pixels.shape[2] >= 3 else tensor[:, :1].expand(1, 3, -1, -1)
@@ -224,7 +252,8 @@ def _decode(
         jpeg_quality=quality,
         exif=exif,
         dpi=dpi,
-        frames=1 if image.format == "MPO" else frames,  # its others are previews and depth
+        frames=1 if several_views else frames,
+        complete=complete,
     )
 
 

@@ -14,6 +14,15 @@ from .smoothing import smooth
 
 LARGEST_SHIFT_PX = 16
 """Shifts are looked for up to this far."""
+SENSOR_SHIFT_PX = 24
+"""The same between two sensors, px of the picture at most `SENSOR_SIDE` long."""
+SENSOR_SIDE = 512
+_SENSOR_SURENESS = 1.3
+"""Two sensors lie apart where edges fit this much better elsewhere than in place. This is said
+of 5 % of 37 pairs of RoadScene (some are off by a few pixels), of 46 % shifted by 4 px, of 95 % by
+8, and of all by 16."""
+_SENSOR_LIKENESS = 0.1
+_EDGE_SMOOTHING_PX, _EDGE_WINDOW_PX = 1.5, 12.0
 _SMOOTHING_PX = 2.0  # std; what two upscalers draw differently does not count
 _LEAST_SHIFT_PX = 0.1
 _REFINEMENTS = 5
@@ -41,6 +50,61 @@ def register(moving: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor]:
         ]
     )
     return _moved(moving, shift.to(moving)), shift.to(moving)
+
+
+def sensor_shift(moving: Tensor, fixed: Tensor) -> tuple[int, int] | None:
+    """By how much one sensor's picture seems to lie below and to the right of another's.
+
+    What is bright for one sensor may be dark for the other: so the places of edges are compared,
+    by normalised cross-correlation.
+
+    Args:
+        moving: `(1,3,H,W)`.
+        fixed: `(1,3,H,W)` of the same size.
+
+    Returns:
+        (down, right) in px, or None where they lie on each other, or nothing is sure.
+    """
+    shrink = max(1.0, max(fixed.shape[-2:]) / SENSOR_SIDE)
+    size = [round(side / shrink) for side in fixed.shape[-2:]]
+    if min(size) < 3 * SENSOR_SHIFT_PX:
+        return None
+    one, other = (
+        _edges(F.interpolate(picture.cpu().float(), size, mode="area"))
+        for picture in (moving, fixed)
+    )
+    scores = _correlation(one, other)
+    middle = SENSOR_SHIFT_PX
+    here = float(scores[middle - 1 : middle + 2, middle - 1 : middle + 2].max())
+    best, place = float(scores.max()), int(scores.argmax())
+    down, right = place // scores.shape[1] - middle, place % scores.shape[1] - middle
+    apart = max(abs(down), abs(right)) > 1
+    if not apart or best < _SENSOR_LIKENESS or best < _SENSOR_SURENESS * max(here, 0.01):
+        return None
+    return round(down * shrink), round(right * shrink)
+
+
+def _edges(picture: Tensor) -> Tensor:
+    """How steep a picture is for its surroundings: `(1,3,H,W)` to `(H-2,W-2)` float64."""
+    plane = smooth(luminance(picture), _EDGE_SMOOTHING_PX)
+    down = plane[..., 2:, 1:-1] - plane[..., :-2, 1:-1]
+    right = plane[..., 1:-1, 2:] - plane[..., 1:-1, :-2]
+    steep = (down.square() + right.square()).sqrt()
+    usual = smooth(steep, _EDGE_WINDOW_PX) + 0.5 * steep.mean() + 1e-6
+    return (steep / usual).clamp(max=4)[0, 0].double()
+
+
+def _correlation(moving: Tensor, fixed: Tensor) -> Tensor:
+    """Normalised cross-correlation at shifts of up to `SENSOR_SHIFT_PX`; no shift in the middle."""
+    rows, cols = moving.shape
+    taper = torch.hann_window(rows).double()[:, None] * torch.hann_window(cols).double()
+    one, other = ((p - p.mean()) * taper for p in (moving, fixed))
+    energy = (one.square().sum() * other.square().sum()).sqrt().clamp_min(1e-12)
+    cross = torch.fft.ifft2(torch.fft.fft2(one) * torch.fft.fft2(other).conj()).real / energy
+    reach = SENSOR_SHIFT_PX
+    return torch.fft.fftshift(cross)[
+        rows // 2 - reach : rows // 2 + reach + 1, cols // 2 - reach : cols // 2 + reach + 1
+    ]
 
 
 def _found_shift(moving: Tensor, fixed: Tensor) -> Tensor:

@@ -15,6 +15,16 @@ NAMED_SIDES = {"HD": 1920, "2K": 2048, "4K": 3840, "5K": 5120, "8K": 7680}
 _PATTERN = re.compile(r"(?:(?P<letter>[wh])?(?P<value>\d+(?:\.\d+)?)(?P<unit>x|mp|px)?)", re.I)
 
 
+def next_whole_factor(factor: float, tolerance: float = 1e-6) -> int:
+    """The whole factor at which to restore for any factor: the next one, at least 1.
+
+    Args:
+        factor: above 0; more than 16 is not refused here.
+        tolerance: how far above a whole factor still counts as that one.
+    """
+    return max(1, math.ceil(factor - tolerance))
+
+
 @dataclass(frozen=True)
 class TargetSize:
     """A wanted size. The proportions of the picture stay."""
@@ -77,7 +87,7 @@ class TargetSize:
         wanted = self.of(size)
         needed = max(w / s for w, s in zip(wanted, size, strict=True))
         # A side is rounded, so the factor may be off by half a pixel.
-        scale = max(1, math.ceil(needed - 0.5 / max(size)))
+        scale = next_whole_factor(needed, 0.5 / max(size))
         if scale > MAX_SCALE:
             raise InputError(
                 f"{wanted[1]}x{wanted[0]} pixels are more than {MAX_SCALE} times "

@@ -14,6 +14,7 @@ from ..errors import ImageFileError, InputError, ShapeError
 from .atomic import atomic_path
 from .deep import encode_png16, find_codecs, warn_of_eight_bits
 from .exif import with_settings
+from .plugins import JXL
 
 _FORMATS = {
     ".png": "PNG",
@@ -25,10 +26,12 @@ _FORMATS = {
 }
 if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 and later
     _FORMATS[".avif"] = "AVIF"
+if JXL.installed:
+    _FORMATS[".jxl"] = JXL.format
 OUTPUT_SUFFIXES = frozenset(_FORMATS)
 """Endings of the names that can be written."""
 _QUALITIES = {"JPEG": 95, "AVIF": 90}
-"""Quality where none is asked for. WebP is lossless then."""
+"""Quality where none is asked for. WebP and JPEG XL are lossless then."""
 _BAND_ROWS = 256
 
 
@@ -46,6 +49,8 @@ def check_output_suffix(path: str | Path) -> str:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:
+        if suffix == ".jxl":
+            raise ImageFileError(f"Cannot write {path}: {JXL.remedy}.")
         found = f"ends with {suffix!r}" if suffix else "has no ending"
         raise ImageFileError(
             f"Cannot write {path}: the name {found}; use one of {', '.join(sorted(_FORMATS))}."
@@ -134,8 +139,8 @@ def save_image(
 ) -> None:
     """Writes a picture; the file appears as a whole or not at all.
 
-    JPEG is written at quality 95 without chroma subsampling, AVIF at 90, WebP lossless, TIFF
-    deflated. The metadata are PNG text entries; in the other formats, JSON in EXIF
+    JPEG is written at quality 95 without chroma subsampling, AVIF at 90, WebP and JPEG XL lossless,
+    TIFF deflated. The metadata are PNG text entries; in the other formats, JSON in EXIF
     `ImageDescription`, or in `Software` where the picture has a description of its own.
 
     Args:
@@ -146,7 +151,7 @@ def save_image(
         icc_profile: An RGB profile to embed.
         bit_depth: 8, or 16 for PNG. 16-bit colour takes imagecodecs; without it 8 bits are
             written, with a warning in the log. Equal channels are then written as 16-bit grey.
-        quality: 1..100 for JPEG, AVIF and WebP (lossy then); the others have none.
+        quality: 1..100 for JPEG, AVIF, and WebP and JPEG XL (lossy then); the others have none.
         exif: EXIF data to embed (`LoadedImage.exif`); TIFF files hold their main part only.
         dpi: pixels per inch to embed, across and down.
 
@@ -181,6 +186,8 @@ def save_image(
     options = _save_options(file_format, metadata, icc_profile, quality, exif)
     if dpi is not None:
         options["dpi"] = dpi
+    if file_format == JXL.format:
+        JXL.load()
     with atomic_path(path) as temporary:
         try:
             image.save(temporary, format=file_format, **options)
@@ -228,6 +235,8 @@ def _save_options(
         options |= {"subsampling": 0}
     elif file_format == "WEBP":
         options |= {"exact": True} | ({"quality": quality} if quality else {"lossless": True})
+    elif file_format == "JXL":
+        options |= {"quality": quality} if quality else {"lossless": True}
     elif file_format == "TIFF":
         options |= {"compression": "tiff_adobe_deflate"}
     if file_format == "PNG":
@@ -236,7 +245,9 @@ def _save_options(
             text.add_text(key, value)
         return options | {"pnginfo": text} | ({"exif": exif} if exif else {})
     whole = with_settings(exif, metadata, nested=file_format != "TIFF")
-    return options if whole is None else options | {"exif": whole}
+    if whole is None:
+        return options
+    return options | {"exif": whole.tobytes() if file_format == "JXL" else whole}
 
 
 class _ProbeDone(Exception):  # noqa: N818 - not an error: it ends the probe without a file.

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..degradation import KernelField, constant_kernel_field, cut_negligible, isotropic_gaussian
 from ..errors import InputError, ShapeError
+from ..image import stretch_narrow_grey
 from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, PROMPT_DIM
 from .results import DegradationEstimate, Overrides
 
@@ -245,4 +246,4 @@ def check_guide(guide: Tensor | None, mode: str, lr: Tensor) -> Tensor | None:
             f"{lr.shape[-1]}x{lr.shape[-2]}: they must show the same scene, in the same shape. "
             "Register and crop the guide first."
         )
-    return guide.expand(lr.shape[0], -1, -1, -1)
+    return stretch_narrow_grey(guide).expand(lr.shape[0], -1, -1, -1)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..degradation import KernelField
 from ..errors import InputError, ShapeError
-from ..image import luminance, resize_bicubic
+from ..image import luminance, resize_bicubic, sensor_shift
 from ..models.blocks import GRID
 from ..tiling import Tile, grid_window
 from ..types import GUIDE_MODES, GuideMode
@@ -49,6 +49,23 @@ class SecondSensor:
             self._own = Scene(guide, scene.scale, scene.basis)
         self.canvas = guide if self._own is not None else fit_guide(guide, scene)
         """`(B,3,H',W')` the guide on the padded HR canvas, not clamped, after the stages."""
+        self._note_shift(guide)
+
+    def _note_shift(self, guide: Tensor) -> None:
+        """Say so where the guide does not lie on the picture."""
+        picture = self._scene.given
+        size = (int(picture.shape[-2]), int(picture.shape[-1]))
+        for one, other in zip(resize_bicubic(guide, size).split(1), picture.split(1), strict=True):
+            shift = sensor_shift(one, other)
+            if shift is not None:
+                down, right = shift
+                vertical = f"{abs(down)} px {'below' if down > 0 else 'above'}"
+                horizontal = f"{abs(right)} px to the {'right' if right > 0 else 'left'} of"
+                self._context.note(
+                    f"The second picture seems to lie {vertical} and {horizontal} the first one. "
+                    "Move it into place first: here the two are laid on each other as they are."
+                )
+                return
 
     def stages(self) -> list[Stage]:
         """What brings the guide to the HR canvas.

@@ -45,7 +45,7 @@ def make_bad(folder, kind):
         path = folder / "truncated.jpg"
         noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path)
-        path.write_bytes(path.read_bytes()[:2000])
+        path.write_bytes(path.read_bytes()[:80])
     elif kind == "nan":
         path = folder / "nan.tif"
         Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(path)

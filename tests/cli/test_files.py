@@ -14,7 +14,7 @@ def folder(picture, tmp_path):
     inside = picture.parent / "more"
     inside.mkdir()
     shutil.copy(picture, inside / "other.png")
-    (picture.parent / "phone.heic").write_bytes(b"x")
+    (picture.parent / "phone.cr2").write_bytes(b"x")
     return picture.parent
 
 
@@ -48,7 +48,7 @@ def test_a_folder_with_its_structure(mmsr, folder, tmp_path):
     made = sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
     assert made == ["more/other_x2.jpg", "picture_x2.jpg"]
     assert "2 done" in said
-    assert "not read, as their format is not known here: phone.heic" in said
+    assert "not read, as their format is not known here: phone.cr2" in said
 
 
 def test_what_is_there_is_skipped(mmsr, folder, tmp_path):
@@ -95,7 +95,7 @@ def test_other_frames_are_named(mmsr, tmp_path):
     frames = [Image.new("RGB", (16, 16), (k * 80, 0, 0)) for k in range(3)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     said = run(mmsr, tmp_path / "a.gif", "-o", tmp_path / "a.png", "--scale", 1)[1]
-    assert "the first of the 3 pictures in the file" in said
+    assert "The first of the 3 pictures in the file" in said
 
 
 def test_two_folders_keep_their_structures(mmsr, folder, tmp_path):
@@ -136,4 +136,26 @@ def test_a_merge_of_folders_says_what_it_did(mmsr, folder, tmp_path):
     code, said, _ = mmsr("merge", folder, folder, "-o", tmp_path / "out", "--trust", 0)
     assert code == 0
     assert "1 done" in said
-    assert "not read, as their format is not known here: phone.heic" in said
+    assert "not read, as their format is not known here: phone.cr2" in said
+
+
+def test_a_format_that_needs_a_plugin_is_named_with_its_remedy(mmsr, folder, tmp_path, monkeypatch):
+    from mmsr_core import image
+    from mmsr_core.image.plugins import HEIC
+
+    plain = image.INPUT_SUFFIXES - {".heic", ".heif", ".jxl"}
+    monkeypatch.setattr(image, "INPUT_SUFFIXES", plain)
+    (folder / "phone.heic").write_bytes(b"x")
+    code, said, err = run(mmsr, folder, "-o", tmp_path / "out", "--scale", 1)
+    assert (code, err) == (0, [])
+    assert "phone.heic" in said
+    assert HEIC.remedy in said
+
+
+def test_a_jpeg_that_ends_too_soon_is_read_and_it_is_said(mmsr, picture, tmp_path):
+    Image.open(picture).convert("RGB").save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) * 3 // 4])
+    code, said, err = run(mmsr, tmp_path / "a.jpg", "-o", tmp_path / "a.png", "--scale", 1)
+    assert (code, err) == (0, [])
+    assert "The file ends too soon" in said

@@ -1,6 +1,7 @@
 """`mmsr merge`: pairs of files and folders, and what it refuses."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -100,3 +101,22 @@ def test_upscale_with_a_prior_is_a_merge(mmsr, refused, picture, upscaled, tmp_p
         assert f"{option} and a prior" in refused(*both, option, value)
     assert "one picture or one folder" in refused("upscale", picture, picture, *both[2:])
     assert "needs --prior" in refused("upscale", picture, "-o", tmp_path / "x.png", "--trust", 1)
+
+
+def test_priors_lie_at_the_same_places_below_their_folder(
+    mmsr, refused, picture, upscaled, tmp_path
+):
+    for place, source in (("low/a/x.png", picture), ("low/b/x.png", picture)):
+        (tmp_path / place).parent.mkdir(parents=True)
+        shutil.copy(source, tmp_path / place)
+    for place in ("up/a/x.jpg", "up/b/x.png"):
+        (tmp_path / place).parent.mkdir(parents=True)
+        Image.open(upscaled).save(tmp_path / place)
+    run = ("merge", tmp_path / "low", tmp_path / "up", "--recursive", "-o", tmp_path / "out")
+    code, said, err = mmsr(*run)
+    assert (code, err) == (0, [])
+    assert (tmp_path / "out" / "a" / "x.png").is_file()
+    assert (tmp_path / "out" / "b" / "x.png").is_file()
+    assert f"{tmp_path / 'up' / 'a' / 'x.jpg'} ->" in said
+    (tmp_path / "up" / "b" / "x.png").unlink()
+    assert "no file named x" in refused(*run)

@@ -111,3 +111,13 @@ def test_info(mmsr):
     assert out.startswith(f"mmsr {__version__}")
     for word in ("torch", "diffusers", "pillow", "cpu", "weights"):
         assert word in out
+
+
+def test_a_pipe_that_cannot_hold_a_name_does_not_end_the_run(tmp_path):
+    folder = tmp_path / "photos \u65e5\u672c"
+    folder.mkdir()
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "mmsr_core", "upscale", str(folder), "-o", str(tmp_path / "o")]
+    made = subprocess.run(command, capture_output=True, env=environment, timeout=120)
+    assert made.returncode == 2
+    assert b"\\u65e5\\u672c has no picture files" in made.stderr

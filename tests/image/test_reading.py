@@ -256,7 +256,7 @@ def make_bad(folder, kind):
     elif kind == "jpeg":
         Image.fromarray(np.tile(BYTES, (20, 20, 1))).save(folder / "whole.jpg")
         path = folder / "cut.jpg"
-        path.write_bytes((folder / "whole.jpg").read_bytes()[:4000])
+        path.write_bytes((folder / "whole.jpg").read_bytes()[:80])
     elif kind == "png":
         Image.fromarray(BYTES).save(path)
         path.write_bytes(path.read_bytes()[:-40])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmsr_core.image import register
+from mmsr_core.image import register, sensor_shift
 
 
 def picture(h: int, w: int, seed: int = 0) -> torch.Tensor:
@@ -47,3 +47,41 @@ def test_tiny_and_flat_pictures_are_taken(size) -> None:
     moved, found = register(flat, flat)
     assert not found.any()
     assert torch.equal(moved, flat)
+
+
+def two_sensors(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Patches of random brightness for each sensor: only their edges agree."""
+    g = torch.Generator().manual_seed(seed)
+    hills = F.interpolate(torch.rand((1, 1, 16, 18), generator=g), (240, 280), mode="bicubic")
+    index = hills.clamp(0, 1).mul(63).round().long() // 8 * 8
+    one, other = torch.rand((2, 64), generator=g)
+    noise = 0.02 * torch.randn((2, 1, 1, 240, 280), generator=g)
+    pictures = [
+        (values[index] + rest).clamp(0, 1).expand(1, 3, -1, -1)
+        for values, rest in zip((one, other), noise, strict=True)
+    ]
+    return pictures[0], pictures[1]
+
+
+@pytest.mark.parametrize("shift", [(0, 8), (-6, 3), (9, -8)])
+@pytest.mark.parametrize("size", [1, 3])
+def test_another_sensor_s_shift_is_found(shift, size) -> None:
+    wide, other = two_sensors(7)
+    wide, other = (F.interpolate(p, scale_factor=size) for p in (wide, other))
+    down, right = (size * part for part in shift)
+    rows, cols = wide.shape[-2:]
+    m = 20 * size
+    fixed = wide[..., m : rows - m, m : cols - m]
+    moving = other[..., m - down : rows - m - down, m - right : cols - m - right]
+    found = sensor_shift(moving, fixed)
+    assert found is not None
+    assert max(abs(found[0] - down), abs(found[1] - right)) <= 2 * size
+
+
+def test_no_alarm_where_sensors_lie_on_each_other_or_share_nothing() -> None:
+    one, other = two_sensors(8)
+    assert sensor_shift(other, one) is None
+    assert sensor_shift(one, one) is None
+    flat = torch.full_like(one, 0.5)
+    assert sensor_shift(flat, one) is None
+    assert sensor_shift(one[..., :40, :40], one[..., :40, :40]) is None  # too small to say

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mmsr_core.errors import InputError, ShapeError
 from mmsr_core.pipeline import MMSREngine, load_pipeline
@@ -134,3 +135,20 @@ def test_a_run_without_them_asks_neither_network(pipe, picture, monkeypatch) -> 
     for name in ("prompt", "guide"):
         monkeypatch.setattr(pipe.denoiser.experts[name], "forward", refuse)
     assert torch.isfinite(pipe(picture(8, 9), **QUICK).images).all()
+
+
+def test_a_guide_that_does_not_lie_on_the_picture_is_named(pipe) -> None:
+    lr = F.interpolate(torch.rand((1, 3, 20, 20), generator=torch.manual_seed(0)), size=(160, 160))
+    moved = lr.roll((0, 8), (-2, -1))
+    said = pipe(lr, guide=1 - moved, scale=1, steps=0).report.notes
+    assert any("8 px to the right" in note for note in said)
+    assert not any("seems to lie" in n for n in pipe(lr, guide=lr, scale=1, steps=0).report.notes)
+
+
+def test_raw_counts_guide_as_their_stretched_picture_does(pipe, picture) -> None:
+    lr, guide = picture(24, 28), picture(24, 28, seed=5)[:, :1]
+    low, high = guide.min(), guide.max()
+    counts = 0.045 + 0.02 * (guide - low) / (high - low)
+    options = {**QUICK, "guide_mode": "fuse"}
+    found = [pipe(lr, guide=g, **options).images for g in (counts, 0.1 + 4 * (counts - 0.045))]
+    torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=0)

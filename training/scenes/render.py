@@ -94,8 +94,9 @@ def render_layout(
     focus_m: float | None = None,
     samples: int = 32,
     seed: int = 0,
+    bounces: int = _BOUNCES,
 ) -> RenderedScene:
-    """Render a given layout; arguments as of `render_scene`."""
+    """Render a given layout; arguments as of `render_scene`, and how often light may bounce."""
     if not 0 <= aperture_m < np.inf or samples < 1:
         raise ValueError(
             "aperture_m must be a number of 0 or more and samples at least 1, but they are "
@@ -135,7 +136,7 @@ def render_layout(
         if focus is None:
             focus = float(np.median(solid)) if solid.size else 10.0
         sensor |= {"type": "thinlens", "aperture_radius": aperture_m, "focus_distance": focus}
-    light = {"type": "path", "max_depth": _BOUNCES, "block_size": _BLOCK_PX}
+    light = {"type": "path", "max_depth": bounces, "block_size": _BLOCK_PX}
     sensor["sampler"] = {"type": "independent", "sample_count": samples}
     lit = _load(mitsuba, {**parts, **lights, "integrator": light}, sensor)
     linear = _render(mitsuba, lit, samples, seed)

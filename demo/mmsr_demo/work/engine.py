@@ -215,7 +215,7 @@ class Engine:
             picture = self.load(job.depth, "stretch")
             options["inverse_depth"] = depth_from_picture(picture.visible_rgb, (height, width))
         if job.guide is not None:
-            guide = self.load(job.guide).visible_rgb
+            guide = self.load(job.guide, "stretch").visible_rgb
             options |= {"guide": guide, "guide_mode": job.guide_mode}
         prompt = self._models.prompt(job, lambda path: self.load(path).visible_rgb)
         if prompt is not None:

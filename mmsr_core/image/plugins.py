@@ -1,0 +1,79 @@
+"""Formats that Pillow knows with a plugin only: HEIC and JPEG XL (extra `images`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import ImageFileError
+
+_HEAD_BYTES = 16
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A package that teaches Pillow a format."""
+
+    format: str
+    """Pillow's name of the format."""
+    name: str
+    """What people call it."""
+    module: str
+    package: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether the package is there; nothing is imported."""
+        return find_spec(self.module) is not None
+
+    def load(self) -> None:
+        """Import it, so that Pillow knows the format."""
+        if self.format == "HEIF":
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+        else:
+            import pillow_jxl  # noqa: F401 - it registers itself
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it is missing."""
+        return f'{self.name} needs {self.package}: pip install "mmsr[images]"'
+
+
+HEIC = Plugin("HEIF", "HEIC", "pillow_heif", "pillow-heif")
+JXL = Plugin("JXL", "JPEG XL", "pillow_jxl", "pillow-jxl-plugin")
+BY_SUFFIX = {".heic": HEIC, ".heif": HEIC, ".jxl": JXL}
+
+
+def plugin_of(path: Path) -> Plugin | None:
+    """The plugin that a file needs, by its first bytes; None for what Pillow knows by itself.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        return HEIC
+    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return JXL
+    return None
+
+
+def load_plugin_for(path: Path) -> str | None:
+    """Make Pillow know the format of a file; returns the format, None where it knows it anyway.
+
+    Raises:
+        ImageFileError: the plugin is not installed.
+        OSError: the file cannot be read.
+    """
+    plugin = plugin_of(path)
+    if plugin is None:
+        return None
+    if not plugin.installed:
+        raise ImageFileError(f"{path} cannot be read: {plugin.remedy}.")
+    plugin.load()
+    return plugin.format
