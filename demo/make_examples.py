@@ -1,4 +1,4 @@
-"""Make the demo's example pictures: rendered scenes, damaged in three ways. None is a photo.
+"""Make the demo's example pictures: a rendered still life, damaged in three ways. No photograph.
 
 `python -m demo.make_examples` from the repository root writes to `demo/mmsr_demo/examples`.
 """
@@ -15,11 +15,13 @@ from torch.nn import functional as F
 from mmsr_core.degradation import add_gaussian_noise, degrade, gaussian_kernels, jpeg
 from mmsr_core.depth import normalise_depth
 from mmsr_core.image import save_image
-from training.scenes.render import RenderedScene, render_scene
+from training.scenes.render import RenderedScene
+from training.scenes.still_life import render_still_life
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "demo" / "mmsr_demo" / "examples"
 SCALE, HEIGHT, WIDTH = 4, 480, 640
+SAMPLES = 128
 
 
 def main() -> None:
@@ -30,17 +32,17 @@ def main() -> None:
     across = torch.linspace(0, 1, w).view(1, 1, w).expand(1, h, w)
     even = torch.ones(1, h, w)
 
-    room = render_scene(21, 2 * HEIGHT, 2 * WIDTH, None, "room")
-    shaken = _damaged(room, 3.0 * even, 1.0 * even, 0.6 * even, noise=1.5)
+    fruit = render_still_life(2 * HEIGHT, 2 * WIDTH, view="fruit", samples=SAMPLES)
+    shaken = _damaged(fruit, 3.0 * even, 1.0 * even, 0.6 * even, noise=1.5)
     save_image(OUT / "shaken.png", shaken)
 
-    garden = render_scene(31, 2 * HEIGHT, 2 * WIDTH, None, "outdoor")
+    books = render_still_life(2 * HEIGHT, 2 * WIDTH, view="books", samples=SAMPLES)
     sigma = 0.9 + 1.9 * across
-    soft = _damaged(garden, sigma, sigma, 0 * even, noise=1.0)
+    soft = _damaged(books, sigma, sigma, 0 * even, noise=1.0)
     save_image(OUT / "soft_and_compressed.png", jpeg(soft, 55.0).clamp(0, 1))
 
-    # A second sensor: what a depth camera would see of the room, sharp where the colour is not.
-    inverse = torch.from_numpy(room.inverse_depth)[None, None]
+    # A second sensor: what a depth camera would see of it, sharp where the colour is not.
+    inverse = torch.from_numpy(fruit.inverse_depth)[None, None]
     depth = F.interpolate(inverse, size=(HEIGHT // 2, WIDTH // 2), mode="area")
     save_image(OUT / "second_sensor.png", normalise_depth(depth).expand(1, 3, -1, -1))
 

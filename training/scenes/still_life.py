@@ -21,16 +21,29 @@ from .textures import FloatArray, fractal_noise
 
 SIZE = 1024
 """Of the textures, px a side."""
+VIEWS = {
+    "table": ((0.05, 0.36, 1.02), (0.0, 0.115, -0.05), 41.0),
+    "fruit": ((-0.02, 0.34, 0.62), (-0.06, 0.065, 0.04), 32.0),
+    "books": ((0.34, 0.26, 0.66), (0.2, 0.1, -0.08), 36.0),
+}
+"""Camera's place, what it looks at, and the field of view of the longer side in degrees."""
 Profile = list[tuple[float, float]]
 """(radius, height) from the bottom upwards."""
 
 
 def render_still_life(
-    height: int, width: int, *, samples: int = 128, aperture_m: float = 0.0, focus_m: float = 1.0
+    height: int,
+    width: int,
+    *,
+    view: str = "table",
+    samples: int = 128,
+    aperture_m: float = 0.0,
+    focus_m: float = 1.0,
 ) -> RenderedScene:
-    """Render the still life; arguments as of `render_scene`."""
+    """Render the still life; arguments as of `render_scene`, and a name of `VIEWS`."""
     with tempfile.TemporaryDirectory() as folder:
         layout = still_life(load_mitsuba(), Path(folder))
+        layout.origin, layout.target, layout.fov_deg = VIEWS[view]
         return render_layout(
             layout,
             height,
@@ -86,7 +99,7 @@ def still_life(mitsuba: Any, folder: Path) -> Layout:
          "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [17, 15.5, 13]}}},
         {"type": "constant", "radiance": {"type": "rgb", "value": [0.20, 0.23, 0.28]}},
     ]  # fmt: skip
-    return Layout((0.05, 0.36, 1.02), (0.0, 0.115, -0.05), 41.0, shapes, lights)
+    return Layout(shapes=shapes, lights=lights)
 
 
 _BOWL: Profile = [

@@ -98,7 +98,7 @@ def main() -> None:
     edited = edit_field(field, KernelEdit(blur_scale=1.6), mask)
     _save(out, "edit", blur, _tile(_map(edited, lr), "right half: 1.6 times as wide"))
     _save(out, "kernels", _tile(_kernels(field), "kernels of a field"))
-    words = _tile(resize_bicubic(lr, (480, 640)), '"a street", "a building"')
+    words = _tile(resize_bicubic(lr, (480, 640)), '"apples", "a table"')
     _save(out, "prompt", words)
     _save(out, "sensors", _tile(seen, "visible"), _tile(heat_seen, "infrared"))
     true_field = blur_field(0.9 + 1.7 * layout_map("left to right", 120, 160), 4)
