@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from mmsr_core.degradation import add_gaussian_noise, degrade, gaussian_kernels, jpeg
 from mmsr_core.depth import normalise_depth
-from mmsr_core.image import save_image
+from mmsr_core.image import load_image, save_image
 from training.scenes.render import RenderedScene
 from training.scenes.still_life import render_still_life
 
@@ -28,6 +28,9 @@ def main() -> None:
     """Write the pictures."""
     OUT.mkdir(exist_ok=True)
     shutil.copyfile(ROOT / "assets" / "example_lr.png", OUT / "out_of_focus.png")
+    for name in ("before", "after"):  # what the page shows first
+        picture = load_image(ROOT / "assets" / f"{name}.png").rgb
+        save_image(OUT / f"first_{name}.jpg", picture, quality=88)
     h, w = HEIGHT // SCALE, WIDTH // SCALE
     across = torch.linspace(0, 1, w).view(1, 1, w).expand(1, h, w)
     even = torch.ones(1, h, w)

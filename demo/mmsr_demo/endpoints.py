@@ -19,7 +19,7 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, ProgressCallback
 
-from .settings import DEFAULT_PRESET, PRESETS, parse_scale
+from .settings import DEFAULT_PRESET, PRESETS, parse_scale, parse_size
 from .tabs.batch import batch_settings, batch_uploads
 from .tabs.fuse import fuse_job
 from .tabs.restore import MAX_BLUR_PX, known_damage
@@ -131,15 +131,17 @@ def _restore(session: PageSession) -> None:
         _number(0, 100, 0, "jpeg_quality (0: measured)"),
         _number(0, MAX_BLUR_PX, 0, "blur_px of the result (0: measured)"),
         _number(0, 1, 1, "denoise (0 keeps the grain)"),
+        gr.Textbox("", label="size: 4K, 3000, w800, 12MP (in place of scale)", visible=False),
     ]
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, *known, callback = more
+        references, *known, size, callback = more
         upload = needed(picture, session.workspace)
         job = RestoreJob(
-            Path(upload.path), upload.name, parse_scale(scale), int(steps), float(detail),
-            int(seed or 0), prompt=prompt or "", depth=as_path(depth, session.workspace),
+            Path(upload.path), upload.name, parse_scale(scale), parse_size(size), int(steps),
+            float(detail), int(seed or 0), prompt=prompt or "",
+            depth=as_path(depth, session.workspace),
             guide=as_path(guide, session.workspace), guide_mode=mode,
             strengths=_strengths(strengths), references=as_paths(references, session.workspace),
             **known_damage(*known),
@@ -155,13 +157,13 @@ def _restore(session: PageSession) -> None:
         picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
         depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
         references: Any = None, noise_255: Any = None, jpeg_quality: Any = None,
-        blur_px: Any = None, denoise: Any = None,
+        blur_px: Any = None, denoise: Any = None, size: Any = "",
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
         known = (noise_255, jpeg_quality, blur_px, denoise)
-        yield from run(*given, references, *known, request=request, progress=progress)
+        yield from run(*given, references, *known, size, request=request, progress=progress)
 
     text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmsr_core import types
 from mmsr_core.types import Preset
+
+if TYPE_CHECKING:
+    from mmsr_core.image import TargetSize
 
 PRESETS: dict[str, Preset] = {name.capitalize(): chosen for name, chosen in types.PRESETS.items()}
 """Those of the library, by their names on the page: Faithful, Balanced, Crisp."""
@@ -66,3 +70,15 @@ def parse_scale(text: str) -> int | None:
     if not plain.isdecimal() or not 1 <= int(plain) <= 16:
         raise InputError(f"scale must be Auto or a whole number from 1 to 16, not {text!r}.")
     return int(plain)
+
+
+def parse_size(text: str | None) -> TargetSize | None:
+    """`4K`, `3000`, `w800`, `12MP`, `1.5x`; nothing is None.
+
+    Raises:
+        InputError: It is none of these.
+    """
+    from mmsr_core.image import TargetSize
+
+    plain = str(text or "").strip()
+    return TargetSize.parse(plain) if plain else None

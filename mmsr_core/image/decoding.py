@@ -43,7 +43,7 @@ def decode_pixels(
     with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
         pixels, bit_depth = _pixels(path, image, float_range)
     # After decoding: some formats keep their EXIF behind the pixels, and TIFF applies it itself.
-    return np.ascontiguousarray(_oriented(pixels, _orientation(image))), bit_depth
+    return np.ascontiguousarray(_oriented(pixels, orientation_of(image))), bit_depth
 
 
 def _pixels(
@@ -133,7 +133,8 @@ def _unit(image: Image.Image) -> np.ndarray:
     return values[..., None] if values.ndim == 2 else values
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation (1..8) that is still to be applied."""
     if image.format == "TIFF" and not getattr(image, "tile", None):
         return 1  # decoded by Pillow, which applies it; before 10.1 it leaves the tag
     try:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import ImageFileError
 from .damaged import completed, is_cut_off
-from .decoding import FloatRange, decode_pixels
+from .decoding import FloatRange, decode_pixels, orientation_of
 from .exif import read_exif
 from .jpeg_tables import table_quality
 from .plugins import BY_SUFFIX, load_plugin_for
@@ -121,7 +121,8 @@ def load_image(
 def read_size(path: str | Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, int]:
     """Reads the height and width from a picture's header, without decoding it.
 
-    EXIF orientation is not looked at: the two may be exchanged in what `load_image` gives.
+    EXIF orientation is applied, as in `load_image`, but for PNG files, which keep theirs behind the
+    pixels.
 
     Args:
         path: The file.
@@ -136,7 +137,9 @@ def read_size(path: str | Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[i
     path = Path(path)
     with _clear_errors(path, max_pixels), _open(path) as image:
         _check_pixels(path, image, max_pixels)
-        return image.size[1], image.size[0]
+        width, height = image.size
+        turned = image.format != "PNG" and orientation_of(image) >= 5
+        return (width, height) if turned else (height, width)
 
 
 @contextmanager

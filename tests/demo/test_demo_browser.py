@@ -26,6 +26,7 @@ def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, sc
     steps.fill("3")  # So that there are several to look at.
     steps.press("Enter")
     page.click("#restore-start")
+    page.wait_for_selector("#restore-download")
     slider = page.wait_for_selector("#restore-slider img")
     screenshot(page, "restored_desk")
 
@@ -120,7 +121,7 @@ def test_stop_ends_a_run_in_the_middle(
     page.click("#restore-stop")
     page.wait_for_selector("#restore-status >> text=Stopped")
     page.wait_for_selector("#restore-start")
-    other.wait_for_selector("#restore-slider img")  # Its turn has come.
+    other.wait_for_selector("#restore-download")  # Its turn has come.
     made = [kept.after.name for kept in engine.results._results.values()]
     assert "second_restored.png" in made
     assert not {"slow_restored.png", "third_restored.png"} & set(made)
@@ -137,7 +138,7 @@ def test_stop_ends_a_run_in_the_middle(
     page.wait_for_selector("#restore-start")
     upload(page, demo_picture(20, 24, "after.png"))
     page.click("#restore-start")
-    page.wait_for_selector("#restore-slider img")
+    page.wait_for_selector("#restore-download")
 
 
 def test_stop_in_the_last_stage_leaves_nothing(
@@ -176,7 +177,7 @@ def test_stop_in_the_last_stage_leaves_nothing(
     assert page.faults == []
     # The same picture again is really restored.
     page.click("#restore-start")
-    page.wait_for_selector("#restore-slider img")
+    page.wait_for_selector("#restore-download")
 
 
 def test_the_page_fits_a_phone_and_a_dark_room(open_page, demo_picture, screenshot):
@@ -189,7 +190,7 @@ def test_the_page_fits_a_phone_and_a_dark_room(open_page, demo_picture, screensh
     assert not page.locator("footer .divider >> visible=true").count()
     upload(page, demo_picture(40, 48, "person.png"))
     page.click("#restore-start")
-    page.wait_for_selector("#restore-slider img")
+    page.wait_for_selector("#restore-download")
     assert too_wide(page) <= 0
     assert screenshot(page, "restored_phone")[0] == PHONE[0]
     page.click("#restore-more")
@@ -203,7 +204,7 @@ def test_the_page_fits_a_phone_and_a_dark_room(open_page, demo_picture, screensh
 def test_an_example_is_one_click_away(open_page):
     page = open_page(DESK)
     page.locator("#restore-examples button").first.click()
-    page.wait_for_selector("#restore-slider img")
+    page.wait_for_selector("#restore-download")
     assert page.faults == []
 
 

@@ -14,7 +14,7 @@ from tests.demo.browsing import DESK, PHONE, too_wide, upload
 from tests.helpers import write_narrow_lpips
 
 RESULT_IN_VIEW = (
-    "document.querySelector('#restore-slider').getBoundingClientRect().top < innerHeight - 150"
+    "document.querySelector('#restore-slider')?.getBoundingClientRect().top < innerHeight - 150"
 )
 
 
@@ -139,7 +139,7 @@ def test_a_picture_is_pasted(open_page):
     page.locator("#restore-picture").get_by_label("Paste from clipboard").click()
     page.wait_for_selector("text=24×20 → 96×80")
     page.click("#restore-start")
-    page.wait_for_selector("#restore-slider img")
+    page.wait_for_selector("#restore-download")
     assert page.faults == []
 
 
@@ -183,7 +183,7 @@ def test_what_is_known_can_be_stated(open_page, demo_server, demo_picture, scree
     screenshot(page, f"advanced_{'desk' if size == DESK else 'phone'}")
     assert too_wide(page) <= 0
     page.click("#restore-start")
-    page.wait_for_selector("#restore-slider img")
+    page.wait_for_selector("#restore-download")
     assert "about 9.0 of 255 levels." in page.inner_text("#restore-report")
     assert page.faults == []
 
@@ -196,7 +196,7 @@ def test_on_a_phone_the_result_comes_into_view(open_page, demo_picture, times):
         page = open_page(PHONE)
         upload(page, picture)
         page.click("#restore-start")
-        page.wait_for_selector("#restore-slider img")
+        page.wait_for_selector("#restore-download")
     page.wait_for_function(RESULT_IN_VIEW, timeout=20_000)
     assert page.faults == []
 
@@ -214,3 +214,60 @@ def test_a_refused_value_does_not_leave_the_page_waiting(open_page, demo_picture
     assert page.locator("#restore-start").is_visible()
     assert not page.locator(".mm-run").count()
     assert page.faults == []
+
+
+def test_the_first_sight_is_a_before_and_after(open_page, screenshot):
+    page = open_page(DESK)
+    page.wait_for_function(
+        "[...document.querySelectorAll('#restore-slider img')]"
+        ".filter(i => i.complete && i.naturalWidth >= 640).length === 2"
+    )
+    assert page.get_by_text("An example. Drag the handle").is_visible()
+    assert page.locator("#restore-scale").is_visible()
+    assert page.locator("#restore-size").is_visible()
+    assert not page.locator("#restore-download").is_visible()
+    screenshot(page, "first_desk")
+    assert page.faults == []
+
+
+def test_a_size_is_asked_for_and_the_download_has_a_format(open_page, demo_picture):
+    page = open_page(DESK)
+    upload(page, demo_picture(20, 24, "sized.png"))
+    page.fill("#restore-size textarea, #restore-size input", "w90")
+    page.get_by_text("24×20 → 90×75").wait_for()
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-download")
+    page.click("#restore-format input")
+    page.get_by_role("option", name="JPEG").click()
+    page.wait_for_function(
+        "document.querySelector('#restore-download')?.closest('a')?.href?.endsWith('.jpg')"
+        " || [...document.querySelectorAll('a')].some(a => a.href.endsWith('sized_restored.jpg'))"
+    )
+    with page.expect_download() as download:
+        page.click("#restore-download")
+    with Image.open(download.value.path()) as image:
+        assert (image.format, image.size) == ("JPEG", (90, 75))
+    assert page.faults == []
+
+
+def test_another_picture_marks_the_old_result(open_page, demo_picture):
+    page = open_page(DESK)
+    upload(page, demo_picture(20, 24, "old.png"))
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-download")
+    assert not page.get_by_text("still the result of the picture before").count()
+    page.evaluate(PASTE)  # anywhere on the page, while another picture is there
+    page.get_by_text("This is still the result of the picture before").wait_for()
+    page.get_by_text("30×20 → ").wait_for()
+    assert page.faults == []
+
+
+PASTE = """async () => {
+  const canvas = Object.assign(document.createElement('canvas'), {width: 30, height: 20});
+  canvas.getContext('2d').fillRect(3, 3, 9, 9);
+  const blob = await new Promise((made) => canvas.toBlob(made, 'image/png'));
+  const items = new DataTransfer();
+  items.items.add(new File([blob], 'pasted.png', {type: 'image/png'}));
+  document.body.dispatchEvent(
+    new ClipboardEvent('paste', {clipboardData: items, bubbles: true, cancelable: true}));
+}"""

@@ -39,7 +39,7 @@ def test_a_newcomer_has_a_result_within_a_minute(
     page.get_by_text("160×120 → ").wait_for()
     ready = time.monotonic() - started
     page.get_by_role("button", name="Restore", exact=True).click()
-    page.get_by_role("button", name="Download PNG").wait_for()
+    page.wait_for_selector("#restore-download")
     page.wait_for_function(
         "[...document.querySelectorAll('#restore-slider img')]"
         ".some(i => i.complete && i.naturalWidth >= 640)"

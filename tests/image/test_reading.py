@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from PIL import Image, ImageCms
 
 from mmsr_core.errors import ImageFileError
-from mmsr_core.image import check_output_size, load_image
+from mmsr_core.image import check_output_size, load_image, read_size
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -312,3 +313,12 @@ def test_pixel_limits(tmp_path):
 def test_one_pixel(tmp_path):
     Image.new("RGB", (1, 1), (1, 2, 3)).save(tmp_path / "a.png")
     assert values(load_image(tmp_path / "a.png").rgb, 255).tolist() == [[[1, 2, 3]]]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "webp", "tif"])
+def test_the_size_in_the_header_is_that_of_the_picture(tmp_path: Path, ending: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / f"turned.{ending}"
+    Image.new("RGB", (30, 20)).save(path, exif=exif)
+    assert read_size(path) == load_image(path).size == (30, 20)

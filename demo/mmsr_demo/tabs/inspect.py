@@ -76,7 +76,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
             words: panels.findings(found.headline(), found.sentences()),
             blur: gr.update(value=str(found.draw_map()), visible=True),
             kernel: _CLICK,
-            damage: panels.damage_panel(found.noise_255, found.blur_px),
+            damage: panels.damage_panel(found.noise_255, found.blur_of_picture_px),
             depth: gr.update(
                 value=None if found.depth_file is None else str(found.depth_file),
                 visible=found.depth_file is not None,

@@ -10,7 +10,7 @@ import gradio as gr
 
 from mmsr_core.types import MODALITIES, Preset
 
-from ..settings import DEFAULT_PRESET, PRESETS, SCALES, parse_scale
+from ..settings import DEFAULT_PRESET, PRESETS, SCALES, parse_scale, parse_size
 from ..ui import messages as words
 from ..ui import panels
 from ..ui.requests import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
@@ -18,6 +18,7 @@ from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_sta
 from ..ui.session import PageSession
 from ..work.jobs import Restoration, RestoreJob
 from ..work.models import MAX_PROMPT, Abilities
+from ..work.saving import KINDS, converted
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_FILES = ("out_of_focus.png", "shaken.png", "soft_and_compressed.png")
@@ -57,26 +58,22 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             preset = gr.Radio(
                 list(PRESETS),
                 value=DEFAULT_PRESET,
-                label="How",
+                label="Style",
                 info=_PRESET_HELP,
                 elem_id="restore-preset",
                 elem_classes="mm-segments",
             )
+            sizes = _sizes()
             start, stop = run_buttons("Restore", "restore")
             with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
                 advanced = _advanced(session.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             status, queue = run_status("restore")
-            hint = gr.HTML(
-                panels.empty(
-                    "Your restored picture appears here",
-                    "Drag the handle across it to see before and after.",
-                )
-            )
+            hint = gr.HTML(panels.notice("An example. Drag the handle; yours appears here."))
             slider = gr.ImageSlider(
+                value=(str(EXAMPLES / "first_before.jpg"), str(EXAMPLES / "first_after.jpg")),
                 label="Before and after",
                 type="filepath",
-                visible=False,
                 interactive=False,
                 max_height=640,
                 elem_id="restore-slider",
@@ -84,13 +81,17 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             )
             with gr.Row(elem_classes="mm-actions"):
                 download = gr.DownloadButton(
-                    "Download PNG", visible=False, size="md", elem_id="restore-download"
+                    "Download", variant="primary", visible=False, elem_id="restore-download"
                 )
+                kind = gr.Dropdown(
+                    list(KINDS), value="PNG", show_label=False, label="File format",
+                    visible=False, min_width=110, scale=0, elem_id="restore-format",
+                )  # fmt: skip
                 more = gr.Button(
                     "What was wrong?", visible=False, size="md", elem_id="restore-more"
                 )
             report = gr.HTML(elem_id="restore-report")
-            gr.HTML('<p class="mm-small">No picture at hand? Try one of these rendered scenes:</p>')
+            gr.HTML('<p class="mm-small">No picture at hand? Try one of these:</p>')
             example = gr.Dataset(
                 components=[gr.Image(render=False, type="filepath")],
                 samples=[[str(EXAMPLES / name)] for name in EXAMPLE_FILES],
@@ -100,8 +101,8 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 elem_id="restore-examples",
             )
 
-    inputs = {"picture": picture, "preset": preset, **advanced}
-    cleared = dict.fromkeys((hint, slider, download, more), gr.update(visible=False))
+    inputs = {"picture": picture, "preset": preset, **sizes, **advanced}
+    cleared = dict.fromkeys((hint, slider, download, kind, more), gr.update(visible=False))
 
     def prepare(values: Updates) -> Task[Restoration]:
         job = read_job(session, {name: values[component] for name, component in inputs.items()})
@@ -111,6 +112,8 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         seen = made.inspection
         return {
             result: made,
+            hint: gr.update(visible=False),
+            kind: gr.update(visible=True, value="PNG"),
             slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
             download: gr.update(value=str(made.after), visible=True),
             more: gr.update(visible=True),
@@ -118,13 +121,14 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         }
 
     def show_plan(values: Updates) -> str:
-        value, scale, steps = (values[c] for c in (picture, advanced["scale"], advanced["steps"]))
+        chosen = (picture, sizes["scale"], sizes["size"], advanced["steps"])
+        value, scale, size, steps = (values[component] for component in chosen)
         try:
             upload = as_upload(value, session.workspace)
             if upload is None:
                 return ""
             plan = session.engine.plan(
-                session.engine.size_of(Path(upload.path)), parse_scale(scale)
+                session.engine.size_of(Path(upload.path)), parse_scale(scale), parse_size(size)
             )
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
             return panels.notice(explain(error), "bad")
@@ -139,13 +143,18 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     )
     ran = wire_run(
         session, RunParts(start, stop, status, queue), [start.click, chosen.then],
-        set(inputs.values()), [result, hint, slider, download, more, report], prepare, show,
+        set(inputs.values()), [result, hint, slider, download, kind, more, report], prepare, show,
         begun={report: ""} | cleared,
     )  # fmt: skip
-    plan_inputs = {picture, advanced["scale"], advanced["steps"]}
+    shapes = (sizes["scale"], sizes["size"], advanced["steps"])
     gr.on(
-        [picture.change, advanced["scale"].change, advanced["steps"].change],
-        show_plan, inputs=plan_inputs, outputs=plan, **QUIET,
+        [picture.change, *(component.change for component in shapes)],
+        show_plan, inputs={picture, *shapes}, outputs=plan, **QUIET,
+    )  # fmt: skip
+    picture.change(_mark_old, [picture, result], hint, **QUIET)
+    kind.input(
+        lambda made, name: gr.update(value=str(converted(made, name))),
+        [result, kind], download, **QUIET,
     )  # fmt: skip
     more.click(lambda: gr.Tabs(selected="inspect"), outputs=tabs, **QUIET)
     preset.input(_numbers_of, preset, [advanced["steps"], advanced["detail"]], **QUIET)
@@ -154,6 +163,28 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         _preset_of, [advanced["steps"], advanced["detail"]], preset, **QUIET,
     )  # fmt: skip
     return RestoreTab(result, tuple(ran))
+
+
+def _mark_old(value: Any, made: Restoration | None) -> Any:
+    """Says that what is shown belongs to another picture."""
+    if value is None or made is None:
+        return gr.update()
+    text = "This is still the result of the picture before. Press Restore for the new one."
+    return gr.update(value=panels.notice(text), visible=True)
+
+
+def _sizes() -> dict[str, Any]:
+    """How large the result is to be: name to component."""
+    scale = gr.Radio(
+        list(SCALES), value="Auto", label="Enlarge", elem_id="restore-scale",
+        info="Auto suits your picture and takes about a minute at most on a CPU.",
+        elem_classes="mm-segments",
+    )  # fmt: skip
+    size = gr.Textbox(
+        "", label="Or to a size", placeholder="4K, 3000 (longest side), w800, h600, 12MP, 1.5x",
+        max_length=20, elem_id="restore-size",
+    )  # fmt: skip
+    return {"scale": scale, "size": size}
 
 
 def _numbers_of(name: str) -> tuple[int, float]:
@@ -171,11 +202,6 @@ def _advanced(can: Abilities) -> dict[str, Any]:
     """The folded controls: name to component. What the weights cannot do is not shown."""
     steps, detail = _numbers_of(DEFAULT_PRESET)
     made: dict[str, Any] = {}
-    made["scale"] = gr.Radio(
-        list(SCALES), value="Auto", label="Enlarge",
-        info="Auto suits the size of your picture and takes about a minute at most on a CPU.",
-        elem_classes="mm-segments",
-    )  # fmt: skip
     with gr.Row():
         made["steps"] = take_number(
             gr.Slider(
@@ -302,6 +328,7 @@ def read_job(session: PageSession, given: dict[str, Any]) -> RestoreJob:
         picture=Path(upload.path),
         name=upload.name,
         scale=parse_scale(given["scale"]),
+        size=parse_size(given.get("size")),
         steps=int(given["steps"]),
         detail=float(given["detail"]),
         seed=int(given["seed"] or 0),

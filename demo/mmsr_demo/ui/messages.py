@@ -88,7 +88,7 @@ def summarise_blur(width_px: Tensor, scale: int) -> BlurSummary:
 
 
 def blur_words(width_px: Tensor, scale: int, error: float | None = None) -> str:
-    """The blur in one sentence, such as "Soft towards the right edge: about 2.4 px".
+    """The blur in one sentence, in px of the picture: "Soft towards the right edge: about 0.6 px".
 
     Args:
         width_px: `(h,w)` blur width in px of the result.
@@ -97,16 +97,14 @@ def blur_words(width_px: Tensor, scale: int, error: float | None = None) -> str:
     """
     blur = summarise_blur(width_px, scale)
     if not blur.place:
-        doubt = "" if error is None else f", give or take {error * blur.mean_px:.1f} px"
-        return (
-            f"{blur.level.capitalize()} everywhere: the blur is about {blur.mean_px:.1f} px "
-            f"wide{doubt}."
-        )
+        mean = blur.mean_px / scale
+        doubt = "" if error is None else f", give or take {max(0.1, error * mean):.1f} px"
+        return f"{blur.level.capitalize()} everywhere: the blur is about {mean:.1f} px wide{doubt}."
     worst = next(name for bound, name in _LEVELS if blur.widest_px / scale < bound)
     word = "Softest" if worst == "sharp" else worst.capitalize()
     return (
-        f"{word} {blur.place}: about {blur.widest_px:.1f} px; "
-        f"sharpest part {blur.narrowest_px:.1f} px."
+        f"{word} {blur.place}: about {blur.widest_px / scale:.1f} px; "
+        f"sharpest part {blur.narrowest_px / scale:.1f} px."
     )
 
 
@@ -171,29 +169,25 @@ def jpeg_words(quality: float, error: float | None = None) -> str:
     return f"{name}: like JPEG quality {quality:.0f}{doubt}."
 
 
-def consistency_words(
-    before_db: float, after_db: float, unexplained_std: float, jpeg_quality: float = 100.0
-) -> str:
+def consistency_words(after_db: float, unexplained_std: float, jpeg_quality: float = 100.0) -> str:
     """The proof: blurred and shrunk again, the result must give the input back, up to its damage.
 
     Args:
-        before_db: agreement of plain enlarging.
         after_db: agreement of the result.
         unexplained_std: what noise and JPEG may leave, 0..1 units.
         jpeg_quality: 1..100; 100 means none.
     """
-    left, plain = (255 * 10 ** (-decibels / 20) for decibels in (after_db, before_db))
-    noise = 255 * unexplained_std
+    left, noise = 255 * 10 ** (-after_db / 20), 255 * unexplained_std
     cause = "noise" if jpeg_quality > NO_JPEG_QUALITY else "noise and JPEG damage"
-    start = "Damaged again in the measured way, the result"
     if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
+        levels = max(1, math.ceil(left))
         return (
-            f"{start} agrees with your picture within the {cause}: {left:.1f} of 255 levels left."
+            f"Consistent with your picture: within {levels} brightness "
+            f"level{'s' if levels > 1 else ''} of 255, as far as its {cause} lets one tell."
         )
-    verb = "explains" if cause == "noise" else "explain"
     return (
-        f"{start} differs from your picture by {left:.1f} of 255 levels ({cause} {verb} "
-        f"{noise:.1f}; plain enlarging: {plain:.1f})."
+        f"Close to your picture: within {left:.1f} brightness levels of 255; its {cause} would "
+        f"account for {noise:.1f}."
     )
 
 

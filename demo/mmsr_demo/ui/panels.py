@@ -63,7 +63,7 @@ def running(moment: ProgressUpdate | None, preview: str, title: str = "Working")
     """Progress of a run: stage, bar, time left, and the picture as far as it is."""
     share = 0.0 if moment is None else moment.share
     stage = title if moment is None else stage_words(moment.stage)
-    left = None if moment is None else moment.seconds_left()
+    left = None if moment is None else moment.seconds_left
     note = "" if moment is None else f"{share:.0%}"
     if left is not None:
         note += f" · {time_words(left)} left"
@@ -127,7 +127,7 @@ def damage_panel(noise: Tensor | None, blur: Tensor | None) -> str:
 
     Args:
         noise: `(h,w)` std in 8-bit units.
-        blur: `(h,w)` std in px of the result.
+        blur: `(h,w)` std in px of the picture.
     """
     if noise is None or blur is None:
         return ""
@@ -137,7 +137,7 @@ def damage_panel(noise: Tensor | None, blur: Tensor | None) -> str:
         )
         for values, name, unit, least in (
             (noise, "Noise by place", "of 255 levels", 2.0),
-            (blur, "Blur by place", "px of the result", 1.0),
+            (blur, "Blur by place", "px of your picture", 0.5),
         )
     )
     return (

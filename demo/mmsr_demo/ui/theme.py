@@ -83,6 +83,9 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-head p { margin: 0; color: var(--body-text-color-subdued); font-size: 1rem; }
 .mm-small { color: var(--body-text-color-subdued); font-size: .86rem; line-height: 1.5;
   margin: 6px 0; }
+#restore-slider img { background:
+  repeating-conic-gradient(#cbd5e1 0 25%, #f1f5f9 0 50%) 50% / 20px 20px; }
+.gradio-container button.lg, .gradio-container button.md, .mm-segments label { min-height: 44px; }
 .mm-columns { gap: 24px !important; align-items: flex-start; }
 .mm-side, .mm-main { gap: 14px !important; }
 .mm-actions { gap: 12px !important; }
@@ -160,6 +163,38 @@ HEAD = """<style>
   body .gradio-container .main { padding: 8px 14px 24px !important; }
   body .gradio-container footer .divider { display: none !important; }
 }
-</style>"""
-"""Rules for a phone outside the page's own content. In `CSS` they would have no effect: gradio
-keeps what lies in `@media` to that content."""
+</style>
+<script>
+(() => {
+  const box = '#restore-picture';
+  const give = (file, tries = 20) => {
+    const input = document.querySelector(box + ' input[type=file]');
+    if (!input) {  // A picture is there: it is taken away first.
+      if (tries === 20) document.querySelector(box + ' button[aria-label="Clear"]')?.click();
+      if (tries > 0) setTimeout(() => give(file, tries - 1), 100);
+      return;
+    }
+    const items = new DataTransfer();
+    items.items.add(file);
+    input.files = items.files;
+    input.dispatchEvent(new Event('change', {bubbles: true}));
+  };
+  const shown = () => document.querySelector(box)?.offsetParent;
+  const picture = (list) => [...(list || [])].find((file) => file.type.startsWith('image/'));
+  const own = (target) => target?.closest?.('input, textarea, .upload-container, .file-preview');
+  addEventListener('paste', (event) => {
+    const file = picture(event.clipboardData?.files);
+    if (file && shown() && !own(event.target)) give(file);
+  });
+  addEventListener('dragover', (event) => { if (shown()) event.preventDefault(); });
+  addEventListener('drop', (event) => {
+    const file = picture(event.dataTransfer?.files);
+    if (!shown() || own(event.target) || event.target?.closest?.(box)) return;
+    event.preventDefault();
+    if (file) give(file);
+  });
+})();
+</script>"""
+"""A picture may be dropped or pasted anywhere on the first tab. And rules for a phone outside the
+page's own content: in `CSS` they would have no effect, since gradio keeps what lies in `@media` to
+that content."""

@@ -22,7 +22,7 @@ from .sizes import SizePlan, plan_size, suitable_pixels
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mmsr_core.image import LoadedImage
+    from mmsr_core.image import LoadedImage, TargetSize
     from mmsr_core.pipeline import MMSREngine, RestorationOutput
     from mmsr_core.prompts import ClipPromptEncoder
 
@@ -70,10 +70,12 @@ class Engine:
         """Whether a job runs."""
         return self._queue.is_busy
 
-    def plan(self, size: tuple[int, int], scale: int | None) -> SizePlan:
+    def plan(
+        self, size: tuple[int, int], scale: int | None, target: TargetSize | None = None
+    ) -> SizePlan:
         """The working size of a picture of (height, width); see `plan_size`."""
         auto = self.settings.auto_pixels or suitable_pixels(self._models.device_type)
-        return plan_size(size, scale, auto, self.settings.max_output_pixels)
+        return plan_size(size, scale, auto, self.settings.max_output_pixels, target)
 
     def seconds_for(self, plan: SizePlan, steps: int) -> float:
         """About how long a run takes, from the runs so far."""
@@ -123,16 +125,17 @@ class Engine:
         kept = self.results.get(key)
         if kept is not None:
             return replace(kept, own_folder=None)
-        self.plan(self.size_of(job.picture), job.scale)  # From the header: refused before decoding.
+        # From the header: refused before decoding.
+        self.plan(self.size_of(job.picture), job.scale, job.size)
         image = self.load(job.picture)
-        plan = self.plan(image.size, job.scale)
+        plan = self.plan(image.size, job.scale, job.size)
         lr = resize_bicubic(image.visible_rgb, plan.work)
         callback(Progress("load", 0, 1))
         pipeline = self.pipeline
         with self._queue.wait_for_turn(callback):
             started = time.perf_counter()
             quality = file_quality(image, plan)
-            output = self._run(pipeline, lr, job, plan.scale, callback, quality)
+            output = self._run(pipeline, lr, job, plan.scale, callback, quality, plan.wanted)
             self._run_time.learn(plan, job.steps, time.perf_counter() - started)
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder(keep=keep) as folder:
@@ -199,6 +202,7 @@ class Engine:
         scale: int,
         callback: ProgressCallback,
         quality: float | None = None,
+        size: tuple[int, int] | None = None,
     ) -> RestorationOutput:
         from mmsr_core.pipeline import Overrides
 
@@ -223,6 +227,7 @@ class Engine:
         return pipeline(
             lr,
             scale=scale,
+            size=size,
             steps=job.steps,
             detail=job.detail,
             seed=job.seed,

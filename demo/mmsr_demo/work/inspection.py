@@ -68,12 +68,17 @@ class Inspection:
         """The folder that a measurement alone made; see `jobs.Made`."""
         return self.folder
 
+    @property
+    def blur_of_picture_px(self) -> Tensor | None:
+        """`blur_px` in px of the picture."""
+        return None if self.blur_px is None else self.blur_px / self.scale
+
     def draw_map(self) -> Path:
         """The kernel map with ellipses and colour bar, drawn when first asked for (about 1 s)."""
         target = self.folder / "kernel_map.png"
         if not target.is_file():
             self.folder.mkdir(exist_ok=True)
-            save_image(target, kernel_map(self.field, self.thumbnail)[None])
+            save_image(target, kernel_map(self.field, self.thumbnail, low_px=0.0)[None])
         return target
 
     def map_size(self) -> tuple[int, int]:
@@ -104,9 +109,8 @@ class Inspection:
         if self.shows_two:
             found.append(("Faithfulness", "Not measured: the result shows both pictures."))
         elif self.consistency_db:
-            before, after = self.consistency_db["before"], self.consistency_db["after"]
             left = (self.unexplained_std, self.jpeg_quality)
-            said = words.consistency_words(before, after, *left)
+            said = words.consistency_words(self.consistency_db["after"], *left)
             found.append(("Faithfulness", said))
         return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from mmsr_core.image import TargetSize
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
 
 from .inspection import Inspection
@@ -31,6 +32,8 @@ class RestoreJob:
     """For the file name of the result."""
     scale: int | None = None
     """1..16; None lets the size decide."""
+    size: TargetSize | None = None
+    """The size that is wanted; then `scale` does not count."""
     steps: int = DEFAULT_STEPS
     detail: float = DEFAULT_DETAIL
     seed: int = 0

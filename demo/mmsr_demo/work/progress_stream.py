@@ -34,12 +34,22 @@ class ProgressUpdate:
     """Since the run began."""
     preview: Tensor | None
     """Small `(3,h,w)` picture of the present state; None while nothing is new."""
+    seconds_left: float | None = None
+    """A guess, once there is something to guess from. It never rises within a run."""
 
-    def seconds_left(self) -> float | None:
-        """A guess, once there is something to guess from."""
-        if self.share < 0.08 or self.seconds < 1.5:
-            return None
-        return self.seconds * (1 - self.share) / self.share
+
+def guess_left(share: float, seconds: float, end: float | None) -> float | None:
+    """Seconds left of a run.
+
+    Args:
+        share: how much is done, 0..1.
+        seconds: since it began.
+        end: when it was to end by the last guess, in seconds after its beginning.
+    """
+    if share < 0.08 or seconds < 1.5:
+        return None
+    left = seconds * (1 - share) / share
+    return left if end is None else min(left, max(0.0, end - seconds))
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,7 @@ class _Watch:
         self._last_preview = 0.0
         self._lock = threading.Lock()
         self._newest: ProgressUpdate | None = None
+        self._end: float | None = None
         self.changed = threading.Event()
 
     def __call__(self, progress: Progress) -> None:
@@ -98,7 +109,10 @@ class _Watch:
         with self._lock:
             if preview is None and self._newest is not None:
                 preview = self._newest.preview
-            self._newest = ProgressUpdate(progress.stage, share, now - self._started, preview)
+            seconds = now - self._started
+            left = guess_left(share, seconds, self._end)
+            self._end = None if left is None else seconds + left
+            self._newest = ProgressUpdate(progress.stage, share, seconds, preview, left)
         self.changed.set()
 
     def take(self) -> ProgressUpdate | None:

@@ -22,7 +22,8 @@ def job_key(job: RestoreJob) -> str:
     """
     files = [job.picture, job.depth, job.guide, *job.references]
     sums = ["" if path is None else _digest(path) for path in files]
-    chosen = (job.name, job.scale, job.steps, job.detail, job.seed, job.consistency)
+    size = None if job.size is None else (job.size.kind, job.size.value)
+    chosen = (job.name, job.scale, size, job.steps, job.detail, job.seed, job.consistency)
     more = (job.prompt.strip(), job.guide_mode, sorted(job.strengths.items()))
     known = (job.noise_255, job.jpeg_quality, job.blur_px, job.denoise)
     return json.dumps([sums, chosen, more, known])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from .sizes import SizePlan
 
-_SECONDS = {"cpu": 6.0, "cuda": 0.15, "mps": 0.7}
-"""Seconds per megapixel of the result before anything was timed, without a flow."""
-_STEP_SHARE = 0.25
-"""What each step of the flow takes of that."""
+_SECONDS = {"cpu": 3.5, "cuda": 0.1, "mps": 0.5}
+"""Seconds per megapixel of the result at x4, before anything was timed, without a flow."""
+_STEP_SHARE = 0.1
+"""What each step of the flow takes of that: most of a run is measuring and the mean."""
+_SCALE_COST = {1: 3.5, 2: 1.3, 3: 1.1}
+"""Cost of a result's megapixel at small scales, of which more input pixels are measured
+(`python -m benchmarks speed`)."""
 _LEAST_MEGAPIXELS = 0.2
 """Smaller runs say little about the pace."""
 
@@ -40,4 +43,5 @@ class RunTimeEstimate:
 def _work(plan: SizePlan, steps: int) -> float:
     """Megapixels of the result, weighed with what the steps take."""
     height, width = plan.result
-    return height * width / 1e6 * (1 + _STEP_SHARE * steps)
+    measured = _SCALE_COST.get(plan.scale, 1.0)
+    return height * width / 1e6 * (measured + _STEP_SHARE * steps)

@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsr_core import __version__
+from mmsr_core.errors import InputError
 
 from ..files.workspace import safe_stem
 from .inspection import Inspection, inspect_run
 from .jobs import Restoration, RestoreJob
 from .sizes import SizePlan
+
+KINDS: dict[str, tuple[str, int | None]] = {
+    "PNG": (".png", None),
+    "JPEG": (".jpg", 95),
+    "WebP": (".webp", 92),
+}
+"""Formats of a download: its ending and its quality."""
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,19 +49,51 @@ def save_result(
     from mmsr_core.image import resize_alpha, resize_bicubic, save_image
 
     stem = safe_stem(job.name)
-    after, before = folder / f"{stem}_restored.png", folder / f"{stem}_before.jpg"
     alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
+    after = folder / f"{stem}_restored.png"
+    before = folder / f"{stem}_before.{'jpg' if alpha is None else 'png'}"
     save_image(
         after,
         output.images,
         alpha,
         metadata=png_metadata(job, plan, output),
         icc_profile=image.icc_profile,
+        exif=image.exif,
+        dpi=image.dpi,
         bit_depth=16 if image.bit_depth > 8 and not plan.is_reduced else 8,
     )
-    save_image(before, resize_bicubic(lr, plan.result), icc_profile=image.icc_profile)
+    save_image(before, resize_bicubic(lr, plan.result), alpha, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
     return Restoration(after, before, plan, output.report.to_dict(), seen, folder)
+
+
+def converted(made: Restoration, kind: str) -> Path:
+    """The result as a file of another kind, beside its PNG; made when first asked for.
+
+    JPEG has no transparency: there, white shines through.
+
+    Args:
+        made: a result whose PNG is still there.
+        kind: one of `KINDS`.
+
+    Raises:
+        InputError: it is none of them.
+        ImageFileError: the PNG is gone.
+    """
+    from mmsr_core.image import load_image, save_image
+
+    if kind not in KINDS:
+        raise InputError(f"The format must be one of {', '.join(KINDS)}, not {kind!r}.")
+    suffix, quality = KINDS[kind]
+    target = made.after.with_suffix(suffix)
+    if target.is_file():
+        return target
+    image = load_image(made.after)
+    rgb, alpha = image.rgb, image.alpha
+    if kind == "JPEG" and alpha is not None:
+        rgb, alpha = 1 + alpha * (rgb - 1), None
+    save_image(target, rgb, alpha, quality=quality, icc_profile=image.icc_profile, exif=image.exif)
+    return target
 
 
 def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from mmsr_core.errors import InputError
+from mmsr_core.image import TargetSize
 
 _GROWTH = (4, 2)
 """Scales that `Auto` tries, the best trained first."""
@@ -21,11 +22,13 @@ class SizePlan:
     work: tuple[int, int]
     """The size it is restored from: `given`, or smaller for large photographs."""
     scale: int
+    wanted: tuple[int, int] | None = None
+    """The size that was asked for; None for `scale` times `work`."""
 
     @property
     def result(self) -> tuple[int, int]:
         """The size of the result."""
-        return self.work[0] * self.scale, self.work[1] * self.scale
+        return self.wanted or (self.work[0] * self.scale, self.work[1] * self.scale)
 
     @property
     def is_reduced(self) -> bool:
@@ -38,9 +41,11 @@ class SizePlan:
         if self.is_reduced:
             return (
                 f"{line} · {duration}. Your picture is large: it is reduced to "
-                f"{_size(self.work)} first, to be quick. Choose ×1 or more under Advanced to keep "
+                f"{_size(self.work)} first, to be quick. Choose ×1 or more under Enlarge to keep "
                 "every pixel."
             )
+        if self.wanted is not None:
+            return f"{line} · {duration}"
         return f"{line} (×{self.scale}) · {duration}"
 
 
@@ -50,7 +55,11 @@ def suitable_pixels(device_type: str) -> int:
 
 
 def plan_size(
-    size: tuple[int, int], scale: int | None, auto_pixels: int, max_output_pixels: int
+    size: tuple[int, int],
+    scale: int | None,
+    auto_pixels: int,
+    max_output_pixels: int,
+    target: TargetSize | None = None,
 ) -> SizePlan:
     """Chooses scale and working size.
 
@@ -62,11 +71,20 @@ def plan_size(
         scale: 1..16, or None for `Auto`.
         auto_pixels: what `Auto` aims at.
         max_output_pixels: largest result.
+        target: the size that is wanted; then `scale` does not count.
 
     Raises:
         InputError: The result would be too large.
     """
     height, width = size
+    if target is not None:
+        plan = SizePlan(size, size, target.scale(size), target.of(size))
+        if math.prod(plan.result) > max_output_pixels:
+            raise InputError(
+                f"{_size(plan.result)} pixels are {math.prod(plan.result) / 1e6:.0f} megapixels; "
+                f"the limit is {max_output_pixels / 1e6:.0f}. Ask for less."
+            )
+        return plan
     if scale is not None:
         plan = SizePlan(size, size, scale)
         if math.prod(plan.result) > max_output_pixels:
