@@ -9,6 +9,7 @@ from .diffusers_guidance import HoldToInput
 from .engine import MMSREngine
 from .guidance import MeasuredGuide
 from .loading import load_pipeline
+from .masking import restored_within
 from .post_cfg import PostCfgGuide
 from .prior import PriorResult, combine_prior
 from .prior_model import PriorModel, load_prior_model
@@ -39,6 +40,7 @@ __all__ = [
     "combine_prior",
     "load_pipeline",
     "load_prior_model",
+    "restored_within",
 ]
 
 
