@@ -281,7 +281,8 @@ def test_a_size_that_is_none_is_refused_before_anything_runs(server):
 
 def alone(**settings: object) -> dict:
     """Load a picture and restore it, with nothing after it and no model: node 3."""
-    prompt = graphs.upscale("small", "alpha_24x20.png", scale=2, steps=0, **settings)
+    settings = {"scale": 2, "steps": 0} | settings
+    prompt = graphs.upscale("small", "alpha_24x20.png", **settings)
     for node in ("1", "4", "5"):
         del prompt[node]
     del prompt["3"]["inputs"]["model"]
@@ -351,7 +352,7 @@ def test_noise_and_jpeg_maps_are_brighter_where_there_is_more(server):
         maps = [pictures(server, run, key)[0] for key in ("50", "60")]
         assert [one.size for one in maps] == [(80, 60)] * 2
         means[name] = [np.asarray(one.convert("L"), float).mean() for one in maps]
-    assert means["bad"][0] > means["good"][0] + 15
+    assert means["bad"][0] > 1.5 * means["good"][0]
     assert means["bad"][1] > means["good"][1] + 40
 
 
