@@ -8,7 +8,8 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor, nn
 
-from . import inputs
+from . import checks, inputs, values
+from .load import connected_or_shipped
 from .payloads import ModelHandle
 from .runtime import acquire, check_interrupted
 
@@ -89,7 +90,7 @@ class AsUpscaleModelNode(io.ComfyNode):
                 "picture Restore & Upscale (MMSR) measures better."
             ),
             inputs=[
-                inputs.model_input(),
+                inputs.own_model_input(),
                 inputs.scale_input(),
                 inputs.steps_input(),
                 inputs.seed_input(),
@@ -112,16 +113,16 @@ class AsUpscaleModelNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, preset: str | None = None) -> bool | str:
         """Check the choice."""
-        return inputs.check_choices(preset=(preset, inputs.PRESET_CHOICES))
+        return checks.check_choices(preset=(preset, inputs.PRESET_CHOICES))
 
     @classmethod
     def execute(
         cls,
-        model: ModelHandle,
         scale: int,
         steps: int,
         seed: int,
         detail: float,
+        model: ModelHandle | None = None,
         preset: str = inputs.CUSTOM,
         noise: float = -1.0,
         jpeg_quality: int = 0,
@@ -129,13 +130,13 @@ class AsUpscaleModelNode(io.ComfyNode):
         denoise: float = 1.0,
     ) -> io.NodeOutput:
         """Nothing is computed yet."""
-        steps, detail = inputs.preset_numbers(preset, steps, detail)
+        steps, detail = values.preset_numbers(preset, steps, detail)
         settings = {
             "steps": steps,
             "seed": seed,
             "detail": detail,
-            "overrides": inputs.overrides(noise, jpeg_quality),
+            "overrides": values.overrides(noise, jpeg_quality),
             "blur_sigma_px": blur or None,
             "denoise": denoise,
         }
-        return io.NodeOutput(RestorationUpscaler(model, scale, settings))
+        return io.NodeOutput(RestorationUpscaler(connected_or_shipped(model), scale, settings))

@@ -144,3 +144,31 @@ def pick(values: Tensor | None, index: int, batch: int, name: str) -> Tensor | N
         )
     at = 0 if values.shape[0] == 1 else index
     return values[at : at + 1]
+
+
+def with_transparency(picture: Picture, mask: Tensor | None, name: str = "alpha") -> Picture:
+    """The picture with the transparency that Load Image has split off as a MASK, white is nothing.
+
+    An open input changes nothing. The visible colour is spread under transparent pixels.
+    """
+    if mask is None:
+        return picture
+    clear = mask_to_map(mask, picture.size, name)
+    alpha = 1 - torch.cat([pick(clear, i, picture.batch, name) for i in range(picture.batch)])
+    from ..mmsr_core.image import spread_colour
+
+    return Picture(spread_colour(picture.rgb, alpha).contiguous(), alpha)
+
+
+def transparency_mask(picture: Picture, size: tuple[int, int]) -> Tensor:
+    """The picture's transparency as a MASK `(B,*size)`: black where it is opaque."""
+    if picture.alpha is None:
+        return torch.zeros(picture.batch, *size)
+    from ..mmsr_core.image import resize_alpha
+
+    return 1 - resize_alpha(picture.alpha, size)[:, 0]
+
+
+def is_black(mask: Tensor) -> bool:
+    """Whether a MASK is black everywhere, as Load Image's is for a picture without transparency."""
+    return not bool(mask.gt(0).any())

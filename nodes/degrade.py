@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.errors import InputError
-from . import inputs
+from . import checks, inputs, values
 from .convert import (
     Picture,
     depth_from_image,
@@ -74,9 +74,9 @@ class DegradeNode(io.ComfyNode):
                     options=list(LAYOUTS),
                     default="left to right",
                     tooltip=(
-                        "How the blur goes over the picture, from blur_from_px to blur_to_px. even "
-                        "uses blur_from_px alone; follow depth needs a depth picture, follow mask "
-                        "a mask (white is blur_to_px)."
+                        "How the blur goes over the picture, from the first blur width to the "
+                        "second. even uses the first alone; follow depth needs a depth picture, "
+                        "follow mask a mask (white is the second)."
                     ),
                 ),
                 io.Float.Input(
@@ -86,8 +86,8 @@ class DegradeNode(io.ComfyNode):
                     max=4.5,
                     step=0.1,
                     tooltip=(
-                        "Blur where the layout begins: standard deviation in pixels of the sharp "
-                        "picture."
+                        "Blur width where the layout begins, in pixels of the sharp picture (a "
+                        "standard deviation)."
                     ),
                 ),
                 io.Float.Input(
@@ -96,7 +96,7 @@ class DegradeNode(io.ComfyNode):
                     min=0.1,
                     max=4.5,
                     step=0.1,
-                    tooltip="Blur where the layout ends, in pixels of the sharp picture.",
+                    tooltip="Blur width where the layout ends, in pixels of the sharp picture.",
                 ),
                 io.Float.Input(
                     "angle",
@@ -136,6 +136,7 @@ class DegradeNode(io.ComfyNode):
                     ),
                 ),
             ],
+            is_output_node=True,
             outputs=[
                 io.Image.Output(
                     "image_out", display_name="image", tooltip="The damaged, small picture."
@@ -159,7 +160,7 @@ class DegradeNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, shape: str | None = None, layout: str | None = None) -> bool | str:
         """Check the choices."""
-        return inputs.check_choices(shape=(shape, SHAPES), layout=(layout, LAYOUTS))
+        return checks.check_choices(shape=(shape, SHAPES), layout=(layout, LAYOUTS))
 
     @classmethod
     def execute(
@@ -205,7 +206,7 @@ class DegradeNode(io.ComfyNode):
                 sigma = blur_from_px + (blur_to_px - blur_from_px) * share[:, 0]
                 field = blur_field(sigma, scale, shape, math.radians(angle))  # type: ignore[arg-type]
             lr = degrade_canvas(one, field, callback=check_interrupted)
-            own_seed = inputs.item_seed(seed, index, inputs.SEED_MODES[0])
+            own_seed = values.item_seed(seed, index, inputs.SEED_MODES[0])
             quality = None if jpeg_quality >= 100 else jpeg_quality
             small.append(add_damage(lr, noise / 255, quality, own_seed))
             items.append(

@@ -9,12 +9,11 @@ from comfy_api.latest import io
 from torch import Tensor, nn
 
 from ..mmsr_core.errors import InputError
-from . import inputs
+from . import checks, inputs
 from .convert import fit_map, image_from_map, split_image
-from .load import available_depth_models
+from .load import available_depth_models, connected_or_shipped
 from .payloads import ModelHandle
 from .runtime import HostNetworks, StepProgress, acquire, choose_device, host_names, room_for
-from .sockets import ModelSocket
 
 BUILT_IN = "built-in"
 
@@ -46,11 +45,7 @@ class DepthNode(io.ComfyNode):
                         "models/mmsr_depth to find them here."
                     ),
                 ),
-                ModelSocket.Input(
-                    "model",
-                    optional=True,
-                    tooltip="The restoration model, from Load MMSR Model. Needed for built-in.",
-                ),
+                inputs.own_model_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -62,7 +57,7 @@ class DepthNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, depth_model: str | None = None) -> bool | str:
         """Check the choice."""
-        return inputs.check_choice(depth_model, [BUILT_IN, *available_depth_models()])
+        return checks.check_choice(depth_model, [BUILT_IN, *available_depth_models()])
 
     @classmethod
     def execute(
@@ -85,12 +80,7 @@ def _estimator(
     depth_model: str, model: ModelHandle | None, size: tuple[int, int]
 ) -> Callable[[Tensor], Tensor]:
     if depth_model == BUILT_IN:
-        if model is None:
-            raise InputError(
-                "model: the built-in depth network is part of the restoration model, and none "
-                "is connected. Connect Load MMSR Model, or choose another depth_model."
-            )
-        return acquire(model, size).estimate_depth
+        return acquire(connected_or_shipped(model), size).estimate_depth
     folder = available_depth_models().get(depth_model)
     if folder is None:
         raise InputError(

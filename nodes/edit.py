@@ -9,11 +9,13 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
-from .convert import Picture, mask_to_map, pick, split_image
+from .convert import Picture, is_black, mask_to_map, pick, split_image
 from .payloads import DegradationBatch
 from .previews import show
 from .sockets import DegradationSocket
 from .views import kernel_maps, kernel_views, plain_kernel_maps
+
+BLACK_MASK = "The mask is black everywhere: the blur was left as it is."
 
 
 class EditKernelFieldNode(io.ComfyNode):
@@ -65,8 +67,8 @@ class EditKernelFieldNode(io.ComfyNode):
                     max=4.5,
                     step=0.1,
                     tooltip=(
-                        "Width of the blur to blend in: its standard deviation in pixels of the "
-                        "result. Has no effect while blend is 0."
+                        "Blur width of the blur to blend in, in pixels of the result (a standard "
+                        "deviation). Has no effect while blend is 0."
                     ),
                 ),
                 io.Float.Input(
@@ -99,6 +101,7 @@ class EditKernelFieldNode(io.ComfyNode):
                     tooltip="The picture, to see the changed blur over it. Only for show.",
                 ),
             ],
+            is_output_node=True,
             outputs=[
                 DegradationSocket.Output(
                     "degradation_out",
@@ -138,7 +141,11 @@ class EditKernelFieldNode(io.ComfyNode):
                 lr_pixels = mask_to_map(mask, (field.height, field.width))
                 where = pick(lr_pixels, index, count, "mask")
             edited = edit_field(field, edit, where)
-            items.append(replace(estimate, kernel_field=edited, kernels_given=True))
+            notes = estimate.notes
+            if mask is not None and is_black(mask):
+                notes = (BLACK_MASK, *notes)
+            given = {"kernel_field": edited, "kernels_given": True, "notes": notes}
+            items.append(replace(estimate, **given))
         return degradation_result(DegradationBatch(tuple(items)), picture)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import inputs
+from . import checks, inputs, values
 from .convert import pick, split_image
+from .load import connected_or_shipped
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show
 from .runtime import HostProgress, acquire, host_names
 from .sockets import DegradationSocket
-from .views import degradation_text, kernel_maps, kernel_views
+from .views import WHITE_NOISE, damage_maps, degradation_text, kernel_maps, kernel_views
 
 
 class EstimateDegradationNode(io.ComfyNode):
@@ -27,10 +28,10 @@ class EstimateDegradationNode(io.ComfyNode):
             **inputs.aliases("blur", "kernel", "noise", "measure"),
             description=(
                 "Measures the blur at every place of the picture, its noise and its JPEG damage, "
-                "and draws the blur. Nothing is restored yet."
+                "and draws them. Nothing is restored yet."
             ),
             inputs=[
-                inputs.model_input(),
+                inputs.own_model_input(),
                 inputs.image_input("The soft or noisy picture to measure."),
                 inputs.scale_input(),
                 inputs.depth_input(),
@@ -39,6 +40,7 @@ class EstimateDegradationNode(io.ComfyNode):
                 inputs.known_noise_input(),
                 inputs.known_jpeg_input(),
             ],
+            is_output_node=True,
             outputs=[
                 DegradationSocket.Output(
                     "degradation_out",
@@ -53,20 +55,41 @@ class EstimateDegradationNode(io.ComfyNode):
                 io.String.Output(
                     "report", display_name="report", tooltip="The measurements in words."
                 ),
+                io.Mask.Output(
+                    "noise_map",
+                    display_name="noise map",
+                    tooltip=(
+                        f"The noise at each place, at the picture's size: black is none, white is "
+                        f"a standard deviation of {WHITE_NOISE} of 255 or more."
+                    ),
+                ),
+                io.Mask.Output(
+                    "jpeg_map",
+                    display_name="JPEG map",
+                    tooltip=(
+                        "The JPEG damage at each place, at the picture's size: black is none "
+                        "(quality 100), mid grey is quality 50, white is quality 0."
+                    ),
+                ),
             ],
         )
 
     @classmethod
-    def validate_inputs(cls, depth_polarity: str | None = None) -> bool | str:
-        """Check the choice."""
-        return inputs.check_choice(depth_polarity, inputs.POLARITIES)
+    def validate_inputs(
+        cls, depth_polarity: str | None = None, tile: int | None = None
+    ) -> bool | str:
+        """Check the choice and the tile."""
+        return checks.first_complaint(
+            checks.check_choices(depth_polarity=(depth_polarity, inputs.POLARITIES)),
+            checks.check_tile(tile),
+        )
 
     @classmethod
     def execute(
         cls,
-        model: ModelHandle,
         image: Tensor,
         scale: int,
+        model: ModelHandle | None = None,
         depth: Tensor | None = None,
         tile: int = 0,
         depth_polarity: str = inputs.POLARITIES[0],
@@ -75,8 +98,8 @@ class EstimateDegradationNode(io.ComfyNode):
     ) -> io.NodeOutput:
         """Measure each picture of the batch."""
         picture = split_image(image)
-        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
-        pipeline = acquire(model, picture.size)
+        inverse_depth = values.connected_depth(depth, picture.size, depth_polarity)
+        pipeline = acquire(connected_or_shipped(model), picture.size)
         progress = HostProgress(picture.batch)
         items = []
         with host_names():
@@ -88,12 +111,13 @@ class EstimateDegradationNode(io.ComfyNode):
                         one,
                         scale,
                         own_depth,
-                        overrides=inputs.overrides(noise, jpeg_quality),
-                        tile=inputs.tile_size(tile),
+                        overrides=values.overrides(noise, jpeg_quality),
+                        tile=values.tile_cells(tile),
                         progress=progress.item(index),
                     )
                 )
         batch = DegradationBatch(tuple(items))
         drawn = kernel_maps(batch, picture)
         ui = show(kernel_views(batch, picture))
-        return io.NodeOutput(batch, drawn, degradation_text(batch), ui=ui)
+        noise_map, jpeg_map = damage_maps(batch, picture)
+        return io.NodeOutput(batch, drawn, degradation_text(batch), noise_map, jpeg_map, ui=ui)

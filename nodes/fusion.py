@@ -8,8 +8,8 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import inputs
-from .convert import mask_to_map, pick, split_image
+from . import checks, inputs, values
+from .convert import is_black, mask_to_map, pick, split_image
 from .payloads import ConditioningBatch, DegradationBatch, ModelHandle, PromptBatch
 from .runtime import acquire, check_interrupted, host_names
 from .sockets import ConditioningSocket
@@ -94,7 +94,7 @@ class ModalityFusionNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, depth_polarity: str | None = None) -> bool | str:
         """Check the choice."""
-        return inputs.check_choice(depth_polarity, inputs.POLARITIES)
+        return checks.check_choice(depth_polarity, inputs.POLARITIES)
 
     @classmethod
     def execute(
@@ -110,10 +110,11 @@ class ModalityFusionNode(io.ComfyNode):
     ) -> io.NodeOutput:
         """Fuse each picture of the batch; `choices` holds the strengths and the masks."""
         picture = split_image(image)
-        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
+        inverse_depth = values.connected_depth(depth, picture.size, depth_polarity)
         second = None if guide is None else split_image(guide, "guide").rgb
         said = prompt is not None and prompt.embedding is not None
         given = {"prompt": said, "guide": second is not None}
+        named = MODALITIES | ADDED
         names = [*MODALITIES, *(name for name in ADDED if given[name])]
         strengths = {name: choices.get(f"{name}_strength", 1.0) for name in names}
         masks = {
@@ -121,6 +122,11 @@ class ModalityFusionNode(io.ComfyNode):
             for name in names
             if (mask := choices.get(f"{name}_mask")) is not None
         }
+        black = tuple(
+            f"{name}_mask is black everywhere: {named[name]} was left out."
+            for name in masks
+            if is_black(choices[f"{name}_mask"])
+        )
         pipeline = acquire(model, picture.size)
         items = []
         with host_names():
@@ -128,6 +134,8 @@ class ModalityFusionNode(io.ComfyNode):
                 check_interrupted()
                 estimate = degradation.pick(index, picture.batch)
                 own_depth = pick(inverse_depth, index, picture.batch, "depth")
+                if black:
+                    estimate = replace(estimate, notes=(*estimate.notes, *black))
                 if own_depth is not None:
                     estimate = replace(estimate, inverse_depth=own_depth)
                 evidence: dict[str, Tensor | None] = {}

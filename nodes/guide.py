@@ -8,8 +8,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.errors import InputError
-from . import inputs
-from .convert import mask_to_map, split_image
+from . import checks, inputs, values
+from .convert import is_black, mask_to_map, split_image
+from .load import connected_or_shipped
 from .payloads import DegradationBatch, ModelHandle
 from .runtime import (
     HostProgress,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..mmsr_core.pipeline import DegradationEstimate
 
 MODES = ("measured", "quick")
+BLACK_MASK = "The mask is black everywhere: the model is not guided at all."
 
 
 class GuideModelNode(io.ComfyNode):
@@ -46,7 +48,7 @@ class GuideModelNode(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model to guide."),
                 io.Vae.Input("vae", tooltip="The VAE of that diffusion model."),
-                inputs.model_input(name="mmsr_model"),
+                inputs.own_model_input("mmsr_model"),
                 inputs.image_input(
                     "The original picture. The latent must be that of scale times its size."
                 ),
@@ -112,20 +114,20 @@ class GuideModelNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, mode: str | None = None) -> bool | str:
         """Check the choice."""
-        return inputs.check_choices(mode=(mode, MODES))
+        return checks.check_choices(mode=(mode, MODES))
 
     @classmethod
     def execute(
         cls,
         model: Any,
         vae: Any,
-        mmsr_model: ModelHandle,
         image: Tensor,
         scale: int,
         strength: float,
         start: float,
         end: float,
         mode: str,
+        mmsr_model: ModelHandle | None = None,
         degradation: DegradationBatch | None = None,
         mask: Tensor | None = None,
         noise: float = -1.0,
@@ -135,7 +137,7 @@ class GuideModelNode(io.ComfyNode):
         from ..mmsr_core.pipeline import MeasuredGuide, PostCfgGuide
 
         picture = split_image(image)
-        pipeline = acquire(mmsr_model, picture.size, scale)
+        pipeline = acquire(connected_or_shipped(mmsr_model, "mmsr_model"), picture.size, scale)
         quick = mode == MODES[1] and strength > 0
         progress = HostProgress(2 if quick else 1)  # runs, each of the whole batch
         with host_names():
@@ -143,7 +145,7 @@ class GuideModelNode(io.ComfyNode):
                 estimate = pipeline.estimate_degradation(
                     picture.rgb,
                     scale,
-                    overrides=inputs.overrides(noise, jpeg_quality),
+                    overrides=values.overrides(noise, jpeg_quality),
                     progress=progress.item(0),
                 )
             else:
@@ -169,7 +171,10 @@ class GuideModelNode(io.ComfyNode):
                 )
             )
             guided.set_additional_models("mmsr_guide", [vae.patcher])
-        return io.NodeOutput(guided, degradation_text(DegradationBatch((estimate,))))
+        text = degradation_text(DegradationBatch((estimate,)))
+        if mask is not None and is_black(mask):
+            text = f"{BLACK_MASK}\n{text}"
+        return io.NodeOutput(guided, text)
 
 
 def _only(degradation: DegradationBatch) -> DegradationEstimate:

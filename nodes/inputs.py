@@ -5,25 +5,20 @@ Each is a fresh object per node: the host fills in fields.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comfy_api.latest import io
-from torch import Tensor
 
-from ..mmsr_core.errors import InputError
 from ..mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, MAX_BLUR_SIGMA_PX, PRESETS
-from .convert import depth_from_image
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
-
-if TYPE_CHECKING:
-    from ..mmsr_core.pipeline import Overrides
 
 CATEGORY, ADVANCED, TOOLS = "MMSR", "MMSR/advanced", "MMSR/tools"
 """Where the nodes are in the menu: the ones to begin with, the single stages, the rest."""
 MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
+MIN_TILE_PX, MAX_TILE_PX = 64, 16384
+"""Smallest and largest side of a tile, in pixels of the result."""
 SEED_MODES = ("one each", "same for all")
 POLARITIES = ("near is bright", "near is dark")
 CUSTOM = "custom"
@@ -36,14 +31,20 @@ def aliases(*words: str) -> dict[str, Any]:
     return {"search_aliases": list(words)} if known else {}
 
 
-def model_input(
-    optional: bool = False, tooltip: str | None = None, name: str = "model"
-) -> io.Input:
-    """The model socket."""
+def model_input(name: str = "model") -> io.Input:
+    """The model socket of a stage, which must get the model of the other stages."""
+    return ModelSocket.Input(name, tooltip="The restoration model, from Load MMSR Model.")
+
+
+def own_model_input(name: str = "model") -> io.Input:
+    """The model socket of a node that loads the shipped model where nothing is connected."""
     return ModelSocket.Input(
         name,
-        optional=optional,
-        tooltip=tooltip or "The restoration model, from Load MMSR Model.",
+        optional=True,
+        tooltip=(
+            "The restoration model, from Load MMSR Model. Leave it open for the model that comes "
+            "with the pack."
+        ),
     )
 
 
@@ -150,13 +151,13 @@ def tile_input() -> io.Input:
         "tile",
         default=0,
         min=0,
-        max=4096,
-        step=16,
+        max=MAX_TILE_PX,
+        step=MIN_TILE_PX,
         optional=True,
         tooltip=(
-            "Size of the pieces the picture is worked in, in quarter pixels of the result: 64 "
-            "means pieces of 256 result pixels. 0 chooses by the memory there is. It changes "
-            "speed and memory, never the picture. The smallest is 16."
+            f"Side of the pieces the picture is worked in, in pixels of the result: {MIN_TILE_PX} "
+            "or more. 0 chooses by the memory there is. It changes speed and memory, never the "
+            "picture."
         ),
     )
 
@@ -270,54 +271,25 @@ def known_blur_input() -> io.Input:
         step=0.1,
         optional=True,
         tooltip=(
-            "One blur for the whole picture: the standard deviation in pixels of the result. More "
-            "sharpens more. 0 measures the blur at every place."
+            "One blur width for the whole picture, in pixels of the result (a standard deviation). "
+            "More sharpens more. 0 measures the blur at every place."
         ),
     )
 
 
-def target_size_input() -> io.Input:
+def target_size_input(tooltip: str | None = None) -> io.Input:
     """A wanted size, as people write it."""
     return io.String.Input(
         "size",
         default="",
         optional=True,
-        tooltip=(
+        tooltip=tooltip
+        or (
             "The size that is wanted, in place of scale: 4K, 3000 (the longest side), w3000, "
             "h2000, 12MP or 1.5x. It is restored at the next whole factor, then reduced. Empty: "
             "scale."
         ),
     )
-
-
-def scale_and_size(
-    scale: int, size: str, picture: tuple[int, int]
-) -> tuple[int, tuple[int, int] | None]:
-    """The whole factor to restore at, and the (height, width) of the result, None for its own.
-
-    Args:
-        scale: what is used where `size` is empty.
-        size: see `target_size_input`.
-        picture: (height, width).
-    """
-    if not size.strip():
-        return scale, None
-    from ..mmsr_core.image import TargetSize
-
-    target = TargetSize.parse(size)
-    return target.scale(picture), target.of(picture)
-
-
-def check_size(size: str | None) -> bool | str:
-    """True, or what is wrong with a size; None is one that is only known in the run."""
-    from ..mmsr_core.image import TargetSize
-
-    try:
-        if size is not None and size.strip():
-            TargetSize.parse(size)
-    except InputError as error:
-        return f"size: {error}"
-    return True
 
 
 def denoise_input() -> io.Input:
@@ -333,58 +305,41 @@ def denoise_input() -> io.Input:
     )
 
 
-def preset_numbers(preset: str, steps: int, detail: float) -> tuple[int, float]:
-    """Steps and detail that a preset stands for; those given with "custom"."""
-    if preset == CUSTOM:
-        return steps, detail
-    return PRESETS[preset].steps, PRESETS[preset].detail
-
-
-def overrides(noise: float, jpeg_quality: int) -> Overrides:
-    """What the user knows; -1 for noise and 0 for the quality mean measured."""
-    from ..mmsr_core.pipeline import Overrides
-
-    return Overrides(
-        noise_std=None if noise < 0 else noise / 255,
-        jpeg_quality=None if jpeg_quality == 0 else jpeg_quality,
+def blend_mask_input() -> io.Input:
+    """Where to restore."""
+    return io.Mask.Input(
+        "mask",
+        optional=True,
+        tooltip=(
+            "Where to restore: white is fully, black keeps the plain enlargement (at scale 1 the "
+            "picture as it was). Any size. Leave it open to restore everything."
+        ),
     )
 
 
-def connected_depth(depth: Tensor | None, size: tuple[int, int], polarity: str) -> Tensor | None:
-    """Inverse depth `(B,1,h,w)` from the depth input, None where nothing is connected."""
-    if depth is None:
-        return None
-    return depth_from_image(depth, size, near_is_dark=polarity == POLARITIES[1])
+def feather_input() -> io.Input:
+    """How softly a mask ends."""
+    return io.Float.Input(
+        "feather",
+        default=4.0,
+        min=0.0,
+        max=256.0,
+        step=1.0,
+        optional=True,
+        tooltip=(
+            "How softly the mask ends: the standard deviation of its edge in pixels of the result. "
+            "0 takes the mask as it is. Without a mask it has no effect."
+        ),
+    )
 
 
-def item_seed(seed: int, index: int, mode: str) -> int:
-    """The seed of picture `index` of a batch."""
-    return seed if mode == SEED_MODES[1] else (seed + index) % (MAX_SEED + 1)
-
-
-def check_choice(value: str | None, choices: Sequence[str]) -> bool | str:
-    """For `validate_inputs`: some releases of the host do not check the choices of V3 nodes.
-
-    An input named in `validate_inputs` loses the host's own checks: name choices only. None
-    stands for an input that is linked, whose value is not known yet.
-    """
-    if value is None or value in choices:
-        return True
-    return f"{value!r} is not one of: {', '.join(choices) or 'nothing (no files found)'}"
-
-
-def check_choices(**given: tuple[str | None, Sequence[str]]) -> bool | str:
-    """The first complaint of several `check_choice`, by the input's name.
-
-    The host shows it at each input named in `validate_inputs`: so the message says which one it is.
-    """
-    for name, (value, choices) in given.items():
-        checked = check_choice(value, choices)
-        if checked is not True:
-            return f"{name}: {checked}"
-    return True
-
-
-def tile_size(value: int) -> int | None:
-    """What the pipeline wants: None for automatic."""
-    return None if value == 0 else value
+def transparency_input() -> io.Input:
+    """The alpha that Load Image splits off."""
+    return io.Mask.Input(
+        "alpha",
+        optional=True,
+        tooltip=(
+            "The mask of Load Image, which is the picture's transparency: it comes out again at "
+            "the size of the result. It does not say where to restore; that is mask."
+        ),
+    )

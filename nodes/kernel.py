@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import inputs
+from . import checks, inputs, values
 from .convert import pick, split_image
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show
@@ -76,6 +76,7 @@ class KernelRefineNode(io.ComfyNode):
                 inputs.tile_input(),
                 inputs.depth_polarity_input(),
             ],
+            is_output_node=True,
             outputs=[
                 DegradationSocket.Output(
                     "degradation_out",
@@ -91,9 +92,14 @@ class KernelRefineNode(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, depth_polarity: str | None = None) -> bool | str:
-        """Check the choice."""
-        return inputs.check_choice(depth_polarity, inputs.POLARITIES)
+    def validate_inputs(
+        cls, depth_polarity: str | None = None, tile: int | None = None
+    ) -> bool | str:
+        """Check the choice and the tile."""
+        return checks.first_complaint(
+            checks.check_choices(depth_polarity=(depth_polarity, inputs.POLARITIES)),
+            checks.check_tile(tile),
+        )
 
     @classmethod
     def execute(
@@ -111,7 +117,7 @@ class KernelRefineNode(io.ComfyNode):
     ) -> io.NodeOutput:
         """Refine each picture of the batch."""
         picture = split_image(image)
-        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
+        inverse_depth = values.connected_depth(depth, picture.size, depth_polarity)
         pipeline = acquire(model, picture.size, scale)
         progress = HostProgress(picture.batch)
         items = []
@@ -129,7 +135,7 @@ class KernelRefineNode(io.ComfyNode):
                         iterations=iterations,
                         gamma=gamma,
                         fixed_depth=keep_depth and inverse_depth is not None,
-                        tile=inputs.tile_size(tile),
+                        tile=values.tile_cells(tile),
                         progress=progress.item(index),
                     )
                 )

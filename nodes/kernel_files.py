@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.errors import InputError
-from . import inputs
+from . import checks, inputs
 from .convert import split_image
 from .edit import degradation_result
 from .payloads import DegradationBatch
@@ -48,8 +48,8 @@ class SaveKernelFieldNode(io.ComfyNode):
             category=inputs.ADVANCED,
             **inputs.aliases("blur", "kernel", "file"),
             description=(
-                "Writes the blur of each picture to a file in the output folder. Load Kernel "
-                "Field and the command line read it."
+                "Writes the blur of each picture to a file in the output folder. Load "
+                "Measured Blur and the command line read it."
             ),
             inputs=[
                 inputs.degradation_input(
@@ -129,6 +129,7 @@ class LoadKernelFieldNode(io.ComfyNode):
                     tooltip="The picture, to see the blur over it. Only for show.",
                 ),
             ],
+            is_output_node=True,
             outputs=[
                 DegradationSocket.Output(
                     "degradation_out", display_name="degradation", tooltip="The blur of the file."
@@ -142,7 +143,7 @@ class LoadKernelFieldNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, file: str | None = None) -> bool | str:
         """Check the choice."""
-        return inputs.check_choice(file, list(available_fields()))
+        return checks.check_choice(file, list(available_fields()))
 
     @classmethod
     def fingerprint_inputs(cls, file: str, **_: object) -> str:

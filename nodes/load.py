@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from comfy_api.latest import io
 
 from ..mmsr_core.errors import InputError
 from ..mmsr_core.weights import available_weights, missing_parts
-from .inputs import CATEGORY, aliases, check_choice
+from .checks import check_choice
+from .inputs import CATEGORY, aliases
+from .payloads import ModelHandle
 from .runtime import DEVICES, DTYPES, choose_device, choose_dtype, manage_pipeline
 from .sockets import ModelSocket
 
@@ -138,20 +141,47 @@ class LoadModelNode(io.ComfyNode):
     @classmethod
     def execute(cls, model_name: str, device: str = "auto", dtype: str = "auto") -> io.NodeOutput:
         """Load the weights to the CPU; the host moves them when a node needs them."""
-        folder = available_models().get(model_name)
-        if folder is None:
-            raise InputError(
-                f"model_name: there is no model {model_name!r}. "
-                f"There are: {', '.join(available_models()) or 'none'}."
-            )
-        from ..mmsr_core.pipeline import load_pipeline
-        from ..mmsr_core.pipeline.loading import resolve_dtype
+        return io.NodeOutput(load_model(model_name, device, dtype))
 
-        target = choose_device(device)
-        # The host runs nodes in inference mode, and may move weights outside of it later.
-        with torch.inference_mode(False):
-            compute = resolve_dtype(choose_dtype(dtype), target)
-            pipeline = load_pipeline(folder, device="cpu", torch_dtype=compute)
-            pipeline.model_label = model_name
-            handle = manage_pipeline(model_name, pipeline, target)
-        return io.NodeOutput(handle)
+
+def load_model(model_name: str, device: str = "auto", dtype: str = "auto") -> ModelHandle:
+    """A model by its name among the choices, on the CPU and under the host's care."""
+    folder = available_models().get(model_name)
+    if folder is None:
+        raise InputError(
+            f"model_name: there is no model {model_name!r}. "
+            f"There are: {', '.join(available_models()) or 'none'}."
+        )
+    from ..mmsr_core.pipeline import load_pipeline
+    from ..mmsr_core.pipeline.loading import resolve_dtype
+
+    target = choose_device(device)
+    # The host runs nodes in inference mode, and may move weights outside of it later.
+    with torch.inference_mode(False):
+        compute = resolve_dtype(choose_dtype(dtype), target)
+        pipeline = load_pipeline(folder, device="cpu", torch_dtype=compute)
+        pipeline.model_label = model_name
+        return manage_pipeline(model_name, pipeline, target)
+
+
+def connected_or_shipped(model: ModelHandle | None, name: str = "model") -> ModelHandle:
+    """The connected model; where there is none, the first that ships, which is loaded once.
+
+    Args:
+        model: what is connected to the node's input.
+        name: that input's name, for the error.
+    """
+    if model is not None:
+        return model
+    first = next(iter(available_models()), None)
+    if first is None:
+        raise InputError(
+            f"{name}: none is connected, and none came with the pack. Put one under models/mmsr "
+            "and connect Load MMSR Model."
+        )
+    return _loaded_once(first)
+
+
+@lru_cache(maxsize=1)
+def _loaded_once(model_name: str) -> ModelHandle:
+    return load_model(model_name)

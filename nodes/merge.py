@@ -8,13 +8,16 @@ from torch import Tensor
 
 from ..mmsr_core.errors import InputError
 from ..mmsr_core.types import DEFAULT_TRUST
-from . import inputs
-from .convert import join_image, mask_to_map, pick, split_image
+from . import checks, inputs, values
+from .convert import is_black, join_image, mask_to_map, pick, split_image
+from .load import connected_or_shipped
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show
 from .results import report_output
 from .runtime import HostProgress, acquire, host_names, run_upscale_model
 from .views import headed, merge_views
+
+BLACK_MASK = "The mask is black everywhere: the other picture was left out."
 
 
 class MergeUpscaleNode(io.ComfyNode):
@@ -34,14 +37,14 @@ class MergeUpscaleNode(io.ComfyNode):
                 "without its colour cast, followed less the more it contradicts the original."
             ),
             inputs=[
-                inputs.model_input(),
+                inputs.own_model_input(),
                 inputs.image_input("The original picture, before any upscaling."),
                 io.Image.Input(
                     "upscaled",
                     optional=True,
                     tooltip=(
                         "The same picture by any other upscaler, of any size. The result has the "
-                        "nearest whole scale."
+                        "nearest whole scale, or size."
                     ),
                 ),
                 io.Float.Input(
@@ -81,7 +84,12 @@ class MergeUpscaleNode(io.ComfyNode):
                         "Upscale Model."
                     ),
                 ),
+                inputs.target_size_input(
+                    "The size that is wanted: 4K, 3000 (the longest side), w3000, h2000, 12MP or "
+                    "1.5x. Empty: the whole factor nearest to the other picture's."
+                ),
             ],
+            is_output_node=True,
             outputs=[
                 io.Image.Output(
                     "image_out", display_name="image", tooltip="The faithful picture. Alpha kept."
@@ -96,11 +104,16 @@ class MergeUpscaleNode(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, size: str | None = None, tile: int | None = None) -> bool | str:
+        """Check the size and the tile."""
+        return checks.first_complaint(checks.check_size(size), checks.check_tile(tile))
+
+    @classmethod
     def execute(
         cls,
-        model: ModelHandle,
         image: Tensor,
         trust: float,
+        model: ModelHandle | None = None,
         upscaled: Tensor | None = None,
         degradation: DegradationBatch | None = None,
         mask: Tensor | None = None,
@@ -108,6 +121,7 @@ class MergeUpscaleNode(io.ComfyNode):
         noise: float = -1.0,
         jpeg_quality: int = 0,
         upscale_model: object | None = None,
+        size: str = "",
     ) -> io.NodeOutput:
         """Merge each picture of the batch."""
         picture = split_image(image)
@@ -118,8 +132,11 @@ class MergeUpscaleNode(io.ComfyNode):
         else:
             other = run_upscale_model(upscale_model, picture.rgb)
         allowed = None if mask is None else mask_to_map(mask, (other.shape[-2], other.shape[-1]))
-        scale = max(1, round(max(other.shape[-2:]) / max(picture.size)))
-        pipeline = acquire(model, picture.size, scale)
+        nearest = max(1, round(max(other.shape[-2:]) / max(picture.size)))
+        scale, wanted = values.scale_and_size(nearest, size, picture.size)
+        # A measurement has a scale of its own; without a wanted size the library finds it.
+        forced = scale if wanted is not None and degradation is None else None
+        pipeline = acquire(connected_or_shipped(model), picture.size, scale)
         progress = HostProgress(picture.batch)
         results = []
         with host_names():
@@ -129,20 +146,24 @@ class MergeUpscaleNode(io.ComfyNode):
                     pipeline.merge_prior(
                         picture.rgb[index : index + 1],
                         pick(other, index, picture.batch, "upscaled"),
+                        scale=forced,
+                        size=wanted,
                         trust=trust,
                         mask=pick(allowed, index, picture.batch, "mask"),
                         estimate=known,
-                        overrides=inputs.overrides(noise, jpeg_quality) if known is None else None,
-                        tile=inputs.tile_size(tile),
+                        overrides=values.overrides(noise, jpeg_quality) if known is None else None,
+                        tile=values.tile_cells(tile),
                         progress=progress.item(index),
                     )
                 )
         made = torch.cat([result.images for result in results])
         weights = torch.cat([result.weight_map for result in results])
         texts = [result.summary() for result in results]
+        if mask is not None and is_black(mask):
+            texts = [f"{BLACK_MASK}\n{text}" for text in texts]
         return io.NodeOutput(
             join_image(made, picture.alpha),
             weights[:, 0].float().cpu(),
             headed(texts),
-            ui=show(merge_views(other, results)),
+            ui=show(merge_views(other, results, texts)),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from . import inputs
+from . import checks, inputs, values
 from .convert import Picture
 from .payloads import ConditioningBatch, ModelHandle, WeightsBatch
 from .results import report_output, restored
@@ -62,6 +62,7 @@ class SRSamplerNode(io.ComfyNode):
                 inputs.seed_mode_input(),
                 inputs.denoise_input(),
             ],
+            is_output_node=True,
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="The restored picture."),
                 report_output(),
@@ -75,11 +76,14 @@ class SRSamplerNode(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, consistency: str | None = None, seed_mode: str | None = None
+        cls, consistency: str | None = None, seed_mode: str | None = None, tile: int | None = None
     ) -> bool | str:
-        """Check the choices."""
-        return inputs.check_choices(
-            consistency=(consistency, CONSISTENCY), seed_mode=(seed_mode, inputs.SEED_MODES)
+        """Check the choices and the tile."""
+        return checks.first_complaint(
+            checks.check_choices(
+                consistency=(consistency, CONSISTENCY), seed_mode=(seed_mode, inputs.SEED_MODES)
+            ),
+            checks.check_tile(tile),
         )
 
     @classmethod
@@ -109,10 +113,10 @@ class SRSamplerNode(io.ComfyNode):
                         item,
                         steps=0 if mean_only else steps,
                         detail=detail,
-                        seed=inputs.item_seed(seed, index, seed_mode),
+                        seed=values.item_seed(seed, index, seed_mode),
                         consistency=consistency,
                         denoise=denoise,
-                        tile=inputs.tile_size(tile),
+                        tile=values.tile_cells(tile),
                         progress=progress.item(index),
                     )
                 )

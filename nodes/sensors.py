@@ -6,8 +6,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.types import GUIDE_MODES
-from . import inputs
+from . import checks, inputs, values
 from .convert import pick, split_image
+from .load import connected_or_shipped
 from .payloads import ModelHandle
 from .results import report_output, restored
 from .runtime import HostProgress, acquire, host_names
@@ -29,7 +30,7 @@ class FuseSensorsNode(io.ComfyNode):
                 "infrared, into one larger picture that shows what either of them sees."
             ),
             inputs=[
-                inputs.model_input(),
+                inputs.own_model_input(),
                 inputs.image_input("The visible picture. Its colours and its alpha are kept."),
                 inputs.guide_input(optional=False),
                 inputs.scale_input(),
@@ -59,6 +60,7 @@ class FuseSensorsNode(io.ComfyNode):
                 inputs.tile_input(),
                 inputs.seed_mode_input(),
             ],
+            is_output_node=True,
             outputs=[
                 io.Image.Output("image_out", display_name="image", tooltip="The fused picture."),
                 report_output(),
@@ -66,16 +68,16 @@ class FuseSensorsNode(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, mode: str | None = None, seed_mode: str | None = None) -> bool | str:
-        """Check the choices."""
-        return inputs.check_choices(
-            mode=(mode, GUIDE_MODES), seed_mode=(seed_mode, inputs.SEED_MODES)
-        )
+    def validate_inputs(
+        cls, mode: str | None = None, seed_mode: str | None = None, tile: int | None = None
+    ) -> bool | str:
+        """Check the choices and the tile."""
+        chosen = {"mode": (mode, GUIDE_MODES), "seed_mode": (seed_mode, inputs.SEED_MODES)}
+        return checks.first_complaint(checks.check_choices(**chosen), checks.check_tile(tile))
 
     @classmethod
     def execute(
         cls,
-        model: ModelHandle,
         image: Tensor,
         guide: Tensor,
         scale: int,
@@ -84,12 +86,13 @@ class FuseSensorsNode(io.ComfyNode):
         detail: float,
         mode: str,
         guide_strength: float,
+        model: ModelHandle | None = None,
         tile: int = 0,
         seed_mode: str = inputs.SEED_MODES[0],
     ) -> io.NodeOutput:
         """Fuse each pair of the batch."""
         picture, second = split_image(image), split_image(guide, "guide").rgb
-        pipeline = acquire(model, picture.size, scale)
+        pipeline = acquire(connected_or_shipped(model), picture.size, scale)
         progress = HostProgress(picture.batch)
         results = []
         with host_names():
@@ -99,12 +102,12 @@ class FuseSensorsNode(io.ComfyNode):
                         picture.rgb[index : index + 1],
                         scale=scale,
                         steps=steps,
-                        seed=inputs.item_seed(seed, index, seed_mode),
+                        seed=values.item_seed(seed, index, seed_mode),
                         detail=detail,
                         guide=pick(second, index, picture.batch, "guide"),
                         guide_mode=mode,
                         strengths={"guide": guide_strength},
-                        tile=inputs.tile_size(tile),
+                        tile=values.tile_cells(tile),
                         progress=progress.item(index),
                     )
                 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import inputs
-from .convert import pick, split_image
+from . import checks, inputs, values
+from .convert import mask_to_map, pick, split_image, transparency_mask, with_transparency
+from .load import connected_or_shipped
 from .payloads import ModelHandle, PromptBatch
 from .results import report_output, restored
 from .runtime import HostProgress, acquire, host_names
@@ -39,7 +40,7 @@ class UpscaleNode(io.ComfyNode):
                 "how well the result agrees with the input. Alpha is kept."
             ),
             inputs=[
-                inputs.model_input(),
+                inputs.own_model_input(),
                 inputs.image_input("The soft, noisy or small picture to restore."),
                 inputs.scale_input(),
                 inputs.steps_input(),
@@ -56,10 +57,23 @@ class UpscaleNode(io.ComfyNode):
                 inputs.known_blur_input(),
                 inputs.denoise_input(),
                 inputs.target_size_input(),
+                # Last, as all that was added: saved workflows hold the values by position.
+                inputs.blend_mask_input(),
+                inputs.feather_input(),
+                inputs.transparency_input(),
             ],
+            is_output_node=True,
             outputs=[
                 io.Image.Output("image_out", display_name="image", tooltip="The restored picture."),
                 report_output(),
+                io.Mask.Output(
+                    "mask_out",
+                    display_name="mask",
+                    tooltip=(
+                        "The picture's transparency at the size of the result, from alpha or from "
+                        "the picture itself: white is transparent. For Join Image with Alpha."
+                    ),
+                ),
             ],
         )
 
@@ -70,24 +84,28 @@ class UpscaleNode(io.ComfyNode):
         depth_polarity: str | None = None,
         preset: str | None = None,
         size: str | None = None,
+        tile: int | None = None,
     ) -> bool | str:
-        """Check the choices and the size."""
-        checked = inputs.check_choices(
-            preset=(preset, inputs.PRESET_CHOICES),
-            seed_mode=(seed_mode, inputs.SEED_MODES),
-            depth_polarity=(depth_polarity, inputs.POLARITIES),
+        """Check the choices, the size and the tile."""
+        return checks.first_complaint(
+            checks.check_choices(
+                preset=(preset, inputs.PRESET_CHOICES),
+                seed_mode=(seed_mode, inputs.SEED_MODES),
+                depth_polarity=(depth_polarity, inputs.POLARITIES),
+            ),
+            checks.check_size(size),
+            checks.check_tile(tile),
         )
-        return inputs.check_size(size) if checked is True else checked
 
     @classmethod
     def execute(
         cls,
-        model: ModelHandle,
         image: Tensor,
         scale: int,
         steps: int,
         seed: int,
         detail: float,
+        model: ModelHandle | None = None,
         tile: int = 0,
         depth: Tensor | None = None,
         prompt: PromptBatch | None = None,
@@ -99,34 +117,47 @@ class UpscaleNode(io.ComfyNode):
         blur: float = 0.0,
         denoise: float = 1.0,
         size: str = "",
+        mask: Tensor | None = None,
+        feather: float = 4.0,
+        alpha: Tensor | None = None,
     ) -> io.NodeOutput:
-        """Restore each picture of the batch with its own seed."""
-        steps, detail = inputs.preset_numbers(preset, steps, detail)
+        """Restore each picture of the batch by itself, with its own seed.
+
+        A batch through the networks at once would not be the same: pictures of a batch share the
+        decision to reduce a widely blurred picture, and the report.
+        """
+        from ..mmsr_core.pipeline import restored_within
+
+        steps, detail = values.preset_numbers(preset, steps, detail)
         picture = split_image(image)
-        scale, wanted = inputs.scale_and_size(scale, size, picture.size)
-        inverse_depth = inputs.connected_depth(depth, picture.size, depth_polarity)
-        pipeline = acquire(model, picture.size, scale)
+        clear = with_transparency(picture, alpha)
+        scale, wanted = values.scale_and_size(scale, size, picture.size)
+        made = wanted or (picture.size[0] * scale, picture.size[1] * scale)
+        where = None if mask is None else mask_to_map(mask, made)
+        inverse_depth = values.connected_depth(depth, picture.size, depth_polarity)
+        pipeline = acquire(connected_or_shipped(model), picture.size, scale)
         progress = HostProgress(picture.batch)
         results = []
         with host_names():
             for index in range(picture.batch):
+                one = clear.rgb[index : index + 1]
+                own_mask = pick(where, index, picture.batch, "mask")
                 evidence = {"inverse_depth": pick(inverse_depth, index, picture.batch, "depth")}
                 if prompt is not None:
                     evidence["prompt"] = prompt.pick(index, picture.batch)
-                results.append(
-                    pipeline(
-                        picture.rgb[index : index + 1],
-                        scale=scale,
-                        size=wanted,
-                        steps=steps,
-                        seed=inputs.item_seed(seed, index, seed_mode),
-                        detail=detail,
-                        tile=inputs.tile_size(tile),
-                        overrides=inputs.overrides(noise, jpeg_quality),
-                        blur_sigma_px=blur or None,
-                        denoise=denoise,
-                        progress=progress.item(index),
-                        **evidence,
-                    )
+                result = pipeline(
+                    one,
+                    scale=scale,
+                    size=wanted,
+                    steps=steps,
+                    seed=values.item_seed(seed, index, seed_mode),
+                    detail=detail,
+                    tile=values.tile_cells(tile),
+                    overrides=values.overrides(noise, jpeg_quality),
+                    blur_sigma_px=blur or None,
+                    denoise=denoise,
+                    progress=progress.item(index),
+                    **evidence,
                 )
-        return restored(picture, results)
+                results.append(restored_within(result, one, own_mask, feather))
+        return restored(picture, results, transparency_mask(clear, made))

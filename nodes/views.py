@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from .convert import Picture, join_image
+from .convert import Picture, fit_map, join_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,8 @@ VIEW_COLUMNS, VIEW_ROWS = 32, 32
 VIEW_SIDE = 2048
 """Longest side of a picture on the node."""
 MAP_SIDE = 512
+WHITE_NOISE = 32
+"""Noise, in steps of 255, that is white in the map of it."""
 
 
 def kernel_maps(estimates: DegradationBatch, picture: Picture) -> Tensor:
@@ -55,6 +57,29 @@ def plain_kernel_maps(estimates: DegradationBatch) -> Tensor:
     return join_image(torch.stack(drawn))
 
 
+def damage_maps(estimates: DegradationBatch, picture: Picture) -> tuple[Tensor, Tensor]:
+    """Noise and JPEG damage at each place, as two MASKs `(B,h,w)` of the picture's size.
+
+    Noise 0..`WHITE_NOISE` of 255 is 0..1; JPEG quality 100..0 is 0..1. Where nothing was measured
+    at each place, the number for the whole picture is everywhere.
+    """
+    noises, damages = [], []
+    for index in range(picture.batch):
+        estimate = estimates.pick(index, picture.batch)
+        if estimate.damage is None:
+            noise = estimate.noise_std.reshape(-1)[:1].view(1, 1, 1, 1)
+            damage = 1 - estimate.jpeg_quality.reshape(-1)[:1].view(1, 1, 1, 1) / 100
+        else:
+            noise, damage = estimate.damage.noise_std, estimate.damage.jpeg_damage
+        noises.append(_fitted(noise * 255 / WHITE_NOISE, picture.size))
+        damages.append(_fitted(damage, picture.size))
+    return torch.cat(noises), torch.cat(damages)
+
+
+def _fitted(values: Tensor, size: tuple[int, int]) -> Tensor:
+    return fit_map(values.float().cpu().clamp(0, 1), size)[:, 0]
+
+
 def degradation_text(estimates: DegradationBatch) -> str:
     """Noise, JPEG quality and blur of each picture in plain words."""
     return headed([estimate_text(estimate) for estimate in estimates.items])
@@ -69,8 +94,8 @@ def estimate_text(estimate: DegradationEstimate) -> str:
     noise = float(estimate.noise_std.reshape(-1)[0])
     quality = float(estimate.jpeg_quality.reshape(-1)[0])
     return (
-        f"blur: mean {float(blur.mean()):.2f} px, from {float(blur.min()):.2f} to "
-        f"{float(blur.max()):.2f} px (standard deviation, in pixels of the result)\n"
+        f"blur width: mean {float(blur.mean()):.2f}, from {float(blur.min()):.2f} to "
+        f"{float(blur.max()):.2f} px of the result\n"
         f"{damage_words(noise, quality, expected_errors(estimate))}"
         + "".join(f"\n{note}" for note in estimate.notes)
     )
@@ -166,7 +191,9 @@ def compare_view(before: Tensor, after: Tensor, labels: Sequence[str], text: str
     }
 
 
-def merge_views(upscaled: Tensor, results: Sequence[PriorResult]) -> list[dict[str, Any]]:
+def merge_views(
+    upscaled: Tensor, results: Sequence[PriorResult], texts: Sequence[str]
+) -> list[dict[str, Any]]:
     """The other upscaler's picture `(B,3,H,W)` over the merged one, and where it was followed."""
     from ..mmsr_core.image import resize_bicubic
 
@@ -177,7 +204,7 @@ def merge_views(upscaled: Tensor, results: Sequence[PriorResult]) -> list[dict[s
         fitted = resize_bicubic(before[None], (after.shape[-2], after.shape[-1]))[0]
         share = float(result.weight_map.mean())
         views.append(
-            compare_view(fitted, after, ("upscaled", "merged"), result.summary())
+            compare_view(fitted, after, ("upscaled", "merged"), texts[index])
             | {
                 "steps": [{"prior": share, "faithful": 1 - share}],
                 "maps": {"prior": shrink(result.weight_map[0], MAP_SIDE)},

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..mmsr_core.errors import InputError
 from ..mmsr_core.types import MODALITIES
-from . import inputs
+from . import checks, inputs
 from .convert import fit_map, image_from_map
 from .payloads import WeightsBatch
 from .sockets import WeightsSocket
@@ -68,7 +68,7 @@ class WeightMapNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, modality: str | None = None) -> bool | str:
         """Check the choice."""
-        return inputs.check_choice(modality, MODALITIES)
+        return checks.check_choice(modality, MODALITIES)
 
     @classmethod
     def execute(

@@ -2,9 +2,10 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { fileIn, findNode, showCached } from "./lib/cached.mjs";
+import { fileIn, findNode, findSaved } from "./lib/outputs.mjs";
 import { MIN_HEIGHT, Panel } from "./lib/panel.mjs";
-import { recall, remember, viewPath } from "./lib/store.mjs";
+import { placeOf, queuedIds, Runs } from "./lib/runs.mjs";
+import { keyOf, recall, remember, viewPath } from "./lib/store.mjs";
 import { dictionary } from "./lib/words.mjs";
 
 const NODES = new Set([
@@ -23,7 +24,13 @@ const NODES = new Set([
 // workflow, which undo then steps through and which cuts off redo.
 const HEIGHT = MIN_HEIGHT + 20; // and the host's margins
 const NODE_WIDTH = 340;
-const panels = new WeakMap();
+// A loaded workflow is made the active one a moment after its nodes are made.
+const RECALL_MS = [50, 300, 1500, 4000];
+const panels = new Map();
+const runs = new Runs();
+
+/** The opened workflow that is in sight. */
+const inSight = () => app.extensionManager?.workflow?.activeWorkflow;
 
 function language() {
   return app.extensionManager?.setting?.get?.("Comfy.Locale") ?? navigator.language;
@@ -48,8 +55,33 @@ async function showFile(node, file) {
 
 /** Shows the result of a run, and keeps it for when the node is made anew. */
 function showNew(node, file) {
-  remember(sessionStorage, node, file);
+  const state = panels.get(node);
+  dropLivePreview(node);
+  setTimeout(() => {
+    if (!panels.has(node)) return;
+    dropLivePreview(node); // one that was still being decoded
+    state.height = 0;
+  }, 500);
+  const place = placeOf(inSight());
+  remember(sessionStorage, node, file, place);
+  state.key = keyOf(node, place);
   showFile(node, file);
+}
+
+/** Shows what each node of the workflow in sight has shown last. */
+function recallAll() {
+  const place = placeOf(inSight());
+  for (const [node, state] of panels) {
+    const key = keyOf(node, place);
+    if (!key || key === state.key) continue;
+    state.key = key;
+    const file = recall(sessionStorage, node, place);
+    if (file) showFile(node, file);
+    else if (state.wanted) {
+      state.wanted = null;
+      state.panel.message("empty");
+    }
+  }
 }
 
 /**
@@ -85,24 +117,11 @@ function addPanel(node) {
   widget.serialize = false; // the saved workflow as well as the prompt
   const [width, height] = node.computeSize();
   node.setSize([Math.max(node.size[0], width, NODE_WIDTH), Math.max(node.size[1], height)]);
-  const state = { panel, wanted: null, height: 0 };
-  panels.set(node, state);
-
-  const executed = node.onExecuted;
-  node.onExecuted = function (output) {
-    executed?.apply(this, arguments);
-    const file = fileIn(output);
-    if (!file) return;
-    dropLivePreview(node);
-    setTimeout(() => {
-      dropLivePreview(node); // one that was still being decoded
-      state.height = 0;
-    }, 500);
-    showNew(node, file);
-  };
+  panels.set(node, { panel, wanted: null, height: 0, key: null });
   const removed = node.onRemoved;
   node.onRemoved = function () {
     removed?.apply(this, arguments);
+    panels.delete(node);
     panel.dispose();
   };
 }
@@ -118,44 +137,51 @@ function watchPreviews() {
   });
 }
 
-/** Watches for nodes that are not run again because the host has their results already. */
-function watchCache() {
-  let cached = {};
-  api.addEventListener("execution_cached", ({ detail }) => (cached = detail ?? {}));
-  api.addEventListener("execution_success", ({ detail }) => {
-    if (detail?.prompt_id !== cached.prompt_id) return;
-    const waiting = new Map();
-    for (const id of cached.nodes ?? []) {
-      const node = findNode(app.rootGraph ?? app.graph, id);
-      if (panels.has(node)) waiting.set(id, node);
+/** Notes which workflow each run is of. */
+function watchQueue() {
+  api.addEventListener("promptQueued", async () => {
+    const workflow = inSight();
+    try {
+      const reply = await api.fetchApi("/queue");
+      if (reply.ok) runs.claim(queuedIds(await reply.json()), workflow);
+    } catch {
+      // The server is away: nothing runs.
     }
-    if (!waiting.size) return;
-    const history = async (id) => {
-      const reply = await api.fetchApi(`/history/${id}`);
-      return reply.ok ? reply.json() : null;
-    };
-    const found = (id, file) => {
-      const node = waiting.get(id);
-      if (panels.get(node)?.wanted !== file.filename) showNew(node, file);
-    };
-    showCached(detail.prompt_id, waiting.keys(), history, found).catch(() => {
-      // The server is away: what was shown stays.
-    });
+  });
+  api.addEventListener("execution_start", ({ detail }) => {
+    if (detail?.prompt_id) runs.claim([detail.prompt_id], inSight());
+  });
+}
+
+/** Shows results as they come; those of a workflow that is not in sight are kept for it. */
+function watchResults() {
+  api.addEventListener("executed", ({ detail }) => {
+    const file = fileIn(detail?.output);
+    if (!file) return;
+    const id = detail.display_node ?? detail.node;
+    const owner = runs.ownerOf(detail.prompt_id, inSight());
+    if (placeOf(owner) !== placeOf(inSight())) {
+      const saved = findSaved(owner, id);
+      if (saved) remember(sessionStorage, saved, file, placeOf(owner));
+      return;
+    }
+    const node = findNode(app.rootGraph ?? app.graph, id);
+    // After the host has done with the message, its live preview as well.
+    if (panels.has(node)) setTimeout(() => panels.has(node) && showNew(node, file), 0);
   });
 }
 
 app.registerExtension({
   name: "mmsr.views",
   setup() {
-    watchCache();
+    watchQueue();
+    watchResults();
     watchPreviews();
   },
   nodeCreated(node) {
     if (NODES.has(node.comfyClass)) addPanel(node);
   },
-  loadedGraphNode(node) {
-    if (!panels.has(node)) return;
-    const file = recall(sessionStorage, node);
-    if (file) showFile(node, file);
+  afterConfigureGraph() {
+    for (const wait of RECALL_MS) setTimeout(recallAll, wait);
   },
 });

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     write_json(json_file, content)
     if not args.quiet:
         print(f"{args.input} -> {args.output}")
-        print(f"  blur (std) {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")
+        print(f"  blur width {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")
         errors = expected_errors(estimate)
         print(f"  {damage_words(noise_std, jpeg_quality, errors)}")
         for note in estimate.notes:

@@ -16,6 +16,7 @@ from .arguments import (
     add_overrides,
     add_prior_model,
     number,
+    target_size,
 )
 from .common import load_model, progress_bar, read_overrides, say_error, write_json
 from .files import add_file_options, plan_files, require_distinct, save_like
@@ -53,6 +54,13 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="T",
         help="how far UPSCALED is followed: 0 not at all, 1 wherever the input allows it "
         f"(default {DEFAULT_TRUST})",
+    )
+    parser.add_argument(
+        "--size",
+        type=target_size,
+        metavar="SIZE",
+        help="size of the result: 4K, 3000 (longest side), w3000, h2000, 12MP or 1.5x (default: "
+        "the whole factor nearest to UPSCALED)",
     )
     parser.add_argument(
         "--maps", type=Path, metavar="DIR", help="write where UPSCALED was followed, white is most"
@@ -153,9 +161,12 @@ class _Merger:
         image = load_image(source)
         lr = image.visible_rgb
         height, width = image.size
+        size = None if args.size is None else args.size.of(image.size)
+        scale = None if args.size is None else args.size.scale(image.size)
 
-        def check(scale: int) -> None:
-            check_can_hold(target, (height * scale, width * scale), image.alpha)
+        def check(nearest: int) -> None:
+            made = size or (height * nearest, width * nearest)
+            check_can_hold(target, made, image.alpha)
 
         if args.prior_model is None:
             suggested = load_image(prior).visible_rgb
@@ -169,6 +180,8 @@ class _Merger:
             result = pipeline.merge_prior(
                 lr,
                 suggested,
+                scale=scale,
+                size=size,
                 trust=args.trust,
                 overrides=read_overrides(args, image),
                 tile=args.tile,

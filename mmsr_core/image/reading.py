@@ -138,8 +138,7 @@ def read_size(path: str | Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[i
     with _clear_errors(path, max_pixels), _open(path) as image:
         _check_pixels(path, image, max_pixels)
         width, height = image.size
-        turned = image.format != "PNG" and orientation_of(image) >= 5
-        return (width, height) if turned else (height, width)
+        return (width, height) if _lies_on_its_side(image) else (height, width)
 
 
 @contextmanager
@@ -214,6 +213,14 @@ def _open(path: Path) -> Image.Image:
         ) from error
     except PermissionError as error:
         raise ImageFileError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    """Whether the EXIF orientation of an opened picture exchanges its height and width."""
+    if image.format == "PNG" or orientation_of(image) < 5:
+        return False
+    tags = getattr(image, "tag_v2", None)  # newer Pillow has exchanged those of a TIFF already
+    return tags is None or image.size == (tags.get(0x0100), tags.get(0x0101))
 
 
 def _check_pixels(path: Path, image: Image.Image, max_pixels: int) -> None:

@@ -52,6 +52,11 @@ class DamageMaps:
     """Expected absolute error of `log_blur`."""
 
     @property
+    def noise_std(self) -> Tensor:
+        """`(B,1,h/4,w/4)`, 0..1 units, without the texture of a clean photograph, as `whole`."""
+        return _noise_std(self.log_noise)
+
+    @property
     def stacked(self) -> Tensor:
         """`(B,6,h/4,w/4)`, in the order of the fields."""
         return torch.cat(tuple(vars(self).values()), 1)
@@ -74,7 +79,7 @@ class DamageMaps:
             least_error(error)
             for error in (self.log_noise_error, self.jpeg_damage_error, self.log_blur_error)
         )
-        noise = ((log_noise.exp() - NOISE_FLOOR).square() - OWN_NOISE**2).clamp(0, 1).sqrt()
+        noise = _noise_std(log_noise)
         noisy = (log_noise - noise_error).exp() > 2 * NOISE_FLOOR
         coded = jpeg > _JPEG_DOUBT * jpeg_error
         return WholeDamage(
@@ -108,6 +113,10 @@ class WholeDamage:
     """Expected error of `jpeg_quality`, points."""
     blur_error_share: Tensor
     """Expected relative error of `blur_std_px`."""
+
+
+def _noise_std(log_noise: Tensor) -> Tensor:
+    return ((log_noise.exp() - NOISE_FLOOR).square() - OWN_NOISE**2).clamp(0, 1).sqrt()
 
 
 def least_error(errors: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from .diffusers_guidance import HoldToInput
 from .engine import MMSREngine
 from .guidance import MeasuredGuide
 from .loading import load_pipeline
+from .masking import restored_within
 from .post_cfg import HostAutoencoder, PostCfgGuide, flow_noise_over_signal
 from .prior import PriorResult, combine_prior
 from .prior_model import PriorModel, load_prior_model
@@ -41,6 +42,7 @@ __all__ = [
     "flow_noise_over_signal",
     "load_pipeline",
     "load_prior_model",
+    "restored_within",
 ]
 
 

@@ -415,6 +415,8 @@ class MMSREngine:
         lr: Tensor,
         prior: Tensor,
         *,
+        scale: int | None = None,
+        size: tuple[int, int] | None = None,
         trust: float = DEFAULT_TRUST,
         mask: Tensor | None = None,
         estimate: DegradationEstimate | None = None,
@@ -426,22 +428,32 @@ class MMSREngine:
 
         Args:
             lr: `(B,3,h,w)`, 0..1.
-            prior: `(1 or B,3,ph,pw)`, 0..1: the same picture by any other upscaler. The result has
-                the nearest whole scale, 1..16.
+            prior: `(1 or B,3,ph,pw)`, 0..1: the same picture by any other upscaler.
+            scale: SR factor of the result, 1..16; None takes the whole factor nearest to the
+                prior's, or the estimate's. The prior is resized to it.
+            size: (height, width) of the pictures and the weight map that are handed out, where it
+                shall be another than that of `scale`: resized, antialiased. See `TargetSize`.
             trust: see `combine_prior`.
             mask: see `combine_prior`.
-            estimate: what is wrong with `lr`, where it is known; it sets the scale then.
+            estimate: what is wrong with `lr`, where it is known; it sets the scale.
             overrides: what is known of noise and JPEG damage. Not together with `estimate`.
             tile: tile core in grid cells; None chooses.
             progress: see `mmsr_core.types`.
 
         Raises:
-            InputError: the prior is no enlargement of `lr`, or trust is out of 0..1.
+            InputError: the prior is no enlargement of `lr`, the scale is not the estimate's, or a
+                value is out of its range.
         """
         inputs.check_number("trust", trust, 0, 1)
         picture = inputs.check_picture("lr", lr)
         given = inputs.check_picture("prior", prior)
-        scale = prior_scale(picture, given)
+        nearest = prior_scale(picture, given)
+        if estimate is not None:
+            inputs.check_kernel(
+                estimate.kernel_field, picture, scale or estimate.kernel_field.scale
+            )
+        scale = nearest if scale is None else scale
+        check_scale(scale)
         restoring = progress
         if estimate is None:
             measuring, restoring = halves(progress)
@@ -452,7 +464,8 @@ class MMSREngine:
             raise InputError("Give an estimate or overrides, not both.")
         conditioning = self.fuse_modalities(picture, estimate)
         faithful = self.sample(conditioning, steps=0, tile=tile, progress=restoring)
-        return combine_prior(picture, faithful.estimate, faithful.images, given, trust, mask)
+        merged = combine_prior(picture, faithful.estimate, faithful.images, given, trust, mask)
+        return merged.resized(size)
 
     def sampling_times(self, steps: int) -> list[float]:
         """Flow times from 1 to 0: `steps + 1` numbers."""

@@ -8,7 +8,7 @@ it has drawn what nothing in the input supports.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -56,6 +56,14 @@ class PriorResult:
     of `mean`, `prior` (as it was given) and `result`."""
     unexplained_std: float
     """What noise and JPEG damage explain of these differences, 0..1 units."""
+
+    def resized(self, size: tuple[int, int] | None) -> PriorResult:
+        """The same of another (height, width), antialiased; None changes nothing."""
+        if size is None or tuple(self.images.shape[-2:]) == tuple(size):
+            return self
+        weight = F.interpolate(self.weight_map, size=size, mode="bilinear", antialias=True)
+        images = resize_bicubic(self.images, size)
+        return replace(self, images=images, weight_map=weight.clamp(0, 1))
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, as plain numbers; agreement with the input also as PSNR, dB."""

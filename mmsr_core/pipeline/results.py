@@ -165,7 +165,7 @@ class RestorationReport:
         lines = [
             f"{_size(self.input_size)} -> {_size(self.output_size)} (x{self.scale}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
-            f"blur (std) {blur['min']:.1f} to {blur['max']:.1f} px of the result, "
+            f"blur width {blur['min']:.1f} to {blur['max']:.1f} px of the result, "
             f"mean {blur['mean']:.1f}",
             damage_words(self.noise_std, self.jpeg_quality, self.errors),
             self._agreement(),

@@ -28,6 +28,14 @@ def test_one_pair(mmsr, picture, upscaled, tmp_path):
     assert (tmp_path / "maps" / "out_prior_weight.png").is_file()
 
 
+@pytest.mark.parametrize(("size", "made"), [("w30", (20, 30)), ("1.5x", (24, 36))])
+def test_a_wanted_size(mmsr, picture, upscaled, tmp_path, size, made):
+    out, maps = tmp_path / "out.png", tmp_path / "maps"
+    line = ("merge", picture, upscaled, "-o", out, "--size", size, "--maps", maps)
+    assert mmsr(*line)[0] == 0
+    assert load_image(out).size == load_image(maps / "out_prior_weight.png").size == made
+
+
 def test_trust_changes_the_picture(mmsr, picture, upscaled, tmp_path):
     made = []
     for trust in (0, 1):

@@ -61,6 +61,15 @@ class Page:
             timeout=120_000,
         )
 
+    def load_again(self) -> None:
+        """Load what is there into the same opened workflow, as undo and a change of tabs do."""
+        self.page.evaluate(
+            """async () => {
+                const workflow = app.extensionManager.workflow.activeWorkflow;
+                await app.loadGraphData(app.graph.serialize(), true, true, workflow);
+            }"""
+        )
+
     def unknown_types(self) -> list[str]:
         """Types in the loaded graph that the frontend does not know."""
         return self.page.evaluate(

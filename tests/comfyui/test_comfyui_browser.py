@@ -59,7 +59,7 @@ def test_workflows_run_and_show_their_views(frontend, browser, name):
     # Nothing of what is shown is saved: neither values nor sizes of this pack's nodes change.
     assert saved_state(page) == before
     # Undo and reload make the nodes anew: the views come back.
-    page.page.evaluate("async () => { await app.loadGraphData(app.graph.serialize()); }")
+    page.load_again()
     page.wait_for_views(PANELS[name], timeout=120)
     assert page.errors == []
     page.page.close()

@@ -53,7 +53,7 @@ def test_a_saved_workflow_comes_back_the_same(frontend, browser, vue):
 
 
 def test_a_new_tab_shows_what_the_host_does_not_run_again(frontend, browser):
-    for tab in range(2):  # the host sends no message for a cached node that is no output
+    for tab in range(2):
         page = opened(browser, frontend, vue=False)
         page.load(upscale_as_added(page))
         if tab:
@@ -84,5 +84,58 @@ def test_undo_and_redo_keep_the_panels(frontend, browser):
     page.page.wait_for_function(f"() => {STEPS}.value === 3", timeout=60_000)
     page.wait_for_views(1, timeout=120)
     assert page.prompt()["3"]["inputs"]["steps"] == 3
+    assert page.errors == []
+    page.page.close()
+
+
+def shown(page) -> int:
+    page.fit()
+    return page.page.locator(".mmsr-panel .mmsr-body").count()
+
+
+def bring_to_front(page, place: int) -> None:
+    """Change to another opened workflow, as a click on its tab does."""
+    page.page.evaluate(
+        """async (i) => {
+            const workflow = app.extensionManager.workflow.openWorkflows[i];
+            await app.loadGraphData(workflow.activeState, true, true, workflow);
+        }""",
+        place,
+    )
+    page.page.wait_for_timeout(5000)
+
+
+def test_two_workflows_of_one_template_show_their_own_results(frontend, browser):
+    """Their graphs and their nodes have the same ids."""
+    page = opened(browser, frontend, vue=False)
+    page.load(upscale_as_added(page))
+    opened_before = page.page.evaluate("() => app.extensionManager.workflow.openWorkflows.length")
+    run_until_shown(page)
+    page.load(upscale_as_added(page))
+    page.page.wait_for_timeout(5000)
+    assert shown(page) == 0, "nothing was run here"
+    bring_to_front(page, opened_before - 1)
+    assert shown(page) == 1
+    bring_to_front(page, opened_before)
+    assert shown(page) == 0
+    assert page.errors == []
+    page.page.close()
+
+
+def test_a_result_goes_to_the_workflow_that_was_queued(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    page.load(upscale_as_added(page))
+    first = page.page.evaluate("() => app.extensionManager.workflow.openWorkflows.length") - 1
+    page.page.evaluate(f"() => {{ {STEPS}.value = 12; }}")
+    page.run()
+    page.load(upscale_as_added(page))  # while the first runs
+    page.page.wait_for_function(
+        "async () => (await (await fetch('/queue')).json()).queue_running.length === 0",
+        timeout=300_000,
+    )
+    page.page.wait_for_timeout(1500)
+    assert shown(page) == 0, "the run was another workflow's"
+    bring_to_front(page, first)
+    assert shown(page) == 1
     assert page.errors == []
     page.page.close()

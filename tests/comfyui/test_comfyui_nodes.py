@@ -204,9 +204,8 @@ def test_wrong_edits_are_refused_before_anything_runs(server, name, value):
         } | {name: value},
     }  # fmt: skip
     prompt["5"] = {"class_type": "PreviewImage", "inputs": {"images": ["4", 1]}}
-    del prompt["3"]
-    status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
-    assert status == 400
+    # The Degrade node is an output and runs all the same: the host names the other node.
+    _, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
     errors = reply["node_errors"]["4"]["errors"]
     assert [e["extra_info"]["input_name"] for e in errors] == [name]
 
@@ -278,3 +277,100 @@ def test_a_size_that_is_none_is_refused_before_anything_runs(server):
     status, reply = server.post("/prompt", {"prompt": prompt, "client_id": "bad"})
     assert status == 400
     assert "A size is one of" in json.dumps(reply["node_errors"])
+
+
+def alone(**settings: object) -> dict:
+    """Load a picture and restore it, with nothing after it and no model: node 3."""
+    settings = {"scale": 2, "steps": 0} | settings
+    prompt = graphs.upscale("small", "alpha_24x20.png", **settings)
+    for node in ("1", "4", "5"):
+        del prompt[node]
+    del prompt["3"]["inputs"]["model"]
+    return prompt
+
+
+def test_restoring_needs_no_model_and_nothing_after_it(server):
+    (view,) = views(server, server.run(alone()), "3")
+    assert view["report"]["output_size"] == [48, 40]
+    connected = graphs.upscale("small", "alpha_24x20.png", scale=2, steps=0)
+    (same,) = views(server, server.run(connected), "3")
+    assert server.picture(view["after"]) == server.picture(same["after"])
+
+
+def test_a_graph_that_ends_in_a_measurement_runs(server):
+    prompt = estimate("small_24x20.png")
+    del prompt["1"], prompt["3"]["inputs"]["model"]
+    (view,) = views(server, server.run(prompt), "3")
+    assert "blur width" in view["text"]
+
+
+def masked(**mask: object) -> dict:
+    """Restore within a mask; the result, its transparency as a picture, and the report."""
+    prompt = alone(seed=4, steps=1, detail=1.0)
+    prompt["3"]["inputs"] |= {"alpha": ["2", 1]} | mask
+    prompt["7"] = {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}}
+    prompt["8"] = {"class_type": "MaskToImage", "inputs": {"mask": ["3", 2]}}
+    prompt["9"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
+    prompt["10"] = {"class_type": "PreviewAny", "inputs": {"source": ["3", 1]}}
+    prompt["11"] = {
+        "class_type": "SolidMask", "inputs": {"value": 0.0, "width": 64, "height": 64},
+    }  # fmt: skip
+    prompt["12"] = {
+        "class_type": "SolidMask", "inputs": {"value": 1.0, "width": 24, "height": 20},
+    }  # fmt: skip
+    return prompt
+
+
+def test_a_black_mask_keeps_the_plain_enlargement_and_says_so(server):
+    runs = [server.run(masked(**m)) for m in ({}, {"mask": ["12", 0]}, {"mask": ["11", 0]})]
+    whole, white, black = (np.asarray(pictures(server, run, "7")[0], float) for run in runs)
+    assert np.array_equal(whole, white)
+    assert np.abs(whole - black).mean() > 0.5
+    said = [run.outputs["10"]["text"][0] for run in runs]
+    assert ["black everywhere" in text for text in said] == [False, False, True]
+
+
+def test_the_mask_of_load_image_comes_out_at_the_size_of_the_result(server):
+    (clear,) = pictures(server, server.run(masked()), "9")
+    source = Image.open(server.base / "input" / "alpha_24x20.png").getchannel("A")
+    wanted = 255 - np.asarray(source.resize((48, 40), Image.Resampling.BICUBIC), float)
+    assert clear.size == (48, 40)
+    assert np.abs(np.asarray(clear.convert("L"), float) - wanted).mean() < 3
+
+
+def test_noise_and_jpeg_maps_are_brighter_where_there_is_more(server):
+    means = {}
+    for name, settings in {"good": {}, "bad": {"noise": 20.0, "jpeg_quality": 15}}.items():
+        prompt = degraded(scale=1, blur_from_px=0.5, **settings)
+        prompt["4"] = {
+            "class_type": "MMSR_EstimateDegradation", "inputs": {"image": ["2", 0], "scale": 1},
+        }  # fmt: skip
+        for key, slot in (("5", 3), ("6", 4)):
+            prompt[key] = {"class_type": "MaskToImage", "inputs": {"mask": ["4", slot]}}
+            prompt[f"{key}0"] = {"class_type": "PreviewImage", "inputs": {"images": [key, 0]}}
+        run = server.run(prompt)
+        maps = [pictures(server, run, key)[0] for key in ("50", "60")]
+        assert [one.size for one in maps] == [(80, 60)] * 2
+        means[name] = [np.asarray(one.convert("L"), float).mean() for one in maps]
+    assert means["bad"][0] > 1.5 * means["good"][0]
+    assert means["bad"][1] > means["good"][1] + 40
+
+
+@pytest.mark.parametrize(("size", "expected"), [("w30", (30, 25)), ("", (48, 40))])
+def test_a_merged_picture_of_a_wanted_size(server, size, expected):
+    prompt = {
+        "2": {"class_type": "LoadImage", "inputs": {"image": "small_24x20.png"}},
+        "3": {
+            "class_type": "ImageScaleBy",
+            "inputs": {"image": ["2", 0], "upscale_method": "lanczos", "scale_by": 2.0},
+        },
+        "4": {
+            "class_type": "MMSR_MergeUpscale",
+            "inputs": {"image": ["2", 0], "upscaled": ["3", 0], "trust": 0.5, "size": size},
+        },
+        "5": {"class_type": "PreviewImage", "inputs": {"images": ["4", 0]}},
+        "6": {"class_type": "MaskToImage", "inputs": {"mask": ["4", 1]}},
+        "7": {"class_type": "PreviewImage", "inputs": {"images": ["6", 0]}},
+    }
+    run = server.run(prompt)
+    assert pictures(server, run, "5")[0].size == pictures(server, run, "7")[0].size == expected

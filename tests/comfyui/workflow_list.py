@@ -19,15 +19,14 @@ _MODEL = ("MMSR_LoadModel", (40, 120), _SMALL, {})
 WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
     "mmsr_upscale": (
         "# MMSR: upscale in one node\n\n"
-        "**Upscale** measures blur, noise and JPEG damage, restores and enlarges. Drag the line on "
-        "the node to compare; the tabs show what steered the result and how well it agrees with "
-        "the input.\n\n`steps` 0 is the most faithful, 1 adds natural detail.\n\n" + _COPY,
+        "**Restore & Upscale** measures blur, noise and JPEG damage, restores and enlarges. Drag "
+        "the line on the node to compare; the tabs show what steered the result and how well it "
+        "agrees with the input.\n\n`preset` *faithful* invents nothing, *crisp* draws most. `size` "
+        "takes 4K or 12MP in place of a factor.\n\n" + _COPY,
         {
-            "1": _MODEL,
             "2": _load((40, 310), "example_lr.png"),
             "3": (
-                "MMSR_Upscale", (400, 120), (440, 700),
-                {"model": ("1", 0), "image": ("2", 0)},
+                "MMSR_Upscale", (400, 120), (440, 700), {"image": ("2", 0)},
             ),
             "4": (
                 "SaveImage", (900, 120), (480, 420),

@@ -95,6 +95,14 @@ def test_the_numbers_of_a_whole_picture() -> None:
     assert float(coded.jpeg_quality) == pytest.approx(40)
 
 
+def test_the_noise_of_a_place_is_the_noise_of_a_picture_that_is_like_it() -> None:
+    for log_noise in (-6.0, -4.0, -2.5):
+        even = maps(log_noise=log_noise, log_noise_error=0.01)
+        place, whole = float(even.noise_std.mean()), float(even.whole().noise_std)
+        assert even.noise_std.shape == even.log_noise.shape
+        assert place == pytest.approx(whole, abs=1e-6) or whole == 0
+
+
 def test_damage_that_is_not_certain_is_none() -> None:
     assert float(maps(log_noise=-6.0).whole().noise_std) == 0
     assert float(maps(log_noise=-4.5, log_noise_error=2.0).whole().noise_std) == 0

@@ -163,3 +163,36 @@ def test_one_blur_for_a_batch_of_measurements(payloads):
     assert [float(item.noise_std) for item in made.items] == pytest.approx([0.01, 0.02])
     assert all(item.kernel_field is fields[1] for item in made.items)
     assert measured.items[0].kernel_field is fields[0]
+
+
+def test_transparency_goes_from_load_image_to_the_size_of_the_result(convert):
+    """Load Image splits alpha off as a MASK: white is transparent."""
+    clear = torch.zeros(1, 6, 8)
+    clear[:, :, 4:] = 1.0
+    plain = convert.split_image(image(1, 6, 8, 3))
+    given = convert.with_transparency(plain, clear)
+    made = convert.transparency_mask(given, (24, 32))
+    assert made.shape == (1, 24, 32)
+    assert made[..., :10].eq(0).all()
+    assert made[..., -10:].eq(1).all()
+    assert torch.equal(given.rgb[..., :4], plain.rgb[..., :4]), "what is seen stays"
+    other = image(1, 6, 8, 3, seed=1)
+    other[:, :, :4] = plain.rgb.movedim(1, -1)[:, :, :4]
+    hidden = convert.with_transparency(convert.split_image(other), clear)
+    assert torch.equal(hidden.rgb, given.rgb), "what is hidden has no influence"
+
+
+@pytest.mark.parametrize("mask", [None, torch.zeros(64, 64)])
+def test_a_picture_without_transparency_has_a_black_mask(convert, mask):
+    """Load Image gives a black mask of 64 by 64 then."""
+    picture = convert.split_image(image(2, 5, 7, 3))
+    same = convert.with_transparency(picture, mask)
+    assert torch.equal(same.rgb, picture.rgb)
+    assert torch.equal(convert.transparency_mask(same, (10, 14)), torch.zeros(2, 10, 14))
+
+
+def test_a_mask_is_black_only_where_nothing_is_white(convert):
+    mask = torch.zeros(2, 3, 3)
+    assert convert.is_black(mask)
+    mask[1, 2, 2] = 0.01
+    assert not convert.is_black(mask)

@@ -133,7 +133,7 @@ def test_every_node_class_is_registered():
 
 def test_own_validation_does_not_silence_the_hosts_range_checks():
     # An input named in validate_inputs loses the host's own checks: only choices and texts, which
-    # have no range, may be named.
+    # have no range, may be named, and the tile, whose range check_tile knows.
     for path in NODES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         shared = ast.parse((ROOT / "nodes" / "inputs.py").read_text(encoding="utf-8"))
@@ -147,7 +147,21 @@ def test_own_validation_does_not_silence_the_hosts_range_checks():
             if isinstance(node, ast.FunctionDef) and node.name == "validate_inputs":
                 named = {argument.arg for argument in node.args.args} - {"cls"}
                 assert node.args.kwarg is None
-                assert named <= combos, f"{path.name}: {named - combos}"
+                assert named <= combos | {"tile"}, f"{path.name}: {named - combos}"
+                assert ("tile" in named) == ("check_tile(tile)" in ast.unparse(node))
+
+
+def test_every_node_with_a_panel_is_an_output():
+    """A panel asks for a run. The host runs no graph without an output."""
+    outputs = {
+        ast.literal_eval(fields["node_id"])
+        for _, fields in schemas()
+        if "is_output_node" in fields and ast.literal_eval(fields["is_output_node"])
+    }
+    script = (ROOT / "web" / "mmsr.js").read_text(encoding="utf-8")
+    listed = re.search(r"const NODES = new Set\(\[(.*?)\]\)", script, re.DOTALL)
+    assert listed is not None
+    assert outputs == set(re.findall(r'"(MMSR_\w+)"', listed[1])) | {"MMSR_SaveKernelField"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from mmsr_core.degradation import constant_kernel_field, degrade_canvas, isotropic_gaussian
 from mmsr_core.errors import InputError
+from mmsr_core.image import resize_bicubic
 from mmsr_core.pipeline import DegradationEstimate, combine_prior
 from mmsr_core.pipeline.prior import prior_scale
 
@@ -115,3 +116,24 @@ def test_the_engine_measures_and_merges(pipe, picture) -> None:
     half = pipe.merge_prior(lr, prior, trust=0.5)
     assert half.images.shape == (1, 3, 80, 96)
     assert not torch.equal(half.images, made.images)
+
+
+def test_a_wanted_size_is_restored_at_the_next_scale_and_reduced(pipe, picture) -> None:
+    lr, prior = picture(20, 24), picture(80, 96)
+    whole = pipe.merge_prior(lr, prior, scale=3)
+    assert whole.images.shape == (1, 3, 60, 72)
+    made = pipe.merge_prior(lr, prior, scale=3, size=(50, 60))
+    assert made.images.shape == (1, 3, 50, 60)
+    assert made.weight_map.shape == (1, 1, 50, 60)
+    assert torch.equal(made.images, resize_bicubic(whole.images, (50, 60)))
+    assert made.difference == whole.difference, "measured before the reduction"
+    assert whole.resized(None) is whole
+
+
+def test_a_scale_that_is_not_the_estimates_is_refused(pipe, picture) -> None:
+    lr = picture(20, 24)
+    estimate = pipe.estimate_degradation(lr, 4)
+    with pytest.raises(InputError, match="for scale 4"):
+        pipe.merge_prior(lr, picture(80, 96), estimate=estimate, scale=3)
+    small = pipe.merge_prior(lr, picture(80, 96), estimate=estimate, size=(10, 12))
+    assert small.images.shape == (1, 3, 10, 12)

@@ -29,6 +29,14 @@ test("a remade node finds its result, another one does not", () => {
   assert.equal(keyOf({ id: 1 }), null);
 });
 
+test("two workflows of one template do not show each other's results", () => {
+  const storage = new Memory();
+  remember(storage, node(3), file, "workflows/a.json");
+  assert.deepEqual(recall(storage, node(3), "workflows/a.json"), file);
+  assert.equal(recall(storage, node(3), "workflows/a (2).json"), null);
+  assert.equal(recall(storage, node(3)), null);
+});
+
 test("what is stored stays bounded, and rubbish is no result", () => {
   const storage = new Memory();
   storage.setItem("someone else", "x");

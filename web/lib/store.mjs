@@ -1,23 +1,24 @@
 // Remembers, for this browser tab, which result belongs to which node. Pure but for `storage`.
 //
 // Nothing goes into the workflow file: what a node shows is no part of the workflow, and undo must
-// not step through results. The key is the graph's own id and the node's, so a reload and an undo,
-// which make the nodes anew, find it again.
+// not step through results. The key is the opened workflow's path, its graph's own id and the node's: a
+// reload and an undo, which make the nodes anew, find it again. The ids alone would not do: every
+// workflow that was opened from one template has the same.
 
 const PREFIX = "mmsr:";
 const LIMIT = 200;
 
-/** Key of a node, or null where it has no place in a graph yet. */
-export function keyOf(node) {
+/** Key of a node in the workflow opened as `place`, or null where it is in no graph yet. */
+export function keyOf(node, place = "") {
   const graph = node?.graph?.id;
   if (graph === undefined || graph === null || node.id === undefined) return null;
   if (node.id === -1 || node.id === "-1") return null;
-  return `${PREFIX}${graph}:${node.id}:${node.comfyClass ?? node.type}`;
+  return `${PREFIX}${place}:${graph}:${node.id}:${node.comfyClass ?? node.type}`;
 }
 
 /** Keeps the file that a node's result is in. */
-export function remember(storage, node, file) {
-  const key = keyOf(node);
+export function remember(storage, node, file, place) {
+  const key = keyOf(node, place);
   if (!key) return;
   try {
     forgetOldest(storage);
@@ -28,8 +29,8 @@ export function remember(storage, node, file) {
 }
 
 /** The file of a node's last result, or null. */
-export function recall(storage, node) {
-  const key = keyOf(node);
+export function recall(storage, node, place) {
+  const key = keyOf(node, place);
   if (!key) return null;
   try {
     const found = JSON.parse(storage.getItem(key));

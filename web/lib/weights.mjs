@@ -32,7 +32,7 @@ export function reportRows(report) {
   const consistency = report.consistency_db ?? {};
   const rows = [
     ["agreement", `${number(consistency.after, 1)} dB (bicubic ${number(consistency.before, 1)})`],
-    ["blur", `${number(blur.min, 1)} – ${number(blur.max, 1)} px`],
+    ["blurWidth", `${number(blur.min, 1)} – ${number(blur.max, 1)} px`],
     ["noise", `${number(report.noise_std * 255, 1)} / 255`],
     ["jpeg", report.jpeg_quality > 97 ? "–" : number(report.jpeg_quality, 0)],
     ["size", `${size(report.input_size)} → ${size(report.output_size)}`],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fileIn, findNode, showCached } from "../../web/lib/cached.mjs";
+import { fileIn, findNode, findSaved } from "../../web/lib/outputs.mjs";
 
 const file = { filename: "a.json", subfolder: "mmsr", type: "temp" };
 
@@ -24,18 +24,11 @@ test("nodes are found inside of subgraphs", () => {
   assert.equal(findNode(undefined, "1"), null);
 });
 
-test("the history is asked again until it has the prompt", async () => {
-  const answers = [{}, null, { p: { outputs: { 5: { mmsr: [file] }, 6: { images: [] } } } }];
-  const shown = [];
-  let asked = 0;
-  const ask = async () => answers[asked++];
-  await showCached("p", ["5", "6", "9"], ask, (id, own) => shown.push([id, own]), 0);
-  assert.equal(asked, 3);
-  assert.deepEqual(shown, [["5", file]]);
-});
-
-test("a history that never comes ends quietly", async () => {
-  let asked = 0;
-  await showCached("p", ["5"], async () => ((asked += 1), {}), () => assert.fail("nothing"), 0);
-  assert.ok(asked > 1 && asked < 100);
+test("nodes of a workflow out of sight are found in its saved form", () => {
+  const nodes = [{ id: 7, type: "MMSR_Upscale" }];
+  const workflow = { activeState: { id: "g", nodes } };
+  const found = { id: 7, type: "MMSR_Upscale", graph: { id: "g" } };
+  assert.deepEqual(findSaved(workflow, "7"), found);
+  for (const id of ["8", "3:7"]) assert.equal(findSaved(workflow, id), null);
+  assert.equal(findSaved(undefined, "7"), null);
 });
