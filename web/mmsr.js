@@ -148,9 +148,6 @@ function watchQueue() {
       // The server is away: nothing runs.
     }
   });
-  api.addEventListener("execution_start", ({ detail }) => {
-    if (detail?.prompt_id) runs.claim([detail.prompt_id], inSight());
-  });
 }
 
 /** The opened workflow that a result is of. */
