@@ -4,7 +4,7 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { fileIn, findNode, findSaved } from "./lib/outputs.mjs";
 import { MIN_HEIGHT, Panel } from "./lib/panel.mjs";
-import { placeOf, queuedIds, Runs } from "./lib/runs.mjs";
+import { holdersOf, placeOf, queuedIds, Runs } from "./lib/runs.mjs";
 import { keyOf, recall, remember, viewPath } from "./lib/store.mjs";
 import { dictionary } from "./lib/words.mjs";
 
@@ -148,9 +148,13 @@ function watchQueue() {
       // The server is away: nothing runs.
     }
   });
-  api.addEventListener("execution_start", ({ detail }) => {
-    if (detail?.prompt_id) runs.claim([detail.prompt_id], inSight());
-  });
+}
+
+/** The opened workflow that a result is of. */
+function ownerOf(promptId, file) {
+  const opened = app.extensionManager?.workflow?.openWorkflows ?? [];
+  const holders = holdersOf(file, [...opened], fileIn);
+  return holders.length === 1 ? holders[0] : runs.ownerOf(promptId, inSight());
 }
 
 /** Shows results as they come; those of a workflow that is not in sight are kept for it. */
@@ -159,15 +163,17 @@ function watchResults() {
     const file = fileIn(detail?.output);
     if (!file) return;
     const id = detail.display_node ?? detail.node;
-    const owner = runs.ownerOf(detail.prompt_id, inSight());
-    if (placeOf(owner) !== placeOf(inSight())) {
-      const saved = findSaved(owner, id);
-      if (saved) remember(sessionStorage, saved, file, placeOf(owner));
-      return;
-    }
-    const node = findNode(app.rootGraph ?? app.graph, id);
-    // After the host has done with the message, its live preview as well.
-    if (panels.has(node)) setTimeout(() => panels.has(node) && showNew(node, file), 0);
+    // After the frontend has done with the message: it notes whose it is, and shows a preview.
+    setTimeout(() => {
+      const owner = ownerOf(detail.prompt_id, file);
+      if (placeOf(owner) !== placeOf(inSight())) {
+        const saved = findSaved(owner, id);
+        if (saved) remember(sessionStorage, saved, file, placeOf(owner));
+        return;
+      }
+      const node = findNode(app.rootGraph ?? app.graph, id);
+      if (panels.has(node)) showNew(node, file);
+    }, 0);
   });
 }
 

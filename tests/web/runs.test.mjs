@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { placeOf, queuedIds, Runs } from "../../web/lib/runs.mjs";
+import { fileIn } from "../../web/lib/outputs.mjs";
+import { holdersOf, placeOf, queuedIds, Runs } from "../../web/lib/runs.mjs";
 
 const [first, second] = [{ path: "workflows/a.json" }, { path: "workflows/a (2).json" }];
 
@@ -32,4 +33,12 @@ test("both forms of the queue are read", () => {
 test("two opened workflows of one template have two places", () => {
   assert.notEqual(placeOf(first), placeOf(second));
   assert.equal(placeOf(undefined), "");
+});
+
+test("the workflows that hold a result are found", () => {
+  const file = { filename: "a.json" };
+  const holding = { changeTracker: { nodeOutputs: { 3: { mmsr: [file] } } } };
+  const other = { changeTracker: { nodeOutputs: { 3: { mmsr: [{ filename: "b.json" }] } } } };
+  const opened = [other, holding, {}, { changeTracker: {} }];
+  assert.deepEqual(holdersOf(file, opened, fileIn), [holding]);
 });

@@ -9,6 +9,12 @@ const LIMIT = 500;
 /** A name for an opened workflow that no other opened one has. */
 export const placeOf = (workflow) => workflow?.path ?? "";
 
+/** The opened workflows whose own outputs, as the frontend notes them, hold a file. */
+export function holdersOf(file, workflows, fileIn) {
+  const holds = (output) => fileIn(output)?.filename === file.filename;
+  return workflows.filter((one) => Object.values(one?.changeTracker?.nodeOutputs ?? {}).some(holds));
+}
+
 export class Runs {
   constructor() {
     this.owners = new Map();
