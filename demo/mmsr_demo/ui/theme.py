@@ -84,7 +84,7 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-small { color: var(--body-text-color-subdued); font-size: .86rem; line-height: 1.5;
   margin: 6px 0; }
 #restore-slider img { background:
-  repeating-conic-gradient(#cbd5e1 0 25%, #f1f5f9 0 50%) 50% / 20px 20px; }
+  repeating-conic-gradient(#cbd5e1 0 25%, #f1f5f9 0 50%) 50% / 20px 20px !important; }
 .gradio-container button.lg, .gradio-container button.md, .mm-segments label { min-height: 44px; }
 .mm-columns { gap: 24px !important; align-items: flex-start; }
 .mm-side, .mm-main { gap: 14px !important; }
