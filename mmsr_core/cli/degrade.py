@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
     save_image(args.output, lr, alpha, icc_profile=image.icc_profile)
     if not args.quiet:
         print(f"{args.input} -> {args.output} ({width}x{height})")
+        for note in image.notes:
+            print(f"  {note}")
         if tuple(hr.shape[-2:]) != image.size:
             print(f"  cropped to {hr.shape[-1]}x{hr.shape[-2]}, a multiple of {args.scale}")
     return 0

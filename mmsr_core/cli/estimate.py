@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         "noise_std": noise_std,
         "jpeg_quality": jpeg_quality,
         "errors": expected_errors(estimate),
-        "notes": list(estimate.notes),
+        "notes": [*image.notes, *estimate.notes],
         "iterations": args.iterations,
         "gamma": args.gamma,
         "model": str(args.model),
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"  blur width {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")
         errors = expected_errors(estimate)
         print(f"  {damage_words(noise_std, jpeg_quality, errors)}")
-        for note in estimate.notes:
+        for note in content["notes"]:
             print(f"  {note}")
         print(f"  {seconds:.1f} s", flush=True)
     return 0

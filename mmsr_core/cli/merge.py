@@ -86,17 +86,17 @@ def run(args: argparse.Namespace) -> int:
     for source, prior, target in zip(inputs, priors, outputs, strict=True):
         paths = {"input": str(source), "prior": str(prior)}
         try:
-            result = merger.merge(source, prior, target)
+            result, notes = merger.merge(source, prior, target)
         except MMSRError as error:
             if not batch:
                 raise
             say_error(f"{source}: {error}")
             reports.append(paths | {"error": str(error)})
             continue
-        reports.append(paths | {"output": str(target)} | result.to_dict())
+        reports.append(paths | {"output": str(target)} | result.to_dict() | {"notes": notes})
         if not args.quiet:
             print(f"{source} + {prior} -> {target}")
-            for line in result.summary().splitlines():
+            for line in (*notes, *result.summary().splitlines()):
                 print(f"  {line}", flush=True)
     if args.report is not None:
         write_json(args.report, reports[0] if reports and not batch else reports)
@@ -152,13 +152,14 @@ class _Merger:
         self._pipeline: MMSREngine | None = None
         self._upscale: PriorModel | None = None
 
-    def merge(self, source: Path, prior: Path, target: Path) -> PriorResult:
-        """Reads, merges and writes one picture."""
+    def merge(self, source: Path, prior: Path, target: Path) -> tuple[PriorResult, list[str]]:
+        """Reads, merges and writes one picture; also what is to be known of the two files."""
         from ..image import check_can_hold, load_image, save_image
         from ..pipeline.prior import prior_scale
 
         args = self._args
         image = load_image(source)
+        notes = image.notes
         lr = image.visible_rgb
         height, width = image.size
         size = None if args.size is None else args.size.of(image.size)
@@ -169,7 +170,9 @@ class _Merger:
             check_can_hold(target, made, image.alpha)
 
         if args.prior_model is None:
-            suggested = load_image(prior).visible_rgb
+            other = load_image(prior)
+            suggested = other.visible_rgb
+            notes = [*notes, *(f"{prior.name}: {note}" for note in other.notes)]
             check(prior_scale(lr, suggested))
         else:
             upscale = self._prior_model()
@@ -191,7 +194,7 @@ class _Merger:
         if args.maps is not None:
             weight = result.weight_map.expand(-1, 3, -1, -1)
             save_image(_map_path(args.maps, target), weight)
-        return result
+        return result, notes
 
     def _engine(self) -> MMSREngine:
         if self._pipeline is None:

@@ -238,7 +238,9 @@ def _run_jobs(
             if not args.quiet:
                 _print_report(source, target, image, output)
             paths = {"input": str(source), "output": str(target)}
-            yield _Result(source, 0, paths | output.report.to_dict())
+            report = output.report.to_dict()
+            report["notes"] = [*image.notes, *report["notes"]]
+            yield _Result(source, 0, paths | report)
         except Exception as error:
             if not batch or (args.debug and not isinstance(error, MMSRError)):
                 raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, PngImagePlugin, features
+from PIL import Image, ImageCms, PngImagePlugin, features
 from torch import Tensor
 
 from ..errors import ImageFileError, InputError, ShapeError
@@ -148,7 +149,8 @@ def save_image(
         rgb: `(1,3,H,W)` float; values outside 0..1 are clamped.
         alpha: `(1,1,H,W)` float or None. JPEG has no alpha: there it must be 1 everywhere.
         metadata: Text entries such as the settings of a run.
-        icc_profile: An RGB profile to embed.
+        icc_profile: An RGB profile to embed. JPEG XL is written in sRGB instead: its plugin embeds
+            none.
         bit_depth: 8, or 16 for PNG. 16-bit colour takes imagecodecs; without it 8 bits are
             written, with a warning in the log. Equal channels are then written as 16-bit grey.
         quality: 1..100 for JPEG, AVIF, and WebP and JPEG XL (lossy then); the others have none.
@@ -188,6 +190,7 @@ def save_image(
         options["dpi"] = dpi
     if file_format == JXL.format:
         JXL.load()
+        image = _in_srgb(image, options.pop("icc_profile", None))
     with atomic_path(path) as temporary:
         try:
             image.save(temporary, format=file_format, **options)
@@ -248,6 +251,23 @@ def _save_options(
     if whole is None:
         return options
     return options | {"exif": whole.tobytes() if file_format == "JXL" else whole}
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """An RGB or RGBA picture of a colour profile in sRGB; as it is where the profile is broken."""
+    if profile is None:
+        return image
+    try:
+        source, target = (
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+        )
+        made = ImageCms.profileToProfile(image.convert("RGB"), source, target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    if made is not None and "A" in image.getbands():
+        made.putalpha(image.getchannel("A"))
+    return made or image
 
 
 class _ProbeDone(Exception):  # noqa: N818 - not an error: it ends the probe without a file.

@@ -1,5 +1,6 @@
 """Sizes, formats, folders: what is written where."""
 
+import json
 import shutil
 
 import pytest
@@ -159,3 +160,22 @@ def test_a_jpeg_that_ends_too_soon_is_read_and_it_is_said(mmsr, picture, tmp_pat
     code, said, err = run(mmsr, tmp_path / "a.jpg", "-o", tmp_path / "a.png", "--scale", 1)
     assert (code, err) == (0, [])
     assert "The file ends too soon" in said
+
+
+def test_every_command_says_what_a_file_holds_besides(mmsr, tmp_path):
+    frames = [Image.new("RGB", (16, 16), (k * 80, 0, 0)) for k in range(3)]
+    gif, report = tmp_path / "a.gif", tmp_path / "report.json"
+    frames[0].save(gif, save_all=True, append_images=frames[1:])
+    note = "The first of the 3 pictures in the file."
+    out = tmp_path / "out.png"
+    for words in (
+        ("upscale", gif, "-o", out, "--scale", 1, "--steps", 0, "--report", report),
+        ("merge", gif, gif, "-o", out, "--report", report),
+    ):
+        code, said, _ = mmsr(*words)
+        assert code == 0
+        assert note in said
+        assert note in json.loads(report.read_text(encoding="utf-8"))["notes"]
+    assert note in mmsr("estimate", gif, "-o", tmp_path / "measured")[1]
+    assert note in json.loads((tmp_path / "measured" / "estimate.json").read_text())["notes"]
+    assert note in mmsr("degrade", gif, "-o", out)[1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from mmsr_core.errors import ImageFileError
 from mmsr_core.image import load_image, save_image
@@ -64,3 +66,30 @@ def test_jpeg_xl_goes_round(tmp_path: Path) -> None:
     assert lossy.alpha is not None
     assert float((lossy.rgb[..., 20:] - picture[..., 20:]).abs().mean()) < 0.05
     assert (tmp_path / "b.jxl").stat().st_size > 0
+
+
+def test_jpeg_xl_is_written_in_srgb(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_jxl", reason="pillow-jxl-plugin is not installed")
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    picture, alpha = smooth_picture((24, 32), 1), torch.full((1, 1, 24, 32), 0.5)
+    save_image(tmp_path / "a.jxl", picture, alpha, icc_profile=srgb.tobytes())
+    read = load_image(tmp_path / "a.jxl")
+    torch.testing.assert_close(read.rgb, picture, atol=1.5 / 255, rtol=0)  # sRGB already
+    assert read.alpha is not None
+    wide = with_wide_primaries(srgb.tobytes())
+    save_image(tmp_path / "b.jxl", picture, icc_profile=wide)
+    save_image(tmp_path / "b.png", picture, icc_profile=wide)
+    with Image.open(tmp_path / "b.png") as image:
+        target = ImageCms.createProfile("sRGB")
+        expected = ImageCms.profileToProfile(
+            image, ImageCms.ImageCmsProfile(io.BytesIO(wide)), target
+        )
+    shown = load_image(tmp_path / "b.jxl").rgb[0].mul(255).round().permute(1, 2, 0).numpy()
+    assert expected is not None
+    assert abs(shown - np.asarray(expected)).max() <= 1
+    assert abs(shown - (picture[0] * 255).permute(1, 2, 0).numpy()).max() > 5
+
+
+def with_wide_primaries(profile: bytes) -> bytes:
+    """The same profile with red and blue exchanged: far from sRGB, and still a profile."""
+    return profile.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
