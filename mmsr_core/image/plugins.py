@@ -1,4 +1,7 @@
-"""Formats that Pillow knows with a plugin only: HEIC and JPEG XL (extra `images`)."""
+"""Formats that Pillow knows with a plugin only: HEIC (extra `images`) and JPEG XL (extra `jxl`).
+
+The plugin of JPEG XL is under the GPL, so it has an extra of its own.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ class Plugin:
     """What people call it."""
     module: str
     package: str
+    extra: str
+    """Of mmsr, which brings the package."""
 
     @property
     def installed(self) -> bool:
@@ -40,11 +45,11 @@ class Plugin:
     @property
     def remedy(self) -> str:
         """What to do where it is missing."""
-        return f'{self.name} needs {self.package}: pip install "mmsr[images]"'
+        return f'{self.name} needs {self.package}: pip install "mmsr[{self.extra}]"'
 
 
-HEIC = Plugin("HEIF", "HEIC", "pillow_heif", "pillow-heif")
-JXL = Plugin("JXL", "JPEG XL", "pillow_jxl", "pillow-jxl-plugin")
+HEIC = Plugin("HEIF", "HEIC", "pillow_heif", "pillow-heif", "images")
+JXL = Plugin("JXL", "JPEG XL", "pillow_jxl", "pillow-jxl-plugin", "jxl")
 BY_SUFFIX = {".heic": HEIC, ".heif": HEIC, ".jxl": JXL}
 
 

@@ -176,3 +176,11 @@ def test_lpips_is_found_where_it_is_said_to_be(monkeypatch, tmp_path):
     monkeypatch.setenv("MMSR_METRICS", str(tmp_path))
     assert metrics_folder() == tmp_path
     assert load_lpips() is None  # The folder is empty.
+
+
+def test_what_is_to_be_known_of_the_file_is_in_the_report(demo_server, tmp_path):
+    _, engine = demo_server
+    frames = [Image.new("RGB", (20, 16), (40 * n, 90, 60)) for n in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    made = engine.restore(RestoreJob(tmp_path / "a.gif", scale=1, steps=0))
+    assert "The first of the 3 pictures in the file." in made.report["notes"]

@@ -36,7 +36,9 @@ def test_the_first_bytes_decide(tmp_path: Path, name: str) -> None:
 def test_a_missing_plugin_is_named(tmp_path: Path, monkeypatch, name: str) -> None:
     (tmp_path / name).write_bytes(HEADS[name][0])
     monkeypatch.setattr(Plugin, "installed", property(lambda self: False))
-    with pytest.raises(ImageFileError, match=r"needs pillow-.*pip install \"mmsr\[images\]\""):
+    with pytest.raises(
+        ImageFileError, match=r"needs pillow-.*pip install \"mmsr\[(images|jxl)\]\""
+    ):
         load_image(tmp_path / name)
 
 

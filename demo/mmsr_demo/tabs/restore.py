@@ -117,7 +117,9 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
             download: gr.update(value=str(made.after), visible=True),
             more: gr.update(visible=True),
-            report: panels.findings(seen.headline(), seen.sentences()),
+            report: panels.findings(
+                seen.headline(), seen.sentences(), " ".join(made.report["notes"])
+            ),
         }
 
     def show_plan(values: Updates) -> str:

@@ -64,7 +64,9 @@ def save_result(
     )
     save_image(before, resize_bicubic(lr, plan.result), alpha, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
-    return Restoration(after, before, plan, output.report.to_dict(), seen, folder)
+    report = output.report.to_dict()
+    report["notes"] = [*image.notes, *report["notes"]]
+    return Restoration(after, before, plan, report, seen, folder)
 
 
 def converted(made: Restoration, kind: str) -> Path:
