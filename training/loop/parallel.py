@@ -8,6 +8,7 @@ may call it any number of times and leave parameters out.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -40,7 +41,16 @@ def state(cpu: bool = False) -> PartialState:
     Args:
         cpu: compute on the CPU although there is a GPU. Counts in the first call.
     """
-    return PartialState(cpu=cpu or not torch.cuda.is_available(), timeout=PATIENCE)
+    made = PartialState(cpu=cpu or not torch.cuda.is_available(), timeout=PATIENCE)
+    atexit.unregister(_leave)  # once, however often this is asked
+    atexit.register(_leave)
+    return made
+
+
+def _leave() -> None:
+    """Leave the group before the interpreter ends: its threads would else abort the process."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def process_seed(seed: int) -> int:
