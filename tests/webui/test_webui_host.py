@@ -117,6 +117,16 @@ def test_img2img_is_held(webui, photo):
     assert "MMSR hold mode: measured" in info
 
 
+def test_sd_upscale_takes_the_upscaler(host, webui, photo):
+    """The host's script enlarges with it, then repaints in tiles."""
+    heading = [] if host.name == "Forge Classic" else [None]
+    made, _ = img2img(
+        webui, photo.resize((64, 64)), None, script_name="sd upscale",
+        script_args=[*heading, 16, "MMSR faithful", 2.0], denoising_strength=0.1,
+    )  # fmt: skip
+    assert made.size == (128, 128)
+
+
 def test_hires_fix_with_the_upscaler_and_held(webui):
     given = {
         "prompt": "a street", "steps": 2, "width": 64, "height": 64, "seed": 3, "enable_hr": True,
