@@ -67,15 +67,13 @@ def adversarial_losses(
         The discriminator's loss, which moves it alone; the loss of the picture, at every place
         `(B,1,H/2,W/2)`, which moves the picture alone; and what to log.
     """
-    real = net(truth, mean)
-    own = F.softplus(net(picture.detach(), mean) - real).mean()
+    real, fake = net(truth, mean), net(picture.detach(), mean)
+    own = F.softplus(fake - real).mean()
     frozen: Mapping[str, Tensor] = {
         name: value.detach() for name, value in (*net.named_parameters(), *net.named_buffers())
     }
     drawn = F.softplus(real.detach() - functional_call(net, dict(frozen), (picture, mean)))
-    with torch.no_grad():
-        surer = (real > functional_call(net, dict(frozen), (picture.detach(), mean))).float().mean()
-    return own, drawn, {"d_loss": own.detach(), "d_right": surer}
+    return own, drawn, {"d_loss": own.detach(), "d_right": (real > fake).float().mean()}
 
 
 def doubt(mean: Tensor, truth: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ field. Lengths in metres: x to the right, y up, z towards the viewer.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -344,15 +343,8 @@ def _spine(rng: np.random.Generator, title: str, colour: tuple[int, int, int]) -
     linen = Image.fromarray(_linen(rng, colour)).crop((0, 0, width, height))
     draw = ImageDraw.Draw(linen)
     gold = (214, 178, 96)
-    draw.text((width / 2, height / 2), title, gold, _font(96), anchor="mm")
+    font = ImageFont.load_default(96)  # Pillow's own: the system's would differ
+    draw.text((width / 2, height / 2), title, gold, font, anchor="mm")
     for x in (60, 84, width - 60, width - 84):
         draw.line((x, 0, x, height), gold, 6)
     return np.asarray(linen.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
-
-
-_load_font: Callable[..., Any] = ImageFont.load_default
-
-
-def _font(size: int) -> Any:
-    """Pillow's own font, so that the picture does not depend on the system's."""
-    return _load_font(size)

@@ -14,18 +14,18 @@ from .inspection import Inspection, inspect_run
 from .jobs import Restoration, RestoreJob
 from .sizes import SizePlan
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmsr_core.image import LoadedImage
+    from mmsr_core.pipeline import RestorationOutput
+
 KINDS: dict[str, tuple[str, int | None]] = {
     "PNG": (".png", None),
     "JPEG": (".jpg", 95),
     "WebP": (".webp", 92),
 }
 """Formats of a download: its ending and its quality."""
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from mmsr_core.image import LoadedImage
-    from mmsr_core.pipeline import RestorationOutput
 
 
 def save_result(
