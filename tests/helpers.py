@@ -106,6 +106,7 @@ def tiny_models(seed: int = 0) -> dict[str, torch.nn.Module]:
         basis_rank=12,
         statistics_windows=(1, 3),
         shrinkage=0.03,
+        cell_width=8,
     )
     models = {
         "depth_estimator": DepthNet(),

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ShapeError
-from ..memory import return_free_memory
 from ..precision import as_float64
 from . import tap_loop
 from .field import KernelField
@@ -24,7 +23,10 @@ NEGLIGIBLE = 2e-3
 codes' own error, and most taps hold nothing else: such kernels are used without them. Dense ones
 are used as they are."""
 _WINDOWS = {"cuda": 256}
-"""Side of a window, in kernels, by device; else 128. On a CPU a block of pixels has one kernel."""
+_WINDOW, _WINDOW_OF_BLOCKS = 128, 256
+"""Side of a window, in kernels: by device, else by whether a block of pixels has one kernel, which
+it has on a CPU. There are fewer kernels then, and fewer taps: larger windows still fit the cache,
+and a third of the time goes into starting multiply-adds where they are small."""
 _KEPT_BYTES = {"cpu": 256 << 20, "mps": 256 << 20, "cuda": 4 << 30}
 """Memory for kernels that are kept from one pass to the next; of a GPU, a quarter of what is free
 at most."""
@@ -64,7 +66,8 @@ class FieldOperator:
         device = field.data.device
         # Off the CPU every LR pixel has a kernel of its own: those operators know no blocks.
         self._block = field.block if device.type == "cpu" else 1
-        self._side = (window or _WINDOWS.get(device.type, 128)) * self._block
+        usual = _WINDOW if self._block == 1 else _WINDOW_OF_BLOCKS
+        self._side = (window or _WINDOWS.get(device.type, usual)) * self._block
         self._room = _KEPT_BYTES.get(device.type, 0)
         if device.type == "cuda":
             self._room = min(self._room, torch.cuda.mem_get_info(device)[0] // 4)
@@ -127,7 +130,6 @@ class FieldOperator:
                         window = replace(window, kernels=window.kernels.clone())
                         self._kept[row, col] = window
                 yield window
-        return_free_memory()
 
     def _keeps(self, window: _Window) -> bool:
         """Whether windows are kept: all of them, where there is room for as many of this size."""

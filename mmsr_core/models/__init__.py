@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .damage_estimator import DamageEstimator, DamageMaps, WholeDamage
 from .denoiser import Denoiser, DenoiserOutput
 from .dynamic_correlation import DynamicCorrelationModule, set_prompt_progress
-from .kernel_estimator import KernelEstimator, KernelEstimatorOutput, whole_picture_damage
+from .kernel_estimator import KernelEstimator
+from .kernel_features import KernelEstimatorOutput, whole_picture_damage
 from .mean_net import MeanNet, condition_globals
 from .prompt_insertion import PromptedModel, insert_dynamic_correlation
 

@@ -7,6 +7,9 @@ direction. The strongest edges show it best, the quietest places show the noise.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -45,9 +48,7 @@ def blur_statistics(lr: Tensor, windows: tuple[int, ...]) -> Tensor:
         of the mean fourth power and geometric mean of 23 differences, about their common level; the
         greatest and least of the cells; the levels.
     """
-    squares = differences(lr.float()).square()
-    second = F.avg_pool2d(squares, CELL)
-    fourth = F.avg_pool2d(squares.square(), CELL)
+    second, fourth = (torch.cat(parts, 1) for parts in zip(*_cell_means(lr.float()), strict=True))
     logs = _log(second)
     found, levels = [], []
     for side in windows:
@@ -63,8 +64,18 @@ def blur_statistics(lr: Tensor, windows: tuple[int, ...]) -> Tensor:
     return torch.cat((*found, *levels), 1)
 
 
-def differences(lr: Tensor) -> Tensor:
-    """First and second differences in four directions over 1, 2 and 4 px, `(B,23,h,w)`.
+def _cell_means(lr: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Mean square and mean fourth power of each difference in every cell, `(B,1,h/4,w/4)` each.
+
+    One map after the other: all of them at once would not fit a CPU's cache.
+    """
+    for plane in differences(lr):
+        square = plane.square()
+        yield F.avg_pool2d(square, CELL), F.avg_pool2d(square.square(), CELL)
+
+
+def differences(lr: Tensor) -> Iterator[Tensor]:
+    """First and second differences in four directions over 1, 2 and 4 px, 23 of `(B,1,h,w)`.
 
     The last three are Laplacian-like differences of luma and of two colour differences: blur leaves
     little in them, noise much.
@@ -72,25 +83,23 @@ def differences(lr: Tensor) -> Tensor:
     red, green, blue = lr.unbind(1)
     r, g, b = LUMA_WEIGHTS
     grey = (r * red + g * green + b * blue).unsqueeze(1)
-    out = []
     for step in _STEPS:
         smooth = F.pad(grey, (0, step - 1, 0, step - 1), mode="replicate")
         smooth = smooth if step == 1 else F.avg_pool2d(smooth, step, 1)
+        wide = F.pad(smooth, (step, step, step, step), mode="replicate")
         for dy, dx in _DIRECTIONS:
-            ahead = _moved(smooth, step * dy, step * dx)
-            out.append(ahead - smooth)
+            ahead = _seen_from(wide, step, step * dy, step * dx)
+            yield ahead - smooth
             if step < _STEPS[-1]:
-                out.append(ahead - 2 * smooth + _moved(smooth, -step * dy, -step * dx))
+                yield ahead - 2 * smooth + _seen_from(wide, step, -step * dy, -step * dx)
     colours = (grey, (red - green).unsqueeze(1), (blue - green).unsqueeze(1))
-    return torch.cat((*out, *(_checker(plane) for plane in colours)), 1)
+    yield from (_checker(plane) for plane in colours)
 
 
-def _moved(x: Tensor, down: int, right: int) -> Tensor:
-    """`x` seen `down` and `right` px further; the border is repeated."""
-    h, w = x.shape[-2:]
-    reach = max(abs(down), abs(right))
-    wide = F.pad(x, (reach, reach, reach, reach), mode="replicate")
-    return wide[..., reach + down : reach + down + h, reach + right : reach + right + w]
+def _seen_from(wide: Tensor, margin: int, down: int, right: int) -> Tensor:
+    """A picture padded by `margin` on all sides, seen `down` and `right` px further."""
+    h, w = (side - 2 * margin for side in wide.shape[-2:])
+    return wide[..., margin + down : margin + down + h, margin + right : margin + right + w]
 
 
 def _checker(plane: Tensor) -> Tensor:
@@ -105,15 +114,43 @@ def _checker(plane: Tensor) -> Tensor:
 
 def _mean(x: Tensor, side: int) -> Tensor:
     """Means over square windows, which end at the border: along the columns, then the rows."""
-    pad = side // 2
-    down = F.avg_pool2d(x, (side, 1), 1, (pad, 0), count_include_pad=False)
-    return F.avg_pool2d(down, (1, side), 1, (0, pad), count_include_pad=False)
+    for dim in (-2, -1):
+        count = _window_sums(x.new_ones(x.shape[dim]), side, -1)
+        shape = (-1, 1) if dim == -2 else (-1,)
+        x = _window_sums(x, side, dim) / count.view(shape)
+    return x
+
+
+def _window_sums(x: Tensor, side: int, dim: int) -> Tensor:
+    return _over_window(x, side, dim, torch.add, 0.0)
 
 
 def _highest(x: Tensor, side: int) -> Tensor:
     """Maxima over the same windows."""
-    pad = side // 2
-    return F.max_pool2d(F.max_pool2d(x, (side, 1), 1, (pad, 0)), (1, side), 1, (0, pad))
+    for dim in (-2, -1):
+        x = _over_window(x, side, dim, torch.maximum, -math.inf)
+    return x
+
+
+def _over_window(
+    x: Tensor, side: int, dim: int, combine: Callable[[Tensor, Tensor], Tensor], outside: float
+) -> Tensor:
+    """Sums or maxima of `side` neighbours along the last or the last but one dimension.
+
+    Windows of 1, 2, 4, ... neighbours are made of each other, and `side`, which is odd, of them.
+    """
+    count, reach = x.shape[dim], side // 2
+    pad = (reach, reach) if dim == -1 else (0, 0, reach, reach)
+    part = F.pad(x, pad, value=outside)  # windows of `length` neighbours
+    length, done, out = 1, 1, part.narrow(dim, 0, count)
+    while 2 * length <= side:
+        short = part.shape[dim] - length
+        part = combine(part.narrow(dim, 0, short), part.narrow(dim, length, short))
+        length *= 2
+        if side & length:
+            out = combine(out, part.narrow(dim, done, count))
+            done += length
+    return out
 
 
 def _log(energy: Tensor) -> Tensor:

@@ -6,97 +6,26 @@ the net has to see further, and a second level is cheaper than twice the blocks.
 statistics of the picture (`blur_statistics`).
 
 The U-Net: `conv_in`, `encoder0`, `down1`, `encoder1`, `down2`, `bottleneck`, `up1`, `decoder1`,
-`up0`, `decoder0`, then the heads.
+`up0`, `decoder0`, then the heads. Where one kernel for each 4x4 LR pixels is wanted, as at scale 1,
+`CellKernels` takes its place at a fifth of the cost.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..degradation.basis import KernelBasis
-from ..degradation.kernels import KERNEL_SIZE, KERNEL_TAPS, window_offsets_px
+from ..degradation.kernels import KERNEL_TAPS
 from ..errors import InputError, ShapeError
-from ..precision import full_precision
-from .blocks import ChannelNorm, FeatureTransform, MutualAffineConv
-from .blur_statistics import CELL, blur_statistics, statistics_channels, statistics_radius
+from .blur_statistics import CELL, statistics_radius
+from .cell_kernels import CellKernels
+from .kernel_blocks import DepthAwareBlock, StatisticsBranch, damage_head, kernel_head, read_heads
+from .kernel_features import KernelEstimatorOutput, KernelFeatures, estimate_from
 from .network import Network, records_config
-
-
-@dataclass(frozen=True)
-class KernelEstimatorOutput:
-    """The estimate at every LR pixel."""
-
-    kernels: Tensor
-    """`(B,441,h,w)`, non-negative, summing to 1."""
-    log_noise: Tensor
-    """`(B,1,h,w)`: natural logarithm of (noise std + 0.5/255), 0..1 units."""
-    jpeg_damage: Tensor
-    """`(B,1,h,w)`: (100 - JPEG quality) / 100."""
-
-
-@dataclass(frozen=True)
-class KernelFeatures:
-    """What the heads of `KernelEstimator` read."""
-
-    body: Tensor
-    """`(B,C,h,w)` from the U-Net, at blocks of LR pixels."""
-    statistics: tuple[Tensor, Tensor] | None
-    """`(B,441,h',w')` logits and `(B,2,h',w')` damage at cells, which may reach over the body."""
-    block: int = 1
-    """LR pixels along each side of a block: 1, 2 or 4."""
-    margins: tuple[int, int] = (0, 0)
-    """Cells by which the statistics begin before the body: above it, and left of it."""
-
-    def window(self, rows: slice, cols: slice) -> KernelFeatures:
-        """The features of a window of LR pixels that begins and ends with a cell."""
-        body = self.body
-        for dim, span in ((-2, rows), (-1, cols)):
-            body = body.narrow(dim, span.start // self.block, _length(span) // self.block)
-        if self.statistics is None:
-            return KernelFeatures(body, None, self.block)
-        # Bilinear looks one cell away; a slice ends at the border by itself.
-        top, left = (min(1, span.start // CELL) for span in (rows, cols))
-        down = slice(rows.start // CELL - top, rows.stop // CELL + 1)
-        across = slice(cols.start // CELL - left, cols.stop // CELL + 1)
-        logits, damage = (part[..., down, across] for part in self.statistics)
-        return KernelFeatures(body, (logits, damage), self.block, (top, left))
-
-    def statistics_at_body(self) -> tuple[Tensor, Tensor] | None:
-        """The statistics at the places of the body, bilinearly."""
-        if self.statistics is None:
-            return None
-        top, left = (margin * CELL // self.block for margin in self.margins)
-        h, w = self.body.shape[-2:]
-        logits, damage = (_to_blocks(part, self.block) for part in self.statistics)
-        where = (..., slice(top, top + h), slice(left, left + w))
-        return logits[where], damage[where]
-
-
-def _length(span: slice) -> int:
-    return span.stop - span.start
-
-
-def _estimate(kernels: Tensor, damage: Tensor) -> KernelEstimatorOutput:
-    """From kernels and the two outputs of the damage heads `(B,2,h,w)`."""
-    noise, jpeg_damage = damage.chunk(2, 1)
-    return KernelEstimatorOutput(kernels, noise - 4.5, jpeg_damage * 0.25)
-
-
-def whole_picture_damage(log_noise: Tensor, jpeg_damage: Tensor) -> tuple[Tensor, Tensor]:
-    """Noise std (0..1 units) and JPEG quality (1..100) of each picture, `(B,)` each.
-
-    Args:
-        log_noise: `(B,)` mean over the picture of `KernelEstimatorOutput.log_noise`.
-        jpeg_damage: `(B,)` mean over the picture of `KernelEstimatorOutput.jpeg_damage`.
-    """
-    noise_std = (log_noise.exp() - 0.5 / 255).clamp(0, 1)
-    return noise_std, (100 - 100 * jpeg_damage).clamp(1, 100)
-
 
 EVIDENCE_CHANNELS = 18
 _EVIDENCE_RADIUS = 6  # 1 (smoothing) + 2 (difference) + 3 (local mean)
@@ -139,96 +68,6 @@ def _directional(grey: Tensor, step: int) -> Tensor:
     return (torch.log(_local_mean(squares) + (0.3 / 255) ** 2) + 8) * 0.5
 
 
-@torch.no_grad()
-def _start_smooth(last: nn.Module, amount: float) -> None:
-    """Start the softmax from a Gaussian, and its features from smooth patterns over the window.
-
-    Random logits would have to learn first that neighbouring taps belong together.
-    """
-    if not isinstance(last, nn.Conv2d) or last.bias is None:
-        raise TypeError("The head must end in a convolution with a bias.")
-    x, y = window_offsets_px(4)
-    last.bias.copy_(-(x * x + y * y) / (2 * 2.0**2))
-    side = torch.arange(KERNEL_SIZE, dtype=torch.float32)
-    lines = torch.cos(math.pi * torch.arange(KERNEL_SIZE)[:, None] * (side + 0.5) / KERNEL_SIZE)
-    order = sorted(
-        ((i, j) for i in range(KERNEL_SIZE) for j in range(KERNEL_SIZE) if i + j > 0),
-        key=lambda pair: (pair[0] ** 2 + pair[1] ** 2, pair),
-    )[: last.in_channels]
-    for index, (i, j) in enumerate(order):
-        pattern = lines[i][:, None] * lines[j][None, :]
-        last.weight[:, index, 0, 0] = pattern.reshape(-1) * amount
-
-
-def _to_blocks(cells: Tensor, block: int) -> Tensor:
-    """From the cells of 4x4 LR pixels to blocks of 1, 2 or 4 LR pixels a side, bilinearly."""
-    if block == CELL:
-        return cells
-    return F.interpolate(cells, scale_factor=CELL // block, mode="bilinear", align_corners=False)
-
-
-class DepthAwareBlock(nn.Module):
-    """DABlock: SFT by depth, then MAConv, ReLU, MAConv, with a skip."""
-
-    def __init__(self, channels: int, depth_channels: int) -> None:
-        """Args: channels of the picture branch and of the depth branch at this level."""
-        super().__init__()
-        self.norm = ChannelNorm()
-        self.depth = FeatureTransform(depth_channels, channels)
-        self.conv1 = MutualAffineConv(channels)
-        self.conv2 = MutualAffineConv(channels)
-
-    def forward(self, x: Tensor, depth: Tensor | None) -> Tensor:
-        """`x (B,C,h,w)`, `depth (B,Cd,h,w)` or None (exactly no effect)."""
-        y = self.norm(x)
-        y = y if depth is None else self.depth(y, depth)
-        return x + 0.5 * self.conv2(F.relu(self.conv1(y)))
-
-
-class StatisticsBranch(nn.Module):
-    """`blur_statistics` of the picture, read by a small perceptron at every cell."""
-
-    def __init__(self, channels: int, windows: tuple[int, ...], hidden: int = 192) -> None:
-        """Args: channels out, odd window sides in cells of 4 LR px, hidden units."""
-        super().__init__()
-        if any(side % 2 == 0 for side in windows) or list(windows) != sorted(windows):
-            raise InputError(f"Window sides must be odd and rising, but are {windows}.")
-        self.windows = windows
-        self.mlp = nn.Sequential(
-            nn.Conv2d(statistics_channels(windows) + 1, hidden, 1),
-            nn.GELU(),
-            nn.Conv2d(hidden, hidden, 1),
-            nn.GELU(),
-        )
-        self.features = nn.Conv2d(hidden, channels, 1)
-        self.logits = nn.Conv2d(hidden, KERNEL_TAPS, 1)
-        self.damage = nn.Conv2d(hidden, 2, 1)
-        for last in (self.features, self.logits, self.damage):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-
-    def inputs(self, lr: Tensor, scale: int) -> Tensor:
-        """What the perceptron reads, `(B,K,h/4,w/4)` float32, from `lr (B,3,h,w)` in 0..1."""
-        statistics = blur_statistics(lr, self.windows)
-        level = torch.full_like(statistics[:, :1], math.log2(scale) - 2)
-        return torch.cat((statistics, level), 1)
-
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read the statistics.
-
-        Args:
-            inputs: `(B,K,h/4,w/4)`.
-
-        Returns:
-            At the cells: features `(B,C,h/4,w/4)`, what they add to the logits of the kernel's taps
-            `(B,441,h/4,w/4)`, and to noise and JPEG `(B,2,h/4,w/4)`.
-        """
-        # Small differences of large logarithms matter here: bfloat16 is too coarse.
-        with full_precision(inputs.device):
-            hidden = self.mlp(inputs)
-            return self.features(hidden), self.logits(hidden), self.damage(hidden)
-
-
 class KernelEstimator(Network):
     """DKENet with noise and JPEG heads."""
 
@@ -247,6 +86,7 @@ class KernelEstimator(Network):
         basis_rank: int = 40,
         statistics_windows: tuple[int, ...] = (),
         shrinkage: float = 0.0,
+        cell_width: int = 0,
     ) -> None:
         """Build the net.
 
@@ -259,6 +99,7 @@ class KernelEstimator(Network):
                 without any.
             shrinkage: amount by which fields of whole pictures are shrunk (`shrink_codes`); the net
                 itself does not use it.
+            cell_width: channels of `CellKernels`; 0 leaves it out.
         """
         super().__init__()
         if not 0 <= shrinkage < math.inf:
@@ -281,16 +122,9 @@ class KernelEstimator(Network):
         self.decoder1 = DepthAwareBlock(w1, d1)
         self.up0 = nn.ConvTranspose2d(w1, w0, 2, 2)
         self.decoder0 = DepthAwareBlock(w0, d0)
-        self.head = nn.Sequential(
-            ChannelNorm(),
-            nn.Conv2d(w0, head_width, 1),
-            nn.ReLU(),
-            nn.Conv2d(head_width, KERNEL_TAPS, 1),
-        )
-        _start_smooth(self.head[3], 0.15 if statistics_windows else 1.5)
-        self.damage = nn.Sequential(
-            ChannelNorm(), nn.Conv2d(w0, 32, 1), nn.ReLU(), nn.Conv2d(32, 2, 1)
-        )
+        self.head = kernel_head(w0, head_width, 0.15 if statistics_windows else 1.5)
+        self.damage = damage_head(w0)
+        self.cells = CellKernels(cell_width, tuple(statistics_windows)) if cell_width else None
         self.register_buffer("basis_mean", torch.full((KERNEL_TAPS,), 1 / KERNEL_TAPS))
         self.register_buffer("basis_components", torch.eye(basis_rank, KERNEL_TAPS))
         self.register_buffer("basis_spread", torch.ones(basis_rank))
@@ -303,6 +137,12 @@ class KernelEstimator(Network):
         if self.statistics is not None:
             down = max(down, statistics_radius(self.statistics.windows))
         return down + (2 + 1) * 4 + 2 * 2 + 2
+
+    def radius_of(self, block: int) -> int:
+        """`receptive_radius` where `features` are asked for blocks of so many LR pixels a side."""
+        if block == CELL and self.cells is not None:
+            return self.cells.receptive_radius
+        return self.receptive_radius
 
     @property
     def basis(self) -> KernelBasis:
@@ -333,7 +173,7 @@ class KernelEstimator(Network):
         bias = self.head[3].bias
         assert isinstance(bias, Tensor)
         kernels = torch.softmax(logits.float() + bias.float().view(1, -1, 1, 1), 1)
-        return _estimate(kernels, damage.float())
+        return estimate_from(kernels, damage.float())
 
     def forward(
         self, lr: Tensor, scale: int, inverse_depth: Tensor | None = None
@@ -360,6 +200,8 @@ class KernelEstimator(Network):
         """
         if lr.ndim != 4 or lr.shape[1] != 3 or lr.shape[-1] % 4 or lr.shape[-2] % 4:
             raise ShapeError("lr", "(B,3,h,w) with sides that are multiples of 4", lr.shape)
+        if block == CELL and self.cells is not None:
+            return self.cells.features(lr, scale, inverse_depth)
         x = self.conv_in(sharpness_evidence(lr, scale))
         d0 = d1 = d2 = None
         if inverse_depth is not None:
@@ -380,10 +222,6 @@ class KernelEstimator(Network):
 
     def read_out(self, features: KernelFeatures) -> KernelEstimatorOutput:
         """The heads, at every place of the features' body."""
-        logits = self.head(features.body).float()
-        damage = self.damage(features.body).float()
-        read = features.statistics_at_body()
-        if read is not None:
-            logits, damage = logits + read[0], damage + read[1]
-        kernels = torch.softmax(logits.permute(0, 2, 3, 1), -1)  # much faster than over channels
-        return _estimate(kernels.permute(0, 3, 1, 2), damage)
+        if features.block == CELL and self.cells is not None:
+            return self.cells.read_out(features)
+        return read_heads(self.head, self.damage, features)

@@ -95,7 +95,7 @@ def estimate_kernels(
             codes[at] = basis.encode(out.kernels)
             damage[at] = torch.cat((out.log_noise, out.jpeg_damage), 1)
 
-    halo = net.receptive_radius
+    halo = net.radius_of(block)
     context.tiles.run(height, width, halo, stride, process, context.advance, factor=DKENET_TILES)
     down, across = -(-h // block), -(-w // block)
     means = as_float64(damage[..., :down, :across]).mean((2, 3)).to(lr)

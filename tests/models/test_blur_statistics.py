@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from mmsr_core.models.blur_statistics import (
     CELL,
+    _highest,
+    _mean,
     blur_statistics,
     differences,
     statistics_channels,
@@ -20,6 +22,20 @@ WINDOWS = (3, 7)
 def picture(height: int = 64, width: int = 96, seed: int = 0) -> torch.Tensor:
     rough = torch.rand((1, 3, height, width), generator=torch.Generator().manual_seed(seed))
     return F.avg_pool2d(rough, 3, 1, 1, count_include_pad=False)
+
+
+def all_differences(lr: torch.Tensor) -> torch.Tensor:
+    return torch.cat(list(differences(lr)), 1)
+
+
+@pytest.mark.parametrize("side", [1, 3, 5, 7, 15])
+@pytest.mark.parametrize("size", [(1, 1), (4, 9), (20, 16)])
+def test_window_means_and_maxima_are_those_of_pooling(side: int, size: tuple[int, int]) -> None:
+    x = torch.randn((2, 3, *size), generator=torch.Generator().manual_seed(side))
+    pad = side // 2
+    expected = F.avg_pool2d(x.double(), side, 1, pad, count_include_pad=False)
+    torch.testing.assert_close(_mean(x, side), expected.float(), atol=1e-6, rtol=1e-5)
+    assert torch.equal(_highest(x, side), F.max_pool2d(x, side, 1, pad))
 
 
 def test_shape_and_dtype() -> None:
@@ -54,14 +70,14 @@ def test_blur_across_weakens_differences_across(kernel, weak: int, strong: int) 
     blurred = F.avg_pool2d(
         F.pad(sharp, (2, 2, 2, 2))[..., : 64 + kernel[0] - 1, : 96 + kernel[1] - 1], kernel, 1
     )
-    energy = differences(blurred)[..., 8:-8, 8:-8].square().mean((0, 2, 3))
+    energy = all_differences(blurred)[..., 8:-8, 8:-8].square().mean((0, 2, 3))
     assert float(energy[weak]) < 0.6 * float(energy[strong])
 
 
 def test_edges_do_not_pass_for_noise() -> None:
     edges = torch.zeros(1, 3, 32, 32)
     edges[..., 15:] = 1.0
-    checker = differences(edges)[:, -3:, 4:-4, 4:-4]
+    checker = all_differences(edges)[:, -3:, 4:-4, 4:-4]
     assert float(checker.abs().max()) < 1e-6
     noisy = edges + 0.1 * torch.randn(edges.shape, generator=torch.Generator().manual_seed(1))
-    assert float(differences(noisy)[:, -3].square().mean().sqrt()) > 0.05
+    assert float(all_differences(noisy)[:, -3].square().mean().sqrt()) > 0.05

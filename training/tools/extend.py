@@ -43,3 +43,25 @@ def extend_estimator(
     state.update(old.state_dict())
     new.load_state_dict(state)
     return new
+
+
+def extend_with_cells(old: KernelEstimator, width: int | None = None) -> KernelEstimator:
+    """`old` with `CellKernels`, whose reader of statistics is a copy of the U-Net's.
+
+    Args:
+        old: it has statistics.
+        width: channels of the new part; by default those that the copy fits.
+    """
+    if old.cells is not None:
+        return old
+    if old.statistics is None:
+        raise ValueError("CellKernels reads statistics, and this kernel estimator has none.")
+    own = old.config.widths[2]
+    new = KernelEstimator(**{**old.config, "cell_width": width or own})
+    state = new.state_dict()
+    state.update(old.state_dict())
+    if width in (None, own):
+        reader = old.statistics.state_dict()
+        state.update({f"cells.statistics.{name}": value for name, value in reader.items()})
+    new.load_state_dict(state)
+    return new
