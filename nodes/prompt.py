@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
+
+from mmsr_core.pipeline.sampling import unknown_words_note
 
 from . import inputs
 from .embeddings import mix, text_embedding, vision_embedding
@@ -13,6 +16,8 @@ from .load import find_projection
 from .payloads import ModelHandle, PromptBatch
 from .runtime import acquire
 from .sockets import PromptSocket
+
+_LOG = logging.getLogger(__name__)
 
 
 class PromptNode(io.ComfyNode):
@@ -89,7 +94,10 @@ class PromptNode(io.ComfyNode):
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         parts: list[tuple[Tensor, float]] = []
         if lines and weight > 0:
-            parts.append((acquire(model).encode_prompt(lines), weight))
+            engine = acquire(model)
+            parts.append((engine.encode_prompt(lines), weight))
+            if unknown := engine.unknown_words(lines):
+                _LOG.warning(unknown_words_note(unknown))
         if clip_vision_output is not None:
             parts.append((vision_embedding(clip_vision_output, find_projection), 1.0))
         if conditioning is not None:

@@ -72,8 +72,8 @@ def check_evidence_options(args: argparse.Namespace, inputs: int) -> None:
         raise UsageError("--guide fits one picture, but there are several inputs.")
 
 
-def load_prompt(args: argparse.Namespace, pipeline: MMSREngine) -> Tensor | None:
-    """All prompts as one embedding `(1,512)`; None without any.
+def load_prompt(args: argparse.Namespace, pipeline: MMSREngine) -> list[str] | Tensor | None:
+    """All prompts, as they are or as one embedding `(1,512)`; None without any.
 
     Raises:
         InputError, ImageFileError, WeightsError: a prompt that cannot be used.
@@ -86,7 +86,7 @@ def load_prompt(args: argparse.Namespace, pipeline: MMSREngine) -> Tensor | None
     weights = [weight for weight, kept in zip(args.prompt_weight, given, strict=False) if kept]
     weights = weights or None
     if args.clip is None:
-        return pipeline.encode_prompt(texts, weights=weights)
+        return texts if weights is None else pipeline.encode_prompt(texts, weights=weights)
     from ..image import load_image
     from ..prompts import load_clip, mix_prompts
 

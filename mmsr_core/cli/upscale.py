@@ -218,7 +218,7 @@ def _run_jobs(
 ) -> Iterator[_Result]:
     """Restores one picture after the other; in a batch a failure ends nothing."""
     pipeline: MMSREngine | None = None
-    prompt: Tensor | None = None
+    prompt: list[str] | Tensor | None = None
     for index, (source, target, stem) in enumerate(jobs, 1):
         title = f"{source.name} ({index}/{len(jobs)})" if len(jobs) > 1 else source.name
         try:

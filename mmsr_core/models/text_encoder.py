@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from ..errors import InputError
 from ..precision import full_precision
 from .network import Network, records_config
-from .tokens import TokenBatch, tokenise
+from .tokens import TokenBatch, tokenise, words_of
+from .word_filter import holds
 
 
 class PromptTextEncoder(Network):
@@ -28,6 +29,7 @@ class PromptTextEncoder(Network):
     """
 
     centre: Tensor
+    vocabulary: Tensor
 
     @records_config
     def __init__(
@@ -37,8 +39,18 @@ class PromptTextEncoder(Network):
         hidden: int = 192,
         heads: int = 4,
         embed_dim: int = 512,
+        vocabulary_bytes: int = 0,
     ) -> None:
-        """Args: rows and columns of the table, hidden units, attention heads, output width."""
+        """Build the net.
+
+        Args:
+            buckets: rows of the table.
+            width: its columns.
+            hidden: hidden units.
+            heads: attention heads.
+            embed_dim: width of an embedding.
+            vocabulary_bytes: size of the filter of learned words (`word_filter`); 0: none.
+        """
         super().__init__()
         self.table = nn.Embedding(buckets, width)
         nn.init.normal_(self.table.weight, std=0.3)
@@ -46,6 +58,8 @@ class PromptTextEncoder(Network):
         self.mix = nn.Linear(heads * width, hidden)
         self.head = nn.Linear(hidden, embed_dim)
         self.register_buffer("centre", torch.zeros(embed_dim))
+        if vocabulary_bytes:
+            self.register_buffer("vocabulary", torch.zeros(vocabulary_bytes, dtype=torch.uint8))
 
     def deviation(self, tokens: TokenBatch) -> Tensor:
         """`(N,embed_dim)`: the embedding less the common centre, not normalised."""
@@ -68,6 +82,19 @@ class PromptTextEncoder(Network):
     def forward(self, tokens: TokenBatch) -> Tensor:
         """`(N,embed_dim)` embeddings of unit length."""
         return F.normalize(self.centre + self.deviation(tokens), dim=-1)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of `text` that were not learned: they are guessed from their letters.
+
+        Numbers count as known. Empty where the weights do not say what was learned.
+
+        Raises:
+            InputError: the text is blank.
+        """
+        words = dict.fromkeys(word for word in words_of(text) if not word.isnumeric())
+        if not self.config.vocabulary_bytes:
+            return []
+        return [word for word in words if not holds(self.vocabulary, word)]
 
 
 @torch.no_grad()

@@ -114,12 +114,10 @@ def _features(token: str, buckets: int) -> tuple[int, ...]:
     if " " not in token:
         grams = (marked[i : i + n] for n in GRAMS for i in range(len(marked) - n + 1))
         parts += dict.fromkeys(grams)
-    return tuple(
-        _fnv1a(part, seed) % buckets for part in parts for seed in (0x811C9DC5, 0x9747B28C)
-    )
+    return tuple(fnv1a(part, seed) % buckets for part in parts for seed in (0x811C9DC5, 0x9747B28C))
 
 
-def _fnv1a(text: str, seed: int) -> int:
+def fnv1a(text: str, seed: int) -> int:
     """32-bit FNV-1a: the same on every machine, unlike `hash`."""
     value = seed
     for byte in text.encode():

@@ -27,7 +27,7 @@ from .context import Networks, RunContext, halves
 from .prior import PriorResult, combine_prior, prior_scale
 from .refinement import Refinement
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
-from .sampling import Sampler
+from .sampling import Sampler, unknown_words_note
 from .scene import Scene
 
 if TYPE_CHECKING:
@@ -144,6 +144,19 @@ class MMSREngine:
             raise InputError("encode_prompt needs at least one text.")
         return mix_prompts(encode_texts(self.prompt_encoder, lines), weights)
 
+    def unknown_words(self, texts: str | Sequence[str]) -> list[str]:
+        """Words that the built-in prompt encoder guesses from their letters, each once, in order.
+
+        Args:
+            texts: one or several prompts; blank ones are left out.
+        """
+        if self.prompt_encoder is None:
+            return []
+        lines = [line for line in ([texts] if isinstance(texts, str) else texts) if line.strip()]
+        found = [self.prompt_encoder.unknown_words(line) for line in lines]
+        return list(dict.fromkeys(word for words in found for word in words))
+
+    @torch.no_grad()
     def estimate_degradation(
         self,
         lr: Tensor,
@@ -378,6 +391,10 @@ class MMSREngine:
         kernel = inputs.check_blur(blur_sigma_px, kernel, picture, scale)
         evidence = self._check_evidence(picture, strengths, masks, prompt, guide, guide_mode)
         context = self._context(tile, progress)
+        if prompt is not None and not isinstance(prompt, Tensor):
+            unknown = self.unknown_words(prompt)
+            if unknown:
+                context.note(unknown_words_note(unknown))
 
         # 2. Depth, kernels, noise, JPEG quality; 3. mean, flow, agreement with the input.
         scene = Scene(picture.to(context.device), scale, context.networks.basis, **evidence)

@@ -263,6 +263,11 @@ class Sampler:
         )
 
 
+def unknown_words_note(words: Sequence[str]) -> str:
+    """What the report says about words that the prompt encoder has not learned."""
+    return f"the prompt encoder guesses these words from their letters: {', '.join(words)}"
+
+
 def prompt_note(effect: float) -> str:
     """What the report says about a prompt that changes the picture by this std, 0..1 units."""
     levels = effect * 255

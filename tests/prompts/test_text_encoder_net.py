@@ -9,7 +9,9 @@ from mmsr_core.errors import InputError
 from mmsr_core.models.network import load_network
 from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
 from mmsr_core.models.tokens import MAX_WORDS, tokenise, words_of
-from mmsr_core.weights import weights_roots
+from mmsr_core.models.word_filter import word_filter
+from mmsr_core.pipeline import load_pipeline
+from mmsr_core.weights import available_weights, weights_roots
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +140,28 @@ def test_the_shipped_encoder_lies_in_clips_space(shipped) -> None:
     cosines = (made @ made.T)[~torch.eye(4, dtype=torch.bool)]
     assert float(cosines.min()) > 0.5
     assert float(cosines.max()) < 0.95
+
+
+def test_words_that_were_not_learned_are_named() -> None:
+    net = PromptTextEncoder(buckets=97, width=8, hidden=12, heads=2, vocabulary_bytes=64)
+    net.vocabulary.copy_(word_filter(["a", "red", "fox"], 64))
+    assert net.unknown_words("A red FOX, and 2 blorfs; blorfs!") == ["and", "blorfs"]
+    assert net.unknown_words("a fox") == []
+    without = PromptTextEncoder(buckets=97, width=8, hidden=12, heads=2)
+    assert without.unknown_words("blorfs") == []
+    with pytest.raises(InputError, match="blank"):
+        net.unknown_words("  ")
+
+
+def test_the_report_names_unknown_words() -> None:
+    if "small" not in available_weights():
+        pytest.skip("the small weights are not complete")
+    pipe = load_pipeline("small", "cpu", "float32")
+    assert pipe.unknown_words(["a photo of two foxes", "", "a blorf and a Blorf on a zzyx"]) == [
+        "blorf",
+        "zzyx",
+    ]
+    lr = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    notes = pipe(lr, prompt="a blorf", steps=0).report.notes
+    assert any("blorf" in note for note in notes)
+    assert not any("guesses" in note for note in pipe(lr, prompt="a fox", steps=0).report.notes)

@@ -11,9 +11,16 @@ import torch
 
 from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
 from training.data.nouns import Noun, plural, read_nouns, read_wordnet, sense_of, singular, spread
-from training.data.text_batches import caption_targets, in_context, misspell, text_batches
+from training.data.text_batches import (
+    caption_targets,
+    in_context,
+    learned_words,
+    misspell,
+    text_batches,
+)
 from training.stages.text_encoder import distil, hold_out
 from training.tools.text_evaluation import figures, ranks
+from training.tools.vocabulary import with_vocabulary
 
 NAMES = ["fox", "dog", "cat", "bat (animal)", "monitor/tv", "car (automobile)", "car", "other fish"]
 
@@ -181,3 +188,16 @@ def test_it_learns_its_nouns_and_is_saved(nouns_file, tmp_path) -> None:
     assert encode_texts(net, "a fox").shape == (1, 512)
     weights = tmp_path / "run" / "prompt_encoder" / "diffusion_pytorch_model.safetensors"
     assert weights.stat().st_size < 4e6
+
+
+def test_the_words_that_training_shows_are_stored() -> None:
+    nouns = [Noun(["fire engine"], [], torch.ones(512)), Noun(["fox"], [], -torch.ones(512))]
+    words = learned_words(nouns, ["den"], ["A fox jumps.", "Nothing of the list is here."])
+    assert {"fire", "engine", "engines", "fox", "foxes", "den", "dens", "jumps"} <= words
+    assert {"photo", "blurry", "two"} <= words  # of the templates
+    assert not words & {"nothing", "list", "here", "fox jumps"}
+    net = PromptTextEncoder(buckets=97, width=8, hidden=12, heads=2)
+    made = with_vocabulary(net, words, 256)
+    assert made.unknown_words("two foxes near a blorf") == ["near", "blorf"]
+    text = ["a fox", "fire engines"]
+    assert torch.equal(encode_texts(made, text), encode_texts(net.eval(), text))

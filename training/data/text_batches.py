@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from mmsr_core.models.tokens import words_of
 
 from .nouns import Noun, plural, singular
 
@@ -83,6 +85,25 @@ def caption_targets(captions: list[str], nouns: list[Noun]) -> list[tuple[str, T
         if hits:
             made.append((caption, torch.stack([nouns[i].deviation for i in hits]).mean(0)))
     return made
+
+
+def learned_words(nouns: list[Noun], words: Iterable[str], captions: list[str]) -> set[str]:
+    """Every single word that training shows, with its plural; typing errors are left out.
+
+    Args:
+        nouns: the list that is trained on.
+        words: the other words.
+        captions: the sentences.
+    """
+    shown = {name for noun in nouns for name in noun.names} | set(words)
+    shown |= {plural(name) for name in shown}
+    sentences = [caption for caption, _ in caption_targets(captions, nouns)]
+    return {word for text in (*shown, *sentences, *TEMPLATES, *PLURALS) for word in _words(text)}
+
+
+def _words(text: str) -> list[str]:
+    plain = text.replace("{}", "").strip()
+    return words_of(plain) if plain else []
 
 
 def text_batches(

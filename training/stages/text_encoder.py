@@ -23,12 +23,22 @@ from torch.nn import functional as F
 from mmsr_core.models.network import load_network
 from mmsr_core.models.text_encoder import PromptTextEncoder
 from mmsr_core.models.tokens import tokenise
+from mmsr_core.models.word_filter import word_filter
 
 from ..data.nouns import Noun, read_nouns, read_wordnet, spread
-from ..data.text_batches import TextBatch, distillation_loss, read_captions, text_batches
+from ..data.text_batches import (
+    TextBatch,
+    distillation_loss,
+    learned_words,
+    read_captions,
+    text_batches,
+)
 from ..loop.loop import LoopConfig, Numbers, train
 from ..tools.export import save_component
 from ..tools.text_evaluation import figures
+
+VOCABULARY_BYTES = 1 << 17
+"""Of the filter of learned words: 13 bits for each of 80,000."""
 
 
 def hold_out(nouns: list[Noun], count: int, seed: int) -> tuple[list[Noun], list[Noun]]:
@@ -77,11 +87,12 @@ def distil(
 ) -> PromptTextEncoder:
     """Train on the CPU and save `<out>/prompt_encoder` in float16."""
     torch.manual_seed(args.seed)
-    net = PromptTextEncoder()
+    net = PromptTextEncoder(vocabulary_bytes=VOCABULARY_BYTES)
     net.centre.copy_(centre)
     buckets = net.table.num_embeddings
     bank = F.normalize(torch.stack([n.deviation for n in nouns]), dim=-1)
     captions = read_captions(args.captions) if args.captions else []
+    net.vocabulary.copy_(word_filter(learned_words(nouns, words, captions), VOCABULARY_BYTES))
     batches = text_batches(nouns, words, common, captions, args.batch, args.seed)
 
     def loss_fn(model: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
