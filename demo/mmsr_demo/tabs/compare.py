@@ -7,11 +7,14 @@ from typing import Any
 
 import gradio as gr
 
+from mmsr_core.image import read_size
+
 from ..settings import PRESETS
 from ..ui import panels
 from ..ui.requests import as_path, needed, take_number, take_unread
 from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
+from ..ui.viewer import before_after
 from ..work.compare import compare
 from ..work.jobs import CompareJob, Comparison
 
@@ -48,10 +51,7 @@ def build_compare(session: PageSession) -> None:
                 panels.empty("The comparison appears here", "Bicubic enlarging beside this."),
                 elem_id="compare-table",
             )
-            slider = gr.ImageSlider(
-                label="Bicubic and MMSR", type="filepath", visible=False, interactive=False,
-                max_height=560, elem_id="compare-slider", buttons=["fullscreen"],
-            )  # fmt: skip
+            slider = gr.HTML(visible=False, elem_id="compare-slider")
             gallery = gr.Gallery(
                 label="Damaged, bicubic, MMSR, good", visible=False, columns=2, height="auto",
                 object_fit="contain", interactive=False, buttons=["fullscreen", "download"],
@@ -65,7 +65,12 @@ def build_compare(session: PageSession) -> None:
         )  # fmt: skip
         return {
             table: panels.score_table(result),
-            slider: gr.update(value=(str(result.bicubic), str(result.restored)), visible=True),
+            slider: gr.update(
+                value=before_after(
+                    result.bicubic, result.restored, read_size(result.restored), ("Bicubic", "MMSR")
+                ),
+                visible=True,
+            ),
             gallery: gr.update(value=[(str(p), text) for p, text in captions], visible=True),
         }
 

@@ -15,6 +15,7 @@ from ..ui import panels
 from ..ui.requests import needed, take_number, take_unread
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
+from ..ui.viewer import before_after
 from ..work.jobs import Restoration, RestoreJob
 from .restore import EXAMPLES
 
@@ -59,10 +60,7 @@ def build_fuse(session: PageSession) -> None:
                     "Two cameras that look at the same view: one picture with what both saw.",
                 )
             )
-            slider = gr.ImageSlider(
-                label="First picture and result", type="filepath", visible=False,
-                interactive=False, max_height=640, elem_id="fuse-slider", buttons=["fullscreen"],
-            )  # fmt: skip
+            slider = gr.HTML(visible=False, elem_id="fuse-slider")
             with gr.Row(elem_classes="mm-actions"):
                 download = gr.DownloadButton("Download PNG", visible=False, size="md")
             report = gr.HTML(elem_id="fuse-report")
@@ -74,7 +72,12 @@ def build_fuse(session: PageSession) -> None:
         note = "" if share is None else f"The second picture had {share:.0%} of the weight."
         seen = made.inspection
         return {
-            slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
+            slider: gr.update(
+                value=before_after(
+                    made.before, made.after, made.plan.result, ("First picture", "Result")
+                ),
+                visible=True,
+            ),
             download: gr.update(value=str(made.after), visible=True),
             report: panels.findings(seen.headline(), seen.sentences(), note),
         }

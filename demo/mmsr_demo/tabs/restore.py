@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from mmsr_core.image import read_size
 from mmsr_core.types import MODALITIES, Preset
 
 from ..settings import DEFAULT_PRESET, PRESETS, SCALES, parse_scale, parse_size
@@ -16,6 +17,7 @@ from ..ui import panels
 from ..ui.requests import as_path, as_paths, as_upload, explain, needed, take_number, take_unread
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
+from ..ui.viewer import before_after
 from ..work.jobs import Restoration, RestoreJob
 from ..work.models import MAX_PROMPT, Abilities
 from ..work.saving import KINDS, converted
@@ -69,16 +71,12 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 advanced = _advanced(session.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             status, queue = run_status("restore")
-            hint = gr.HTML(panels.notice("An example. Drag the handle; yours appears here."))
-            slider = gr.ImageSlider(
-                value=(str(EXAMPLES / "first_before.jpg"), str(EXAMPLES / "first_after.jpg")),
-                label="Before and after",
-                type="filepath",
-                interactive=False,
-                max_height=640,
-                elem_id="restore-slider",
-                buttons=["fullscreen"],
+            hint = gr.HTML(
+                panels.notice(
+                    "An example. Drag the handle, or use the arrow keys; yours appears here."
+                )
             )
+            slider = gr.HTML(_first_sight(session), elem_id="restore-slider")
             with gr.Row(elem_classes="mm-actions"):
                 download = gr.DownloadButton(
                     "Download", variant="primary", visible=False, elem_id="restore-download"
@@ -114,7 +112,9 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             result: made,
             hint: gr.update(visible=False),
             kind: gr.update(visible=True, value="PNG"),
-            slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
+            slider: gr.update(
+                value=before_after(made.before, made.after, made.plan.result), visible=True
+            ),
             download: gr.update(value=str(made.after), visible=True),
             more: gr.update(visible=True),
             report: panels.findings(
@@ -165,6 +165,15 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         _preset_of, [advanced["steps"], advanced["detail"]], preset, **QUIET,
     )  # fmt: skip
     return RestoreTab(result, tuple(ran))
+
+
+def _first_sight(session: PageSession) -> str:
+    """The viewer with the example that ships restored."""
+    before, after = (
+        Path(session.example_copy(EXAMPLES / f"first_{name}.jpg", keep=True))
+        for name in ("before", "after")
+    )
+    return before_after(before, after, read_size(after))
 
 
 def _mark_old(value: Any, made: Restoration | None) -> Any:

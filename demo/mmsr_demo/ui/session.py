@@ -35,9 +35,14 @@ class PageSession:
         """Ends every run of this browser tab."""
         self.flags.stop(str(request.session_hash))
 
-    def example_copy(self, path: Path) -> str:
-        """A fresh copy of a shipped example in the workspace, for gradio to serve."""
-        return str(shutil.copyfile(path, self.workspace.new_folder() / path.name))
+    def example_copy(self, path: Path, keep: bool = False) -> str:
+        """A fresh copy of a shipped example in the workspace, for gradio to serve.
+
+        Args:
+            path: of the example.
+            keep: keep the copy as long as the page.
+        """
+        return str(shutil.copyfile(path, self.workspace.new_folder(keep) / path.name))
 
     def show_run(
         self, work: Callable[[ProgressCallback], Result], request: gr.Request

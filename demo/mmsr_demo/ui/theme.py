@@ -5,6 +5,8 @@ from __future__ import annotations
 from gradio.themes import Base, LocalFont
 from gradio.themes.utils import colors, sizes
 
+from .viewer import VIEWER_CSS, VIEWER_JS
+
 TITLE = "MMSR"
 
 
@@ -55,7 +57,8 @@ def make_theme() -> Base:
     )
 
 
-CSS = """
+CSS = (
+    """
 .gradio-container { max-width: 100% !important; }
 .gradio-container > main, .gradio-container .main { max-width: 1180px !important; width: 100%;
   margin: 0 auto !important; padding: 16px 24px 32px !important; }
@@ -83,8 +86,6 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-head p { margin: 0; color: var(--body-text-color-subdued); font-size: 1rem; }
 .mm-small { color: var(--body-text-color-subdued); font-size: .86rem; line-height: 1.5;
   margin: 6px 0; }
-#restore-slider img { background:
-  repeating-conic-gradient(#cbd5e1 0 25%, #f1f5f9 0 50%) 50% / 20px 20px !important; }
 .gradio-container button.lg, .gradio-container button.md, .mm-segments label { min-height: 44px; }
 .mm-columns { gap: 24px !important; align-items: flex-start; }
 .mm-side, .mm-main { gap: 14px !important; }
@@ -157,8 +158,11 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-kernel { flex-direction: column; align-items: flex-start; }
 }
 """
+    + VIEWER_CSS
+)
 
-HEAD = """<style>
+HEAD = (
+    """<style>
 @media (max-width: 640px) {
   body .gradio-container .main { padding: 8px 14px 24px !important; }
   body .gradio-container footer .divider { display: none !important; }
@@ -195,6 +199,8 @@ HEAD = """<style>
   });
 })();
 </script>"""
+    + f"<script>{VIEWER_JS}</script>"
+)
 """A picture may be dropped or pasted anywhere on the first tab. And rules for a phone outside the
 page's own content: in `CSS` they would have no effect, since gradio keeps what lies in `@media` to
-that content."""
+that content. The viewer's script comes last."""
