@@ -19,10 +19,22 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, ProgressCallback
 
-from .settings import DEFAULT_PRESET, PRESETS, parse_scale, parse_size
+from .settings import (
+    AUTO_SCALE,
+    DEFAULT_PRESET,
+    FULL_DENOISE,
+    MEASURED_BLUR,
+    MEASURED_JPEG,
+    MEASURED_NOISE,
+    PRESETS,
+    SYMPTOMS,
+    UNKNOWN_SYMPTOM,
+    parse_scale,
+    parse_size,
+)
 from .tabs.batch import batch_settings, batch_uploads
+from .tabs.controls import MAX_BLUR_PX, known_damage
 from .tabs.fuse import fuse_job
-from .tabs.restore import MAX_BLUR_PX, known_damage
 from .ui import panels
 from .ui.requests import as_path, as_paths, clear_errors, needed, take_number, take_unread
 from .ui.session import ENGINE_QUEUE, PageSession
@@ -89,7 +101,7 @@ def _image(label: str) -> Any:
 
 
 def _scale() -> Any:
-    return gr.Textbox("Auto", label="scale: Auto, or 1 to 16", visible=False)
+    return gr.Textbox(AUTO_SCALE, label="scale: Auto, or 1 to 16", visible=False)
 
 
 def _preset() -> Any:
@@ -127,16 +139,25 @@ def _restore(session: PageSession) -> None:
         gr.Radio(["guide", "fuse"], value="guide", label="guide_mode", visible=False),
         gr.JSON({}, label="strengths: name to 0..2", visible=False),
         take_unread(gr.File(label="references", file_count="multiple", visible=False)),
-        _number(-1, 255, -1, "noise_255 (-1: measured)"),
-        _number(0, 100, 0, "jpeg_quality (0: measured)"),
-        _number(0, MAX_BLUR_PX, 0, "blur_px of the result (0: measured)"),
-        _number(0, 1, 1, "denoise (0 keeps the grain)"),
+        _number(-1, 255, MEASURED_NOISE, "noise_255 (-1: measured)"),
+        _number(0, 100, MEASURED_JPEG, "jpeg_quality (0: measured)"),
+        _number(0, MAX_BLUR_PX, MEASURED_BLUR, "blur_px of the result (0: measured)"),
+        _number(0, 1, FULL_DENOISE, "denoise (0 keeps the grain)"),
         gr.Textbox("", label="size: 4K, 3000, w800, 12MP (in place of scale)", visible=False),
-    ]
+        gr.Radio(
+            list(SYMPTOMS), value=UNKNOWN_SYMPTOM, visible=False,
+            label="symptom: sets scale, steps, detail and denoise where they are not given",
+        ),
+    ]  # fmt: skip
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, *known, size, callback = more
+        references, *known, size, symptom, callback = more
+        scale, steps, detail, known[3] = _of_symptom(
+            symptom,
+            {"scale": scale, "steps": steps, "detail": detail, "denoise": known[3]},
+            has_size=bool(size),
+        )
         upload = needed(picture, session.workspace)
         job = RestoreJob(
             Path(upload.path), upload.name, parse_scale(scale), parse_size(size), int(steps),
@@ -158,15 +179,33 @@ def _restore(session: PageSession) -> None:
         depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
         references: Any = None, noise_255: Any = None, jpeg_quality: Any = None,
         blur_px: Any = None, denoise: Any = None, size: Any = "",
+        symptom: Any = UNKNOWN_SYMPTOM,
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
         known = (noise_255, jpeg_quality, blur_px, denoise)
-        yield from run(*given, references, *known, size, request=request, progress=progress)
+        more = (references, *known, size, symptom)
+        yield from run(*given, *more, request=request, progress=progress)
 
     text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
+
+
+def _of_symptom(name: str | None, given: dict[str, Any], has_size: bool) -> list[Any]:
+    """The given values; those that were left as they are come from the symptom.
+
+    Args:
+        name: one of `SYMPTOMS`.
+        given: values by the names of `Symptom.controls`.
+        has_size: a size was given; then the scale stays.
+    """
+    usual = SYMPTOMS[UNKNOWN_SYMPTOM].controls
+    chosen = SYMPTOMS[name or UNKNOWN_SYMPTOM].controls
+    return [
+        chosen[field] if value == usual[field] and not (field == "scale" and has_size) else value
+        for field, value in given.items()
+    ]
 
 
 def _strengths(value: Any) -> dict[str, float]:

@@ -171,6 +171,32 @@ def test_moving_a_slider_leaves_the_preset(open_page):
     assert page.faults == []
 
 
+def test_a_symptom_sets_the_controls_and_they_stay_editable(open_page, screenshot):
+    page = open_page(DESK)
+    page.click("#restore-advanced button")
+    denoise = page.locator("#restore-denoise input[type=number]")
+    noise = page.locator("#restore-noise input[type=number]")
+    noise.fill("9")
+    noise.press("Enter")
+    symptoms = page.locator("#restore-symptom")
+    symptoms.get_by_text("Old scan", exact=True).click()
+    page.wait_for_function(
+        "document.querySelector('#restore-denoise input[type=number]').value === '0.7'"
+    )
+    assert noise.input_value() == "-1"  # Measured again.
+    assert "Sets Balanced, Auto, Denoise 0.7." in symptoms.inner_text()
+    symptoms.get_by_text("Out of focus", exact=True).click()
+    page.wait_for_selector("#restore-preset label.selected >> text=Crisp")
+    page.wait_for_selector("#restore-scale label.selected >> text=×1")
+    assert denoise.input_value() == "1"
+    screenshot(page, "symptom_desk")
+    # A control that is moved takes the choice back, and nothing else.
+    page.locator("#restore-scale").get_by_text("×4", exact=True).click()
+    page.wait_for_selector("#restore-symptom:not(:has(label.selected))")
+    assert page.locator("#restore-preset label.selected").inner_text().strip() == "Crisp"
+    assert page.faults == []
+
+
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_what_is_known_can_be_stated(open_page, demo_server, demo_picture, screenshot, size):
     page = open_page(size)

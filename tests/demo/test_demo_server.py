@@ -53,7 +53,7 @@ def test_the_endpoints_keep_their_names_and_order(client):
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
             "guide_mode", "strengths", "references", "noise_255", "jpeg_quality", "blur_px",
             "denoise",
-            "size",
+            "size", "symptom",
         ],
         "/estimate": ["picture", "scale"],
         "/fuse": ["first", "second", "mode", "scale", "strength", "steps"],
@@ -80,6 +80,26 @@ def test_restore_gives_a_png_that_carries_its_report(client, demo_picture):
     assert {k: report[k] for k in written} == written
     assert report["measured"]["words"]["noise"]
     assert report["consistency_db"]["after"] > 0
+
+
+def test_a_symptom_stands_in_for_what_is_not_given(client, demo_picture):
+    picture = file(demo_picture(20, 24, "symptom.png"))
+    path, _ = client.predict(picture, symptom="Out of focus", api_name="/restore")
+    with Image.open(path) as image:
+        assert image.size == (24, 20)
+        chosen = json.loads(image.info["mmsr"])
+    assert (chosen["steps"], chosen["detail"], chosen["denoise"]) == (1, 1, 1)
+    path, _ = client.predict(
+        picture, scale="2", detail=0.7, symptom="Old scan", api_name="/restore"
+    )
+    with Image.open(path) as image:
+        assert image.size == (48, 40)
+        chosen = json.loads(image.info["mmsr"])
+    assert (chosen["steps"], chosen["detail"], chosen["denoise"]) == (1, 0.7, 0.7)
+    path, _ = client.predict(picture, size="w60", symptom="Shaken", api_name="/restore")
+    with Image.open(path) as image:
+        assert image.size == (60, 50)
+    assert refusal(client, "/restore", picture, symptom="Bored")
 
 
 def test_the_readme_s_client_example_runs(demo_server, monkeypatch, capsys):

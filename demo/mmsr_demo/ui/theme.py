@@ -94,6 +94,11 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-segments label { flex: 1 1 auto; justify-content: center; text-align: center; min-width: 56px; }
 .mm-segments label input { position: absolute; opacity: 0; pointer-events: none; }
 .mm-segments label span { margin: 0 !important; }
+.mm-thirds label { flex-basis: 30%; min-height: 38px !important; padding: 4px 8px !important;
+  font-size: .88rem; }
+#restore-size label { display: flex; align-items: center; gap: 12px; }
+#restore-size label > span { flex: none; margin: 0; }
+#restore-size label > .input-container { flex: 1; }
 .mm-segments label:focus-within { outline: 2px solid var(--primary-500); outline-offset: 2px; }
 .mm-segments label.selected { background: var(--primary-700); color: white;
   border-color: var(--primary-700); }
