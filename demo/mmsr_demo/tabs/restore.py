@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from mmsr_core.image import read_size
 from ..settings import DEFAULT_PRESET, PRESETS, parse_scale, parse_size
 from ..ui import messages as words
 from ..ui import panels
+from ..ui.part_frame import DRAW_PART, part_note
 from ..ui.requests import as_upload, explain, take_unread
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..ui.viewer import before_after
 from ..work.jobs import Restoration
+from ..work.parts import MARGIN, part_around
 from ..work.saving import KINDS, converted
 from .controls import (
     advanced_controls,
@@ -31,6 +33,8 @@ from .controls import (
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_FILES = ("out_of_focus.png", "shaken.png", "soft_and_compressed.png")
+MIDDLE = (0.5, 0.5)
+"""Where the part to try lies unless another place is chosen."""
 _PRESET_HELP = "Faithful invents nothing. Crisp adds the most texture. Balanced is between them."
 
 
@@ -47,6 +51,9 @@ class RestoreTab:
 def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     """Builds the tab inside the present Blocks context; `tabs` lets it lead to the next one."""
     result = gr.State(None, time_to_live=3600)
+    place = gr.State(None)  # Of the part to try, as shares of the picture; None is the middle.
+    owned = gr.State(False)  # Whether what is shown was made of the user's picture.
+    awaited = gr.State("")  # The example that was pressed: its run begins at once.
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
             picture = take_unread(
@@ -72,7 +79,8 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 elem_classes="mm-segments",
             )
             sizes = size_controls()
-            start, stop = run_buttons("Restore", "restore")
+            start, attempt, stop = run_buttons("Restore", "restore", "Try on a part")
+            note = gr.HTML(elem_id="restore-part")
             with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
                 advanced = advanced_controls(session.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
@@ -105,6 +113,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 elem_id="restore-examples",
             )
 
+    shapes = (sizes["scale"], sizes["size"], advanced["steps"])
     inputs = {"picture": picture, "preset": preset, **sizes, **advanced}
     cleared = dict.fromkeys((hint, slider, download, kind, more), gr.update(visible=False))
 
@@ -112,54 +121,81 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         job = read_job(session, {name: values[component] for name, component in inputs.items()})
         return Task(lambda callback: session.engine.restore(job, callback))
 
-    def show(made: Restoration) -> Updates:
+    def look(made: Restoration) -> Updates:
         seen = made.inspection
+        notes = " ".join(made.report["notes"])
         return {
+            owned: True,
+            slider: gr.update(value=before_after(made.before, made.after, made.size), visible=True),
+            report: panels.findings(seen.headline(), seen.sentences(), notes),
+        }
+
+    def show(made: Restoration) -> Updates:
+        return look(made) | {
             result: made,
             hint: gr.update(visible=False),
             kind: gr.update(visible=True, value="PNG"),
-            slider: gr.update(
-                value=before_after(made.before, made.after, made.plan.result), visible=True
-            ),
             download: gr.update(value=str(made.after), visible=True),
             more: gr.update(visible=True),
-            report: panels.findings(
-                seen.headline(), seen.sentences(), " ".join(made.report["notes"])
-            ),
         }
 
-    def show_plan(values: Updates) -> str:
-        chosen = (picture, sizes["scale"], sizes["size"], advanced["steps"])
-        value, scale, size, steps = (values[component] for component in chosen)
+    def prepare_part(values: Updates) -> Task[Restoration]:
+        job = read_job(session, {name: values[component] for name, component in inputs.items()})
+        part_job = replace(job, place=values[place] or MIDDLE)
+        return Task(lambda callback: session.engine.restore(part_job, callback))
+
+    def show_part(made: Restoration) -> Updates:
+        return look(made) | {hint: gr.update(value=panels.notice(trial_words(made)), visible=True)}
+
+    def describe(values: Updates) -> Updates:
+        chosen = (picture, place, *shapes)
+        value, where, scale, size, steps = (values[component] for component in chosen)
         try:
             upload = as_upload(value, session.workspace)
             if upload is None:
-                return ""
-            plan = session.engine.plan(
+                return {plan: "", note: ""}
+            found = session.engine.plan(
                 session.engine.size_of(Path(upload.path)), parse_scale(scale), parse_size(size)
             )
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
-            return panels.notice(explain(error), "bad")
-        seconds = words.time_words(session.engine.seconds_for(plan, int(steps)))
-        return panels.notice(plan.words(f"{seconds} on this computer"))
+            return {plan: panels.notice(explain(error), "bad"), note: ""}
+        seconds = words.time_words(session.engine.seconds_for(found, int(steps)))
+        part = part_around(found.work, where or MIDDLE)
+        return {
+            plan: panels.notice(found.words(f"{seconds} on this computer")),
+            note: part_note(part, where is None),
+        }
 
-    chosen = example.click(
-        lambda index: session.example_copy(EXAMPLES / EXAMPLE_FILES[index]),
-        example,
-        picture,
-        **QUIET,
-    )
+    def choose(value: Any, event: gr.SelectData) -> tuple[float, float] | None:
+        upload = as_upload(value, session.workspace)
+        if upload is None or not isinstance(event.index, (list, tuple)):
+            return None
+        height, width = session.engine.size_of(Path(upload.path))
+        x, y = event.index[:2]
+        return min(1.0, max(0.0, x / width)), min(1.0, max(0.0, y / height))
+
+    def pressed(index: int) -> tuple[str, str]:
+        copy = session.example_copy(EXAMPLES / EXAMPLE_FILES[index])
+        return copy, copy
+
+    chosen = example.click(pressed, example, [picture, awaited], **QUIET)
+    shown = [owned, hint, slider, download, kind, more, report]
     ran = wire_run(
-        session, RunParts(start, stop, status, queue), [start.click, chosen.then],
-        set(inputs.values()), [result, hint, slider, download, kind, more, report], prepare, show,
-        begun={report: ""} | cleared,
+        session, RunParts(start, stop, status, queue, (attempt,)), [start.click, chosen.then],
+        set(inputs.values()), [result, *shown], prepare, show, begun={report: ""} | cleared,
     )  # fmt: skip
-    shapes = (sizes["scale"], sizes["size"], advanced["steps"])
-    gr.on(
-        [picture.change, *(component.change for component in shapes)],
-        show_plan, inputs={picture, *shapes}, outputs=plan, **QUIET,
+    wire_run(
+        session, RunParts(attempt, stop, status, queue, (start,)), [attempt.click],
+        {*inputs.values(), place}, shown, prepare_part, show_part, begun={report: ""} | cleared,
     )  # fmt: skip
-    picture.change(_mark_old, [picture, result], hint, **QUIET)
+    about = {"inputs": {picture, place, *shapes}, "outputs": [plan, note]}
+    for event in (
+        picture.change(lambda: None, outputs=place, **QUIET).then(describe, **about, **QUIET),
+        picture.select(choose, picture, place, **QUIET).then(describe, **about, **QUIET),
+        gr.on([component.change for component in shapes], describe, **about, **QUIET),
+    ):
+        event.then(None, note, js=DRAW_PART, **QUIET)
+    picture.change(_mark_old, [picture, owned, awaited], hint, **QUIET)
     kind.input(
         lambda made, name: gr.update(value=str(converted(made, name))),
         [result, kind], download, **QUIET,
@@ -183,9 +219,22 @@ def _first_sight(session: PageSession) -> str:
     return before_after(before, after, read_size(after))
 
 
-def _mark_old(value: Any, made: Restoration | None) -> Any:
-    """Says that what is shown belongs to another picture."""
-    if value is None or made is None:
+def trial_words(made: Restoration) -> str:
+    """What is shown of a trial run."""
+    if made.part is None or made.part.is_all:
+        return "This is all of your picture, since it is small."
+    height, width = made.part.size
+    of = " of the reduced picture" if made.plan.is_reduced else ""
+    return (
+        f"Only a part is shown: {width}×{height} px{of}. Noise, compression and blur were measured "
+        f"on it and {MARGIN} px around it, so the whole picture may come out a little different. "
+        "Press Restore for all of it."
+    )
+
+
+def _mark_old(value: Any, owned: bool, awaited: str) -> Any:
+    """Says that what is shown belongs to another picture, unless its own run begins at once."""
+    if value is None or not owned or value.path == awaited:
         return gr.update()
     text = "This is still the result of the picture before. Press Restore for the new one."
     return gr.update(value=panels.notice(text), visible=True)

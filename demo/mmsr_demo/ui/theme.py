@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradio.themes import Base, LocalFont
 from gradio.themes.utils import colors, sizes
 
+from .part_frame import PART_CSS, PART_JS
 from .viewer import VIEWER_CSS, VIEWER_JS
 
 TITLE = "MMSR"
@@ -164,6 +165,7 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
 }
 """
     + VIEWER_CSS
+    + PART_CSS
 )
 
 HEAD = (
@@ -179,7 +181,7 @@ HEAD = (
   const give = (file, tries = 20) => {
     const input = document.querySelector(box + ' input[type=file]');
     if (!input) {  // A picture is there: it is taken away first.
-      if (tries === 20) document.querySelector(box + ' button[aria-label="Clear"]')?.click();
+      if (tries === 20) document.querySelector(box + ' button[aria-label="Remove Image"]')?.click();
       if (tries > 0) setTimeout(() => give(file, tries - 1), 100);
       return;
     }
@@ -204,7 +206,7 @@ HEAD = (
   });
 })();
 </script>"""
-    + f"<script>{VIEWER_JS}</script>"
+    + f"<script>{VIEWER_JS}{PART_JS}</script>"
 )
 """A picture may be dropped or pasted anywhere on the first tab. And rules for a phone outside the
 page's own content: in `CSS` they would have no effect, since gradio keeps what lies in `@media` to

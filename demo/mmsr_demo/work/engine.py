@@ -14,9 +14,10 @@ from ..settings import DemoSettings
 from .job_queue import JobQueue
 from .jobs import Restoration, RestoreJob
 from .models import Abilities, Models
+from .parts import Part, part_around
 from .result_cache import ResultCache, job_key
 from .run_time import RunTimeEstimate
-from .saving import save_result
+from .saving import save_part, save_result
 from .sizes import SizePlan, plan_size, suitable_pixels
 
 if TYPE_CHECKING:
@@ -130,16 +131,24 @@ class Engine:
         image = self.load(job.picture)
         plan = self.plan(image.size, job.scale, job.size)
         lr = resize_bicubic(image.visible_rgb, plan.work)
+        part = None if job.place is None else part_around(plan.work, job.place)
+        wanted = plan.wanted
+        if part is not None:
+            lr, wanted = part.cut(lr), wanted and part.worked_size(wanted)
         callback(Progress("load", 0, 1))
         pipeline = self.pipeline
         with self._queue.wait_for_turn(callback):
             started = time.perf_counter()
             quality = file_quality(image, plan)
-            output = self._run(pipeline, lr, job, plan.scale, callback, quality, plan.wanted)
-            self._run_time.learn(plan, job.steps, time.perf_counter() - started)
+            output = self._run(pipeline, lr, job, plan.scale, callback, quality, wanted, part)
+            if part is None:
+                self._run_time.learn(plan, job.steps, time.perf_counter() - started)
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder(keep=keep) as folder:
-            made = save_result(folder, job, image, lr, plan, output)
+            if part is None:
+                made = save_result(folder, job, image, lr, plan, output)
+            else:
+                made = save_part(folder, job, image, lr, plan, output, part)
             callback(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
         self.results.put(key, made, keep=keep)
         return made
@@ -203,6 +212,7 @@ class Engine:
         callback: ProgressCallback,
         quality: float | None = None,
         size: tuple[int, int] | None = None,
+        part: Part | None = None,
     ) -> RestorationOutput:
         from mmsr_core.pipeline import Overrides
 
@@ -217,9 +227,12 @@ class Engine:
             from mmsr_core.depth import depth_from_picture
 
             picture = self.load(job.depth, "stretch")
-            options["inverse_depth"] = depth_from_picture(picture.visible_rgb, (height, width))
+            whole = (height, width) if part is None else part.whole
+            depth = depth_from_picture(picture.visible_rgb, whole)
+            options["inverse_depth"] = depth if part is None else part.cut(depth)
         if job.guide is not None:
             guide = self.load(job.guide, "stretch").visible_rgb
+            guide = guide if part is None else part.cut(guide)
             options |= {"guide": guide, "guide_mode": job.guide_mode}
         prompt = self._models.prompt(job, lambda path: self.load(path).visible_rgb)
         if prompt is not None:

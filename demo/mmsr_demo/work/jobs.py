@@ -11,6 +11,7 @@ from mmsr_core.image import TargetSize
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
 
 from .inspection import Inspection
+from .parts import Part
 from .sizes import SizePlan
 
 
@@ -53,6 +54,8 @@ class RestoreJob:
     """Known blur, the same everywhere: std of a Gaussian in px of the result; None is measured."""
     denoise: float = 1.0
     """0..1, how much of the noise is taken away; 0 keeps the grain."""
+    place: tuple[float, float] | None = None
+    """(x, y) as shares of the picture: only the part around it is restored; None for all of it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ class Restoration:
     inspection: Inspection
     own_folder: Path | None = None
     """See `Made`; None for the answer of an earlier run."""
+    part: Part | None = None
+    """What of the picture that is worked on was restored; None for all of it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of both pictures, px."""
+        return self.plan.result if self.part is None else self.part.shown_size(self.plan.result)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,7 @@ class Part:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of what is shown."""
-        top, left, bottom, right = self.shown
-        return bottom - top, right - left
+        return _size(self.shown)
 
     @property
     def shares(self) -> tuple[float, float, float, float]:
@@ -48,25 +47,32 @@ class Part:
 
     def cut(self, picture: Tensor) -> Tensor:
         """What is worked on of a picture `(B,C,H,W)` of the same view, of any size."""
-        top, left, bottom, right = _scaled(self.worked, self.whole, picture)
+        size = (int(picture.shape[-2]), int(picture.shape[-1]))
+        top, left, bottom, right = _scaled(self.worked, self.whole, size)
         return picture[..., top:bottom, left:right]
 
-    def result_size(self, result: tuple[int, int]) -> tuple[int, int]:
+    def worked_size(self, result: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of what is worked on, where the whole result has the size `result`."""
-        top, left, bottom, right = self.worked
-        height, width = self.whole
-        return (
-            max(1, round((bottom - top) * result[0] / height)),
-            max(1, round((right - left) * result[1] / width)),
-        )
+        return _size(_scaled(self.worked, self.whole, result))
 
-    def inner(self, worked: Tensor) -> Tensor:
-        """What is shown, of the result `(B,C,H,W)` of what was worked on."""
-        top, left, bottom, right = self.worked
-        moved = tuple(at - by for at, by in zip(self.shown, (top, left, top, left), strict=True))
-        box = (moved[0], moved[1], moved[2], moved[3])
-        top, left, bottom, right = _scaled(box, (bottom - top, right - left), worked)
-        return worked[..., top:bottom, left:right]
+    def shown_size(self, result: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of what is shown, likewise."""
+        return _size(self.shown_box(result))
+
+    def shown_box(self, result: tuple[int, int]) -> Box:
+        """Where what is shown lies in the whole result, of the size `result`."""
+        return _scaled(self.shown, self.whole, result)
+
+    def inner(self, worked: Tensor, result: tuple[int, int]) -> Tensor:
+        """What is shown, of the result `(B,C,H,W)` of what was worked on.
+
+        Args:
+            worked: of `worked_size(result)`.
+            result: (height, width) that the whole result has.
+        """
+        from_top, from_left, _, _ = _scaled(self.worked, self.whole, result)
+        top, left, bottom, right = self.shown_box(result)
+        return worked[..., top - from_top : bottom - from_top, left - from_left : right - from_left]
 
     def words(self, middle: bool) -> str:
         """Which part it is, for people.
@@ -104,9 +110,13 @@ def _span(length: int, centre: float) -> tuple[int, int]:
     return start, length if length - end < _GRID else end
 
 
-def _scaled(box: Box, whole: tuple[int, int], picture: Tensor) -> Box:
-    height, width = picture.shape[-2:]
-    down, across = height / whole[0], width / whole[1]
+def _size(box: Box) -> tuple[int, int]:
+    return box[2] - box[0], box[3] - box[1]
+
+
+def _scaled(box: Box, whole: tuple[int, int], size: tuple[int, int]) -> Box:
+    """A box of a picture of the size `whole`, on one of the size `size`."""
+    down, across = size[0] / whole[0], size[1] / whole[1]
     top, left = round(box[0] * down), round(box[1] * across)
     bottom, right = round(box[2] * down), round(box[3] * across)
     return top, left, max(top + 1, bottom), max(left + 1, right)

@@ -12,6 +12,7 @@ from mmsr_core.errors import InputError
 from ..files.workspace import safe_stem
 from .inspection import Inspection, inspect_run
 from .jobs import Restoration, RestoreJob
+from .parts import Part
 from .sizes import SizePlan
 
 if TYPE_CHECKING:
@@ -67,6 +68,45 @@ def save_result(
     report = output.report.to_dict()
     report["notes"] = [*image.notes, *report["notes"]]
     return Restoration(after, before, plan, report, seen, folder)
+
+
+def save_part(
+    folder: Path,
+    job: RestoreJob,
+    image: LoadedImage,
+    lr: Tensor,
+    plan: SizePlan,
+    output: RestorationOutput,
+    part: Part,
+) -> Restoration:
+    """As `save_result` for a part of the picture, to be looked at: 8 bits, without metadata.
+
+    Args:
+        folder: an empty one of its own.
+        job: what was done.
+        image: the uploaded picture.
+        lr: `(1,3,h,w)`, 0..1, what was worked on: the part with its margin.
+        plan: the sizes for the whole picture.
+        output: of the pipeline, for `lr`.
+        part: where it lies.
+    """
+    from mmsr_core.image import resize_alpha, resize_bicubic, save_image
+
+    alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
+    if alpha is not None:
+        top, left, bottom, right = part.shown_box(plan.result)
+        alpha = alpha[..., top:bottom, left:right]
+    before = resize_bicubic(lr, part.worked_size(plan.result))
+    paths = {"after": output.images, "before": before}
+    for name, picture in paths.items():
+        shown = part.inner(picture, plan.result)
+        save_image(folder / f"{name}.png", shown, alpha, icc_profile=image.icc_profile)
+    seen = inspect_result(lr, output, folder, job)
+    report = output.report.to_dict()
+    report["notes"] = [*image.notes, *report["notes"]]
+    return Restoration(
+        folder / "after.png", folder / "before.png", plan, report, seen, folder, part
+    )
 
 
 def converted(made: Restoration, kind: str) -> Path:
