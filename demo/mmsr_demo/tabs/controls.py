@@ -45,6 +45,12 @@ def symptom_control() -> Any:
     )  # fmt: skip
 
 
+def symptom_update(name: str | None) -> Any:
+    """An answer with what it sets, in words; None for no answer."""
+    info = _ASK if name is None or name == UNKNOWN_SYMPTOM else SYMPTOMS[name].words
+    return gr.update(value=name, info=info)
+
+
 def wire_symptom(symptom: Any, controls: dict[str, Any]) -> None:
     """The choice sets the controls; a control that is then moved takes the choice back.
 
@@ -57,13 +63,12 @@ def wire_symptom(symptom: Any, controls: dict[str, Any]) -> None:
 
     def chosen(name: str) -> list[Any]:
         values = SYMPTOMS[name].controls
-        info = _ASK if name == UNKNOWN_SYMPTOM else SYMPTOMS[name].words
-        return [gr.update(info=info), *(values[part] for part in names)]
+        return [symptom_update(name), *(values[part] for part in names)]
 
     def moved(name: str | None, *values: Any) -> Any:
         if name is None or list(values) == list(SYMPTOMS[name].controls.values()):
             return gr.update()
-        return gr.update(value=None, info=_ASK)
+        return symptom_update(None)
 
     symptom.input(chosen, symptom, [symptom, *parts], **QUIET)
     gr.on([part.input for part in parts], moved, [symptom, *parts], symptom, **QUIET)

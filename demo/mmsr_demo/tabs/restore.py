@@ -18,6 +18,7 @@ from ..ui.requests import as_upload, explain, take_unread
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..ui.viewer import before_after
+from ..work.history import Past
 from ..work.jobs import Restoration
 from ..work.parts import MARGIN, part_around
 from ..work.saving import KINDS, converted
@@ -30,6 +31,7 @@ from .controls import (
     symptom_control,
     wire_symptom,
 )
+from .history import FILES, build_history, wire_history, words_of_past
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_FILES = ("out_of_focus.png", "shaken.png", "soft_and_compressed.png")
@@ -51,6 +53,7 @@ class RestoreTab:
 def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     """Builds the tab inside the present Blocks context; `tabs` lets it lead to the next one."""
     result = gr.State(None, time_to_live=3600)
+    used = gr.State(None, time_to_live=3600)  # The values of the controls it was made with.
     place = gr.State(None)  # Of the part to try, as shares of the picture; None is the middle.
     owned = gr.State(False)  # Whether what is shown was made of the user's picture.
     awaited = gr.State("")  # The example that was pressed: its run begins at once.
@@ -103,6 +106,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                     "What was wrong?", visible=False, size="md", elem_id="restore-more"
                 )
             report = gr.HTML(elem_id="restore-report")
+            history = build_history()
             gr.HTML('<p class="mm-small">No picture at hand? Try one of these:</p>')
             example = gr.Dataset(
                 components=[gr.Image(render=False, type="filepath")],
@@ -114,12 +118,19 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             )
 
     shapes = (sizes["scale"], sizes["size"], advanced["steps"])
-    inputs = {"picture": picture, "preset": preset, **sizes, **advanced}
+    inputs = {
+        "picture": picture, "symptom": symptom, "preset": preset, **sizes, **advanced,
+    }  # fmt: skip
     cleared = dict.fromkeys((hint, slider, download, kind, more), gr.update(visible=False))
 
     def prepare(values: Updates) -> Task[Restoration]:
-        job = read_job(session, {name: values[component] for name, component in inputs.items()})
-        return Task(lambda callback: session.engine.restore(job, callback))
+        given = {name: values[component] for name, component in inputs.items()}
+        job = read_job(session, given)
+        settings = {name: value for name, value in given.items() if name not in FILES}
+        return Task(
+            lambda callback: session.engine.restore(job, callback),
+            at_end=lambda: {used: settings},
+        )
 
     def look(made: Restoration) -> Updates:
         seen = made.inspection
@@ -138,6 +149,12 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             download: gr.update(value=str(made.after), visible=True),
             more: gr.update(visible=True),
         }
+
+    def show_again(past: Past) -> Updates:
+        said = {hint: gr.update(value=words_of_past(past), visible=True)}
+        if not past.is_there:
+            return said
+        return show(past.made) | said | {used: dict(past.settings)}
 
     def prepare_part(values: Updates) -> Task[Restoration]:
         job = read_job(session, {name: values[component] for name, component in inputs.items()})
@@ -182,12 +199,15 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     shown = [owned, hint, slider, download, kind, more, report]
     ran = wire_run(
         session, RunParts(start, stop, status, queue, (attempt,)), [start.click, chosen.then],
-        set(inputs.values()), [result, *shown], prepare, show, begun={report: ""} | cleared,
+        set(inputs.values()), [result, used, *shown], prepare, show, begun={report: ""} | cleared,
     )  # fmt: skip
     wire_run(
         session, RunParts(attempt, stop, status, queue, (start,)), [attempt.click],
         {*inputs.values(), place}, shown, prepare_part, show_part, begun={report: ""} | cleared,
     )  # fmt: skip
+    again = wire_history(
+        session, history, inputs, (result, used), ran, [result, used, *shown], show_again
+    )
     about = {"inputs": {picture, place, *shapes}, "outputs": [plan, note]}
     for event in (
         picture.change(lambda: None, outputs=place, **QUIET).then(describe, **about, **QUIET),
@@ -207,7 +227,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         [advanced["steps"].input, advanced["detail"].input],
         preset_of, [advanced["steps"], advanced["detail"]], preset, **QUIET,
     )  # fmt: skip
-    return RestoreTab(result, tuple(ran))
+    return RestoreTab(result, (*ran, again))
 
 
 def _first_sight(session: PageSession) -> str:

@@ -72,6 +72,8 @@ class Task(Generic[Result]):
     work: Callable[[ProgressCallback], Result]
     meanwhile: Callable[[], Updates] = dict
     """Updates to show with every report of progress."""
+    at_end: Callable[[], Updates] = dict
+    """Updates to show with the result."""
 
 
 def run_buttons(label: str, name: str, trial: str = "") -> tuple[gr.Button, ...]:
@@ -114,7 +116,7 @@ def wire_run(
         parts: of the tab.
         triggers: what starts a run, such as `button.click`.
         inputs: the controls that are read.
-        outputs: what `show`, `begun` and `Task.meanwhile` change, beside `parts`.
+        outputs: what `show`, `begun` and the task's own updates change, beside `parts`.
         prepare: reads the controls (component to value); what it raises is shown in words.
         show: the updates that show a result.
         begun: the updates when a run begins.
@@ -187,7 +189,7 @@ def _answer(
         with closing(session.show_run(task.work, request)) as items:
             for item in items:
                 if isinstance(item, Finished):
-                    yield {parts.status: ""} | parts.at_rest() | show(item.value)
+                    yield {parts.status: ""} | parts.at_rest() | show(item.value) | task.at_end()
                 else:
                     yield {parts.status: item} | task.meanwhile()
     except Stopped:

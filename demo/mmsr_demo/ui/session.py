@@ -13,6 +13,7 @@ import gradio as gr
 from mmsr_core.types import ProgressCallback
 
 from ..work.engine import Engine
+from ..work.history import History
 from ..work.jobs import Made
 from ..work.progress_stream import Finished, ProgressUpdate, StopFlags, watch_run
 from . import panels
@@ -23,13 +24,14 @@ ENGINE_QUEUE = "engine"
 
 
 class PageSession:
-    """The engine and the stop flags of one page."""
+    """The engine, the stop flags and the results of one page."""
 
     def __init__(self, engine: Engine) -> None:
         """Args: the engine."""
         self.engine = engine
         self.workspace = engine.workspace
         self.flags = StopFlags()
+        self.history = History()
 
     def stop(self, request: gr.Request) -> None:
         """Ends every run of this browser tab."""

@@ -152,6 +152,13 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc2626; width: 1.5em; }
 .mm-batch td { overflow-wrap: anywhere; vertical-align: top; }
 .mm-batch td:nth-child(2) { min-width: 8em; width: 45%; }
+.mm-history-frame { gap: 8px !important; }
+.mm-history .grid-wrap { max-height: none !important; min-height: 0 !important;
+  padding: 34px 8px 8px !important; overflow: hidden !important; }
+.mm-history .grid-container { gap: 8px; padding: 0 !important;
+  grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)) !important; }
+.mm-history .caption-label { inset: auto 0 0 0; max-width: none; padding: 2px 6px; border: 0;
+  border-radius: 0; font-size: .7rem; line-height: 1.3; text-align: center; white-space: normal; }
 .mm-gallery .grid-wrap { max-height: none !important; }
 @media (max-width: 640px) {
   .mm-head { gap: 2px 10px; }
