@@ -21,11 +21,20 @@ from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, ProgressCallback
 
 from .settings import (
     AUTO_SCALE,
+    COMPARE_PRESET,
     DEFAULT_PRESET,
     FULL_DENOISE,
+    MAX_BLUR_PX,
+    MAX_COMPARE_SCALE,
+    MAX_DETAIL,
+    MAX_NOISE_255,
+    MAX_SEED,
+    MAX_STEPS,
+    MAX_STRENGTH,
     MEASURED_BLUR,
     MEASURED_JPEG,
     MEASURED_NOISE,
+    MIN_BLUR_PX,
     PRESETS,
     SYMPTOMS,
     UNKNOWN_SYMPTOM,
@@ -33,7 +42,7 @@ from .settings import (
     parse_size,
 )
 from .tabs.batch import batch_settings, batch_uploads
-from .tabs.controls import MAX_BLUR_PX, known_damage
+from .tabs.controls import known_damage
 from .tabs.fuse import fuse_job
 from .ui import panels
 from .ui.requests import as_path, as_paths, clear_errors, needed, take_number, take_unread
@@ -104,18 +113,20 @@ def _scale() -> Any:
     return gr.Textbox(AUTO_SCALE, label="scale: Auto, or 1 to 16", visible=False)
 
 
-def _preset() -> Any:
-    return gr.Radio(list(PRESETS), value=DEFAULT_PRESET, label="preset", visible=False)
+def _preset(value: str = DEFAULT_PRESET) -> Any:
+    return gr.Radio(list(PRESETS), value=value, label="preset", visible=False)
 
 
 def _number(low: float, high: float, value: float, label: str) -> Any:
     return take_number(gr.Slider(low, high, value, label=label, visible=False))
 
 
+def _whole(low: int, high: int, value: int, label: str) -> Any:
+    return take_number(gr.Slider(low, high, value, step=1, precision=0, label=label, visible=False))
+
+
 def _steps() -> Any:
-    return take_number(
-        gr.Slider(0, 64, DEFAULT_STEPS, step=1, precision=0, label="steps", visible=False)
-    )
+    return _whole(0, MAX_STEPS, DEFAULT_STEPS, "steps")
 
 
 def _file(label: str) -> Any:
@@ -131,15 +142,17 @@ def _restore(session: PageSession) -> None:
         _image("picture"),
         _scale(),
         _steps(),
-        take_number(gr.Slider(0, 2, DEFAULT_DETAIL, label="detail", visible=False)),
-        take_number(gr.Number(0, precision=0, minimum=0, label="seed", visible=False)),
+        _number(0, MAX_DETAIL, DEFAULT_DETAIL, "detail"),
+        take_number(gr.Number(
+            0, precision=0, minimum=0, maximum=MAX_SEED, label="seed", visible=False
+        )),
         gr.Textbox("", label="prompt", max_length=MAX_PROMPT, visible=False),
         _image("depth"),
         _image("guide"),
         gr.Radio(["guide", "fuse"], value="guide", label="guide_mode", visible=False),
         gr.JSON({}, label="strengths: name to 0..2", visible=False),
         take_unread(gr.File(label="references", file_count="multiple", visible=False)),
-        _number(-1, 255, MEASURED_NOISE, "noise_255 (-1: measured)"),
+        _number(MEASURED_NOISE, MAX_NOISE_255, MEASURED_NOISE, "noise_255 (-1: measured)"),
         _number(0, 100, MEASURED_JPEG, "jpeg_quality (0: measured)"),
         _number(0, MAX_BLUR_PX, MEASURED_BLUR, "blur_px of the result (0: measured)"),
         _number(0, 1, FULL_DENOISE, "denoise (0 keeps the grain)"),
@@ -217,8 +230,8 @@ def _strengths(value: Any) -> dict[str, float]:
         numbers = {str(name): float(number) for name, number in value.items()}
     except (TypeError, ValueError):
         numbers = {"": math.nan}
-    if not all(0 <= number <= 2 for number in numbers.values()):
-        raise InputError("strengths must hold numbers from 0 to 2.")
+    if not all(0 <= number <= MAX_STRENGTH for number in numbers.values()):
+        raise InputError(f"strengths must hold numbers from 0 to {MAX_STRENGTH}.")
     return numbers
 
 
@@ -250,7 +263,7 @@ def _fuse(session: PageSession) -> None:
         _image("second"),
         gr.Radio(["fuse", "guide"], value="fuse", label="mode", visible=False),
         _scale(),
-        take_number(gr.Slider(0, 2, 1, label="strength of the second picture", visible=False)),
+        _number(0, MAX_STRENGTH, 1, "strength of the second picture"),
         _steps(),
     ]
 
@@ -279,14 +292,12 @@ def _compare(session: PageSession) -> None:
     inputs = [
         _image("good"),
         _image("damaged"),
-        take_number(gr.Slider(1, 16, 4, step=1, precision=0, label="scale", visible=False)),
-        take_number(gr.Slider(0.1, 4.5, 1.6, label="blur_px (left edge)", visible=False)),
-        take_number(gr.Slider(0.1, 4.5, 1.6, label="blur_end_px (right edge)", visible=False)),
-        take_number(gr.Slider(0, 255, 2, label="noise_255", visible=False)),
-        take_number(
-            gr.Slider(1, 100, 100, step=1, precision=0, label="jpeg_quality", visible=False)
-        ),
-        _preset(),
+        _whole(1, MAX_COMPARE_SCALE, CompareJob.scale, "scale"),
+        _number(MIN_BLUR_PX, MAX_BLUR_PX, CompareJob.blur_px, "blur_px (left edge)"),
+        _number(MIN_BLUR_PX, MAX_BLUR_PX, CompareJob.blur_end_px, "blur_end_px (right edge)"),
+        _number(0, MAX_NOISE_255, CompareJob.noise_255, "noise_255"),
+        _whole(1, 100, CompareJob.jpeg_quality, "jpeg_quality"),
+        _preset(COMPARE_PRESET),
     ]
 
     def work(*values: Any) -> Comparison:

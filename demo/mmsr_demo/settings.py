@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsr_core import types
-from mmsr_core.types import Preset
+from mmsr_core.types import MAX_BLUR_SIGMA_PX, Preset
 
 if TYPE_CHECKING:
     from mmsr_core.image import TargetSize
@@ -21,6 +21,17 @@ AUTO_SCALE: str = SCALES[0]
 MEASURED_NOISE, MEASURED_JPEG, MEASURED_BLUR = -1, 0, 0
 """What a control of known damage holds while the damage is measured."""
 FULL_DENOISE = 1
+COMPARE_PRESET = "Faithful"
+"""What Compare restores with unless told otherwise: the others invent, which costs PSNR."""
+MAX_STEPS, MAX_DETAIL, MAX_STRENGTH = 16, 2, 2
+MAX_SEED = 2**53 - 1
+"""The largest whole number that a browser holds exactly."""
+MAX_NOISE_255 = 100
+"""The strongest noise that can be stated or made, of 255 levels."""
+MIN_BLUR_PX, MAX_BLUR_PX = 0.1, MAX_BLUR_SIGMA_PX
+"""The narrowest and widest blur that can be made; the widest that can be stated. Px of the
+result."""
+MAX_COMPARE_SCALE = types.MAX_SCALE
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,8 @@ class DemoSettings:
     open_browser: bool = True
     warm_up: bool = True
     """Load the weights and restore the examples in the background after the start."""
+    debug: bool = False
+    """Show where an unexpected error comes from, in the terminal."""
 
     @property
     def is_local(self) -> bool:

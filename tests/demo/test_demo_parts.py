@@ -131,9 +131,8 @@ def test_a_wanted_size(text, scale, result):
 def test_presets_are_those_of_the_library(tmp_path):
     assert list(PRESETS) == ["Faithful", "Balanced", "Crisp"]
     assert list(PRESETS.values()) == list(OF_THE_LIBRARY.values())
-    usual = PRESETS[DEFAULT_PRESET]
-    for job in (RestoreJob(tmp_path), CompareJob(tmp_path)):
-        assert (job.steps, job.detail) == (usual.steps, usual.detail)
+    for job, name in ((RestoreJob(tmp_path), DEFAULT_PRESET), (CompareJob(tmp_path), "Faithful")):
+        assert (job.steps, job.detail) == (PRESETS[name].steps, PRESETS[name].detail)
 
 
 def test_every_symptom_sets_what_the_page_offers():

@@ -9,7 +9,7 @@ import gradio as gr
 
 from mmsr_core.image import read_size
 
-from ..settings import PRESETS
+from ..settings import COMPARE_PRESET, MAX_BLUR_PX, MAX_NOISE_255, MIN_BLUR_PX, PRESETS
 from ..ui import panels
 from ..ui.requests import as_path, needed, take_number, take_unread
 from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
@@ -40,7 +40,7 @@ def build_compare(session: PageSession) -> None:
                     )
                 )  # fmt: skip
             preset = gr.Radio(
-                list(PRESETS), value="Faithful", label="How to restore",
+                list(PRESETS), value=COMPARE_PRESET, label="How to restore",
                 info="Faithful has the best PSNR, the others have the better LPIPS.",
                 elem_classes="mm-segments",
             )  # fmt: skip
@@ -95,19 +95,49 @@ def build_compare(session: PageSession) -> None:
 
 def _damage_controls() -> dict[str, Any]:
     scale = gr.Radio(
-        ["×2", "×3", "×4", "×8"], value="×4", label="Shrink by",
+        ["×2", "×3", "×4", "×8"], value=f"×{CompareJob.scale}", label="Shrink by",
         info="And enlarge again by as much.", elem_classes="mm-segments",
     )  # fmt: skip
     with gr.Row():
         blur = take_number(
-            gr.Slider(0.1, 4.5, 1.2, step=0.1, label="Blur left", info="px of the good picture")
+            gr.Slider(
+                MIN_BLUR_PX,
+                MAX_BLUR_PX,
+                CompareJob.blur_px,
+                step=0.1,
+                label="Blur left",
+                info="px of the good picture",
+            )
         )
         blur_end = take_number(
             gr.Slider(
-                0.1, 4.5, 2.4, step=0.1, label="Blur right", info="It changes evenly between them."
+                MIN_BLUR_PX,
+                MAX_BLUR_PX,
+                CompareJob.blur_end_px,
+                step=0.1,
+                label="Blur right",
+                info="It changes evenly between them.",
             )
         )
     with gr.Row():
-        noise = take_number(gr.Slider(0, 25, 2, step=0.5, label="Noise", info="Of 255 levels."))
-        jpeg = take_number(gr.Slider(10, 100, 100, step=1, label="JPEG quality", info="100: none."))
+        noise = take_number(
+            gr.Slider(
+                0,
+                MAX_NOISE_255,
+                CompareJob.noise_255,
+                step=0.5,
+                label="Noise",
+                info="Of 255 levels.",
+            )
+        )
+        jpeg = take_number(
+            gr.Slider(
+                1,
+                100,
+                CompareJob.jpeg_quality,
+                step=1,
+                label="JPEG quality",
+                info="100: none.",
+            )
+        )
     return {"scale": scale, "blur": blur, "blur_end": blur_end, "noise": noise, "jpeg": jpeg}

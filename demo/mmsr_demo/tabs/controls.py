@@ -13,6 +13,12 @@ from ..settings import (
     AUTO_SCALE,
     DEFAULT_PRESET,
     FULL_DENOISE,
+    MAX_BLUR_PX,
+    MAX_DETAIL,
+    MAX_NOISE_255,
+    MAX_SEED,
+    MAX_STEPS,
+    MAX_STRENGTH,
     MEASURED_BLUR,
     MEASURED_JPEG,
     MEASURED_NOISE,
@@ -29,10 +35,6 @@ from ..ui.run_events import QUIET
 from ..ui.session import PageSession
 from ..work.jobs import RestoreJob
 from ..work.models import MAX_PROMPT, Abilities
-
-MAX_BLUR_PX = 4.5
-"""The widest blur that can be stated, px of the result."""
-
 
 _ASK = "Sets the controls below. You can still change them."
 
@@ -107,7 +109,7 @@ def advanced_controls(can: Abilities) -> dict[str, Any]:
         made["steps"] = take_number(
             gr.Slider(
                 0,
-                16,
+                MAX_STEPS,
                 steps,
                 step=1,
                 elem_id="restore-steps",
@@ -118,7 +120,7 @@ def advanced_controls(can: Abilities) -> dict[str, Any]:
         made["detail"] = take_number(
             gr.Slider(
                 0,
-                2,
+                MAX_DETAIL,
                 detail,
                 step=0.05,
                 elem_id="restore-detail",
@@ -128,7 +130,7 @@ def advanced_controls(can: Abilities) -> dict[str, Any]:
         )
     made["seed"] = take_number(gr.Number(
         0, label="Seed", info="Another number, another texture. The same number repeats a result.",
-        precision=0, minimum=0, maximum=2**53 - 1,
+        precision=0, minimum=0, maximum=MAX_SEED,
     ))  # fmt: skip
     made |= _known_damage()
     made["prompt"] = gr.Textbox(
@@ -160,8 +162,8 @@ def advanced_controls(can: Abilities) -> dict[str, Any]:
     with gr.Row():
         for name in MODALITIES:
             made[f"strength_{name}"] = take_number(gr.Slider(
-                0, 2, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name), min_width=150,
-                visible=can.uses(name),
+                0, MAX_STRENGTH, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name),
+                min_width=150, visible=can.uses(name),
             ))  # fmt: skip
     made["consistency"] = gr.Radio(
         [("Back-projection", "ibp"), ("Conjugate gradient", "cg"), ("Off", "off")],
@@ -180,18 +182,16 @@ def _known_damage() -> dict[str, Any]:
         "better:</p>"
     )
     fields = {
-        "noise": ("Noise", -1, 60, MEASURED_NOISE, 0.5, "Of 255 levels; -1 measures it."),
+        "noise": (
+            "Noise", MEASURED_NOISE, MAX_NOISE_255, MEASURED_NOISE, 0.5,
+            "Of 255 levels; -1 measures it.",
+        ),
         "jpeg": ("JPEG quality", 0, 100, MEASURED_JPEG, 1, "100 is none; 0 measures it."),
         "blur": (
-            "Blur",
-            0,
-            MAX_BLUR_PX,
-            MEASURED_BLUR,
-            0.1,
-            "Px of the result, even; 0 measures it.",
+            "Blur", 0, MAX_BLUR_PX, MEASURED_BLUR, 0.1, "Px of the result, even; 0 measures it.",
         ),
         "denoise": ("Denoise", 0, 1, FULL_DENOISE, 0.05, "Share taken away; 0 keeps the grain."),
-    }
+    }  # fmt: skip
     made: dict[str, Any] = {}
     with gr.Row():
         for name, (label, low, high, value, step, info) in fields.items():

@@ -10,7 +10,7 @@ import gradio as gr
 
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
 
-from ..settings import SCALES, parse_scale
+from ..settings import AUTO_SCALE, MAX_STEPS, MAX_STRENGTH, SCALES, parse_scale
 from ..ui import panels
 from ..ui.requests import needed, take_number, take_unread
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
@@ -40,15 +40,15 @@ def build_fuse(session: PageSession) -> None:
             start, stop = run_buttons("Fuse", "fuse")
             with gr.Accordion("Advanced", open=False):
                 scale = gr.Radio(
-                    list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
+                    list(SCALES), value=AUTO_SCALE, label="Enlarge", elem_classes="mm-segments",
                     info="From the size of the first picture.",
                 )  # fmt: skip
                 strength = take_number(gr.Slider(
-                    0, 2, 1, step=0.05, label="Strength of the second picture",
+                    0, MAX_STRENGTH, 1, step=0.05, label="Strength of the second picture",
                     info="0 leaves it out.",
                 ))  # fmt: skip
                 steps = take_number(gr.Slider(
-                    0, 16, DEFAULT_STEPS, step=1, label="Steps",
+                    0, MAX_STEPS, DEFAULT_STEPS, step=1, label="Steps",
                     info="0: the most faithful. 1 is usually enough.",
                 ))  # fmt: skip
             example = gr.Button("Try a rendered room and its depth camera", size="sm")

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ..ui import panels
+from ..ui.requests import worded
 from ..ui.run_events import QUIET, Updates
 from ..ui.session import PageSession
 from ..work.history import OF_A_SESSION, Past
@@ -109,10 +110,10 @@ def wire_history(
 
     kept = [parts.names, parts.chosen, parts.gallery, parts.frame, parts.use]
     for event in ran:
-        event.then(remember, [*latest, parts.names], kept, **QUIET)
+        event.then(worded(remember), [*latest, parts.names], kept, **QUIET)
     parts.use.click(use_again, parts.chosen, list(settable.values()), **QUIET)
     back = parts.gallery.select(
-        bring_back, {parts.names}, [parts.chosen, parts.use, *outputs], **QUIET
+        worded(bring_back), {parts.names}, [parts.chosen, parts.use, *outputs], **QUIET
     )
     back.then(None, js=_INTO_VIEW, **QUIET)
     return back

@@ -14,7 +14,7 @@ from ..settings import DEFAULT_PRESET, PRESETS, parse_scale, parse_size
 from ..ui import messages as words
 from ..ui import panels
 from ..ui.part_frame import DRAW_PART, part_note
-from ..ui.requests import as_upload, explain, take_unread
+from ..ui.requests import as_upload, explain, take_unread, worded
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..ui.viewer import before_after
@@ -195,7 +195,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         copy = session.example_copy(EXAMPLES / EXAMPLE_FILES[index])
         return copy, copy
 
-    chosen = example.click(pressed, example, [picture, awaited], **QUIET)
+    chosen = example.click(worded(pressed), example, [picture, awaited], **QUIET)
     shown = [owned, hint, slider, download, kind, more, report]
     ran = wire_run(
         session, RunParts(start, stop, status, queue, (attempt,)), [start.click, chosen.then],
@@ -211,15 +211,12 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     about = {"inputs": {picture, place, *shapes}, "outputs": [plan, note]}
     for event in (
         picture.change(lambda: None, outputs=place, **QUIET).then(describe, **about, **QUIET),
-        picture.select(choose, picture, place, **QUIET).then(describe, **about, **QUIET),
+        picture.select(worded(choose), picture, place, **QUIET).then(describe, **about, **QUIET),
         gr.on([component.change for component in shapes], describe, **about, **QUIET),
     ):
         event.then(None, note, js=DRAW_PART, **QUIET)
     picture.change(_mark_old, [picture, owned, awaited], hint, **QUIET)
-    kind.input(
-        lambda made, name: gr.update(value=str(converted(made, name))),
-        [result, kind], download, **QUIET,
-    )  # fmt: skip
+    kind.input(_converted, [result, kind], [download, hint], **QUIET)
     more.click(lambda: gr.Tabs(selected="inspect"), outputs=tabs, **QUIET)
     preset.input(numbers_of, preset, [advanced["steps"], advanced["detail"]], **QUIET)
     wire_symptom(symptom, inputs)
@@ -237,6 +234,16 @@ def _first_sight(session: PageSession) -> str:
         for name in ("before", "after")
     )
     return before_after(before, after, read_size(after))
+
+
+def _converted(made: Restoration, name: str) -> list[Any]:
+    """The download in another format; what is wrong is said above the pictures."""
+    try:
+        return [gr.update(value=str(converted(made, name))), gr.update()]
+    except Exception as error:  # noqa: BLE001 - shown in place, in words.
+        gone = not made.after.is_file()
+        text = "The file of this result was cleared. Restore it again." if gone else explain(error)
+        return [gr.update(), gr.update(value=panels.notice(text, "bad"), visible=True)]
 
 
 def trial_words(made: Restoration) -> str:

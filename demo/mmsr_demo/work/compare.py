@@ -12,6 +12,7 @@ import torch
 from mmsr_core.errors import InputError, WeightsError
 from mmsr_core.types import Progress, ProgressCallback
 
+from ..settings import MAX_BLUR_PX, MAX_COMPARE_SCALE, MAX_NOISE_255, MIN_BLUR_PX
 from .jobs import CompareJob, Comparison, RestoreJob, Score
 
 if TYPE_CHECKING:
@@ -134,11 +135,11 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
 
 def _check(job: CompareJob) -> None:
     limits = {
-        "blur": (job.blur_px, 0.1, 4.5),
-        "blur at the right edge": (job.blur_end_px, 0.1, 4.5),
-        "noise": (job.noise_255, 0, 255),
+        "blur": (job.blur_px, MIN_BLUR_PX, MAX_BLUR_PX),
+        "blur at the right edge": (job.blur_end_px, MIN_BLUR_PX, MAX_BLUR_PX),
+        "noise": (job.noise_255, 0, MAX_NOISE_255),
         "JPEG quality": (job.jpeg_quality, 1, 100),
-        "scale": (job.scale, 1, 16),
+        "scale": (job.scale, 1, MAX_COMPARE_SCALE),
     }
     for name, (value, low, high) in limits.items():
         if not low <= value <= high:

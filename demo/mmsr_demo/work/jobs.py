@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from mmsr_core.image import TargetSize
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
 
+from ..settings import COMPARE_PRESET, PRESETS
 from .inspection import Inspection
 from .parts import Part
 from .sizes import SizePlan
@@ -88,15 +89,15 @@ class CompareJob:
     damaged: Path | None = None
     """The damaged picture itself; else `good` is damaged with the numbers below."""
     scale: int = 4
-    blur_px: float = 1.6
+    blur_px: float = 1.2
     """Standard deviation of the blur at the left edge, px of the good picture."""
-    blur_end_px: float = 1.6
+    blur_end_px: float = 2.4
     """At the right edge."""
     noise_255: float = 2.0
     jpeg_quality: int = 100
     """100 for none."""
-    steps: int = DEFAULT_STEPS
-    detail: float = DEFAULT_DETAIL
+    steps: int = PRESETS[COMPARE_PRESET].steps
+    detail: float = PRESETS[COMPARE_PRESET].detail
     seed: int = 0
 
 
