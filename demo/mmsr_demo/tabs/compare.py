@@ -96,6 +96,7 @@ def build_compare(session: PageSession) -> None:
 def _damage_controls() -> dict[str, Any]:
     scale = gr.Radio(
         ["×2", "×3", "×4", "×8"], value=f"×{CompareJob.scale}", label="Shrink by",
+        elem_id="compare-scale",
         info="And enlarge again by as much.", elem_classes="mm-segments",
     )  # fmt: skip
     with gr.Row():

@@ -79,7 +79,9 @@ def build_fuse(session: PageSession) -> None:
                 visible=True,
             ),
             download: gr.update(value=str(made.after), visible=True),
-            report: panels.findings(seen.headline(), seen.sentences(), note),
+            report: panels.findings(
+                seen.headline(), seen.sentences(), " ".join([*seen.notes, note])
+            ),
         }
 
     def prepare(values: Updates) -> Task[Restoration]:

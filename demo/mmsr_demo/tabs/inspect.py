@@ -73,7 +73,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
         last = found.weights[-1] if count else {}
         return {
             seen: found,
-            words: panels.findings(found.headline(), found.sentences()),
+            words: panels.findings(found.headline(), found.sentences(), " ".join(found.notes)),
             blur: gr.update(value=str(found.draw_map()), visible=True),
             kernel: _CLICK,
             damage: panels.damage_panel(found.noise_255, found.blur_of_picture_px),

@@ -134,11 +134,10 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
 
     def look(made: Restoration) -> Updates:
         seen = made.inspection
-        notes = " ".join(made.report["notes"])
         return {
             owned: True,
             slider: gr.update(value=before_after(made.before, made.after, made.size), visible=True),
-            report: panels.findings(seen.headline(), seen.sentences(), notes),
+            report: panels.findings(seen.headline(), seen.sentences(), " ".join(seen.notes)),
         }
 
     def show(made: Restoration) -> Updates:

@@ -180,6 +180,8 @@ HEAD = (
 @media (max-width: 640px) {
   body .gradio-container .main { padding: 8px 14px 24px !important; }
   body .gradio-container footer .divider { display: none !important; }
+  body .gradio-container footer .show-api { display: flex !important; }
+  body .gradio-container footer { gap: 20px; }
 }
 </style>
 <script>

@@ -124,4 +124,5 @@ def _restore_one(
         name = f"{stem}_{number}_restored.png"
     taken.add(name.lower())
     height, width = made.plan.result
-    return BatchLine(item.name, name, f"{width}×{height}"), made
+    said = ". ".join([f"{width}×{height}", *(n.rstrip(".") for n in made.inspection.notes)])
+    return BatchLine(item.name, name, said), made

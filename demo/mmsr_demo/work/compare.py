@@ -101,7 +101,8 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
     size = engine.size_of(job.good)
     if math.prod(size) > engine.settings.max_output_pixels:
         raise InputError("The good picture is too large to be compared; crop it.")
-    good = engine.load(job.good).visible_rgb
+    loaded = engine.load(job.good)
+    good, notes = loaded.visible_rgb, [f"The good picture: {note}" for note in loaded.notes]
     quality: float | None = None
     if job.damaged is None:
         scale = job.scale
@@ -112,6 +113,7 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
     else:
         damaged = engine.load(job.damaged)
         lr, quality = damaged.visible_rgb, damaged.jpeg_quality
+        notes += [f"The damaged picture: {note}" for note in damaged.notes]
         scale = _scale_between(lr, good)
         good = good[..., : lr.shape[-2] * scale, : lr.shape[-1] * scale]
     settings = RestoreJob(job.good, steps=job.steps, detail=job.detail, seed=job.seed)
@@ -130,7 +132,8 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
             save_image(folder / f"{name}.png", picture)
         progress(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
     paths = {name: folder / f"{name}.png" for name in files}
-    return Comparison(**paths, scores=scores, note=_note(lpips, good))
+    said = " ".join(filter(None, [*notes, _note(lpips, good)]))
+    return Comparison(**paths, scores=scores, note=said)
 
 
 def _check(job: CompareJob) -> None:

@@ -124,7 +124,7 @@ class Comparison:
     restored: Path
     scores: tuple[Score, ...]
     note: str
-    """What is missing and why; empty if nothing."""
+    """What is missing and why, and what is to be known of the files; empty if nothing."""
 
     @property
     def own_folder(self) -> Path:

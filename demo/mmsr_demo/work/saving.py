@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +67,7 @@ def save_result(
     )
     save_image(before, resize_bicubic(lr, plan.result), alpha, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
-    report = output.report.to_dict()
-    report["notes"] = [*image.notes, *report["notes"]]
-    return Restoration(after, before, plan, report, seen, folder)
+    return Restoration(after, before, plan, output.report.to_dict(), seen, folder)
 
 
 def save_part(
@@ -102,10 +102,17 @@ def save_part(
         shown = part.inner(picture, plan.result)
         save_image(folder / f"{name}.png", shown, alpha, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
-    report = output.report.to_dict()
-    report["notes"] = [*image.notes, *report["notes"]]
-    return Restoration(
-        folder / "after.png", folder / "before.png", plan, report, seen, folder, part
+    after, before_file = folder / "after.png", folder / "before.png"
+    return Restoration(after, before_file, plan, output.report.to_dict(), seen, folder, part)
+
+
+def noted(made: Restoration, notes: Sequence[str]) -> Restoration:
+    """The result with what is to be known of its files, before what is to be known of the run."""
+    every = [*notes, *made.report["notes"]]
+    return replace(
+        made,
+        report=made.report | {"notes": every},
+        inspection=replace(made.inspection, notes=tuple(every)),
     )
 
 
