@@ -168,6 +168,7 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
   .tab-container button { padding: 0 5px !important; font-size: .82rem !important; }
   .mm-segments label { min-width: 42px; padding-inline: 6px !important; }
+  .mm-thirds label, .mm-view-bar button { min-height: 44px !important; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
 }
 """
