@@ -87,6 +87,27 @@ def test_the_part_looks_as_in_the_whole(shipped, damaged, asked):
     assert shipped.restore(replace(job, place=(0.9, 0.5), **asked)).after != tried.after
 
 
+@pytest.mark.parametrize("size", [(480, 416), (31, 27)], ids=["larger", "smaller"])
+@pytest.mark.parametrize("mode", ["guide", "fuse"])
+def test_a_second_picture_and_depth_are_cut_with_the_part(shipped, damaged, tmp_path, mode, size):
+    with Image.open(damaged) as image:
+        second = image.convert("L").rotate(180)  # Unlike it: a shifted cut would show.
+    second.resize(size).save(tmp_path / "second.png")
+    second.save(tmp_path / "depth.png")
+    job = RestoreJob(
+        damaged, scale=1, steps=0, guide=tmp_path / "second.png", guide_mode=mode,
+        depth=tmp_path / "depth.png",
+    )  # fmt: skip
+    whole, tried = shipped.restore(job), shipped.restore(replace(job, place=(0.3, 0.5)))
+    assert tried.part is not None
+    top, left, bottom, right = tried.part.shown_box(whole.plan.result)
+    with Image.open(whole.after) as image:
+        wanted = np.asarray(image).astype(float)[top:bottom, left:right, :3]
+    with Image.open(tried.after) as image:
+        found = np.asarray(image).astype(float)[..., :3]
+    assert np.abs(found - wanted).mean() < 1.5
+
+
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_a_part_is_tried_where_the_picture_was_clicked(open_page, demo_picture, screenshot, size):
     page = open_page(size)

@@ -248,7 +248,7 @@ class Engine:
         if job.guide is not None:
             picture = self._load_noted(job.guide, "The second picture", notes, "stretch")
             guide = picture.visible_rgb
-            guide = guide if part is None else part.cut(guide)
+            guide = guide if part is None else cut_second(guide, part)
             options |= {"guide": guide, "guide_mode": job.guide_mode}
         prompt = self._models.prompt(
             job, lambda path: self._load_noted(path, "A reference", notes).visible_rgb
@@ -272,6 +272,21 @@ class Engine:
         """Removes every file."""
         self.results.clear()
         self.workspace.close()
+
+
+def cut_second(picture: Tensor, part: Part) -> Tensor:
+    """The part of a second picture `(1,3,h,w)` of the same view.
+
+    A smaller one is enlarged first, in its own shape: else the cut would be right to a few of its
+    pixels only, and its shape another.
+    """
+    from mmsr_core.image import resize_bicubic
+
+    height, width = (int(side) for side in picture.shape[-2:])
+    growth = max(part.whole[0] / height, part.whole[1] / width)
+    if growth > 1:
+        picture = resize_bicubic(picture, (round(height * growth), round(width * growth)))
+    return part.cut(picture)
 
 
 def file_quality(image: LoadedImage, plan: SizePlan) -> float | None:
