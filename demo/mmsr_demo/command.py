@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         max_pixels=args.max_pixels,
         max_upload_mb=args.max_upload_mb,
         open_browser=not args.no_browser,
+        debug=args.debug,
     )
 
     def announce(url: str) -> None:

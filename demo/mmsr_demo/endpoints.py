@@ -19,10 +19,31 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, ProgressCallback
 
-from .settings import DEFAULT_PRESET, PRESETS, parse_scale, parse_size
+from .settings import (
+    AUTO_SCALE,
+    COMPARE_PRESET,
+    DEFAULT_PRESET,
+    FULL_DENOISE,
+    MAX_BLUR_PX,
+    MAX_COMPARE_SCALE,
+    MAX_DETAIL,
+    MAX_NOISE_255,
+    MAX_SEED,
+    MAX_STEPS,
+    MAX_STRENGTH,
+    MEASURED_BLUR,
+    MEASURED_JPEG,
+    MEASURED_NOISE,
+    MIN_BLUR_PX,
+    PRESETS,
+    SYMPTOMS,
+    UNKNOWN_SYMPTOM,
+    parse_scale,
+    parse_size,
+)
 from .tabs.batch import batch_settings, batch_uploads
+from .tabs.controls import known_damage
 from .tabs.fuse import fuse_job
-from .tabs.restore import MAX_BLUR_PX, known_damage
 from .ui import panels
 from .ui.requests import as_path, as_paths, clear_errors, needed, take_number, take_unread
 from .ui.session import ENGINE_QUEUE, PageSession
@@ -89,21 +110,23 @@ def _image(label: str) -> Any:
 
 
 def _scale() -> Any:
-    return gr.Textbox("Auto", label="scale: Auto, or 1 to 16", visible=False)
+    return gr.Textbox(AUTO_SCALE, label="scale: Auto, or 1 to 16", visible=False)
 
 
-def _preset() -> Any:
-    return gr.Radio(list(PRESETS), value=DEFAULT_PRESET, label="preset", visible=False)
+def _preset(value: str = DEFAULT_PRESET) -> Any:
+    return gr.Radio(list(PRESETS), value=value, label="preset", visible=False)
 
 
 def _number(low: float, high: float, value: float, label: str) -> Any:
     return take_number(gr.Slider(low, high, value, label=label, visible=False))
 
 
+def _whole(low: int, high: int, value: int, label: str) -> Any:
+    return take_number(gr.Slider(low, high, value, step=1, precision=0, label=label, visible=False))
+
+
 def _steps() -> Any:
-    return take_number(
-        gr.Slider(0, 64, DEFAULT_STEPS, step=1, precision=0, label="steps", visible=False)
-    )
+    return _whole(0, MAX_STEPS, DEFAULT_STEPS, "steps")
 
 
 def _file(label: str) -> Any:
@@ -119,24 +142,35 @@ def _restore(session: PageSession) -> None:
         _image("picture"),
         _scale(),
         _steps(),
-        take_number(gr.Slider(0, 2, DEFAULT_DETAIL, label="detail", visible=False)),
-        take_number(gr.Number(0, precision=0, minimum=0, label="seed", visible=False)),
+        _number(0, MAX_DETAIL, DEFAULT_DETAIL, "detail"),
+        take_number(gr.Number(
+            0, precision=0, minimum=0, maximum=MAX_SEED, label="seed", visible=False
+        )),
         gr.Textbox("", label="prompt", max_length=MAX_PROMPT, visible=False),
         _image("depth"),
         _image("guide"),
         gr.Radio(["guide", "fuse"], value="guide", label="guide_mode", visible=False),
         gr.JSON({}, label="strengths: name to 0..2", visible=False),
         take_unread(gr.File(label="references", file_count="multiple", visible=False)),
-        _number(-1, 255, -1, "noise_255 (-1: measured)"),
-        _number(0, 100, 0, "jpeg_quality (0: measured)"),
-        _number(0, MAX_BLUR_PX, 0, "blur_px of the result (0: measured)"),
-        _number(0, 1, 1, "denoise (0 keeps the grain)"),
+        _number(MEASURED_NOISE, MAX_NOISE_255, MEASURED_NOISE, "noise_255 (-1: measured)"),
+        _number(0, 100, MEASURED_JPEG, "jpeg_quality (0: measured)"),
+        _number(0, MAX_BLUR_PX, MEASURED_BLUR, "blur_px of the result (0: measured)"),
+        _number(0, 1, FULL_DENOISE, "denoise (0 keeps the grain)"),
         gr.Textbox("", label="size: 4K, 3000, w800, 12MP (in place of scale)", visible=False),
-    ]
+        gr.Radio(
+            list(SYMPTOMS), value=UNKNOWN_SYMPTOM, visible=False,
+            label="symptom: sets scale, steps, detail and denoise where they are not given",
+        ),
+    ]  # fmt: skip
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, *known, size, callback = more
+        references, *known, size, symptom, callback = more
+        scale, steps, detail, known[3] = _of_symptom(
+            symptom,
+            {"scale": scale, "steps": steps, "detail": detail, "denoise": known[3]},
+            has_size=bool(size),
+        )
         upload = needed(picture, session.workspace)
         job = RestoreJob(
             Path(upload.path), upload.name, parse_scale(scale), parse_size(size), int(steps),
@@ -158,15 +192,33 @@ def _restore(session: PageSession) -> None:
         depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
         references: Any = None, noise_255: Any = None, jpeg_quality: Any = None,
         blur_px: Any = None, denoise: Any = None, size: Any = "",
+        symptom: Any = UNKNOWN_SYMPTOM,
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
         known = (noise_255, jpeg_quality, blur_px, denoise)
-        yield from run(*given, references, *known, size, request=request, progress=progress)
+        more = (references, *known, size, symptom)
+        yield from run(*given, *more, request=request, progress=progress)
 
     text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
+
+
+def _of_symptom(name: str | None, given: dict[str, Any], has_size: bool) -> list[Any]:
+    """The given values; those that were left as they are come from the symptom.
+
+    Args:
+        name: one of `SYMPTOMS`.
+        given: values by the names of `Symptom.controls`.
+        has_size: a size was given; then the scale stays.
+    """
+    usual = SYMPTOMS[UNKNOWN_SYMPTOM].controls
+    chosen = SYMPTOMS[name or UNKNOWN_SYMPTOM].controls
+    return [
+        chosen[field] if value == usual[field] and not (field == "scale" and has_size) else value
+        for field, value in given.items()
+    ]
 
 
 def _strengths(value: Any) -> dict[str, float]:
@@ -178,8 +230,8 @@ def _strengths(value: Any) -> dict[str, float]:
         numbers = {str(name): float(number) for name, number in value.items()}
     except (TypeError, ValueError):
         numbers = {"": math.nan}
-    if not all(0 <= number <= 2 for number in numbers.values()):
-        raise InputError("strengths must hold numbers from 0 to 2.")
+    if not all(0 <= number <= MAX_STRENGTH for number in numbers.values()):
+        raise InputError(f"strengths must hold numbers from 0 to {MAX_STRENGTH}.")
     return numbers
 
 
@@ -211,7 +263,7 @@ def _fuse(session: PageSession) -> None:
         _image("second"),
         gr.Radio(["fuse", "guide"], value="fuse", label="mode", visible=False),
         _scale(),
-        take_number(gr.Slider(0, 2, 1, label="strength of the second picture", visible=False)),
+        _number(0, MAX_STRENGTH, 1, "strength of the second picture"),
         _steps(),
     ]
 
@@ -240,14 +292,12 @@ def _compare(session: PageSession) -> None:
     inputs = [
         _image("good"),
         _image("damaged"),
-        take_number(gr.Slider(1, 16, 4, step=1, precision=0, label="scale", visible=False)),
-        take_number(gr.Slider(0.1, 4.5, 1.6, label="blur_px (left edge)", visible=False)),
-        take_number(gr.Slider(0.1, 4.5, 1.6, label="blur_end_px (right edge)", visible=False)),
-        take_number(gr.Slider(0, 255, 2, label="noise_255", visible=False)),
-        take_number(
-            gr.Slider(1, 100, 100, step=1, precision=0, label="jpeg_quality", visible=False)
-        ),
-        _preset(),
+        _whole(1, MAX_COMPARE_SCALE, CompareJob.scale, "scale"),
+        _number(MIN_BLUR_PX, MAX_BLUR_PX, CompareJob.blur_px, "blur_px (left edge)"),
+        _number(MIN_BLUR_PX, MAX_BLUR_PX, CompareJob.blur_end_px, "blur_end_px (right edge)"),
+        _number(0, MAX_NOISE_255, CompareJob.noise_255, "noise_255"),
+        _whole(1, 100, CompareJob.jpeg_quality, "jpeg_quality"),
+        _preset(COMPARE_PRESET),
     ]
 
     def work(*values: Any) -> Comparison:

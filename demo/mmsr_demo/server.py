@@ -61,9 +61,13 @@ def launch(settings: DemoSettings) -> tuple[Blocks, Engine]:
 
     from .ui.page import build_page, warm_up
     from .ui.theme import CSS, HEAD, make_theme
+    from .work.reporting import show_origins
 
+    show_origins(settings.debug)
     page, engine = build_page(settings)  # Loads the weights: what is wrong with them is said now.
     middleware = [Middleware(ClosedRoutes)]
+    if settings.is_local:  # Elsewhere a proxy may stand in between, and anyone may use the page.
+        middleware.append(Middleware(OwnPagesOnly))
     if settings.is_local:  # Against pages elsewhere that point their own name at this computer.
         names = ["127.0.0.1", "localhost", "["]  # "[" is what is compared of "[::1]:7860".
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=names))
@@ -156,6 +160,30 @@ class ClosedRoutes:
     def _is_closed(path: str) -> bool:
         name = path.removeprefix("/gradio_api").lstrip("/").lower()
         return name.startswith(_CLOSED) or name.startswith(("monitoring", "runs"))
+
+
+class OwnPagesOnly:
+    """Answers 403 to what a page of another address sends: a browser says where it comes from."""
+
+    def __init__(self, app: Any) -> None:
+        """Args: the application behind it."""
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request."""
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            from starlette.datastructures import Headers
+
+            headers = Headers(scope=scope)
+            origin = headers.get("origin")
+            hosts = (headers.get("host"), headers.get("x-forwarded-host"))
+            if origin is not None and origin.rpartition("://")[2] not in hosts:
+                from starlette.responses import PlainTextResponse
+
+                refusal = PlainTextResponse("Only this page itself may send that.", 403)
+                await refusal(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 def _free_port(host: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsr_core import types
-from mmsr_core.types import Preset
+from mmsr_core.types import MAX_BLUR_SIGMA_PX, Preset
 
 if TYPE_CHECKING:
     from mmsr_core.image import TargetSize
@@ -17,6 +17,70 @@ PRESETS: dict[str, Preset] = {name.capitalize(): chosen for name, chosen in type
 DEFAULT_PRESET: str = types.DEFAULT_PRESET.capitalize()
 SCALES: tuple[str, ...] = ("Auto", "×1", "×2", "×3", "×4", "×8")
 """What the page offers; `parse_scale` reads them."""
+AUTO_SCALE: str = SCALES[0]
+MEASURED_NOISE, MEASURED_JPEG, MEASURED_BLUR = -1, 0, 0
+"""What a control of known damage holds while the damage is measured."""
+FULL_DENOISE = 1
+COMPARE_PRESET = "Faithful"
+"""What Compare restores with unless told otherwise: the others invent, which costs PSNR."""
+MAX_STEPS, MAX_DETAIL, MAX_STRENGTH = 16, 2, 2
+MAX_SEED = 2**53 - 1
+"""The largest whole number that a browser holds exactly."""
+MAX_NOISE_255 = 100
+"""The strongest noise that can be stated or made, of 255 levels."""
+MIN_BLUR_PX, MAX_BLUR_PX = 0.1, MAX_BLUR_SIGMA_PX
+"""The narrowest and widest blur that can be made; the widest that can be stated. Px of the
+result."""
+MAX_COMPARE_SCALE = types.MAX_SCALE
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """What a person says is wrong with a picture, as values of the controls.
+
+    Noise, JPEG quality and blur are always measured: no number suits every picture of a kind.
+    """
+
+    why: str
+    """Why these values, in a sentence."""
+    style: str = DEFAULT_PRESET
+    """One of `PRESETS`."""
+    scale: str = AUTO_SCALE
+    """One of `SCALES`."""
+    denoise: float = FULL_DENOISE
+
+    @property
+    def controls(self) -> dict[str, float | str]:
+        """The name of every control that it sets, and the value."""
+        how = PRESETS[self.style]
+        return {
+            "preset": self.style,
+            "scale": self.scale,
+            "size": "",
+            "steps": how.steps,
+            "detail": how.detail,
+            "noise": MEASURED_NOISE,
+            "jpeg": MEASURED_JPEG,
+            "blur": MEASURED_BLUR,
+            "denoise": self.denoise,
+        }
+
+    @property
+    def words(self) -> str:
+        """What it sets, and why."""
+        return f"Sets {self.style}, {self.scale}, Denoise {self.denoise:g}. {self.why}"
+
+
+UNKNOWN_SYMPTOM = "Not sure"
+SYMPTOMS: dict[str, Symptom] = {
+    UNKNOWN_SYMPTOM: Symptom("Everything is measured."),
+    "Old scan": Symptom("Some grain stays, so that it still looks like film.", denoise=0.7),
+    "Noisy phone photo": Symptom("All noise goes, and no texture is made of it.", "Faithful"),
+    "Over-compressed": Symptom("JPEG has taken the texture away; it is added anew.", "Crisp", "×2"),
+    "Out of focus": Symptom("A wide blur leaves nothing to enlarge.", "Crisp", "×1"),
+    "Shaken": Symptom("A straight motion of the whole picture is taken back.", scale="×1"),
+}
+"""What the page asks for, and the answers' values."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +113,8 @@ class DemoSettings:
     open_browser: bool = True
     warm_up: bool = True
     """Load the weights and restore the examples in the background after the start."""
+    debug: bool = False
+    """Show where an unexpected error comes from, in the terminal."""
 
     @property
     def is_local(self) -> bool:

@@ -113,6 +113,36 @@ def test_a_batch_names_the_bad_file_and_gives_the_rest(open_page, demo_picture, 
     assert page.faults == []
 
 
+def test_further_frames_are_said_in_every_tab(open_page, demo_picture, tmp_path, screenshot):
+    frames = [Image.new("RGB", (24, 20), (40 * n, 90, 60)) for n in range(3)]
+    path = tmp_path / "moving.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    said = "The first of the 3 pictures in the file"
+    page = open_page(DESK)
+    open_tab(page, "Batch")
+    page.locator("#batch-files input[type=file]").first.set_input_files([path])
+    page.wait_for_selector("#batch-files >> text=moving")
+    page.click("#batch-start")
+    page.wait_for_selector(f"#batch-table >> text={said}")
+    open_tab(page, "Fuse")
+    upload(page, demo_picture(20, 24, "one.png"), "#fuse-first")
+    upload(page, path, "#fuse-second")
+    page.click("#fuse-start")
+    page.wait_for_selector(f"#fuse-report >> text=The second picture: {said}")
+    open_tab(page, "What was wrong")
+    page.get_by_role("button", name="Measure another picture").click()
+    upload(page, path, "#inspect-picture")
+    page.click("#inspect-start")
+    page.wait_for_selector(f"#inspect-words >> text={said}")
+    open_tab(page, "Compare")
+    upload(page, path, "#compare-good")
+    page.locator("#compare-scale").get_by_text("×2", exact=True).click()
+    page.click("#compare-start")
+    page.wait_for_selector(f"#compare-table >> text=The good picture: {said}")
+    screenshot(page, "frames_desk")
+    assert page.faults == []
+
+
 def test_a_picture_is_measured_without_restoring(open_page, demo_picture):
     page = open_page(DESK)
     open_tab(page, "What was wrong")
@@ -171,6 +201,32 @@ def test_moving_a_slider_leaves_the_preset(open_page):
     assert page.faults == []
 
 
+def test_a_symptom_sets_the_controls_and_they_stay_editable(open_page, screenshot):
+    page = open_page(DESK)
+    page.click("#restore-advanced button")
+    denoise = page.locator("#restore-denoise input[type=number]")
+    noise = page.locator("#restore-noise input[type=number]")
+    noise.fill("9")
+    noise.press("Enter")
+    symptoms = page.locator("#restore-symptom")
+    symptoms.get_by_text("Old scan", exact=True).click()
+    page.wait_for_function(
+        "document.querySelector('#restore-denoise input[type=number]').value === '0.7'"
+    )
+    assert noise.input_value() == "-1"  # Measured again.
+    assert "Sets Balanced, Auto, Denoise 0.7." in symptoms.inner_text()
+    symptoms.get_by_text("Out of focus", exact=True).click()
+    page.wait_for_selector("#restore-preset label.selected >> text=Crisp")
+    page.wait_for_selector("#restore-scale label.selected >> text=×1")
+    assert denoise.input_value() == "1"
+    screenshot(page, "symptom_desk")
+    # A control that is moved takes the choice back, and nothing else.
+    page.locator("#restore-scale").get_by_text("×4", exact=True).click()
+    page.wait_for_selector("#restore-symptom:not(:has(label.selected))")
+    assert page.locator("#restore-preset label.selected").inner_text().strip() == "Crisp"
+    assert page.faults == []
+
+
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_what_is_known_can_be_stated(open_page, demo_server, demo_picture, screenshot, size):
     page = open_page(size)
@@ -216,6 +272,15 @@ def test_a_refused_value_does_not_leave_the_page_waiting(open_page, demo_picture
     assert page.faults == []
 
 
+def test_on_a_phone_the_api_is_described_too(open_page, screenshot):
+    page = open_page(PHONE)
+    page.wait_for_selector("footer >> text=Settings")
+    page.locator("footer").get_by_text("Use via API").click()
+    page.wait_for_selector("text=/restore >> visible=true")
+    screenshot(page, "api_phone")
+    assert page.faults == []
+
+
 def test_the_first_sight_is_a_before_and_after(open_page, screenshot):
     page = open_page(DESK)
     page.wait_for_function(
@@ -257,6 +322,30 @@ def test_another_picture_marks_the_old_result(open_page, demo_picture):
     page.evaluate(PASTE)  # anywhere on the page, while another picture is there
     page.get_by_text("This is still the result of the picture before").wait_for()
     page.get_by_text("30×20 → ").wait_for()
+    assert page.faults == []
+
+
+def test_an_example_is_not_marked_as_old_while_it_begins(open_page, demo_picture):
+    page = open_page(DESK)
+    upload(page, demo_picture(20, 24, "own.png"))
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-download")
+    page.evaluate(
+        """() => {
+        window.marked = 0;
+        const look = () => {
+            const said = [...document.querySelectorAll('.mm-notice')];
+            if (said.some((e) => e.innerText.includes('still the result'))) window.marked += 1;
+        };
+        new MutationObserver(look).observe(
+            document.body, {subtree: true, childList: true, characterData: true});
+        }"""
+    )
+    page.locator("#restore-examples button").first.click()
+    page.get_by_text("160×120 → ").wait_for()
+    page.wait_for_selector("#restore-history button >> nth=1")  # It is done.
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.marked") == 0
     assert page.faults == []
 
 

@@ -17,10 +17,11 @@ from mmsr_core.degradation import (
 from mmsr_core.models import DamageMaps
 from mmsr_core.pipeline import DegradationEstimate
 from mmsr_demo.settings import DemoSettings
-from mmsr_demo.work.compare import damage_picture, load_lpips, metrics_folder
+from mmsr_demo.work.batch import restore_batch
+from mmsr_demo.work.compare import compare, damage_picture, load_lpips, metrics_folder
 from mmsr_demo.work.engine import Engine
 from mmsr_demo.work.inspection import MAX_LR_PIXELS, inspect_run
-from mmsr_demo.work.jobs import RestoreJob
+from mmsr_demo.work.jobs import CompareJob, RestoreJob
 
 EXAMPLES = Path(__file__).parents[2] / "demo" / "mmsr_demo" / "examples"
 
@@ -178,9 +179,44 @@ def test_lpips_is_found_where_it_is_said_to_be(monkeypatch, tmp_path):
     assert load_lpips() is None  # The folder is empty.
 
 
-def test_what_is_to_be_known_of_the_file_is_in_the_report(demo_server, tmp_path):
-    _, engine = demo_server
+FRAMES = "The first of the 3 pictures in the file."
+
+
+@pytest.fixture
+def animation(tmp_path):
     frames = [Image.new("RGB", (20, 16), (40 * n, 90, 60)) for n in range(3)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    made = engine.restore(RestoreJob(tmp_path / "a.gif", scale=1, steps=0))
-    assert "The first of the 3 pictures in the file." in made.report["notes"]
+    return tmp_path / "a.gif"
+
+
+def test_what_is_to_be_known_of_the_file_is_in_the_report(demo_server, animation):
+    _, engine = demo_server
+    made = engine.restore(RestoreJob(animation, scale=1, steps=0))
+    assert FRAMES in made.report["notes"]
+    assert list(made.inspection.notes) == made.report["notes"]
+
+
+def test_every_kind_of_work_says_what_is_to_be_known_of_its_files(
+    demo_server, demo_picture, animation
+):
+    _, engine = demo_server
+    plain = demo_picture(16, 20, "plain.png")
+    job = RestoreJob(plain, scale=1, steps=0)
+    second = engine.restore(replace(job, guide=animation, guide_mode="fuse"))
+    assert f"The second picture: {FRAMES}" in second.report["notes"]
+    depth = engine.restore(replace(job, depth=animation))
+    assert f"The depth: {FRAMES}" in depth.report["notes"]
+    tried = engine.restore(replace(job, picture=animation, place=(0.5, 0.5)))
+    assert FRAMES in tried.report["notes"]
+    measured = engine.estimate(animation, 1)
+    assert FRAMES in measured.numbers()["notes"]
+    compared = compare(engine, CompareJob(animation, scale=2), lambda progress: None)
+    assert f"The good picture: {FRAMES}" in compared.note
+    compared = compare(engine, CompareJob(plain, damaged=animation), lambda progress: None)
+    assert f"The damaged picture: {FRAMES}" in compared.note
+    done = restore_batch(
+        engine, [("a.gif", animation), ("b.png", plain)], job, lambda progress: None
+    )
+    assert [line.message.split(". ", 1) for line in done.lines] == [
+        ["20×16", FRAMES.rstrip(".")], ["20×16"],
+    ]  # fmt: skip

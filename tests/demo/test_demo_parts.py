@@ -17,7 +17,7 @@ from mmsr_core.types import PRESETS as OF_THE_LIBRARY
 from mmsr_core.types import Progress
 from mmsr_demo.files.archive import BatchLimits, collect_batch
 from mmsr_demo.files.workspace import Workspace, remove_older, safe_stem
-from mmsr_demo.settings import DEFAULT_PRESET, PRESETS, DemoSettings, parse_scale
+from mmsr_demo.settings import DEFAULT_PRESET, PRESETS, SCALES, SYMPTOMS, DemoSettings, parse_scale
 from mmsr_demo.work.jobs import CompareJob, RestoreJob
 from mmsr_demo.work.progress_stream import (
     Finished,
@@ -131,9 +131,23 @@ def test_a_wanted_size(text, scale, result):
 def test_presets_are_those_of_the_library(tmp_path):
     assert list(PRESETS) == ["Faithful", "Balanced", "Crisp"]
     assert list(PRESETS.values()) == list(OF_THE_LIBRARY.values())
-    usual = PRESETS[DEFAULT_PRESET]
-    for job in (RestoreJob(tmp_path), CompareJob(tmp_path)):
-        assert (job.steps, job.detail) == (usual.steps, usual.detail)
+    for job, name in ((RestoreJob(tmp_path), DEFAULT_PRESET), (CompareJob(tmp_path), "Faithful")):
+        assert (job.steps, job.detail) == (PRESETS[name].steps, PRESETS[name].detail)
+
+
+def test_every_symptom_sets_what_the_page_offers():
+    sets = {name: symptom.controls for name, symptom in SYMPTOMS.items()}
+    assert len({str(values) for values in sets.values()}) == len(sets)  # No two are the same.
+    for name, values in sets.items():
+        assert values["preset"] in PRESETS, name
+        assert values["scale"] in SCALES, name
+        assert (values["steps"], values["detail"]) == (
+            PRESETS[values["preset"]].steps, PRESETS[values["preset"]].detail,
+        )  # fmt: skip
+        assert 0 <= values["denoise"] <= 1
+        assert SYMPTOMS[name].words.endswith(".")
+    usual = sets["Not sure"]
+    assert (usual["preset"], usual["scale"], usual["denoise"]) == (DEFAULT_PRESET, "Auto", 1)
 
 
 # -- files ----------------------------------------------------------------------------------------

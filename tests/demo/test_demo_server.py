@@ -53,7 +53,7 @@ def test_the_endpoints_keep_their_names_and_order(client):
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
             "guide_mode", "strengths", "references", "noise_255", "jpeg_quality", "blur_px",
             "denoise",
-            "size",
+            "size", "symptom",
         ],
         "/estimate": ["picture", "scale"],
         "/fuse": ["first", "second", "mode", "scale", "strength", "steps"],
@@ -64,6 +64,71 @@ def test_the_endpoints_keep_their_names_and_order(client):
         "/batch": ["files", "preset", "scale"],
     }  # fmt: skip
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
+
+
+def test_the_endpoints_take_what_the_page_takes(demo_server):
+    """Ranges and defaults: of the page's sliders and of what programs send."""
+    found = httpx.get(f"{demo_server[0]}/config", **PATIENT).json()["components"]
+    props = [part["props"] for part in found if part["type"] in ("slider", "number")]
+    of_page, of_api = (
+        [
+            (p["label"], p["minimum"], p["maximum"], p["value"])
+            for p in props
+            if p["visible"] is seen
+        ]
+        for seen in (True, False)
+    )
+    pairs = {
+        "Steps": "steps", "Detail": "detail", "Seed": "seed", "Blur left": "blur_px (left edge)",
+        "Blur right": "blur_end_px (right edge)", "Noise": "noise_255", "JPEG quality":
+        "jpeg_quality", "Strength of the second picture": "strength of the second picture",
+        "Blur": "blur_px of the result", "Denoise": "denoise",
+    }  # fmt: skip
+    for label, name in pairs.items():
+        mine = {rest for text, *rest_ in of_page if text == label for rest in [tuple(rest_)]}
+        theirs = {
+            tuple(rest) for text, *rest in of_api if text == name or text.startswith(name + " (")
+        }
+        assert mine
+        assert mine == theirs, label
+    presets = [
+        (part["props"]["label"], part["props"]["value"])
+        for part in found
+        if part["type"] == "radio" and "Faithful" in str(part["props"]["choices"])
+    ]
+    assert sorted(value for label, value in presets if label != "preset") == [
+        "Balanced", "Balanced", "Faithful",  # Restore, Batch, Compare.
+    ]  # fmt: skip
+    assert sorted(value for label, value in presets if label == "preset") == [
+        "Balanced",
+        "Faithful",
+    ]
+
+
+def test_a_page_of_elsewhere_cannot_upload_or_start_a_job(demo_server):
+    """Its form is sent by the user's own browser, which says where it comes from."""
+    address, engine = demo_server
+    host = address.removeprefix("http://")
+    before = {path for path in engine.workspace.root.rglob("*") if path.is_file()}
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1", f"https://evil.{host}"):
+        answer = httpx.post(
+            f"{address}/gradio_api/upload", files={"files": ("evil.png", b"x")},
+            headers={"Origin": origin}, **PATIENT,
+        )  # fmt: skip
+        assert answer.status_code == 403, origin
+        for route in ("call/estimate", "queue/join"):
+            body = {"data": [None, "2"], "fn_index": 0, "session_hash": "x"}
+            answer = httpx.post(
+                f"{address}/gradio_api/{route}", json=body, headers={"Origin": origin}, **PATIENT
+            )
+            assert answer.status_code == 403, route
+    assert {path for path in engine.workspace.root.rglob("*") if path.is_file()} == before
+    for own in ({}, {"Origin": address}):
+        answer = httpx.post(
+            f"{address}/gradio_api/upload", files={"files": ("own.png", b"x")}, headers=own,
+            **PATIENT,
+        )  # fmt: skip
+        assert answer.status_code == 200
 
 
 def test_restore_gives_a_png_that_carries_its_report(client, demo_picture):
@@ -80,6 +145,26 @@ def test_restore_gives_a_png_that_carries_its_report(client, demo_picture):
     assert {k: report[k] for k in written} == written
     assert report["measured"]["words"]["noise"]
     assert report["consistency_db"]["after"] > 0
+
+
+def test_a_symptom_stands_in_for_what_is_not_given(client, demo_picture):
+    picture = file(demo_picture(20, 24, "symptom.png"))
+    path, _ = client.predict(picture, symptom="Out of focus", api_name="/restore")
+    with Image.open(path) as image:
+        assert image.size == (24, 20)
+        chosen = json.loads(image.info["mmsr"])
+    assert (chosen["steps"], chosen["detail"], chosen["denoise"]) == (1, 1, 1)
+    path, _ = client.predict(
+        picture, scale="2", detail=0.7, symptom="Old scan", api_name="/restore"
+    )
+    with Image.open(path) as image:
+        assert image.size == (48, 40)
+        chosen = json.loads(image.info["mmsr"])
+    assert (chosen["steps"], chosen["detail"], chosen["denoise"]) == (1, 0.7, 0.7)
+    path, _ = client.predict(picture, size="w60", symptom="Shaken", api_name="/restore")
+    with Image.open(path) as image:
+        assert image.size == (60, 50)
+    assert refusal(client, "/restore", picture, symptom="Bored")
 
 
 def test_the_readme_s_client_example_runs(demo_server, monkeypatch, capsys):
@@ -344,9 +429,9 @@ def test_oversized_files_are_refused(demo_server):
 def test_numbers_out_of_range_are_refused(client, demo_picture):
     picture = file(demo_picture())
     for options in (
-        {"scale": "40"}, {"scale": "big"}, {"steps": 65}, {"steps": -1}, {"detail": 9},
+        {"scale": "40"}, {"scale": "big"}, {"steps": 17}, {"steps": -1}, {"detail": 9},
         {"strengths": {"depth": 7}}, {"strengths": {"taste": 1}}, {"strengths": [1]},
-        {"guide_mode": "mix"}, {"noise_255": 300}, {"jpeg_quality": 101}, {"jpeg_quality": 0.5},
+        {"guide_mode": "mix"}, {"noise_255": 101}, {"jpeg_quality": 101}, {"jpeg_quality": 0.5},
         {"blur_px": 9}, {"denoise": -1}, {"denoise": 2},
     ):  # fmt: skip
         assert refusal(client, "/restore", picture, **options)
@@ -467,7 +552,7 @@ def test_a_client_that_leaves_ends_its_run(demo_server, demo_picture):
     address, engine = demo_server
     leaving = Client(address, verbose=False, httpx_kwargs=dict(PATIENT), analytics_enabled=False)
     job = leaving.submit(
-        file(demo_picture(200, 240, "long.png")), scale="8", steps=64, api_name="/restore"
+        file(demo_picture(200, 240, "long.png")), scale="8", steps=16, api_name="/restore"
     )
     deadline = time.monotonic() + 200
     while not engine.is_busy and time.monotonic() < deadline:

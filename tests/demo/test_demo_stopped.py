@@ -54,6 +54,7 @@ def work(engine, demo_picture):
     return {
         "restore": lambda callback: engine.restore(job, callback),
         "keep": lambda callback: engine.restore(job, callback, keep=True),
+        "part": lambda callback: engine.restore(replace(job, place=(0.5, 0.5)), callback),
         "fuse": lambda callback: engine.restore(fused, callback),
         "estimate": lambda callback: engine.estimate(picture, 2, callback),
         "compare": lambda callback: compare(engine, compared, callback),
@@ -63,7 +64,7 @@ def work(engine, demo_picture):
     }
 
 
-WORK = ("restore", "keep", "fuse", "estimate", "compare", "batch")
+WORK = ("restore", "keep", "part", "fuse", "estimate", "compare", "batch")
 
 
 def on_save(monkeypatch, then):

@@ -10,7 +10,7 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.image import INPUT_SUFFIXES
 
-from ..settings import DEFAULT_PRESET, PRESETS, SCALES, parse_scale
+from ..settings import AUTO_SCALE, DEFAULT_PRESET, PRESETS, SCALES, parse_scale
 from ..ui import panels
 from ..ui.requests import as_upload, take_unread
 from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
@@ -41,7 +41,7 @@ def build_batch(session: PageSession) -> None:
                 info="Faithful invents nothing. Crisp adds the most texture.",
             )  # fmt: skip
             scale = gr.Radio(
-                list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
+                list(SCALES), value=AUTO_SCALE, label="Enlarge", elem_classes="mm-segments",
                 info="Auto suits the size of each picture.",
             )  # fmt: skip
             start, stop = run_buttons("Restore all", "batch")

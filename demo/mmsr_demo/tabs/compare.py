@@ -7,11 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from ..settings import PRESETS
+from mmsr_core.image import read_size
+
+from ..settings import COMPARE_PRESET, MAX_BLUR_PX, MAX_NOISE_255, MIN_BLUR_PX, PRESETS
 from ..ui import panels
 from ..ui.requests import as_path, needed, take_number, take_unread
 from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
+from ..ui.viewer import before_after
 from ..work.compare import compare
 from ..work.jobs import CompareJob, Comparison
 
@@ -37,7 +40,7 @@ def build_compare(session: PageSession) -> None:
                     )
                 )  # fmt: skip
             preset = gr.Radio(
-                list(PRESETS), value="Faithful", label="How to restore",
+                list(PRESETS), value=COMPARE_PRESET, label="How to restore",
                 info="Faithful has the best PSNR, the others have the better LPIPS.",
                 elem_classes="mm-segments",
             )  # fmt: skip
@@ -48,10 +51,7 @@ def build_compare(session: PageSession) -> None:
                 panels.empty("The comparison appears here", "Bicubic enlarging beside this."),
                 elem_id="compare-table",
             )
-            slider = gr.ImageSlider(
-                label="Bicubic and MMSR", type="filepath", visible=False, interactive=False,
-                max_height=560, elem_id="compare-slider", buttons=["fullscreen"],
-            )  # fmt: skip
+            slider = gr.HTML(visible=False, elem_id="compare-slider")
             gallery = gr.Gallery(
                 label="Damaged, bicubic, MMSR, good", visible=False, columns=2, height="auto",
                 object_fit="contain", interactive=False, buttons=["fullscreen", "download"],
@@ -65,7 +65,12 @@ def build_compare(session: PageSession) -> None:
         )  # fmt: skip
         return {
             table: panels.score_table(result),
-            slider: gr.update(value=(str(result.bicubic), str(result.restored)), visible=True),
+            slider: gr.update(
+                value=before_after(
+                    result.bicubic, result.restored, read_size(result.restored), ("Bicubic", "MMSR")
+                ),
+                visible=True,
+            ),
             gallery: gr.update(value=[(str(p), text) for p, text in captions], visible=True),
         }
 
@@ -90,19 +95,50 @@ def build_compare(session: PageSession) -> None:
 
 def _damage_controls() -> dict[str, Any]:
     scale = gr.Radio(
-        ["×2", "×3", "×4", "×8"], value="×4", label="Shrink by",
+        ["×2", "×3", "×4", "×8"], value=f"×{CompareJob.scale}", label="Shrink by",
+        elem_id="compare-scale",
         info="And enlarge again by as much.", elem_classes="mm-segments",
     )  # fmt: skip
     with gr.Row():
         blur = take_number(
-            gr.Slider(0.1, 4.5, 1.2, step=0.1, label="Blur left", info="px of the good picture")
+            gr.Slider(
+                MIN_BLUR_PX,
+                MAX_BLUR_PX,
+                CompareJob.blur_px,
+                step=0.1,
+                label="Blur left",
+                info="px of the good picture",
+            )
         )
         blur_end = take_number(
             gr.Slider(
-                0.1, 4.5, 2.4, step=0.1, label="Blur right", info="It changes evenly between them."
+                MIN_BLUR_PX,
+                MAX_BLUR_PX,
+                CompareJob.blur_end_px,
+                step=0.1,
+                label="Blur right",
+                info="It changes evenly between them.",
             )
         )
     with gr.Row():
-        noise = take_number(gr.Slider(0, 25, 2, step=0.5, label="Noise", info="Of 255 levels."))
-        jpeg = take_number(gr.Slider(10, 100, 100, step=1, label="JPEG quality", info="100: none."))
+        noise = take_number(
+            gr.Slider(
+                0,
+                MAX_NOISE_255,
+                CompareJob.noise_255,
+                step=0.5,
+                label="Noise",
+                info="Of 255 levels.",
+            )
+        )
+        jpeg = take_number(
+            gr.Slider(
+                1,
+                100,
+                CompareJob.jpeg_quality,
+                step=1,
+                label="JPEG quality",
+                info="100: none.",
+            )
+        )
     return {"scale": scale, "blur": blur, "blur_end": blur_end, "noise": noise, "jpeg": jpeg}

@@ -10,11 +10,12 @@ import gradio as gr
 
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
 
-from ..settings import SCALES, parse_scale
+from ..settings import AUTO_SCALE, MAX_STEPS, MAX_STRENGTH, SCALES, parse_scale
 from ..ui import panels
 from ..ui.requests import needed, take_number, take_unread
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
+from ..ui.viewer import before_after
 from ..work.jobs import Restoration, RestoreJob
 from .restore import EXAMPLES
 
@@ -39,15 +40,15 @@ def build_fuse(session: PageSession) -> None:
             start, stop = run_buttons("Fuse", "fuse")
             with gr.Accordion("Advanced", open=False):
                 scale = gr.Radio(
-                    list(SCALES), value="Auto", label="Enlarge", elem_classes="mm-segments",
+                    list(SCALES), value=AUTO_SCALE, label="Enlarge", elem_classes="mm-segments",
                     info="From the size of the first picture.",
                 )  # fmt: skip
                 strength = take_number(gr.Slider(
-                    0, 2, 1, step=0.05, label="Strength of the second picture",
+                    0, MAX_STRENGTH, 1, step=0.05, label="Strength of the second picture",
                     info="0 leaves it out.",
                 ))  # fmt: skip
                 steps = take_number(gr.Slider(
-                    0, 16, DEFAULT_STEPS, step=1, label="Steps",
+                    0, MAX_STEPS, DEFAULT_STEPS, step=1, label="Steps",
                     info="0: the most faithful. 1 is usually enough.",
                 ))  # fmt: skip
             example = gr.Button("Try a rendered room and its depth camera", size="sm")
@@ -59,10 +60,7 @@ def build_fuse(session: PageSession) -> None:
                     "Two cameras that look at the same view: one picture with what both saw.",
                 )
             )
-            slider = gr.ImageSlider(
-                label="First picture and result", type="filepath", visible=False,
-                interactive=False, max_height=640, elem_id="fuse-slider", buttons=["fullscreen"],
-            )  # fmt: skip
+            slider = gr.HTML(visible=False, elem_id="fuse-slider")
             with gr.Row(elem_classes="mm-actions"):
                 download = gr.DownloadButton("Download PNG", visible=False, size="md")
             report = gr.HTML(elem_id="fuse-report")
@@ -74,9 +72,16 @@ def build_fuse(session: PageSession) -> None:
         note = "" if share is None else f"The second picture had {share:.0%} of the weight."
         seen = made.inspection
         return {
-            slider: gr.update(value=(str(made.before), str(made.after)), visible=True),
+            slider: gr.update(
+                value=before_after(
+                    made.before, made.after, made.plan.result, ("First picture", "Result")
+                ),
+                visible=True,
+            ),
             download: gr.update(value=str(made.after), visible=True),
-            report: panels.findings(seen.headline(), seen.sentences(), note),
+            report: panels.findings(
+                seen.headline(), seen.sentences(), " ".join([*seen.notes, note])
+            ),
         }
 
     def prepare(values: Updates) -> Task[Restoration]:

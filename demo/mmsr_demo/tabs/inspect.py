@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..settings import SCALES, parse_scale
 from ..ui import panels
-from ..ui.requests import needed, take_unread
+from ..ui.requests import needed, take_unread, worded
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..work.inspection import Inspection
@@ -73,7 +73,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
         last = found.weights[-1] if count else {}
         return {
             seen: found,
-            words: panels.findings(found.headline(), found.sentences()),
+            words: panels.findings(found.headline(), found.sentences(), " ".join(found.notes)),
             blur: gr.update(value=str(found.draw_map()), visible=True),
             kernel: _CLICK,
             damage: panels.damage_panel(found.noise_255, found.blur_of_picture_px),
@@ -112,10 +112,10 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
         return panels.weight_panel(found.weights[index], found.prompt_mask)
 
     for ran in restored.ran:
-        ran.then(show_restored, restored.result, shown, **QUIET)
+        ran.then(worded(show_restored), restored.result, shown, **QUIET)
     wire_run(
         session, RunParts(start, stop, status, queue), [start.click],
         {picture, scale}, shown, prepare, show,
     )  # fmt: skip
-    blur.select(enlarge, seen, kernel, **QUIET)
+    blur.select(worded(enlarge), seen, kernel, **QUIET)
     step.change(show_step, [seen, step], weights, **QUIET)

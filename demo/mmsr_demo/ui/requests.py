@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import gradio as gr
 
@@ -16,8 +16,9 @@ from mmsr_core.errors import InputError, MMSRError, OutOfMemoryError
 
 from ..files.workspace import Workspace
 from ..work.progress_stream import Stopped
+from ..work.reporting import report_unexpected
 
-_log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 class Upload(NamedTuple):
@@ -125,7 +126,7 @@ def explain(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "This computer ran out of memory. Choose a smaller scale or a smaller picture."
-    _log.error("Unexpected error in the demo", exc_info=error)
+    report_unexpected("on the page", error)
     return "Something unexpected went wrong. The terminal in which the demo runs shows what."
 
 
@@ -149,3 +150,14 @@ def clear_errors() -> Iterator[None]:
         raise _error("Stopped.") from None
     except Exception as error:  # noqa: BLE001 - the last stop before the user.
         raise _error(explain(error)) from None
+
+
+def worded(fn: Callable[..., Result]) -> Callable[..., Result]:
+    """A handler of which whatever goes wrong reaches the page as one clear message."""
+
+    @wraps(fn)
+    def run(*values: Any, **named: Any) -> Result:
+        with clear_errors():
+            return fn(*values, **named)
+
+    return run

@@ -44,14 +44,25 @@ class RunParts:
     """Shows progress and messages."""
     queue: gr.HTML
     """Shows the place in the queue."""
+    others: tuple[gr.Button, ...] = ()
+    """What starts other runs with the same Stop; not offered during a run."""
+
+    @property
+    def frame(self) -> list[Any]:
+        """What every run changes, but for the queue."""
+        return [self.status, self.start, *self.others, self.stop]
 
     def at_rest(self) -> Updates:
         """Start is offered."""
-        return {self.start: gr.update(visible=True), self.stop: gr.update(visible=False)}
+        return self._offered(True)
 
     def in_a_run(self) -> Updates:
         """Stop is offered."""
-        return {self.start: gr.update(visible=False), self.stop: gr.update(visible=True)}
+        return self._offered(False)
+
+    def _offered(self, start: bool) -> Updates:
+        starts = dict.fromkeys((self.start, *self.others), gr.update(visible=start))
+        return starts | {self.stop: gr.update(visible=not start)}
 
 
 @dataclass(frozen=True)
@@ -61,14 +72,25 @@ class Task(Generic[Result]):
     work: Callable[[ProgressCallback], Result]
     meanwhile: Callable[[], Updates] = dict
     """Updates to show with every report of progress."""
+    at_end: Callable[[], Updates] = dict
+    """Updates to show with the result."""
 
 
-def run_buttons(label: str, name: str) -> tuple[gr.Button, gr.Button]:
-    """Start and Stop, in a row; their ids are `name-start` and `name-stop`."""
+def run_buttons(label: str, name: str, trial: str = "") -> tuple[gr.Button, ...]:
+    """Start and Stop, in a row; their ids are `name-start` and `name-stop`.
+
+    Args:
+        label: of Start.
+        name: of the tab.
+        trial: of a third button between them, which has the id `name-try`; empty for none.
+    """
+    made: list[gr.Button] = []
     with gr.Row(elem_classes="mm-actions"):
-        start = gr.Button(label, variant="primary", size="lg", elem_id=f"{name}-start")
+        made.append(gr.Button(label, variant="primary", size="lg", elem_id=f"{name}-start"))
+        if trial:
+            made.append(gr.Button(trial, size="lg", elem_id=f"{name}-try"))
         stop = gr.Button("Stop", variant="stop", size="lg", visible=False, elem_id=f"{name}-stop")
-    return start, stop
+    return *made, stop
 
 
 def run_status(name: str) -> tuple[gr.HTML, gr.HTML]:
@@ -94,7 +116,7 @@ def wire_run(
         parts: of the tab.
         triggers: what starts a run, such as `button.click`.
         inputs: the controls that are read.
-        outputs: what `show`, `begun` and `Task.meanwhile` change, beside `parts`.
+        outputs: what `show`, `begun` and the task's own updates change, beside `parts`.
         prepare: reads the controls (component to value); what it raises is shown in words.
         show: the updates that show a result.
         begun: the updates when a run begins.
@@ -117,7 +139,7 @@ def wire_run(
         return {parts.status: panels.running(None, "", title)} | parts.in_a_run()
 
     into_view = _BRING_INTO_VIEW.replace("NAME-status", str(parts.status.elem_id))
-    frame = [parts.status, parts.start, parts.stop]
+    frame = parts.frame
     events = [
         # Shown at once: the run itself says nothing before its turn has come.
         trigger(wait, outputs=frame, js=into_view, **QUIET).then(
@@ -167,7 +189,7 @@ def _answer(
         with closing(session.show_run(task.work, request)) as items:
             for item in items:
                 if isinstance(item, Finished):
-                    yield {parts.status: ""} | parts.at_rest() | show(item.value)
+                    yield {parts.status: ""} | parts.at_rest() | show(item.value) | task.at_end()
                 else:
                     yield {parts.status: item} | task.meanwhile()
     except Stopped:

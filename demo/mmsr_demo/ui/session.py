@@ -13,6 +13,7 @@ import gradio as gr
 from mmsr_core.types import ProgressCallback
 
 from ..work.engine import Engine
+from ..work.history import History
 from ..work.jobs import Made
 from ..work.progress_stream import Finished, ProgressUpdate, StopFlags, watch_run
 from . import panels
@@ -23,21 +24,27 @@ ENGINE_QUEUE = "engine"
 
 
 class PageSession:
-    """The engine and the stop flags of one page."""
+    """The engine, the stop flags and the results of one page."""
 
     def __init__(self, engine: Engine) -> None:
         """Args: the engine."""
         self.engine = engine
         self.workspace = engine.workspace
         self.flags = StopFlags()
+        self.history = History()
 
     def stop(self, request: gr.Request) -> None:
         """Ends every run of this browser tab."""
         self.flags.stop(str(request.session_hash))
 
-    def example_copy(self, path: Path) -> str:
-        """A fresh copy of a shipped example in the workspace, for gradio to serve."""
-        return str(shutil.copyfile(path, self.workspace.new_folder() / path.name))
+    def example_copy(self, path: Path, keep: bool = False) -> str:
+        """A fresh copy of a shipped example in the workspace, for gradio to serve.
+
+        Args:
+            path: of the example.
+            keep: keep the copy as long as the page.
+        """
+        return str(shutil.copyfile(path, self.workspace.new_folder(keep) / path.name))
 
     def show_run(
         self, work: Callable[[ProgressCallback], Result], request: gr.Request

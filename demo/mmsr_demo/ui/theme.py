@@ -5,6 +5,9 @@ from __future__ import annotations
 from gradio.themes import Base, LocalFont
 from gradio.themes.utils import colors, sizes
 
+from .part_frame import PART_CSS, PART_JS
+from .viewer import VIEWER_CSS, VIEWER_JS
+
 TITLE = "MMSR"
 
 
@@ -55,7 +58,8 @@ def make_theme() -> Base:
     )
 
 
-CSS = """
+CSS = (
+    """
 .gradio-container { max-width: 100% !important; }
 .gradio-container > main, .gradio-container .main { max-width: 1180px !important; width: 100%;
   margin: 0 auto !important; padding: 16px 24px 32px !important; }
@@ -83,8 +87,6 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-head p { margin: 0; color: var(--body-text-color-subdued); font-size: 1rem; }
 .mm-small { color: var(--body-text-color-subdued); font-size: .86rem; line-height: 1.5;
   margin: 6px 0; }
-#restore-slider img { background:
-  repeating-conic-gradient(#cbd5e1 0 25%, #f1f5f9 0 50%) 50% / 20px 20px !important; }
 .gradio-container button.lg, .gradio-container button.md, .mm-segments label { min-height: 44px; }
 .mm-columns { gap: 24px !important; align-items: flex-start; }
 .mm-side, .mm-main { gap: 14px !important; }
@@ -93,6 +95,11 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-segments label { flex: 1 1 auto; justify-content: center; text-align: center; min-width: 56px; }
 .mm-segments label input { position: absolute; opacity: 0; pointer-events: none; }
 .mm-segments label span { margin: 0 !important; }
+.mm-thirds label { flex-basis: 30%; min-height: 38px !important; padding: 4px 8px !important;
+  font-size: .88rem; }
+#restore-size label { display: flex; align-items: center; gap: 12px; }
+#restore-size label > span { flex: none; margin: 0; }
+#restore-size label > .input-container { flex: 1; }
 .mm-segments label:focus-within { outline: 2px solid var(--primary-500); outline-offset: 2px; }
 .mm-segments label.selected { background: var(--primary-700); color: white;
   border-color: var(--primary-700); }
@@ -145,6 +152,13 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc2626; width: 1.5em; }
 .mm-batch td { overflow-wrap: anywhere; vertical-align: top; }
 .mm-batch td:nth-child(2) { min-width: 8em; width: 45%; }
+.mm-history-frame { gap: 8px !important; }
+.mm-history .grid-wrap { max-height: none !important; min-height: 0 !important;
+  padding: 34px 8px 8px !important; overflow: hidden !important; }
+.mm-history .grid-container { gap: 8px; padding: 0 !important;
+  grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)) !important; }
+.mm-history .caption-label { inset: auto 0 0 0; max-width: none; padding: 2px 6px; border: 0;
+  border-radius: 0; font-size: .7rem; line-height: 1.3; text-align: center; white-space: normal; }
 .mm-gallery .grid-wrap { max-height: none !important; }
 @media (max-width: 640px) {
   .mm-head { gap: 2px 10px; }
@@ -154,14 +168,21 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
   .tab-container button { padding: 0 5px !important; font-size: .82rem !important; }
   .mm-segments label { min-width: 42px; padding-inline: 6px !important; }
+  .mm-thirds label, .mm-view-bar button { min-height: 44px !important; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
 }
 """
+    + VIEWER_CSS
+    + PART_CSS
+)
 
-HEAD = """<style>
+HEAD = (
+    """<style>
 @media (max-width: 640px) {
   body .gradio-container .main { padding: 8px 14px 24px !important; }
   body .gradio-container footer .divider { display: none !important; }
+  body .gradio-container footer .show-api { display: flex !important; }
+  body .gradio-container footer { gap: 20px; }
 }
 </style>
 <script>
@@ -170,7 +191,7 @@ HEAD = """<style>
   const give = (file, tries = 20) => {
     const input = document.querySelector(box + ' input[type=file]');
     if (!input) {  // A picture is there: it is taken away first.
-      if (tries === 20) document.querySelector(box + ' button[aria-label="Clear"]')?.click();
+      if (tries === 20) document.querySelector(box + ' button[aria-label="Remove Image"]')?.click();
       if (tries > 0) setTimeout(() => give(file, tries - 1), 100);
       return;
     }
@@ -195,6 +216,8 @@ HEAD = """<style>
   });
 })();
 </script>"""
+    + f"<script>{VIEWER_JS}{PART_JS}</script>"
+)
 """A picture may be dropped or pasted anywhere on the first tab. And rules for a phone outside the
 page's own content: in `CSS` they would have no effect, since gradio keeps what lies in `@media` to
-that content."""
+that content. The viewer's script comes last."""

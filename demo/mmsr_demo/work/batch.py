@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
@@ -18,11 +17,10 @@ from ..files.archive import BatchItem, BatchLimits, collect_batch
 from ..files.workspace import safe_stem
 from .jobs import BatchLine, BatchResult, Restoration, RestoreJob
 from .progress_stream import Stopped
+from .reporting import report_unexpected
 
 if TYPE_CHECKING:
     from .engine import Engine
-
-_log = logging.getLogger(__name__)
 
 
 def batch_limits(engine: Engine) -> BatchLimits:
@@ -116,8 +114,8 @@ def _restore_one(
         raise
     except MMSRError as error:
         return BatchLine(item.name, "", str(error)), None
-    except Exception:  # noqa: BLE001 - one picture must not end the batch.
-        _log.exception("A picture of a batch failed")
+    except Exception as error:  # noqa: BLE001 - one picture must not end the batch.
+        report_unexpected("in a batch", error)
         return BatchLine(item.name, "", "unexpected error, see the terminal"), None
     stem, number = safe_stem(item.name), 1
     name = f"{stem}_restored.png"
@@ -126,4 +124,5 @@ def _restore_one(
         name = f"{stem}_{number}_restored.png"
     taken.add(name.lower())
     height, width = made.plan.result
-    return BatchLine(item.name, name, f"{width}×{height}"), made
+    said = ". ".join([f"{width}×{height}", *(n.rstrip(".") for n in made.inspection.notes)])
+    return BatchLine(item.name, name, said), made

@@ -12,6 +12,7 @@ import torch
 from mmsr_core.errors import InputError, WeightsError
 from mmsr_core.types import Progress, ProgressCallback
 
+from ..settings import MAX_BLUR_PX, MAX_COMPARE_SCALE, MAX_NOISE_255, MIN_BLUR_PX
 from .jobs import CompareJob, Comparison, RestoreJob, Score
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
     size = engine.size_of(job.good)
     if math.prod(size) > engine.settings.max_output_pixels:
         raise InputError("The good picture is too large to be compared; crop it.")
-    good = engine.load(job.good).visible_rgb
+    loaded = engine.load(job.good)
+    good, notes = loaded.visible_rgb, [f"The good picture: {note}" for note in loaded.notes]
     quality: float | None = None
     if job.damaged is None:
         scale = job.scale
@@ -111,6 +113,7 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
     else:
         damaged = engine.load(job.damaged)
         lr, quality = damaged.visible_rgb, damaged.jpeg_quality
+        notes += [f"The damaged picture: {note}" for note in damaged.notes]
         scale = _scale_between(lr, good)
         good = good[..., : lr.shape[-2] * scale, : lr.shape[-1] * scale]
     settings = RestoreJob(job.good, steps=job.steps, detail=job.detail, seed=job.seed)
@@ -129,16 +132,17 @@ def compare(engine: Engine, job: CompareJob, progress: ProgressCallback) -> Comp
             save_image(folder / f"{name}.png", picture)
         progress(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
     paths = {name: folder / f"{name}.png" for name in files}
-    return Comparison(**paths, scores=scores, note=_note(lpips, good))
+    said = " ".join(filter(None, [*notes, _note(lpips, good)]))
+    return Comparison(**paths, scores=scores, note=said)
 
 
 def _check(job: CompareJob) -> None:
     limits = {
-        "blur": (job.blur_px, 0.1, 4.5),
-        "blur at the right edge": (job.blur_end_px, 0.1, 4.5),
-        "noise": (job.noise_255, 0, 255),
+        "blur": (job.blur_px, MIN_BLUR_PX, MAX_BLUR_PX),
+        "blur at the right edge": (job.blur_end_px, MIN_BLUR_PX, MAX_BLUR_PX),
+        "noise": (job.noise_255, 0, MAX_NOISE_255),
         "JPEG quality": (job.jpeg_quality, 1, 100),
-        "scale": (job.scale, 1, 16),
+        "scale": (job.scale, 1, MAX_COMPARE_SCALE),
     }
     for name, (value, low, high) in limits.items():
         if not low <= value <= high:

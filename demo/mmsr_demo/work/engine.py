@@ -14,9 +14,10 @@ from ..settings import DemoSettings
 from .job_queue import JobQueue
 from .jobs import Restoration, RestoreJob
 from .models import Abilities, Models
+from .parts import Part, part_around
 from .result_cache import ResultCache, job_key
 from .run_time import RunTimeEstimate
-from .saving import save_result
+from .saving import noted, save_part, save_result
 from .sizes import SizePlan, plan_size, suitable_pixels
 
 if TYPE_CHECKING:
@@ -95,6 +96,15 @@ class Engine:
         except ImageFileError as error:
             raise ImageFileError(str(error).replace(str(path), "This file")) from None
 
+    def _load_noted(
+        self, path: Path, what: str, notes: list[str] | None, float_range: Any = "unit"
+    ) -> LoadedImage:
+        """As `load`; what is to be known of the file is added to `notes`."""
+        image = self.load(path, float_range)
+        if notes is not None:
+            notes += [f"{what}: {note}" for note in image.notes]
+        return image
+
     def size_of(self, path: Path) -> tuple[int, int]:
         """Height and width from the header alone; errors as for `load`."""
         from mmsr_core.errors import ImageFileError
@@ -130,16 +140,28 @@ class Engine:
         image = self.load(job.picture)
         plan = self.plan(image.size, job.scale, job.size)
         lr = resize_bicubic(image.visible_rgb, plan.work)
+        part = None if job.place is None else part_around(plan.work, job.place)
+        wanted = plan.wanted
+        notes = list(image.notes)
+        if part is not None:
+            lr, wanted = part.cut(lr), wanted and part.worked_size(wanted)
         callback(Progress("load", 0, 1))
         pipeline = self.pipeline
         with self._queue.wait_for_turn(callback):
             started = time.perf_counter()
             quality = file_quality(image, plan)
-            output = self._run(pipeline, lr, job, plan.scale, callback, quality, plan.wanted)
-            self._run_time.learn(plan, job.steps, time.perf_counter() - started)
+            output = self._run(
+                pipeline, lr, job, plan.scale, callback, quality, wanted, part, notes
+            )
+            if part is None:
+                self._run_time.learn(plan, job.steps, time.perf_counter() - started)
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder(keep=keep) as folder:
-            made = save_result(folder, job, image, lr, plan, output)
+            if part is None:
+                made = save_result(folder, job, image, lr, plan, output)
+            else:
+                made = save_part(folder, job, image, lr, plan, output, part)
+            made = noted(made, notes)
             callback(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
         self.results.put(key, made, keep=keep)
         return made
@@ -171,7 +193,7 @@ class Engine:
         with self.workspace.result_folder() as folder:
             found = inspect_run(lr, measured, folder, plan.scale)
             callback(Progress("save", 1, 1))
-        return found
+        return replace(found, notes=(*image.notes, *measured.notes))
 
     def run(
         self,
@@ -203,7 +225,10 @@ class Engine:
         callback: ProgressCallback,
         quality: float | None = None,
         size: tuple[int, int] | None = None,
+        part: Part | None = None,
+        notes: list[str] | None = None,
     ) -> RestorationOutput:
+        """The pipeline within its turn; what is to be known of further files goes to `notes`."""
         from mmsr_core.pipeline import Overrides
 
         height, width = lr.shape[-2:]
@@ -216,12 +241,18 @@ class Engine:
         if job.depth is not None:
             from mmsr_core.depth import depth_from_picture
 
-            picture = self.load(job.depth, "stretch")
-            options["inverse_depth"] = depth_from_picture(picture.visible_rgb, (height, width))
+            picture = self._load_noted(job.depth, "The depth", notes, "stretch")
+            whole = (height, width) if part is None else part.whole
+            depth = depth_from_picture(picture.visible_rgb, whole)
+            options["inverse_depth"] = depth if part is None else part.cut(depth)
         if job.guide is not None:
-            guide = self.load(job.guide, "stretch").visible_rgb
+            picture = self._load_noted(job.guide, "The second picture", notes, "stretch")
+            guide = picture.visible_rgb
+            guide = guide if part is None else cut_second(guide, part)
             options |= {"guide": guide, "guide_mode": job.guide_mode}
-        prompt = self._models.prompt(job, lambda path: self.load(path).visible_rgb)
+        prompt = self._models.prompt(
+            job, lambda path: self._load_noted(path, "A reference", notes).visible_rgb
+        )
         if prompt is not None:
             options["prompt"] = prompt
         return pipeline(
@@ -241,6 +272,21 @@ class Engine:
         """Removes every file."""
         self.results.clear()
         self.workspace.close()
+
+
+def cut_second(picture: Tensor, part: Part) -> Tensor:
+    """The part of a second picture `(1,3,h,w)` of the same view.
+
+    A smaller one is enlarged first, in its own shape: else the cut would be right to a few of its
+    pixels only, and its shape another.
+    """
+    from mmsr_core.image import resize_bicubic
+
+    height, width = (int(side) for side in picture.shape[-2:])
+    growth = max(part.whole[0] / height, part.whole[1] / width)
+    if growth > 1:
+        picture = resize_bicubic(picture, (round(height * growth), round(width * growth)))
+    return part.cut(picture)
 
 
 def file_quality(image: LoadedImage, plan: SizePlan) -> float | None:

@@ -62,6 +62,8 @@ class Inspection:
     """`(h'',w'')` where the prompt acted, 0..1."""
     shows_two: bool = False
     """Whether the result shows a second picture as well, and so cannot give the first one back."""
+    notes: tuple[str, ...] = ()
+    """What else is to be known: of the files, and of the run."""
 
     @property
     def own_folder(self) -> Path:
@@ -120,6 +122,7 @@ class Inspection:
         return {
             "summary": self.headline(),
             "words": {subject.lower(): text for subject, text in self.sentences()},
+            "notes": list(self.notes),
             "scale": self.scale,
             "blur_px": {
                 "mean": round(blur.mean_px, 3),

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from mmsr_core.image import TargetSize
 from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
 
+from ..settings import COMPARE_PRESET, PRESETS
 from .inspection import Inspection
+from .parts import Part
 from .sizes import SizePlan
 
 
@@ -53,6 +55,8 @@ class RestoreJob:
     """Known blur, the same everywhere: std of a Gaussian in px of the result; None is measured."""
     denoise: float = 1.0
     """0..1, how much of the noise is taken away; 0 keeps the grain."""
+    place: tuple[float, float] | None = None
+    """(x, y) as shares of the picture: only the part around it is restored; None for all of it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,13 @@ class Restoration:
     inspection: Inspection
     own_folder: Path | None = None
     """See `Made`; None for the answer of an earlier run."""
+    part: Part | None = None
+    """What of the picture that is worked on was restored; None for all of it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of both pictures, px."""
+        return self.plan.result if self.part is None else self.part.shown_size(self.plan.result)
 
 
 @dataclass(frozen=True)
@@ -78,15 +89,15 @@ class CompareJob:
     damaged: Path | None = None
     """The damaged picture itself; else `good` is damaged with the numbers below."""
     scale: int = 4
-    blur_px: float = 1.6
+    blur_px: float = 1.2
     """Standard deviation of the blur at the left edge, px of the good picture."""
-    blur_end_px: float = 1.6
+    blur_end_px: float = 2.4
     """At the right edge."""
     noise_255: float = 2.0
     jpeg_quality: int = 100
     """100 for none."""
-    steps: int = DEFAULT_STEPS
-    detail: float = DEFAULT_DETAIL
+    steps: int = PRESETS[COMPARE_PRESET].steps
+    detail: float = PRESETS[COMPARE_PRESET].detail
     seed: int = 0
 
 
@@ -113,7 +124,7 @@ class Comparison:
     restored: Path
     scores: tuple[Score, ...]
     note: str
-    """What is missing and why; empty if nothing."""
+    """What is missing and why, and what is to be known of the files; empty if nothing."""
 
     @property
     def own_folder(self) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from mmsr_core.errors import InputError
 from ..files.workspace import safe_stem
 from .inspection import Inspection, inspect_run
 from .jobs import Restoration, RestoreJob
+from .parts import Part
 from .sizes import SizePlan
 
 if TYPE_CHECKING:
@@ -64,9 +67,53 @@ def save_result(
     )
     save_image(before, resize_bicubic(lr, plan.result), alpha, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
-    report = output.report.to_dict()
-    report["notes"] = [*image.notes, *report["notes"]]
-    return Restoration(after, before, plan, report, seen, folder)
+    return Restoration(after, before, plan, output.report.to_dict(), seen, folder)
+
+
+def save_part(
+    folder: Path,
+    job: RestoreJob,
+    image: LoadedImage,
+    lr: Tensor,
+    plan: SizePlan,
+    output: RestorationOutput,
+    part: Part,
+) -> Restoration:
+    """As `save_result` for a part of the picture, to be looked at: 8 bits, without metadata.
+
+    Args:
+        folder: an empty one of its own.
+        job: what was done.
+        image: the uploaded picture.
+        lr: `(1,3,h,w)`, 0..1, what was worked on: the part with its margin.
+        plan: the sizes for the whole picture.
+        output: of the pipeline, for `lr`.
+        part: where it lies.
+    """
+    from mmsr_core.image import resize_alpha, resize_bicubic, save_image
+
+    alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
+    if alpha is not None:
+        top, left, bottom, right = part.shown_box(plan.result)
+        alpha = alpha[..., top:bottom, left:right]
+    before = resize_bicubic(lr, part.worked_size(plan.result))
+    paths = {"after": output.images, "before": before}
+    for name, picture in paths.items():
+        shown = part.inner(picture, plan.result)
+        save_image(folder / f"{name}.png", shown, alpha, icc_profile=image.icc_profile)
+    seen = inspect_result(lr, output, folder, job)
+    after, before_file = folder / "after.png", folder / "before.png"
+    return Restoration(after, before_file, plan, output.report.to_dict(), seen, folder, part)
+
+
+def noted(made: Restoration, notes: Sequence[str]) -> Restoration:
+    """The result with what is to be known of its files, before what is to be known of the run."""
+    every = [*notes, *made.report["notes"]]
+    return replace(
+        made,
+        report=made.report | {"notes": every},
+        inspection=replace(made.inspection, notes=tuple(every)),
+    )
 
 
 def converted(made: Restoration, kind: str) -> Path:

@@ -1,0 +1,251 @@
+"""The controls of the first tab, and their values as a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mmsr_core.types import MODALITIES, Preset
+
+from ..settings import (
+    AUTO_SCALE,
+    DEFAULT_PRESET,
+    FULL_DENOISE,
+    MAX_BLUR_PX,
+    MAX_DETAIL,
+    MAX_NOISE_255,
+    MAX_SEED,
+    MAX_STEPS,
+    MAX_STRENGTH,
+    MEASURED_BLUR,
+    MEASURED_JPEG,
+    MEASURED_NOISE,
+    PRESETS,
+    SCALES,
+    SYMPTOMS,
+    UNKNOWN_SYMPTOM,
+    parse_scale,
+    parse_size,
+)
+from ..ui import panels
+from ..ui.requests import as_path, as_paths, needed, take_number, take_unread
+from ..ui.run_events import QUIET
+from ..ui.session import PageSession
+from ..work.jobs import RestoreJob
+from ..work.models import MAX_PROMPT, Abilities
+
+_ASK = "Sets the controls below. You can still change them."
+
+
+def symptom_control() -> Any:
+    """What a person says is wrong: a choice that sets other controls, see `wire_symptom`."""
+    return gr.Radio(
+        list(SYMPTOMS), value=UNKNOWN_SYMPTOM, label="What is wrong with it?", info=_ASK,
+        elem_id="restore-symptom", elem_classes=["mm-segments", "mm-thirds"],
+    )  # fmt: skip
+
+
+def symptom_update(name: str | None) -> Any:
+    """An answer with what it sets, in words; None for no answer."""
+    info = _ASK if name is None or name == UNKNOWN_SYMPTOM else SYMPTOMS[name].words
+    return gr.update(value=name, info=info)
+
+
+def wire_symptom(symptom: Any, controls: dict[str, Any]) -> None:
+    """The choice sets the controls; a control that is then moved takes the choice back.
+
+    Args:
+        symptom: of `symptom_control`.
+        controls: by the names of `Symptom.controls`, at least.
+    """
+    names = list(SYMPTOMS[UNKNOWN_SYMPTOM].controls)
+    parts = [controls[name] for name in names]
+
+    def chosen(name: str) -> list[Any]:
+        values = SYMPTOMS[name].controls
+        return [symptom_update(name), *(values[part] for part in names)]
+
+    def moved(name: str | None, *values: Any) -> Any:
+        if name is None or list(values) == list(SYMPTOMS[name].controls.values()):
+            return gr.update()
+        return symptom_update(None)
+
+    symptom.input(chosen, symptom, [symptom, *parts], **QUIET)
+    gr.on([part.input for part in parts], moved, [symptom, *parts], symptom, **QUIET)
+
+
+def size_controls() -> dict[str, Any]:
+    """How large the result is to be: name to component."""
+    scale = gr.Radio(
+        list(SCALES), value=AUTO_SCALE, label="Enlarge", elem_id="restore-scale",
+        info="Auto suits your picture and takes about a minute at most on a CPU.",
+        elem_classes="mm-segments",
+    )  # fmt: skip
+    size = gr.Textbox(
+        "", label="Or to a size", placeholder="4K, 3000, w800, h600, 12MP, 1.5x",
+        max_length=20, elem_id="restore-size",
+    )  # fmt: skip
+    return {"scale": scale, "size": size}
+
+
+def numbers_of(name: str) -> tuple[int, float]:
+    """Steps and detail of a preset."""
+    return PRESETS[name].steps, PRESETS[name].detail
+
+
+def preset_of(steps: float, detail: float) -> str | None:
+    """The preset with these numbers, if there is one."""
+    chosen = Preset(int(steps), detail)
+    return next((name for name, preset in PRESETS.items() if preset == chosen), None)
+
+
+def advanced_controls(can: Abilities) -> dict[str, Any]:
+    """The folded controls: name to component. What the weights cannot do is not shown."""
+    steps, detail = numbers_of(DEFAULT_PRESET)
+    made: dict[str, Any] = {}
+    with gr.Row():
+        made["steps"] = take_number(
+            gr.Slider(
+                0,
+                MAX_STEPS,
+                steps,
+                step=1,
+                elem_id="restore-steps",
+                label="Steps",
+                info="0: the most faithful. 1 is usually enough.",
+            )
+        )
+        made["detail"] = take_number(
+            gr.Slider(
+                0,
+                MAX_DETAIL,
+                detail,
+                step=0.05,
+                elem_id="restore-detail",
+                label="Detail",
+                info="How much texture the steps may add.",
+            )
+        )
+    made["seed"] = take_number(gr.Number(
+        0, label="Seed", info="Another number, another texture. The same number repeats a result.",
+        precision=0, minimum=0, maximum=MAX_SEED,
+    ))  # fmt: skip
+    made |= _known_damage()
+    made["prompt"] = gr.Textbox(
+        "", label="What is in the picture", info="A few words, such as “a brick house”. Optional.",
+        placeholder="Optional", max_length=MAX_PROMPT, visible=can.prompt,
+    )  # fmt: skip
+    made["references"] = take_unread(
+        gr.File(
+            label="Reference pictures: they show what is meant (optional)",
+            file_count="multiple", file_types=["image"], height=110, visible=can.references,
+        )
+    )  # fmt: skip
+    with gr.Row():
+        made["depth"] = take_unread(
+            gr.Image(
+                label="Depth: near is bright", type="filepath", image_mode=None,
+                placeholder="Optional picture",
+                sources=["upload", "clipboard"], height=150, buttons=[],
+            )
+        )  # fmt: skip
+        made["guide"] = take_unread(
+            gr.Image(
+                label="Guide: a second sensor", type="filepath", placeholder="Optional picture",
+                image_mode=None, sources=["upload", "clipboard"], height=150, buttons=[],
+                visible=can.guide,
+            )
+        )  # fmt: skip
+    gr.HTML('<p class="mm-small">How much each piece of evidence counts: 0 leaves it out.</p>')
+    with gr.Row():
+        for name in MODALITIES:
+            made[f"strength_{name}"] = take_number(gr.Slider(
+                0, MAX_STRENGTH, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name),
+                min_width=150, visible=can.uses(name),
+            ))  # fmt: skip
+    made["consistency"] = gr.Radio(
+        [("Back-projection", "ibp"), ("Conjugate gradient", "cg"), ("Off", "off")],
+        value="ibp",
+        label="Agreement with your picture",
+        info="Makes the result give your picture back when it is damaged again.",
+        elem_classes="mm-segments",
+    )
+    return made
+
+
+def _known_damage() -> dict[str, Any]:
+    """Controls for what the user knows better than the measurement, and for the grain."""
+    gr.HTML(
+        '<p class="mm-small">What is wrong with the picture is measured. State what you know '
+        "better:</p>"
+    )
+    fields = {
+        "noise": (
+            "Noise", MEASURED_NOISE, MAX_NOISE_255, MEASURED_NOISE, 0.5,
+            "Of 255 levels; -1 measures it.",
+        ),
+        "jpeg": ("JPEG quality", 0, 100, MEASURED_JPEG, 1, "100 is none; 0 measures it."),
+        "blur": (
+            "Blur", 0, MAX_BLUR_PX, MEASURED_BLUR, 0.1, "Px of the result, even; 0 measures it.",
+        ),
+        "denoise": ("Denoise", 0, 1, FULL_DENOISE, 0.05, "Share taken away; 0 keeps the grain."),
+    }  # fmt: skip
+    made: dict[str, Any] = {}
+    with gr.Row():
+        for name, (label, low, high, value, step, info) in fields.items():
+            made[name] = take_number(gr.Slider(
+                low, high, value, step=step, label=label, info=info, min_width=320,
+                elem_id=f"restore-{name}",
+            ))  # fmt: skip
+    return made
+
+
+def known_damage(noise: float, quality: float, blur: float, denoise: float) -> dict[str, Any]:
+    """Four numbers of a form as `RestoreJob` takes them.
+
+    Args:
+        noise: of 255; below 0 for measured.
+        quality: 1..100; 0 for measured.
+        blur: px of the result; 0 for measured.
+        denoise: 0..1.
+    """
+    return {
+        "noise_255": None if noise < 0 else float(noise),
+        "jpeg_quality": None if quality == 0 else float(quality),
+        "blur_px": None if blur == 0 else float(blur),
+        "denoise": float(denoise),
+    }
+
+
+def read_job(session: PageSession, given: dict[str, Any]) -> RestoreJob:
+    """The values of the controls as a job.
+
+    Raises:
+        InputError: No picture, or a value cannot be used.
+    """
+    workspace = session.workspace
+    upload = needed(given["picture"], workspace)
+    strengths = {
+        name: float(given[f"strength_{name}"])
+        for name in MODALITIES
+        if float(given.get(f"strength_{name}", 1)) != 1
+    }
+    return RestoreJob(
+        picture=Path(upload.path),
+        name=upload.name,
+        scale=parse_scale(given["scale"]),
+        size=parse_size(given.get("size")),
+        steps=int(given["steps"]),
+        detail=float(given["detail"]),
+        seed=int(given["seed"] or 0),
+        consistency=given.get("consistency", "ibp"),
+        prompt=str(given.get("prompt") or ""),
+        references=as_paths(given.get("references"), workspace),
+        depth=as_path(given.get("depth"), workspace),
+        guide=as_path(given.get("guide"), workspace),
+        guide_mode=given.get("guide_mode", "guide"),
+        strengths=strengths,
+        **known_damage(*(given[name] for name in ("noise", "jpeg", "blur", "denoise"))),
+    )
