@@ -68,6 +68,12 @@ def _directional(grey: Tensor, step: int) -> Tensor:
     return (torch.log(_local_mean(squares) + (0.3 / 255) ** 2) + 8) * 0.5
 
 
+def _for_pixels(cells: KernelEstimatorOutput) -> KernelEstimatorOutput:
+    """The estimate of each cell, repeated for its LR pixels."""
+    maps = (cells.kernels, cells.log_noise, cells.jpeg_damage)
+    return KernelEstimatorOutput(*(F.interpolate(m, scale_factor=CELL) for m in maps))
+
+
 class KernelEstimator(Network):
     """DKENet with noise and JPEG heads."""
 
@@ -178,13 +184,15 @@ class KernelEstimator(Network):
     def forward(
         self, lr: Tensor, scale: int, inverse_depth: Tensor | None = None
     ) -> KernelEstimatorOutput:
-        """Estimate.
+        """Estimate, as it is used: at scale 1 the pixels of a cell have one kernel (`CellKernels`).
 
         Args:
             lr: `(B,3,h,w)`, 0..1, sides multiples of 4.
             scale: SR factor, 1..16 (kernels are in HR px).
             inverse_depth: `(B,1,h,w)`, 0..1, near = 1; None leaves depth out exactly.
         """
+        if scale == 1 and self.cells is not None:
+            return _for_pixels(self.cells(lr, scale, inverse_depth))
         return self.read_out(self.features(lr, scale, inverse_depth))
 
     def features(

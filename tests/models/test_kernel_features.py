@@ -122,3 +122,12 @@ def test_added_cells_start_from_the_statistics_that_are_there() -> None:
     bare = KernelEstimator(widths=(8, 8, 8), depth_widths=(2, 2, 2), head_width=8, basis_rank=4)
     with pytest.raises(ValueError, match="statistics"):
         extend_with_cells(bare)
+
+
+@torch.no_grad()
+def test_pixels_of_a_cell_have_one_kernel_at_scale_1(with_cells, lr) -> None:
+    made = with_cells(lr, 1)
+    assert made.kernels.shape == (1, 441, 24, 32)
+    cells = with_cells.cells(lr, 1)
+    assert torch.equal(made.kernels[..., ::4, ::4], cells.kernels)
+    assert torch.equal(made.log_noise[..., 3::4, 3::4], cells.log_noise)
