@@ -250,22 +250,3 @@ class RealOptions(SetOptions):
     """SR factor."""
     seed: int = 0
     """Seed of the flow."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FramesOptions(SetOptions):
-    """Frames of a clip: flicker, and distance from the truth, alone and together."""
-
-    out: Out = Path("runs/bench/frames")
-    pictures: SharedFolder = None
-    """Sharp pictures, from which clips are cut."""
-    metrics: SharedFolder = None
-    """LPIPS and NIQE parameters."""
-    frames: Annotated[int, arg(metavar="N")] = 8
-    """Frames of a clip."""
-    side: Pixels = 384
-    """Side of the window."""
-    scale: int = 4
-    """SR factor."""
-    seed: int = 0
-    """Seed of the noise and of the flow."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME`, with the names of `MODULES`."""
+"""`python -m benchmarks quality|tradeoff|ablation|kernel|speed|modalities|fusion|damage|real`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ MODULES = {
     "fusion": ".fusion.run",
     "damage": ".damage",
     "real": ".real",
-    "frames": ".frames",
 }
 """Benchmark -> the module whose `run` takes its options and returns how many pictures failed."""
 

@@ -343,16 +343,3 @@ def transparency_input() -> io.Input:
             "the size of the result. It does not say where to restore; that is mask."
         ),
     )
-
-
-def frames_input() -> io.Input:
-    """Whether the pictures of a batch are frames of one clip."""
-    return io.Boolean.Input(
-        "frames",
-        default=False,
-        optional=True,
-        tooltip=(
-            "The pictures of the batch are the frames of one clip, in order: their damage is "
-            "measured together, and they are steadied along their motion. OpenCV helps, if there."
-        ),
-    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -13,9 +11,6 @@ from .load import connected_or_shipped
 from .payloads import ModelHandle, PromptBatch
 from .results import report_output, restored
 from .runtime import HostProgress, acquire, host_names
-
-if TYPE_CHECKING:
-    from ..mmsr_core.pipeline import FrameMemory, RestorationOutput
 
 
 class UpscaleNode(io.ComfyNode):
@@ -66,7 +61,6 @@ class UpscaleNode(io.ComfyNode):
                 inputs.blend_mask_input(),
                 inputs.feather_input(),
                 inputs.transparency_input(),
-                inputs.frames_input(),
             ],
             is_output_node=True,
             outputs=[
@@ -126,14 +120,13 @@ class UpscaleNode(io.ComfyNode):
         mask: Tensor | None = None,
         feather: float = 4.0,
         alpha: Tensor | None = None,
-        frames: bool = False,
     ) -> io.NodeOutput:
-        """Restore each picture of the batch by itself, with its own seed, or as frames of a clip.
+        """Restore each picture of the batch by itself, with its own seed.
 
         A batch through the networks at once would not be the same: pictures of a batch share the
         decision to reduce a widely blurred picture, and the report.
         """
-        from ..mmsr_core.pipeline import DEFAULT_SPAN, restore_frames, restored_within
+        from ..mmsr_core.pipeline import restored_within
 
         steps, detail = values.preset_numbers(preset, steps, detail)
         picture = split_image(image)
@@ -144,44 +137,27 @@ class UpscaleNode(io.ComfyNode):
         inverse_depth = values.connected_depth(depth, picture.size, depth_polarity)
         pipeline = acquire(connected_or_shipped(model), picture.size, scale)
         progress = HostProgress(picture.batch)
-
-        def restore(index: int, memory: FrameMemory | None = None) -> RestorationOutput:
-            evidence = {"inverse_depth": pick(inverse_depth, index, picture.batch, "depth")}
-            if prompt is not None:
-                evidence["prompt"] = prompt.pick(index, picture.batch)
-            return pipeline(
-                clear.rgb[index : index + 1],
-                scale=scale,
-                size=wanted,
-                steps=steps,
-                seed=values.item_seed(seed, index, seed_mode),
-                detail=detail,
-                tile=values.tile_cells(tile),
-                overrides=values.overrides(noise, jpeg_quality),
-                blur_sigma_px=blur or None,
-                denoise=denoise,
-                progress=progress.item(index),
-                memory=memory,
-                **evidence,
-            )
-
-        places = iter(range(picture.batch))
+        results = []
         with host_names():
-            if frames:
-                made_in_turn = restore_frames(
-                    lambda _, memory: restore(next(places), memory),
-                    clear.rgb.split(1),
-                    DEFAULT_SPAN,
+            for index in range(picture.batch):
+                one = clear.rgb[index : index + 1]
+                own_mask = pick(where, index, picture.batch, "mask")
+                evidence = {"inverse_depth": pick(inverse_depth, index, picture.batch, "depth")}
+                if prompt is not None:
+                    evidence["prompt"] = prompt.pick(index, picture.batch)
+                result = pipeline(
+                    one,
+                    scale=scale,
+                    size=wanted,
+                    steps=steps,
+                    seed=values.item_seed(seed, index, seed_mode),
+                    detail=detail,
+                    tile=values.tile_cells(tile),
+                    overrides=values.overrides(noise, jpeg_quality),
+                    blur_sigma_px=blur or None,
+                    denoise=denoise,
+                    progress=progress.item(index),
+                    **evidence,
                 )
-            else:
-                made_in_turn = (restore(index) for index in places)
-            results = [
-                restored_within(
-                    result,
-                    clear.rgb[index : index + 1],
-                    pick(where, index, picture.batch, "mask"),
-                    feather,
-                )
-                for index, result in enumerate(made_in_turn)
-            ]
+                results.append(restored_within(result, one, own_mask, feather))
         return restored(picture, results, transparency_mask(clear, made))

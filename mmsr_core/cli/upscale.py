@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,12 +92,6 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--seed", type=whole_number(0, 2**63 - 1), default=0, metavar="N", help="default 0"
     )
-    parser.add_argument(
-        "--frames",
-        action="store_true",
-        help="the pictures are the frames of one clip, in the order of their names (2 before 10): "
-        "measured together, and steadied along their motion (at every point with OpenCV)",
-    )
     add_evidence(parser)
     prior = parser.add_argument_group("another upscaler as a prior (as in `mmsr merge`)")
     add_prior(prior)
@@ -158,10 +150,6 @@ def run(args: argparse.Namespace) -> int:
     args.steps = chosen.steps if args.steps is None else args.steps
     args.detail = chosen.detail if args.detail is None else args.detail
     processes = Processes.started()
-    if args.frames and processes.count > 1:
-        raise UsageError("--frames runs in one process: every frame needs those before it.")
-    if args.frames and args.skip_existing:
-        raise UsageError("--frames and --skip-existing cannot be used together.")
     files = plan_files(args, [Path(text) for text in args.inputs])
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
     check_evidence_options(args, len(inputs))
@@ -192,7 +180,7 @@ def run(args: argparse.Namespace) -> int:
 
 _NOT_OF_A_MERGE = {
     **dict.fromkeys(("preset", "steps", "detail", "prompt", "prompt_image", "guide", "kernel")),
-    **dict.fromkeys(("blur_sigma_px", "depth", "strength", "size")), "frames": False,
+    **dict.fromkeys(("blur_sigma_px", "depth", "strength", "size")),
     "scale": 4, "seed": 0, "denoise": 1.0, "consistency": "ibp", "iterations": SVKR_ROUNDS,
 }  # fmt: skip
 """Options of this command that a merge does not have, and their defaults."""
@@ -229,9 +217,6 @@ def _run_jobs(
     args: argparse.Namespace, jobs: list[tuple[Path, Path, str]], batch: bool
 ) -> Iterator[_Result]:
     """Restores one picture after the other; in a batch a failure ends nothing."""
-    if args.frames:
-        yield from _run_frames(args, jobs)
-        return
     pipeline: MMSREngine | None = None
     prompt: list[str] | Tensor | None = None
     for index, (source, target, stem) in enumerate(jobs, 1):
@@ -249,50 +234,17 @@ def _run_jobs(
         try:
             with progress_bar(args, title) as progress:
                 output = pipeline(image.visible_rgb, prompt=prompt, progress=progress, **options)
-            yield _finished(args, (source, target, stem), image, output)
+            _save(args, target, stem, image, output)
+            if not args.quiet:
+                _print_report(source, target, image, output)
+            paths = {"input": str(source), "output": str(target)}
+            report = output.report.to_dict()
+            report["notes"] = [*image.notes, *report["notes"]]
+            yield _Result(source, 0, paths | report)
         except Exception as error:
             if not batch or (args.debug and not isinstance(error, MMSRError)):
                 raise
             yield _failure(source, error)
-
-
-def _run_frames(args: argparse.Namespace, jobs: list[tuple[Path, Path, str]]) -> Iterator[_Result]:
-    """Restores the frames of one clip. What the first one is restored with holds for all."""
-    pipeline = load_model(args)
-    jobs = sorted(jobs, key=lambda job: _in_order(job[0]))
-    options = {**_load(args, *jobs[0][:2])[1], "prompt": load_prompt(args, pipeline)}
-    waiting: deque[LoadedImage] = deque()
-
-    def frames() -> Iterator[Tensor]:
-        for source, target, _ in jobs:
-            waiting.append(_load(args, source, target)[0])
-            yield waiting[-1].visible_rgb
-
-    for job, output in zip(jobs, pipeline.restore_frames(frames(), **options), strict=True):
-        yield _finished(args, job, waiting.popleft(), output)
-
-
-def _in_order(path: Path) -> list[tuple[str, int]]:
-    """Sorts frame2 before frame10."""
-    parts = re.split(r"(\d+)", str(path))
-    numbers = [*(int(digits) for digits in parts[1::2]), -1]
-    return list(zip(parts[::2], numbers, strict=True))
-
-
-def _finished(
-    args: argparse.Namespace,
-    job: tuple[Path, Path, str],
-    image: LoadedImage,
-    output: RestorationOutput,
-) -> _Result:
-    """Saves and reports one picture."""
-    source, target, stem = job
-    _save(args, target, stem, image, output)
-    if not args.quiet:
-        _print_report(source, target, image, output)
-    report = output.report.to_dict()
-    report["notes"] = [*image.notes, *report["notes"]]
-    return _Result(source, 0, {"input": str(source), "output": str(target)} | report)
 
 
 def _write_reports(args: argparse.Namespace, results: list[_Result], batch: bool) -> None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ..optional import require
 from .diffusers_guidance import HoldToInput
 from .engine import MMSREngine
-from .frame_memory import FrameMemory
-from .frames import DEFAULT_SPAN, restore_frames
 from .guidance import MeasuredGuide
 from .loading import load_pipeline
 from .masking import restored_within
@@ -27,10 +25,8 @@ if TYPE_CHECKING:
     from .diffusers_pipeline import MMSRPipeline
 
 __all__ = [
-    "DEFAULT_SPAN",
     "Conditioning",
     "DegradationEstimate",
-    "FrameMemory",
     "HoldToInput",
     "HostAutoencoder",
     "MMSREngine",
@@ -46,7 +42,6 @@ __all__ = [
     "flow_noise_over_signal",
     "load_pipeline",
     "load_prior_model",
-    "restore_frames",
     "restored_within",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -24,8 +24,6 @@ from ..types import (
 )
 from . import inputs
 from .context import Networks, RunContext, halves
-from .frame_memory import FrameMemory
-from .frames import DEFAULT_SPAN, LARGEST_SPAN, restore_frames
 from .prior import PriorResult, combine_prior, prior_scale
 from .refinement import Refinement
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
@@ -349,7 +347,6 @@ class MMSREngine:
         tile: int | None = None,
         progress: ProgressCallback | None = None,
         callback_on_step_end: StepEndCallback | None = None,
-        memory: FrameMemory | None = None,
     ) -> RestorationOutput:
         """Estimate, refine, restore.
 
@@ -379,7 +376,6 @@ class MMSREngine:
             tile: see `sample`.
             progress: see `mmsr_core.types`.
             callback_on_step_end: see `StepEndCallback`.
-            memory: what is known of the frames before, see `restore_frames`; it is renewed.
         """
         # 1. Check everything before any work.
         started = time.perf_counter()
@@ -412,7 +408,6 @@ class MMSREngine:
             fixed_depth=depth is not None,
             overrides=overrides,
             may_reduce=kernel is None and guide is None,
-            memory=memory,
         )
         stated = kernel is not None or (overrides is not None and overrides.any_damage)
         sampler = self._sampler(
@@ -430,33 +425,6 @@ class MMSREngine:
 
         # 4. The pictures (B,3,H,W), and the report on them.
         return sampler.output(self.model_label, started, lr.device).resized(size)
-
-    def restore_frames(
-        self, frames: Iterable[Tensor], *, span: int = DEFAULT_SPAN, **options: Any
-    ) -> Iterator[RestorationOutput]:
-        """The frames of one clip: measured together, and steadied along their motion.
-
-        Blur, noise and JPEG damage are running means over the frames of a shot. Every result is a
-        mean over its neighbours, moved by optical flow and weighed by place (`pipeline.frames`).
-        Cuts are found. Without OpenCV (extra `video`) only shifts of whole pictures are followed.
-
-        Args:
-            frames: `(1,3,h,w)` each, 0..1, all of one size; read one at a time.
-            span: neighbours on each side that steady a frame, 0 to 8.
-            **options: those of a call with one picture, the same for every frame.
-
-        Returns:
-            One result for each frame, in order, made as they are asked for.
-
-        Raises:
-            InputError: a frame of another size, or a span out of range.
-        """
-        inputs.check_number("span", span, 0, LARGEST_SPAN, whole=True)
-
-        def restore(lr: Tensor, memory: FrameMemory) -> RestorationOutput:
-            return self(lr, memory=memory, **options)
-
-        return restore_frames(restore, frames, int(span))
 
     @torch.no_grad()
     def merge_prior(

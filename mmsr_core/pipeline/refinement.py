@@ -13,7 +13,6 @@ from ..degradation import KernelField, find_motion, sigma_range_px
 from ..depth import estimate_depth_builtin
 from ..models import DamageMaps
 from .context import RunContext, Stage
-from .frame_memory import FrameMemory
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis
 from .stages import estimate_damage, estimate_kernels, restore_mean
@@ -52,7 +51,6 @@ class Refinement:
         fixed_depth: bool = False,
         overrides: Overrides | None = None,
         may_reduce: bool = False,
-        memory: FrameMemory | None = None,
     ) -> None:
         """All inputs are checked.
 
@@ -68,7 +66,6 @@ class Refinement:
                 since nothing that DKENet sees would change.
             overrides: noise and JPEG damage that the caller knows.
             may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
-            memory: what is known of the frames before, where the picture is a frame of a clip.
         """
         self._context = context
         self._scene = scene
@@ -77,12 +74,10 @@ class Refinement:
         self._initial = initial
         self._known = known
         self._rounds = 1 if fixed_depth and initial is None else iterations
-        self._round = 0
         self._gamma = gamma
         self._fixed_depth = fixed_depth
         self._overrides = overrides or Overrides()
         self._may_reduce = may_reduce
-        self._memory = memory
         self._damage: DamageMaps | None = None
         self._bare: Scene | None = None
 
@@ -119,8 +114,6 @@ class Refinement:
                 damage = estimate_damage(self._context, scene.lr)
             assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
-            if self._memory is not None:
-                factor = self._memory.factor = self._memory.factor or factor
             if factor > 1:
                 lost = 255 * scene.reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)
@@ -186,9 +179,6 @@ class Refinement:
             old = adopt_basis(self._initial, scene.basis, scene.lr.device)
             field = _blend(field, old, self._gamma)
         self._initial = field
-        self._round += 1
-        if self._memory is not None and self._round == self._rounds:
-            field = self._memory.kernels(field)
         if self._known is None:
             scene.measure(replace(fresh, kernel_field=field))
         else:
@@ -202,9 +192,6 @@ class Refinement:
             whole = self._damage.whole()
             noise_std, quality = whole.noise_std, whole.jpeg_quality
             quality_error = whole.jpeg_quality_error
-        if self._memory is not None and self._round + 1 == self._rounds:
-            noise_std = self._memory.value("noise", noise_std)
-            quality = self._memory.value("jpeg", quality)
         if known.noise_std is not None:
             noise_std = torch.full_like(noise_std, known.noise_std)
         quality = known.quality(quality, quality_error)

@@ -324,39 +324,3 @@ def test_ctrl_c_leaves_nothing_half_written(model, tmp_path):
     assert b"Traceback" not in rest
     assert [path.name for path in out.parent.iterdir()] == ["large.png"]
     assert out.read_bytes() == b"the old result"
-
-
-def test_frames_of_a_clip_are_restored_in_order(upscale, tmp_path):
-    folder, out, report = tmp_path / "frames", tmp_path / "out", tmp_path / "r.json"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    still = rng.uniform(60, 200, (40, 44, 3))
-    names = ["f1.png", "f2.png", "f10.png"]
-    for name in names:
-        noisy = still + rng.normal(0, 4, still.shape)
-        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / name)
-    code, _, err = upscale(folder, "-o", out, "--frames", "--scale", 1, "--report", report)
-    assert (code, err) == (0, [])
-    content = json.loads(report.read_text())
-    assert [Path(entry["input"]).name for entry in content] == names  # 2 before 10
-    assert all(any("steadied" in n for n in entry["notes"]) for entry in content)
-    alone = tmp_path / "alone"
-    assert upscale(folder, "-o", alone, "--scale", 1)[0] == 0
-    spreads = [
-        float(torch.cat([load_image(where / name).rgb for name in names]).std(0).mean())
-        for where in (alone, out)
-    ]
-    assert spreads[1] < 0.8 * spreads[0]
-
-
-def test_frames_of_several_sizes_are_refused(upscale, tmp_path):
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    for name, size in (("1.png", (16, 16)), ("2.png", (20, 16))):
-        Image.new("RGB", size, (90, 120, 60)).save(folder / name)
-    code, _, err = upscale(folder, "-o", tmp_path / "out", "--frames")
-    assert code == 2
-    assert "Frame 2" in err[-1]
-    code, _, err = upscale(folder, "-o", tmp_path / "out", "--frames", "--skip-existing")
-    assert code == 2
-    assert "--frames" in err[-1]

@@ -162,11 +162,10 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
     ),
     "mmsr_video_frames": (
         "# MMSR: frames of a video\n\n"
-        "A batch of frames goes through one **Upscale** node with `frames` on: their damage is "
-        "measured together, and they are steadied along their motion. `seed_mode` *same for all* "
-        "gives every frame the same noise. Cancel works between tiles, not only between frames."
-        "\n\nFor a real video use *Load Video* and *Get Video Components* instead of the three "
-        "pictures.\n\n" + _COPY,
+        "A batch of frames goes through one **Upscale** node with `seed_mode` *same for all*: "
+        "every frame gets the same noise, so that the detail stands still. Cancel works between "
+        "tiles, not only between frames.\n\nFor a real video use *Load Video* and *Get Video "
+        "Components* instead of the three pictures.\n\n" + _COPY,
         {
             "1": _MODEL,
             "2": _load((40, 310), "example_frame_1.png", "Frame 1"),
@@ -178,7 +177,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
                 "MMSR_Upscale", (680, 120), (440, 700),
                 {
                     "model": ("1", 0), "image": ("6", 0), "steps": 2,
-                    "seed_mode": "same for all", "frames": True,
+                    "seed_mode": "same for all",
                 },
             ),
             "8": ("CreateVideo", (1180, 120), (260, 80), {"images": ("7", 0), "fps": 8.0}),
