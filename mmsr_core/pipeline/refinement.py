@@ -51,6 +51,7 @@ class Refinement:
         fixed_depth: bool = False,
         overrides: Overrides | None = None,
         may_reduce: bool = False,
+        reduce_by: int = 1,
     ) -> None:
         """All inputs are checked.
 
@@ -66,6 +67,7 @@ class Refinement:
                 since nothing that DKENet sees would change.
             overrides: noise and JPEG damage that the caller knows.
             may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
+            reduce_by: work on this reduction, as was decided before.
         """
         self._context = context
         self._scene = scene
@@ -78,6 +80,7 @@ class Refinement:
         self._fixed_depth = fixed_depth
         self._overrides = overrides or Overrides()
         self._may_reduce = may_reduce
+        self._reduce_by = reduce_by
         self._damage: DamageMaps | None = None
         self._bare: Scene | None = None
 
@@ -108,6 +111,8 @@ class Refinement:
 
     def _estimate_damage(self) -> None:
         scene = self._scene
+        if self._reduce_by > 1:
+            self._reduce(self._reduce_by)
         damage = estimate_damage(self._context, scene.lr)
         if damage is not None and self._may_reduce:
             if self._take_back_motion(damage.whole().noise_std):
@@ -115,14 +120,18 @@ class Refinement:
             assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
             if factor > 1:
-                lost = 255 * scene.reduce(factor)
+                self._reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)
-                self._context.note(
-                    f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
-                    f"{factor}, which leaves out {lost:.1f} of 255."
-                )
         self._damage = damage
         self._note_width()
+
+    def _reduce(self, factor: int) -> None:
+        scene = self._scene
+        lost = 255 * scene.reduce(factor)
+        self._context.note(
+            f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
+            f"{factor}, which leaves out {lost:.1f} of 255."
+        )
 
     def _take_back_motion(self, noise_std: Tensor) -> bool:
         """Undo a straight motion of each whole picture; returns whether there was any."""
@@ -196,6 +205,12 @@ class Refinement:
             noise_std = torch.full_like(noise_std, known.noise_std)
         quality = known.quality(quality, quality_error)
         return replace(estimate, noise_std=noise_std, jpeg_quality=quality, damage=self._damage)
+
+
+def found_reduction(context: RunContext, scene: Scene) -> int:
+    """`reduction` of a scene that is not measured yet; 1 where there is no damage estimator."""
+    damage = estimate_damage(context, scene.lr)
+    return 1 if damage is None else reduction(float(damage.whole().blur_std_px.min()), scene.scale)
 
 
 def reduction(blur_std_px: float, scale: int) -> int:
