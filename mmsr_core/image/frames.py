@@ -1,8 +1,8 @@
 """How a scene moves from one frame of a clip to another, and where that can be trusted.
 
 The camera's motion is one affine map, found by least squares (Lucas & Kanade 1981, with weights
-that fall where something else moves). What moves by itself is found by dense inverse search (Kroeger
-et al. 2016) of OpenCV, where that is installed; without it such places are not trusted.
+that fall where something else moves). What moves by itself is found by dense inverse search
+(Kroeger et al. 2016) of OpenCV, where that is installed; without it such places are not trusted.
 """
 
 from __future__ import annotations
@@ -28,10 +28,32 @@ _STILL_PX = 0.05
 """A camera that moves by less than this everywhere stands still."""
 _WINDOW_PX = 3.0
 _DENSE_GAIN, _DENSE_LEVELS = 0.8, 0.5 / 255
-"""Own motion is believed where it leaves this much less than the camera's."""
+"""Own motion is believed where it leaves this much less than the camera's; half of it where that
+leaves no more than noise: patterns that repeat fit in many ways."""
 _RETURN_PX = (0.35, 0.7)
 """There and back again: misses that say nothing, and that end all trust."""
-_NOISE_SHARE, _CONTRAST_SHARE, _FLOOR = 1.6, 0.35, 0.8 / 255
+_FLOOR = 0.8 / 255
+
+
+@dataclass(frozen=True)
+class _Allowance:
+    """How far places may differ that show the same, beside `_FLOOR`."""
+
+    window_px: float
+    """Std of the window in which differences are averaged."""
+    noise: float
+    """Times the difference in the quietest quarter of the frame."""
+    contrast: float
+    """Times the mean contrast of the place."""
+
+
+_INPUT = _Allowance(1.0, 1.6, 0.25)
+"""For the frames as they were given: they know what is where."""
+_RESULT = _Allowance(3.0, 3.0, 1.5)
+"""For results: what was restored differently is what is to be averaged."""
+_OWN = _Allowance(3.0, 1.6, 0.35)
+"""The same where something moves by itself, so that the motion is less sure. With these the result
+of clips in which a disc moves stays better near it than frame by frame."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,8 @@ class FrameMotion:
     """`(1,2,h,w)`, px right and down, on the CPU."""
     trust: Tensor
     """`(1,1,h,w)`, 0..1, on the CPU."""
+    own: Tensor
+    """`(1,1,h,w)`, 0..1, on the CPU: where something moves by itself."""
 
     def flow_at(self, size: tuple[int, int]) -> Tensor:
         """The flow for frames of another (height, width), in their px: `(1,2,*size)`."""
@@ -53,9 +77,21 @@ class FrameMotion:
 
     def trust_at(self, size: tuple[int, int]) -> Tensor:
         """The trust for frames of another (height, width): `(1,1,*size)`."""
-        if tuple(self.trust.shape[-2:]) == tuple(size):
-            return self.trust
-        return F.interpolate(self.trust, size=size, mode="bilinear", antialias=True).clamp(0, 1)
+        return _resized(self.trust, size)
+
+    def trust_of(self, present: Tensor, moved: Tensor) -> Tensor:
+        """How far a moved result may stand in for the present one, `(1,1,H,W)`, 0..1.
+
+        Args:
+            present: `(1,3,H,W)`, restored from the present frame.
+            moved: `(1,3,H,W)`, restored from the other frame and brought onto this one.
+        """
+        size = (present.shape[-2], present.shape[-1])
+        own = _resized(self.own, size).to(present)
+        alike = _likeness(present, moved, _RESULT)
+        if bool(own.any()):
+            alike = alike.lerp(_likeness(present, moved, _OWN), own)
+        return alike * self.trust_at(size).to(present)
 
     def bring(self, other: Tensor) -> Tensor:
         """The other frame, or a map of it, as it lies in the present one.
@@ -83,10 +119,10 @@ def motions_between(first: Tensor, second: Tensor) -> tuple[FrameMotion, FrameMo
     pair = [picture.detach().cpu().float() for picture in (first, second)]
     if small != size:
         pair = [F.interpolate(p, size=small, mode="bilinear", antialias=True) for p in pair]
-    there, back = _flow(*pair), _flow(pair[1], pair[0])
+    (there, own_there), (back, own_back) = _flow(*pair), _flow(pair[1], pair[0])
     return (
-        FrameMotion(there, _trust(pair[0], pair[1], there, back)),
-        FrameMotion(back, _trust(pair[1], pair[0], back, there)),
+        FrameMotion(there, _trust(pair[0], pair[1], there, back), own_there),
+        FrameMotion(back, _trust(pair[1], pair[0], back, there), own_back),
     )
 
 
@@ -111,17 +147,14 @@ def sample_at(picture: Tensor, flow: Tensor) -> Tensor:
     return moved.to(picture.device)
 
 
-def likeness(present: Tensor, moved: Tensor) -> Tensor:
-    """Where a moved frame shows what the present one does: `(1,3,H,W)` twice to `(1,1,H,W)`, 0..1.
-
-    They may differ by the noise, told from the quietest quarter of the frame, and by a share of
-    the contrast that the place has.
-    """
-    difference = smooth((moved - present).abs().mean(1, keepdim=True), _WINDOW_PX)
+def _likeness(present: Tensor, moved: Tensor, allowance: _Allowance) -> Tensor:
+    """Where a moved frame shows what the present one does: `(1,3,H,W)` twice to `(1,1,H,W)`."""
+    difference = (moved - present).abs().mean(1, keepdim=True)
+    difference = smooth(difference, allowance.window_px)
     plane = luminance(present)
     contrast = smooth((plane - smooth(plane, _WINDOW_PX)).abs(), _WINDOW_PX)
     quiet = _quarter(difference)
-    allowed = _FLOOR + _NOISE_SHARE * quiet + _CONTRAST_SHARE * contrast
+    allowed = _FLOOR + allowance.noise * quiet + allowance.contrast * contrast
     return (2 - difference / allowed).clamp(0, 1)
 
 
@@ -131,14 +164,20 @@ def _quarter(values: Tensor) -> float:
 
 
 def _trust(present: Tensor, other: Tensor, flow: Tensor, back: Tensor) -> Tensor:
-    height, width = flow.shape[-2:]
     grid = _grid(flow)
     inside = (grid.abs() <= 1).all(-1)[:, None]
     returned = F.grid_sample(back, grid, mode="bilinear", align_corners=False,
                              padding_mode="border")  # fmt: skip
     missed = (flow + returned).norm(dim=1, keepdim=True)
     sure = ((_RETURN_PX[1] - missed) / (_RETURN_PX[1] - _RETURN_PX[0])).clamp(0, 1)
-    return inside * sure * likeness(present, sample_at(other, flow))
+    trust = inside * sure * _likeness(present, sample_at(other, flow), _INPUT)
+    return -F.max_pool2d(-trust, 3, 1, 1)  # a neighbour that is not sure is a warning
+
+
+def _resized(values: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(values.shape[-2:]) == tuple(size):
+        return values
+    return F.interpolate(values, size=size, mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def _grid(flow: Tensor) -> Tensor:
@@ -151,20 +190,23 @@ def _grid(flow: Tensor) -> Tensor:
     return torch.stack((x, y), -1)
 
 
-def _flow(present: Tensor, other: Tensor) -> Tensor:
-    """`(1,2,h,w)`: the camera's motion, or a place's own where that explains clearly more."""
+def _flow(present: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """`(1,2,h,w)`: the camera's motion, or a place's own where that explains clearly more.
+
+    Second, `(1,1,h,w)`: where that is, and close to it.
+    """
     camera = _camera_flow(present, other)
     if float(camera.abs().max()) < _STILL_PX:
         camera = torch.zeros_like(camera)
     dense = _dense_flow(present, other)
     if dense is None:
-        return camera
-    left = [
-        smooth((sample_at(other, f) - present).abs().mean(1, keepdim=True), _WINDOW_PX)
-        for f in (camera, dense)
-    ]
-    own = left[1] < _DENSE_GAIN * left[0] - _DENSE_LEVELS
-    return torch.where(own, dense, camera)
+        return camera, torch.zeros_like(camera[:, :1])
+    seen = [sample_at(other, flow) for flow in (camera, dense)]
+    left = [smooth((moved - present).abs().mean(1, keepdim=True), _WINDOW_PX) for moved in seen]
+    explained = _likeness(present, seen[0], _OWN) >= 1
+    gain = torch.where(explained, _DENSE_GAIN / 2, _DENSE_GAIN)
+    own = left[1] < gain * left[0] - _DENSE_LEVELS
+    return torch.where(own, dense, camera), F.max_pool2d(own.float(), 3, 1, 1)
 
 
 def _dense_flow(present: Tensor, other: Tensor) -> Tensor | None:

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..diffusion import seeded_noise
-from ..image.frames import FrameMotion, likeness, motions_between
+from ..image.frames import FrameMotion, motions_between
 from ..models import DamageMaps
 from ..types import Progress, ProgressCallback
 from .context import UNITS, RunContext
@@ -194,10 +194,13 @@ class ClipRun:
         output = sampler.output(self._model, started, frame.given.device)
         seconds = {**frame.seconds, **context.seconds}
         total = sum(seconds.values())
+        notes = dict.fromkeys((*frame.notes, *output.report.notes))
         report = replace(
-            output.report, stage_seconds={k: round(v, 3) for k, v in seconds.items()},
-            total_seconds=round(total, 3), notes=list(dict.fromkeys((*frame.notes, *output.report.notes))),
-        )  # fmt: skip
+            output.report,
+            stage_seconds={name: round(value, 3) for name, value in seconds.items()},
+            total_seconds=round(total, 3),
+            notes=list(notes),
+        )
         frame.result = replace(output, report=report)
         scene.forget()
         self._halves_done += 1
@@ -210,14 +213,13 @@ class ClipRun:
         if output is None:
             raise RuntimeError("A frame was shown before it was sampled.")
         own = output.images
-        size = _size(own)
         total, weight = own.clone(), torch.ones_like(own[:, :1])
         for other in near:
             motion = frame.motions[other.number]
             if other.result is None or float(motion.trust.mean()) < _WORTH:
                 continue
             moved = motion.bring(other.result.images)
-            trust = motion.trust_at(size).to(own) * likeness(own, moved)
+            trust = motion.trust_of(own, moved)
             total += trust * moved
             weight += trust
         images = own.lerp(total / weight, self._share).clamp_(0, 1)
