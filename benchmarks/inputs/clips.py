@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,8 +23,6 @@ from .protocols import jpeg_file, seeded
 
 Motion = Literal["still", "pan", "turn", "object"]
 MOTIONS: tuple[Motion, ...] = ("still", "pan", "turn", "object")
-BLUR_SIGMA_PX = 1.3
-"""Std of the blur, px of the truth."""
 _PAN_PX = (1.7, -2.9)
 _TURN_RAD, _ZOOM = 0.006, 1.006
 _OBJECT_PX = (3.3, 6.1)
@@ -56,6 +55,7 @@ def make_clip(
     scale: int,
     side: int,
     frames: int,
+    blur_sigma_px: float,
     noise_std: float,
     jpeg_quality: int,
     seed: int,
@@ -70,6 +70,7 @@ def make_clip(
         scale: SR factor.
         side: of the inputs, px.
         frames: how many.
+        blur_sigma_px: std of the blur, px of the truth.
         noise_std: 0..1 units, drawn anew in every frame.
         jpeg_quality: of every frame by itself; 100 for none.
         seed: of the benchmark.
@@ -80,7 +81,7 @@ def make_clip(
     reference = views[frames // 2]
     disc, field = (
         places - wide / 2,
-        constant_kernel_field(isotropic_gaussian(BLUR_SIGMA_PX, scale), side, side, scale),
+        constant_kernel_field(isotropic_gaussian(blur_sigma_px, scale), side, side, scale),
     )
     operator = FieldOperator(field)
     truth, lr, masks = [], [], []
@@ -109,7 +110,7 @@ def make_clip(
     return Clip(lr, truth, steady, to_frame, near)
 
 
-def temporal_std(frames: list[Tensor], clip: Clip) -> float:
+def temporal_std(frames: Sequence[Tensor], clip: Clip) -> float:
     """How much the scene changes from frame to frame, where only the camera moves: 0..1 units.
 
     The frames are brought into the middle one by the true motion; root mean square over places and
