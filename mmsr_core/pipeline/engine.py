@@ -27,7 +27,7 @@ from . import inputs
 from .clip import CLIP_REACH, MAX_CLIP_REACH, ClipRun
 from .context import Networks, RunContext, halves
 from .prior import PriorResult, combine_prior, prior_scale
-from .refinement import Refinement, found_reduction
+from .refinement import Refinement
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
 from .sampling import Sampler
 from .scene import Scene
@@ -552,8 +552,6 @@ class MMSREngine:
                 raise InputError("inverse_depths holds fewer maps than there are frames.")
             depth = inputs.check_depth(depth, frame)
             scene = Scene(frame.to(context.device), scale, context.networks.basis, **evidence)
-            if factor == 0:
-                factor = 1 if known is not None else found_reduction(context, scene)
             refinement = Refinement(
                 context,
                 scene,
@@ -563,10 +561,10 @@ class MMSREngine:
                 gamma=gamma,
                 fixed_depth=depth is not None,
                 overrides=overrides,
-                reduce_by=factor,
+                reduce_by=factor if known is None else 1,
             )
             context.execute(refinement.stages())
-            return scene, factor
+            return scene, refinement.reduced_by
 
         def make_sampler(
             context: RunContext, scene: Scene, noise: Tensor | None, told_share: float | None

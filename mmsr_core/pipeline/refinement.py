@@ -67,7 +67,8 @@ class Refinement:
                 since nothing that DKENet sees would change.
             overrides: noise and JPEG damage that the caller knows.
             may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
-            reduce_by: work on this reduction, as was decided before.
+            reduce_by: work on this reduction; 0 decides as `may_reduce` does, but takes no motion
+                back. 1 is none.
         """
         self._context = context
         self._scene = scene
@@ -80,7 +81,8 @@ class Refinement:
         self._fixed_depth = fixed_depth
         self._overrides = overrides or Overrides()
         self._may_reduce = may_reduce
-        self._reduce_by = reduce_by
+        self.reduced_by = reduce_by
+        """By how much the picture was reduced; 0 as long as that is not decided."""
         self._damage: DamageMaps | None = None
         self._bare: Scene | None = None
 
@@ -111,17 +113,18 @@ class Refinement:
 
     def _estimate_damage(self) -> None:
         scene = self._scene
-        if self._reduce_by > 1:
-            self._reduce(self._reduce_by)
+        if self.reduced_by > 1:
+            self._reduce(self.reduced_by)
         damage = estimate_damage(self._context, scene.lr)
-        if damage is not None and self._may_reduce:
-            if self._take_back_motion(damage.whole().noise_std):
+        if damage is not None and (self._may_reduce or self.reduced_by == 0):
+            if self._may_reduce and self._take_back_motion(damage.whole().noise_std):
                 damage = estimate_damage(self._context, scene.lr)
             assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
             if factor > 1:
                 self._reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)
+            self.reduced_by = factor
         self._damage = damage
         self._note_width()
 
@@ -205,12 +208,6 @@ class Refinement:
             noise_std = torch.full_like(noise_std, known.noise_std)
         quality = known.quality(quality, quality_error)
         return replace(estimate, noise_std=noise_std, jpeg_quality=quality, damage=self._damage)
-
-
-def found_reduction(context: RunContext, scene: Scene) -> int:
-    """`reduction` of a scene that is not measured yet; 1 where there is no damage estimator."""
-    damage = estimate_damage(context, scene.lr)
-    return 1 if damage is None else reduction(float(damage.whole().blur_std_px.min()), scene.scale)
 
 
 def reduction(blur_std_px: float, scale: int) -> int:
