@@ -61,7 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "-o", "--output", required=True, metavar="OUT", help="a file for one file, else a folder"
     )
     parser.add_argument(
-        "--clip",
+        "--frames",
         action="store_true",
         help="the inputs are the frames of one clip, in the order of their names: they are "
         "measured together and do not flicker",
@@ -159,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
     args.detail = chosen.detail if args.detail is None else args.detail
     processes = Processes.started()
     files = plan_files(args, [Path(text) for text in args.inputs])
-    if args.clip:
+    if args.frames:
         files = _clip_files(args, files, processes)
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
     check_evidence_options(args, len(inputs))
@@ -170,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
     jobs = processes.share(list(zip(inputs, outputs, stems, strict=True)))
     started = time.perf_counter()
     results: list[_Result] = []
-    for result in _run_clip(args, jobs) if args.clip else _run_jobs(args, jobs, batch):
+    for result in _run_clip(args, jobs) if args.frames else _run_jobs(args, jobs, batch):
         results.append(result)
         if processes.count == 1:  # what is finished is kept if the run is interrupted
             _write_reports(args, results, batch)
@@ -190,7 +190,7 @@ def run(args: argparse.Namespace) -> int:
 
 _NOT_OF_A_MERGE = {
     **dict.fromkeys(("preset", "steps", "detail", "prompt", "prompt_image", "guide", "kernel")),
-    **dict.fromkeys(("blur_sigma_px", "depth", "strength", "size")), "clip": False,
+    **dict.fromkeys(("blur_sigma_px", "depth", "strength", "size")), "frames": False,
     "scale": 4, "seed": 0, "denoise": 1.0, "consistency": "ibp", "iterations": SVKR_ROUNDS,
 }  # fmt: skip
 """Options of this command that a merge does not have, and their defaults."""
@@ -269,9 +269,9 @@ def _clip_files(args: argparse.Namespace, files: Files, processes: Processes) ->
     for option in ("skip_existing", "guide", "depth"):
         if getattr(args, option):
             name = option.replace("_", "-")
-            raise UsageError(f"--{name} and --clip cannot be used together.")
+            raise UsageError(f"--{name} and --frames cannot be used together.")
     if processes.count > 1:
-        raise UsageError("The frames of a clip need each other: start --clip in one process.")
+        raise UsageError("The frames of a clip need each other: start --frames in one process.")
     pairs = list(zip(files.inputs, files.outputs, strict=True))
     if len(args.inputs) == 1:  # a folder; files keep the order in which they are given
         pairs.sort(key=lambda pair: _counting(pair[0]))
