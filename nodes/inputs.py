@@ -345,10 +345,11 @@ def transparency_input() -> io.Input:
     )
 
 
-def clip_input() -> io.Input:
+def frames_input() -> io.Input:
     """Whether a batch is a clip."""
     return io.Boolean.Input(
-        "clip",
+        "frames",
+        display_name="frames of one clip",
         default=False,
         optional=True,
         tooltip=(

@@ -63,7 +63,7 @@ class UpscaleNode(io.ComfyNode):
                 inputs.blend_mask_input(),
                 inputs.feather_input(),
                 inputs.transparency_input(),
-                inputs.clip_input(),
+                inputs.frames_input(),
             ],
             is_output_node=True,
             outputs=[
@@ -123,7 +123,7 @@ class UpscaleNode(io.ComfyNode):
         mask: Tensor | None = None,
         feather: float = 4.0,
         alpha: Tensor | None = None,
-        clip: bool = False,
+        frames: bool = False,
     ) -> io.NodeOutput:
         """Restore each picture of the batch by itself, with its own seed, or all as one clip.
 
@@ -150,14 +150,14 @@ class UpscaleNode(io.ComfyNode):
             "blur_sigma_px": blur or None,
             "denoise": denoise,
         }
-        together = clip and picture.batch > 1
+        together = frames and picture.batch > 1
         progress = HostProgress(1 if together else picture.batch)
         depths = [pick(inverse_depth, i, picture.batch, "depth") for i in range(picture.batch)]
         results = []
         with host_names():
-            frames = None
+            clip = None
             if together:
-                frames = pipeline.restore_clip(
+                clip = pipeline.restore_clip(
                     clear.rgb,
                     seed=seed,
                     inverse_depths=None if inverse_depth is None else depths,
@@ -172,8 +172,8 @@ class UpscaleNode(io.ComfyNode):
                 if prompt is not None:
                     evidence["prompt"] = prompt.pick(index, picture.batch)
                 result = (
-                    next(frames)
-                    if frames is not None
+                    next(clip)
+                    if clip is not None
                     else pipeline(
                         one,
                         seed=values.item_seed(seed, index, seed_mode),
