@@ -163,8 +163,8 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
     "mmsr_video_frames": (
         "# MMSR: frames of a video\n\n"
         "A batch of frames goes through one **Upscale** node with *frames of one clip* on: they "
-        "are measured together, the noise moves with the scene, and each result is averaged with its "
-        "neighbours' along the motion, so that nothing flickers. Cancel works between "
+        "are measured together, the noise moves with the scene, and each result is averaged with "
+        "its neighbours' along the motion, so that nothing flickers. Cancel works between "
         "tiles, not only between frames.\n\nFor a real video use *Load Video* and *Get Video "
         "Components* instead of the three pictures.\n\n" + _COPY,
         {
