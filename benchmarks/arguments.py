@@ -261,6 +261,8 @@ class ClipOptions(SetOptions):
     out: Out = Path("runs/bench/clip")
     data: SharedFolder = None
     """Full-size pictures, over which a camera moves."""
+    metrics: SharedFolder = None
+    """LPIPS parameter files."""
     motions: Annotated[
         tuple[Motion, ...], arg(name="motion", help_behavior_hint="(default: all)")
     ] = ()

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from mmsr_core.degradation import decibels
 from mmsr_core.errors import InputError
 from mmsr_core.image import load_image
+from mmsr_core.metrics import Lpips
 from mmsr_core.pipeline import load_pipeline
 from mmsr_core.types import PRESETS
 
@@ -32,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _COLUMNS = (
     ("flicker", "flicker", 2),
     ("psnr", "PSNR-RGB", 2),
+    ("lpips", "LPIPS", 4),
     ("psnr_object", "near the object", 2),
     ("seconds", "s / frame", 2),
 )
@@ -50,6 +52,8 @@ def run(options: ClipOptions) -> int:
     pictures = sources.list_pictures(folder, options.limit)
     result = begin_report("clip", options.out, asdict(options), "motions")
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
+    metrics = options.metrics or sources.shared_path("metrics")
+    lpips = None if metrics is None else Lpips.from_folder(metrics)
     for motion in options.motions or MOTIONS:
         rows: dict[str, list[Figures]] = {}
         for path in tqdm(pictures, unit="picture", desc=motion):
@@ -65,7 +69,7 @@ def run(options: ClipOptions) -> int:
                 jpeg_quality=options.jpeg,
                 seed=options.seed,
             )
-            for name, figures in _answers(pipe, clip, options).items():
+            for name, figures in _answers(pipe, clip, options, lpips).items():
                 rows.setdefault(name, []).append(figures)
         result["motions"][motion] = {name: _means(found) for name, found in rows.items()}
         write_report(options.out, result, clip_markdown(result))
@@ -74,11 +78,16 @@ def run(options: ClipOptions) -> int:
 
 
 @torch.no_grad()
-def _answers(pipe: MMSREngine, clip: Clip, options: ClipOptions) -> dict[str, Figures]:
+def _answers(
+    pipe: MMSREngine, clip: Clip, options: ClipOptions, lpips: Lpips | None
+) -> dict[str, Figures]:
     plain = [
         F.interpolate(lr, scale_factor=options.scale, mode="bicubic").clamp(0, 1) for lr in clip.lr
     ]
-    made = {"the truth": _figures(clip.truth, clip), "bicubic": _figures(plain, clip)}
+    made = {
+        "the truth": _figures(clip.truth, clip, None),
+        "bicubic": _figures(plain, clip, lpips),
+    }
     for name in options.presets:
         preset = PRESETS[name]
         settings = {"scale": options.scale, "steps": preset.steps, "detail": preset.detail}
@@ -89,21 +98,23 @@ def _answers(pipe: MMSREngine, clip: Clip, options: ClipOptions) -> dict[str, Fi
         together = [output.images.cpu() for output in found]
         ended = time.perf_counter()
         count = len(clip.lr)
-        made[f"{name}, frame by frame"] = _figures(alone, clip) | {
+        made[f"{name}, frame by frame"] = _figures(alone, clip, lpips) | {
             "seconds": (middle - started) / count
         }
-        made[f"{name}, as a clip"] = _figures(together, clip) | {
+        made[f"{name}, as a clip"] = _figures(together, clip, lpips) | {
             "seconds": (ended - middle) / count
         }
     return made
 
 
-def _figures(frames: Sequence[Tensor], clip: Clip) -> Figures:
+def _figures(frames: Sequence[Tensor], clip: Clip, lpips: Lpips | None) -> Figures:
     pairs = list(zip(frames, clip.truth, strict=True))
     error = torch.cat([frame - truth for frame, truth in pairs])
     found = {"flicker": 255 * temporal_std(frames, clip)}
     if bool(error.any()):
         found["psnr"] = float(decibels(error).mean())
+        if lpips is not None:
+            found["lpips"] = sum(float(lpips(*pair)) for pair in pairs) / len(pairs)
         swept = torch.cat(clip.swept).expand_as(error)
         if bool(swept.any()):
             found["psnr_object"] = float(-10 * error[swept].square().mean().log10())

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..diffusion import seeded_noise
+from ..image import smooth
 from ..image.frames import FrameMotion, motions_between
 from ..models import DamageMaps
 from ..types import Progress, ProgressCallback
@@ -35,6 +36,9 @@ CLIP_REACH, MAX_CLIP_REACH = 3, 8
 """Frames before and after that a frame is averaged with: at first, and at most."""
 CUT_TRUST = 0.15
 """Two frames of which less than this share can be trusted to show the same are two shots."""
+_FINE_PX, _FINE_WINDOW_PX, _MOST_GAIN = 1.5, 6.0, 1.2
+"""Detail finer than this (std), the window in which its strength is compared, and by how much it
+may be raised: sharper and closer to the truth, but what flickers is raised, too."""
 _WORTH = 0.02
 """Neighbours trusted less than this are not moved at all."""
 T = TypeVar("T")
@@ -222,7 +226,7 @@ class ClipRun:
             trust = motion.trust_of(own, moved)
             total += trust * moved
             weight += trust
-        images = own.lerp(total / weight, self._share).clamp_(0, 1)
+        images = own.lerp(_with_contrast(total / weight, own), self._share).clamp_(0, 1)
         scene = frame.scene
         agreement = output.report.consistency_db | {
             "after": agreement_db(scene, images.to(scene.lr.device))
@@ -287,6 +291,22 @@ def _near(window: Sequence[Frame], place: int, reach: int) -> list[Frame]:
     around = window[max(0, place - reach) : place + reach + 1]
     frame = window[place]
     return [other for other in around if other is not frame and other.shot == frame.shot]
+
+
+def _with_contrast(average: Tensor, own: Tensor) -> Tensor:
+    """An average whose fine detail, place by place, is nearly as strong as that of one frame.
+
+    Args:
+        average: `(1,3,H,W)`; frames that differ in fine detail have softened it.
+        own: `(1,3,H,W)`, the frame's own result.
+    """
+    fine = average - smooth(average, _FINE_PX)
+    strengths = [
+        smooth(detail.square().mean(1, keepdim=True), _FINE_WINDOW_PX)
+        for detail in (own - smooth(own, _FINE_PX), fine)
+    ]
+    gain = (strengths[0] / strengths[1].clamp_min(1e-8)).sqrt().clamp(1, _MOST_GAIN)
+    return average + (gain - 1) * fine
 
 
 def _shared(
