@@ -281,7 +281,7 @@ class ClipOptions(SetOptions):
     """Std, steps of 255."""
     jpeg: int = 100
     """Quality; 100 for none."""
-    reach: int = 3
+    reach: int = 4
     """Frames before and after that a frame is averaged with."""
     seed: int = 0
     """Of the noise of inputs and flow."""

@@ -32,7 +32,7 @@ from .results import DegradationEstimate, RestorationOutput
 from .sampling import Sampler, agreement_db
 from .scene import Scene
 
-CLIP_REACH, MAX_CLIP_REACH = 3, 8
+CLIP_REACH, MAX_CLIP_REACH = 4, 8
 """Frames before and after that a frame is averaged with: at first, and at most."""
 CUT_TRUST = 0.15
 """Two frames of which less than this share can be trusted to show the same are two shots."""
