@@ -1,4 +1,4 @@
-"""`python -m benchmarks quality|tradeoff|ablation|kernel|speed|modalities|fusion`."""
+"""`python -m benchmarks BENCHMARK`: see benchmarks/README.md."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from tyro.conf import arg
 _SHARED = "(default: from MMSR_SHARED, a folder holding the benchmark data)"
 
 Protocol = Literal["p1", "p2", "p2n", "p3", "p4"]
+Motion = Literal["still", "pan", "turn", "object"]
+PresetName = Literal["faithful", "balanced", "crisp"]
 FusionProtocol = Literal["bicubic", "p1", "p2", "p2n"]
 Kernel = Literal["estimated", "true", "constant"]
 Depth = Literal["on", "off", "given"]
@@ -250,3 +252,36 @@ class RealOptions(SetOptions):
     """SR factor."""
     seed: int = 0
     """Seed of the flow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipOptions(SetOptions):
+    """How steady the frames of a clip are."""
+
+    out: Out = Path("runs/bench/clip")
+    data: SharedFolder = None
+    """Full-size pictures, over which a camera moves."""
+    metrics: SharedFolder = None
+    """LPIPS parameter files."""
+    motions: Annotated[
+        tuple[Motion, ...], arg(name="motion", help_behavior_hint="(default: all)")
+    ] = ()
+    """Of the camera, or of an object, too."""
+    presets: Annotated[tuple[PresetName, ...], arg(name="preset")] = ("balanced",)
+    """Rows."""
+    frames: Annotated[int, arg(metavar="N")] = 8
+    """Of a clip."""
+    side: Pixels = 96
+    """Of a frame, px of the input."""
+    scale: int = 4
+    """SR factor."""
+    blur_sigma_px: float = 2.0
+    """Std of the blur, px of the truth."""
+    noise: float = 1.0
+    """Std, steps of 255."""
+    jpeg: int = 100
+    """Quality; 100 for none."""
+    reach: int = 4
+    """Frames before and after that a frame is averaged with."""
+    seed: int = 0
+    """Of the noise of inputs and flow."""

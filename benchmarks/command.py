@@ -1,4 +1,4 @@
-"""`python -m benchmarks quality|tradeoff|ablation|kernel|speed|modalities|fusion|damage|real`."""
+"""`python -m benchmarks BENCHMARK`: see `MODULES`, and benchmarks/README.md."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ MODULES = {
     "fusion": ".fusion.run",
     "damage": ".damage",
     "real": ".real",
+    "clip": ".clip",
 }
 """Benchmark -> the module whose `run` takes its options and returns how many pictures failed."""
 

@@ -343,3 +343,18 @@ def transparency_input() -> io.Input:
             "the size of the result. It does not say where to restore; that is mask."
         ),
     )
+
+
+def frames_input() -> io.Input:
+    """Whether a batch is a clip."""
+    return io.Boolean.Input(
+        "frames",
+        display_name="frames of one clip",
+        default=False,
+        optional=True,
+        tooltip=(
+            "The pictures of the batch are frames of one clip, in order. They are measured "
+            "together and averaged along the motion, so that they do not flicker; seed_mode has "
+            "no effect then."
+        ),
+    )

@@ -8,8 +8,6 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from mmsr_core.pipeline.sampling import unknown_words_note
-
 from . import inputs
 from .embeddings import mix, text_embedding, vision_embedding
 from .load import find_projection
@@ -97,7 +95,7 @@ class PromptNode(io.ComfyNode):
             engine = acquire(model)
             parts.append((engine.encode_prompt(lines), weight))
             if unknown := engine.unknown_words(lines):
-                _LOG.warning(unknown_words_note(unknown))
+                _LOG.warning("MMSR guesses these words from their letters: %s", ", ".join(unknown))
         if clip_vision_output is not None:
             parts.append((vision_embedding(clip_vision_output, find_projection), 1.0))
         if conditioning is not None:

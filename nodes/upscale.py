@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -61,6 +63,7 @@ class UpscaleNode(io.ComfyNode):
                 inputs.blend_mask_input(),
                 inputs.feather_input(),
                 inputs.transparency_input(),
+                inputs.frames_input(),
             ],
             is_output_node=True,
             outputs=[
@@ -120,8 +123,9 @@ class UpscaleNode(io.ComfyNode):
         mask: Tensor | None = None,
         feather: float = 4.0,
         alpha: Tensor | None = None,
+        frames: bool = False,
     ) -> io.NodeOutput:
-        """Restore each picture of the batch by itself, with its own seed.
+        """Restore each picture of the batch by itself, with its own seed, or all as one clip.
 
         A batch through the networks at once would not be the same: pictures of a batch share the
         decision to reduce a widely blurred picture, and the report.
@@ -136,28 +140,47 @@ class UpscaleNode(io.ComfyNode):
         where = None if mask is None else mask_to_map(mask, made)
         inverse_depth = values.connected_depth(depth, picture.size, depth_polarity)
         pipeline = acquire(connected_or_shipped(model), picture.size, scale)
-        progress = HostProgress(picture.batch)
+        settings: dict[str, Any] = {
+            "scale": scale,
+            "size": wanted,
+            "steps": steps,
+            "detail": detail,
+            "tile": values.tile_cells(tile),
+            "overrides": values.overrides(noise, jpeg_quality),
+            "blur_sigma_px": blur or None,
+            "denoise": denoise,
+        }
+        together = frames and picture.batch > 1
+        progress = HostProgress(1 if together else picture.batch)
+        depths = [pick(inverse_depth, i, picture.batch, "depth") for i in range(picture.batch)]
         results = []
         with host_names():
+            clip = None
+            if together:
+                clip = pipeline.restore_clip(
+                    clear.rgb,
+                    seed=seed,
+                    inverse_depths=None if inverse_depth is None else depths,
+                    prompt=None if prompt is None else prompt.pick(0, picture.batch),
+                    progress=progress.item(0),
+                    **settings,
+                )
             for index in range(picture.batch):
                 one = clear.rgb[index : index + 1]
                 own_mask = pick(where, index, picture.batch, "mask")
-                evidence = {"inverse_depth": pick(inverse_depth, index, picture.batch, "depth")}
+                evidence = {"inverse_depth": depths[index]}
                 if prompt is not None:
                     evidence["prompt"] = prompt.pick(index, picture.batch)
-                result = pipeline(
-                    one,
-                    scale=scale,
-                    size=wanted,
-                    steps=steps,
-                    seed=values.item_seed(seed, index, seed_mode),
-                    detail=detail,
-                    tile=values.tile_cells(tile),
-                    overrides=values.overrides(noise, jpeg_quality),
-                    blur_sigma_px=blur or None,
-                    denoise=denoise,
-                    progress=progress.item(index),
-                    **evidence,
+                result = (
+                    next(clip)
+                    if clip is not None
+                    else pipeline(
+                        one,
+                        seed=values.item_seed(seed, index, seed_mode),
+                        progress=progress.item(index),
+                        **settings,
+                        **evidence,
+                    )
                 )
                 results.append(restored_within(result, one, own_mask, feather))
         return restored(picture, results, transparency_mask(clear, made))

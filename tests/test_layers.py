@@ -19,14 +19,14 @@ SOURCES = {"mmsr_core": "mmsr_core", "mmsr_demo": "demo/mmsr_demo", "nodes": "no
 LAYER = {
     "errors": 0, "types": 0, "precision": 0, "memory": 0,
     "optional": 1,
-    "image": 1, "tiling": 1,
-    "degradation": 2, "diffusion": 2,
-    "weights": 2, "models": 3,
-    "depth": 4, "prompts": 4, "metrics": 4, "visualize": 4,
-    "pipeline": 5,
-    "__init__": 6,
-    "cli": 7,
-    "__main__": 8,
+    "image": 2, "tiling": 2,
+    "degradation": 3, "diffusion": 3,
+    "weights": 3, "models": 4,
+    "depth": 5, "prompts": 5, "metrics": 5, "visualize": 5,
+    "pipeline": 6,
+    "__init__": 7,
+    "cli": 8,
+    "__main__": 9,
 }  # fmt: skip
 
 # Which packages a package may import, besides itself and libraries.

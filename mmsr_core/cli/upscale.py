@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +37,7 @@ from .common import (
     write_json,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
-from .files import add_file_options, plan_files, require_distinct, save_like
+from .files import Files, add_file_options, plan_files, require_distinct, save_like
 from .maps import check_map_names, write_maps
 from .processes import Processes
 
@@ -57,6 +59,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="picture files or folders")
     parser.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="a file for one file, else a folder"
+    )
+    parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="the inputs are the frames of one clip, in the order of their names: they are "
+        "measured together and do not flicker",
     )
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
@@ -151,6 +159,8 @@ def run(args: argparse.Namespace) -> int:
     args.detail = chosen.detail if args.detail is None else args.detail
     processes = Processes.started()
     files = plan_files(args, [Path(text) for text in args.inputs])
+    if args.frames:
+        files = _clip_files(args, files, processes)
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
     check_evidence_options(args, len(inputs))
     stems = [t.stem if batch else s.stem for s, t in zip(inputs, outputs, strict=True)]
@@ -160,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
     jobs = processes.share(list(zip(inputs, outputs, stems, strict=True)))
     started = time.perf_counter()
     results: list[_Result] = []
-    for result in _run_jobs(args, jobs, batch):
+    for result in _run_clip(args, jobs) if args.frames else _run_jobs(args, jobs, batch):
         results.append(result)
         if processes.count == 1:  # what is finished is kept if the run is interrupted
             _write_reports(args, results, batch)
@@ -180,7 +190,7 @@ def run(args: argparse.Namespace) -> int:
 
 _NOT_OF_A_MERGE = {
     **dict.fromkeys(("preset", "steps", "detail", "prompt", "prompt_image", "guide", "kernel")),
-    **dict.fromkeys(("blur_sigma_px", "depth", "strength", "size")),
+    **dict.fromkeys(("blur_sigma_px", "depth", "strength", "size")), "frames": False,
     "scale": 4, "seed": 0, "denoise": 1.0, "consistency": "ibp", "iterations": SVKR_ROUNDS,
 }  # fmt: skip
 """Options of this command that a merge does not have, and their defaults."""
@@ -245,6 +255,80 @@ def _run_jobs(
             if not batch or (args.debug and not isinstance(error, MMSRError)):
                 raise
             yield _failure(source, error)
+
+
+def _clip_files(args: argparse.Namespace, files: Files, processes: Processes) -> Files:
+    """The frames of a clip in their order; finds out now what does not go together with it.
+
+    Raises:
+        UsageError: options that no clip has.
+        ImageFileError: the frames differ in size.
+    """
+    from ..image import read_size
+
+    for option in ("skip_existing", "guide", "depth"):
+        if getattr(args, option):
+            name = option.replace("_", "-")
+            raise UsageError(f"--{name} and --frames cannot be used together.")
+    if processes.count > 1:
+        raise UsageError("The frames of a clip need each other: start --frames in one process.")
+    pairs = list(zip(files.inputs, files.outputs, strict=True))
+    if len(args.inputs) == 1:  # a folder; files keep the order in which they are given
+        pairs.sort(key=lambda pair: _counting(pair[0]))
+    first = read_size(pairs[0][0])
+    for path, _ in pairs[1:]:
+        size = read_size(path)
+        if size != first:
+            raise ImageFileError(
+                f"All frames of a clip must have one size: {path} has {size[1]}x{size[0]} pixels, "
+                f"but {pairs[0][0]} {first[1]}x{first[0]}."
+            )
+    return replace(files, inputs=[i for i, _ in pairs], outputs=[o for _, o in pairs])
+
+
+def _counting(path: Path) -> tuple[str | int, ...]:
+    """A key by which frame 10 comes after frame 9: texts and numbers take turns."""
+    parts = re.split(r"(\d+)", str(path))
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
+
+
+class _Frames:
+    """The frames of a clip, each read when it is needed."""
+
+    def __init__(self, args: argparse.Namespace, jobs: list[tuple[Path, Path, str]]) -> None:
+        self._args = args
+        self._jobs = jobs
+        self.waiting: deque[LoadedImage] = deque()
+        """Those that have no result yet, in order."""
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for source, target, _ in self._jobs:
+            image, _ = _load(self._args, source, target)
+            self.waiting.append(image)
+            yield image.visible_rgb
+
+
+def _run_clip(args: argparse.Namespace, jobs: list[tuple[Path, Path, str]]) -> Iterator[_Result]:
+    """Restores the frames of a clip; what fails ends the run, as the frames need each other."""
+    _, options = _load(args, jobs[0][0], jobs[0][1])
+    for name in ("guide", "guide_mode", "inverse_depth"):
+        del options[name]
+    pipeline = load_model(args)
+    prompt = load_prompt(args, pipeline)
+    frames = _Frames(args, jobs)
+    with progress_bar(args, f"{len(jobs)} frames") as progress:
+        results = pipeline.restore_clip(frames, prompt=prompt, progress=progress, **options)
+        for (source, target, stem), output in zip(jobs, results, strict=True):
+            image = frames.waiting.popleft()
+            _save(args, target, stem, image, output)
+            if not args.quiet:
+                _print_report(source, target, image, output)
+            report = output.report.to_dict()
+            report["notes"] = [*image.notes, *report["notes"]]
+            yield _Result(source, 0, {"input": str(source), "output": str(target)} | report)
 
 
 def _write_reports(args: argparse.Namespace, results: list[_Result], batch: bool) -> None:

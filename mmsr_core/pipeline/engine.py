@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -23,6 +24,7 @@ from ..types import (
     ProgressCallback,
 )
 from . import inputs
+from .clip import CLIP_REACH, MAX_CLIP_REACH, ClipRun
 from .context import Networks, RunContext, halves
 from .prior import PriorResult, combine_prior, prior_scale
 from .refinement import Refinement
@@ -483,6 +485,134 @@ class MMSREngine:
         faithful = self.sample(conditioning, steps=0, tile=tile, progress=restoring)
         merged = combine_prior(picture, faithful.estimate, faithful.images, given, trust, mask)
         return merged.resized(size)
+
+    def restore_clip(
+        self,
+        frames: Iterable[Tensor],
+        *,
+        scale: int = 4,
+        size: tuple[int, int] | None = None,
+        steps: int = DEFAULT_STEPS,
+        detail: float = DEFAULT_DETAIL,
+        seed: int = 0,
+        reach: int = CLIP_REACH,
+        kernel: KernelField | None = None,
+        blur_sigma_px: float | None = None,
+        overrides: Overrides | None = None,
+        denoise: float = 1.0,
+        inverse_depths: Iterable[Tensor] | None = None,
+        iterations: int = SVKR_ROUNDS,
+        gamma: float = 0.9,
+        strengths: Mapping[str, float] | None = None,
+        prompt: str | Sequence[str] | Tensor | None = None,
+        consistency: str = "ibp",
+        tile: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Iterator[RestorationOutput]:
+        """Restore pictures as the frames of one clip, so that they do not flicker.
+
+        Damage is measured over the shot, kernels and depth over the neighbouring frames. The noise
+        of the flow moves with the scene. Each result is averaged with its neighbours' along the
+        motion, where that can be trusted. A cut of the scene starts anew. A frame's own shake is
+        not taken back. See `pipeline/clip.py`.
+
+        Args:
+            frames: `(3,h,w)` or `(1,3,h,w)` each, 0..1, in order and of one size; an iterator is
+                read as far as needed, its first frame at once. At most `4 * reach + 1` are held.
+            scale: see `__call__`.
+            size: see `__call__`.
+            steps: see `__call__`.
+            detail: see `__call__`.
+            seed: one for the whole clip.
+            reach: 0..8, frames before and after that a frame is averaged with.
+            kernel: see `__call__`; the same for all frames, as are all that follow.
+            blur_sigma_px: see `__call__`.
+            overrides: see `__call__`.
+            denoise: see `sample`. Grain that is kept is not averaged either.
+            inverse_depths: known depth, `(1,1,h,w)` for each frame.
+            iterations: see `__call__`.
+            gamma: see `__call__`.
+            strengths: see `__call__`.
+            prompt: see `__call__`.
+            consistency: see `sample`.
+            tile: see `sample`.
+            progress: see `mmsr_core.types`; counts over the clip. Where the number of frames is not
+                known, its total grows.
+
+        Returns:
+            An iterator over the result of each frame, in order; see `__call__`.
+
+        Raises:
+            InputError: there is no frame, they differ in size, or a value is out of its range. What
+                concerns a later frame is raised when that is read.
+        """
+        check_scale(scale)
+        inputs.check_sampling(steps, detail, consistency, tile)
+        inputs.check_svkr(iterations, gamma)
+        inputs.check_overrides(overrides)
+        inputs.check_number("denoise", denoise, 0, 1)
+        inputs.check_number("reach", reach, 0, MAX_CLIP_REACH, whole=True)
+        (seed,) = inputs.check_seeds(seed, 1)
+        checked = inputs.check_frames("frames", frames)
+        first = next(checked, None)
+        if first is None:
+            raise InputError("frames is empty: a clip needs at least one frame.")
+        known = inputs.check_kernel(kernel, first, scale)
+        known = inputs.check_blur(blur_sigma_px, known, first, scale)
+        evidence = self._check_evidence(first, strengths, None, prompt, None, "guide")
+        depths = None if inverse_depths is None else iter(inverse_depths)
+        stated = known is not None or (overrides is not None and overrides.any_damage)
+
+        def measure(context: RunContext, frame: Tensor, factor: int) -> tuple[Scene, int]:
+            depth = None if depths is None else next(depths, None)
+            if depths is not None and depth is None:
+                raise InputError("inverse_depths holds fewer maps than there are frames.")
+            depth = inputs.check_depth(depth, frame)
+            scene = Scene(frame.to(context.device), scale, context.networks.basis, **evidence)
+            refinement = Refinement(
+                context,
+                scene,
+                depth=depth,
+                known=known,
+                iterations=1 if known is not None else iterations,
+                gamma=gamma,
+                fixed_depth=depth is not None,
+                overrides=overrides,
+                reduce_by=factor if known is None else 1,
+            )
+            context.execute(refinement.stages())
+            return scene, refinement.reduced_by
+
+        def make_sampler(
+            context: RunContext, scene: Scene, noise: Tensor | None, told_share: float | None
+        ) -> Sampler:
+            return Sampler(
+                context,
+                scene,
+                times=self.sampling_times(steps) if steps else [1.0],
+                detail=detail,
+                seeds=[seed],
+                consistency=consistency,
+                denoise=denoise,
+                untouched=not stated,
+                noise=noise,
+                told_share=told_share,
+            )
+
+        run = ClipRun(
+            lambda told: self._context(tile, told),
+            measure,
+            make_sampler,
+            reach=reach,
+            share=float(denoise),
+            seed=seed,
+            flows=bool(steps and detail),
+            model=self.model_label,
+            count=len(frames) if isinstance(frames, Sized) else None,
+            progress=progress,
+        )
+        results = run.results(chain([first], checked))
+        return (result.resized(size) for result in results)
 
     def sampling_times(self, steps: int) -> list[float]:
         """Flow times from 1 to 0: `steps + 1` numbers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import index
 
@@ -38,6 +38,28 @@ def check_picture(name: str, image: Tensor) -> Tensor:
     if not torch.isfinite(image).all():
         raise InputError(f"{name} holds NaN or infinite values; pixels must be numbers in 0..1.")
     return image.clamp(0, 1)
+
+
+def check_frames(name: str, frames: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Frames `(3,h,w)` or `(1,3,h,w)` as `(1,3,h,w)`, checked one by one as they are read.
+
+    All must have the size of the first. A tensor `(B,3,h,w)` is B frames.
+    """
+    first: tuple[int, int] | None = None
+    for number, given in enumerate(frames, 1):
+        here = f"{name}, frame {number}"
+        check_tensor(here, given)
+        frame = check_picture(here, given[None] if given.ndim == 3 else given)
+        if frame.shape[0] != 1:
+            raise ShapeError(here, "(3,h,w) or (1,3,h,w)", tuple(given.shape))
+        size = (int(frame.shape[-2]), int(frame.shape[-1]))
+        first = first or size
+        if size != first:
+            raise InputError(
+                f"All frames of a clip must have one size: frame {number} has {size[1]}x{size[0]} "
+                f"pixels, the first {first[1]}x{first[0]}."
+            )
+        yield frame
 
 
 def check_depth(inverse_depth: Tensor | None, lr: Tensor) -> Tensor | None:

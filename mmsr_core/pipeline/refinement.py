@@ -51,6 +51,7 @@ class Refinement:
         fixed_depth: bool = False,
         overrides: Overrides | None = None,
         may_reduce: bool = False,
+        reduce_by: int = 1,
     ) -> None:
         """All inputs are checked.
 
@@ -66,6 +67,8 @@ class Refinement:
                 since nothing that DKENet sees would change.
             overrides: noise and JPEG damage that the caller knows.
             may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
+            reduce_by: work on this reduction; 0 decides as `may_reduce` does, but takes no motion
+                back. 1 is none.
         """
         self._context = context
         self._scene = scene
@@ -78,6 +81,8 @@ class Refinement:
         self._fixed_depth = fixed_depth
         self._overrides = overrides or Overrides()
         self._may_reduce = may_reduce
+        self.reduced_by = reduce_by
+        """By how much the picture was reduced; 0 as long as that is not decided."""
         self._damage: DamageMaps | None = None
         self._bare: Scene | None = None
 
@@ -108,21 +113,28 @@ class Refinement:
 
     def _estimate_damage(self) -> None:
         scene = self._scene
+        if self.reduced_by > 1:
+            self._reduce(self.reduced_by)
         damage = estimate_damage(self._context, scene.lr)
-        if damage is not None and self._may_reduce:
-            if self._take_back_motion(damage.whole().noise_std):
+        if damage is not None and (self._may_reduce or self.reduced_by == 0):
+            if self._may_reduce and self._take_back_motion(damage.whole().noise_std):
                 damage = estimate_damage(self._context, scene.lr)
             assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
             if factor > 1:
-                lost = 255 * scene.reduce(factor)
+                self._reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)
-                self._context.note(
-                    f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
-                    f"{factor}, which leaves out {lost:.1f} of 255."
-                )
+            self.reduced_by = factor
         self._damage = damage
         self._note_width()
+
+    def _reduce(self, factor: int) -> None:
+        scene = self._scene
+        lost = 255 * scene.reduce(factor)
+        self._context.note(
+            f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
+            f"{factor}, which leaves out {lost:.1f} of 255."
+        )
 
     def _take_back_motion(self, noise_std: Tensor) -> bool:
         """Undo a straight motion of each whole picture; returns whether there was any."""

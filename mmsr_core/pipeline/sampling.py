@@ -56,6 +56,8 @@ class Sampler:
         on_step: StepCallback | None = None,
         denoise: float = 1.0,
         untouched: bool = True,
+        noise: Tensor | None = None,
+        told_share: float | None = None,
     ) -> None:
         """All inputs are checked. The scene may be measured later, but before the stages run.
 
@@ -69,6 +71,9 @@ class Sampler:
             on_step: called after every step.
             denoise: see `finish`.
             untouched: see `finish`.
+            noise: unit Gaussian, a canvas, in place of that of the seeds; it is overwritten.
+            told_share: how much of the measured noise the networks are told; None looks whether
+                they have to be told more.
         """
         self._context = context
         self._scene = scene
@@ -87,6 +92,8 @@ class Sampler:
         self._flow: RectifiedFlow | None = None
         self._denoising: TiledDenoiser | None = None
         self._noise: Future[Tensor] | None = None
+        self._given_noise = noise
+        self._told_share = told_share
         self._mean = self._result = self._images = scene.lr
 
     @property
@@ -111,14 +118,17 @@ class Sampler:
 
     def _restore_mean(self) -> None:
         scene, net = self._scene, self._context.networks.mean_net
-        if self._steps and scene.lr.device.type != "cpu":  # the CPU is idle now
+        if self._told_share is not None:
+            scene.told_noise_std = scene.estimate.noise_std * self._told_share
+        on_gpu = scene.lr.device.type != "cpu"
+        if self._steps and on_gpu and self._given_noise is None:  # the CPU is idle now
             shape = (*scene.lr.shape[:2], *scene.canvas_size)
             pool = ThreadPoolExecutor(max_workers=1)
             self._noise = pool.submit(seeded_noise, shape, self._seeds)
             pool.shutdown(wait=False)
         back = back_projected(self._context, scene)
         mean = restore_mean(self._context, scene, back)
-        if self._untouched:
+        if self._untouched and self._told_share is None:
             more = noise_to_tell(scene, scene.picture(mean))
             if bool((more > scene.told_noise_std).any()):
                 scene.told_noise_std = more
@@ -140,7 +150,9 @@ class Sampler:
         net = self._context.networks.denoiser
         if self._flow is None or self._denoising is None:
             mean, guide = self._mean, None if self._sensor is None else self._sensor.canvas
-            if self._noise is None:
+            if self._given_noise is not None:
+                noise, self._given_noise = self._given_noise.to(mean.device), None
+            elif self._noise is None:
                 noise = seeded_noise(mean.shape, self._seeds)
             else:
                 noise, self._noise = self._noise.result().to(mean.device), None
@@ -228,13 +240,9 @@ class Sampler:
         scene, context = self._scene, self._context
         estimate, (height, width) = scene.estimate, scene.wanted_size
         bicubic = scene.picture(scene.bicubic).clamp(0, 1)
-        bottom, right = (w - i for w, i in zip(scene.size, images.shape[-2:], strict=True))
-        whole = images
-        if bottom or right:
-            whole = F.pad(images, (0, right, 0, bottom), mode="replicate")
         agreement = {
-            name: float(decibels(scene.disagreement(picture)).mean())
-            for name, picture in (("before", bicubic), ("after", whole))
+            name: agreement_db(scene, picture)
+            for name, picture in (("before", bicubic), ("after", images))
         }
         return RestorationReport(
             input_size=(scene.given.shape[-1], scene.given.shape[-2]),
@@ -243,7 +251,7 @@ class Sampler:
             steps=len(self._times) - 1,
             seed=list(self._seeds),
             detail=self._detail,
-            consistency_db={n: round(min(v, MAX_DB), 2) for n, v in agreement.items()},
+            consistency_db=agreement,
             blur_sigma_px=blur_range_px(estimate.kernel_field),
             noise_std=round(float(estimate.noise_std.mean()), 5),
             jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),
@@ -266,6 +274,19 @@ class Sampler:
 def unknown_words_note(words: Sequence[str]) -> str:
     """What the report says about words that the prompt encoder has not learned."""
     return f"the prompt encoder guesses these words from their letters: {', '.join(words)}"
+
+
+def agreement_db(scene: Scene, images: Tensor) -> float:
+    """PSNR in dB of a result, degraded as measured, against the input; at most `MAX_DB`.
+
+    Args:
+        scene: the measured picture.
+        images: `(B,3,H,W)` of its wanted size, or of its own.
+    """
+    bottom, right = (w - i for w, i in zip(scene.size, images.shape[-2:], strict=True))
+    if bottom or right:
+        images = F.pad(images, (0, right, 0, bottom), mode="replicate")
+    return round(min(float(decibels(scene.disagreement(images)).mean()), MAX_DB), 2)
 
 
 def prompt_note(effect: float) -> str:

@@ -169,6 +169,11 @@ class Scene:
         self.__dict__.pop("bicubic", None)
         return float((self._on_given_grid(self.lr) - self.given).square().mean().sqrt())
 
+    def forget(self) -> None:
+        """Let go of what is derived; it is made again when it is asked for."""
+        for name in ("bicubic", "operator", "codes"):
+            self.__dict__.pop(name, None)
+
     # -- derived, each made once ------------------------------------------------------------------
 
     @property

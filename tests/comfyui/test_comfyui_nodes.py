@@ -139,6 +139,18 @@ def test_video_frames_share_their_noise(server, model_name):
     assert np.array_equal(frames[0], frames[2])
 
 
+def test_frames_of_one_clip_are_measured_and_restored_together(server):
+    prompt = graphs.upscale("small", "example_frame_1.png", seed=1, seed_mode="same for all")
+    prompt["5"] = degraded(noise=8.0)["2"]
+    graphs.batched(prompt, "2", ["5"], count=3)
+    prompt["3"]["inputs"]["image"] = ["5", 0]
+    alone = [np.asarray(p, float) for p in pictures(server, server.run(prompt), "4")]
+    prompt["3"]["inputs"]["frames"] = True
+    made = [np.asarray(p, float) for p in pictures(server, server.run(prompt), "4")]
+    assert [m.shape for m in made] == [a.shape for a in alone]
+    assert np.std(made, 0).mean() < 0.6 * np.std(alone, 0).mean()
+
+
 def estimate(picture: str) -> dict:
     """Load a model and a picture, measure: node 3."""
     return {

@@ -162,8 +162,9 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
     ),
     "mmsr_video_frames": (
         "# MMSR: frames of a video\n\n"
-        "A batch of frames goes through one **Upscale** node with `seed_mode` *same for all*: "
-        "every frame gets the same noise, so that the detail stands still. Cancel works between "
+        "A batch of frames goes through one **Upscale** node with *frames of one clip* on: they "
+        "are measured together, the noise moves with the scene, and each result is averaged with "
+        "its neighbours' along the motion, so that nothing flickers. Cancel works between "
         "tiles, not only between frames.\n\nFor a real video use *Load Video* and *Get Video "
         "Components* instead of the three pictures.\n\n" + _COPY,
         {
@@ -177,7 +178,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
                 "MMSR_Upscale", (680, 120), (440, 700),
                 {
                     "model": ("1", 0), "image": ("6", 0), "steps": 2,
-                    "seed_mode": "same for all",
+                    "frames": True,
                 },
             ),
             "8": ("CreateVideo", (1180, 120), (260, 80), {"images": ("7", 0), "fps": 8.0}),
