@@ -14,9 +14,9 @@ from .optional import require
 from .types import CONFIG_FILE, WEIGHTS_FILE
 
 COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-OPTIONAL_COMPONENTS = ("damage_estimator", "prompt_encoder", "fusion_net")
-"""Networks that a weights folder may have. Without them noise and JPEG are measured coarsely, and
-there are no prompts and no second sensor."""
+OPTIONAL_COMPONENTS = ("damage_estimator", "mean_net_x1", "prompt_encoder", "fusion_net")
+"""Networks that a weights folder may have. Without them noise and JPEG are measured coarsely, scale
+1 has no mean net of its own, and there are no prompts and no second sensor."""
 SUMS_FILE = "checksums.json"
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _HUB_FILES = ("*.safetensors", "*.json", "*.md")

@@ -61,6 +61,12 @@ class Networks:
     basis: KernelBasis
     fusion_net: FusionNet | None = None
     damage_estimator: DamageEstimator | None = None
+    mean_net_x1: MeanNet | None = None
+
+    def mean_net_of(self, scale: int) -> MeanNet:
+        """The mean net for an SR factor: the one of scale 1 where there is one."""
+        own = self.mean_net_x1 if scale == 1 else None
+        return self.mean_net if own is None else own
 
 
 @dataclass(frozen=True)

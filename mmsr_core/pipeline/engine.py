@@ -61,6 +61,7 @@ class MMSREngine:
     prompt_encoder: PromptTextEncoder | None = None
     fusion_net: FusionNet | None = None
     damage_estimator: DamageEstimator | None = None
+    mean_net_x1: MeanNet | None = None
     time_shift: float = 1.0
     """Shift of the flow times, as in diffusers' FlowMatchEulerDiscreteScheduler."""
     compute_dtype: torch.dtype = torch.float32
@@ -76,8 +77,21 @@ class MMSREngine:
         fusion_net: FusionNet | None = None,
         damage_estimator: DamageEstimator | None = None,
         time_shift: float = 1.0,
+        mean_net_x1: MeanNet | None = None,
     ) -> None:
-        """Args: the networks (the last three may be missing), and the shift of the flow times."""
+        """Make an engine.
+
+        Args:
+            depth_estimator: see `Networks`.
+            kernel_estimator: see `Networks`.
+            mean_net: see `Networks`.
+            denoiser: see `Networks`.
+            prompt_encoder: may be missing.
+            fusion_net: may be missing.
+            damage_estimator: may be missing.
+            time_shift: of the flow times.
+            mean_net_x1: the mean net of scale 1; it may be missing.
+        """
         self.depth_estimator = depth_estimator
         self.kernel_estimator = kernel_estimator
         self.mean_net = mean_net
@@ -85,13 +99,14 @@ class MMSREngine:
         self.prompt_encoder = prompt_encoder
         self.fusion_net = fusion_net
         self.damage_estimator = damage_estimator
+        self.mean_net_x1 = mean_net_x1
         self.time_shift = time_shift
 
     @property
     def components(self) -> dict[str, nn.Module | None]:
         """The networks by name."""
         names = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-        optional = ("prompt_encoder", "fusion_net", "damage_estimator")
+        optional = ("prompt_encoder", "fusion_net", "damage_estimator", "mean_net_x1")
         return {name: getattr(self, name) for name in (*names, *optional)}
 
     @property
@@ -631,6 +646,7 @@ class MMSREngine:
             self._basis,
             self.fusion_net,
             self.damage_estimator,
+            self.mean_net_x1,
         )
 
     @property
@@ -643,8 +659,9 @@ class MMSREngine:
         return cached
 
     def _context(self, tile: int | None, progress: ProgressCallback | None) -> RunContext:
-        for name in ("damage_estimator", "kernel_estimator", "mean_net", "denoiser", "fusion_net"):
-            network = getattr(self, name)
+        for name, network in self.components.items():
+            if name in ("depth_estimator", "prompt_encoder"):
+                continue
             dtype = torch.float32 if network is None else next(network.parameters()).dtype
             if dtype != torch.float32:
                 raise InputError(

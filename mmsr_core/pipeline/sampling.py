@@ -117,7 +117,7 @@ class Sampler:
     # -- stages -----------------------------------------------------------------------------------
 
     def _restore_mean(self) -> None:
-        scene, net = self._scene, self._context.networks.mean_net
+        scene, net = self._scene, self._context.networks.mean_net_of(self._scene.scale)
         if self._told_share is not None:
             scene.told_noise_std = scene.estimate.noise_std * self._told_share
         on_gpu = scene.lr.device.type != "cpu"

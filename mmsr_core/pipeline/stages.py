@@ -127,7 +127,7 @@ def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) 
         scene: the measured picture.
         back: `back_projected(context, scene)`, where it is there already.
     """
-    net, base = context.networks.mean_net, scene.bicubic
+    net, base = context.networks.mean_net_of(scene.scale), scene.bicubic
     height, width = base.shape[-2:]
     back = back_projected(context, scene) if back is None else back
     out = torch.empty_like(base)
