@@ -146,5 +146,5 @@ def clip_markdown(result: dict[str, Any]) -> str:
             for name, row in rows.items()
         ]
         table = markdown_table(["", *(heading for _, heading, _ in _COLUMNS)], body)
-        parts.append(f"\n## {motion}\n\n{table}")
-    return "".join(parts)
+        parts.append(f"## {motion}\n\n{table.strip()}\n")
+    return "\n".join(parts)
