@@ -21,7 +21,9 @@ from .operator import add_window, gather_lr_pixels, pad_window, scatter_lr_pixel
 NEGLIGIBLE = 2e-3
 """Values below this share of a kernel's greatest. In a kernel that was made of codes they are the
 codes' own error, and most taps hold nothing else: such kernels are used without them. Dense ones
-are used as they are."""
+are used as they are. Up to `_WHOLE` times as much a value fades: a hard limit would turn the last
+digit of a code into a visible difference."""
+_WHOLE = 1.5
 _WINDOWS = {"cuda": 256}
 _WINDOW, _WINDOW_OF_BLOCKS = 128, 256
 """Side of a window, in kernels: by device, else by whether a block of pixels has one kernel, which
@@ -179,7 +181,8 @@ def cut_negligible(kernels: Tensor) -> Tensor:
 
 def _cut_in_place(kernels: Tensor) -> Tensor:
     """The same in place. Values may be negative, and a sum a little off 1."""
-    kernels.masked_fill_(kernels < NEGLIGIBLE * kernels.amax(1, keepdim=True), 0.0)
+    least = NEGLIGIBLE * kernels.amax(1, keepdim=True)
+    kernels.mul_((kernels / least).sub_(1).mul_(1 / (_WHOLE - 1)).clamp_(0, 1))
     return kernels.div_(kernels.sum(1, keepdim=True))
 
 

@@ -659,9 +659,9 @@ class MMSREngine:
         return cached
 
     def _context(self, tile: int | None, progress: ProgressCallback | None) -> RunContext:
-        for name, network in self.components.items():
-            if name in ("depth_estimator", "prompt_encoder"):
-                continue
+        checked = ("damage_estimator", "kernel_estimator", "mean_net", "mean_net_x1", "denoiser")
+        for name in (*checked, "fusion_net"):
+            network = getattr(self, name)
             dtype = torch.float32 if network is None else next(network.parameters()).dtype
             if dtype != torch.float32:
                 raise InputError(

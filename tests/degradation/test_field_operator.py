@@ -143,3 +143,15 @@ def test_wrong_size_is_refused() -> None:
     field, hr = varying_field(4, 5, 2)
     with pytest.raises(ShapeError, match=r"hr must have shape \(B,C,8,10\)"):
         degrade_canvas(hr[..., 1:], field)
+
+
+def test_cutting_negligible_values_makes_no_jumps() -> None:
+    levels = torch.linspace(0, 4e-3, 401)
+    kernels = torch.zeros(1, 441, 1, 401)
+    kernels[:, 220] = 1.0
+    kernels[:, 221] = levels
+    made = cut_negligible(kernels)[0, 221, 0]
+    assert not bool(made[levels < 2e-3].any())
+    whole = levels > 3e-3
+    torch.testing.assert_close(made[whole], (levels / (1 + levels))[whole])
+    assert float(made.diff().max()) < 5 * float(levels.diff().max())

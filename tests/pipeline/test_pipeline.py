@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -358,3 +359,19 @@ def test_another_size_than_that_of_the_scale(pipe, picture) -> None:
     expected = resize_bicubic(whole.images, (30, 36))
     torch.testing.assert_close(out.images, expected, atol=1e-6, rtol=0)
     assert out.report.consistency_db == whole.report.consistency_db
+
+
+def test_scale_1_may_have_a_mean_net_of_its_own(tiny_folder, picture) -> None:
+    both, plain = (load_pipeline(tiny_folder, "cpu", "float32") for _ in range(2))
+    own = copy.deepcopy(both.mean_net)
+    for parameter in own.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    both.mean_net_x1 = own
+    lr = picture(16, 20)
+    for scale, same in ((1, False), (2, True), (4, True)):
+        made, expected = (
+            pipe(lr, scale=scale, steps=0, iterations=1).images for pipe in (both, plain)
+        )
+        assert torch.equal(made, expected) == same
+    assert both.components["mean_net_x1"] is own
+    assert plain.components["mean_net_x1"] is None
