@@ -52,6 +52,27 @@ class KernelBasis:
         out = torch.einsum("rk,bkhw->brhw", part.to(kernels.dtype), kernels)
         return out - shift.to(kernels.dtype).view(1, -1, 1, 1)
 
+    def holding(self, kernel: Tensor) -> tuple[KernelBasis, Tensor]:
+        """A basis with the same codes in which one kernel is exact, and the codes of that kernel.
+
+        A narrow kernel is not among those that so few components can make. What they leave of it is
+        added to the mean.
+
+        Args:
+            kernel: `(441,)`.
+
+        Returns:
+            The basis, and codes `(1,R,1,1)` that stand for `kernel` in it and, as well as can be,
+            in this one.
+        """
+        codes = self.encode(kernel.view(1, -1, 1, 1))
+        rest = kernel - self.combine(codes).flatten()
+        return KernelBasis(self.mean + rest, self.components, self.spread), codes
+
+    def shares_codes(self, other: KernelBasis | None) -> bool:
+        """Whether codes mean about the same in both: they have the same components."""
+        return other is not None and self.components is other.components
+
     def decode(self, codes: Tensor) -> Tensor:
         """Codes `(B,R,h,w)` to kernels `(B,441,h,w)`: negative values cut, sum put back to 1."""
         raw = self.combine(codes).clamp_min_(0)

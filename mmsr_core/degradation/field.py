@@ -160,7 +160,7 @@ class KernelField:
 
         Codes of the same basis are handed out as they are stored: one for each block.
         """
-        if basis is self.basis:
+        if basis.shares_codes(self.basis):
             return self.data[:, :rank]
         shape = (self.batch, rank or basis.rank, self.height, self.width)
         out = self.data.new_empty(shape, dtype=torch.float32)
@@ -199,7 +199,8 @@ class KernelField:
         """`weight * self + (1 - weight) * other`; codes are blended where both share a basis."""
         if (self.height, self.width, self.scale) != (other.height, other.width, other.scale):
             raise InputError("Kernel fields of different size or scale cannot be blended.")
-        if self.basis is None or self.basis is not other.basis or self.block != other.block:
+        shared = self.basis is not None and self.basis.shares_codes(other.basis)
+        if not shared or self.block != other.block:
             data = weight * self.dense() + (1 - weight) * other.dense()
             return KernelField(data, self.scale, None, checked=True)
         return self.stored_as(weight * self.data + (1 - weight) * other.data, self.basis)

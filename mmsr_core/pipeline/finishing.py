@@ -25,11 +25,11 @@ FLAT_WINDOW, CODED_FLAT_WINDOW = 3, 17
 """LR px a side within which a flat place has no contrast. JPEG makes whole blocks of 8 flat."""
 FLAT_LEVELS = (0.5, 2.0)
 """Contrast in grey levels up to which a place is flat, and from which it is not at all."""
-NOISE_LEVELS = (0.6, 1.8)
+NOISE_LEVELS = (1.0, 8.0)
 """Noise std in grey levels that needs nothing done, and that needs all."""
-JPEG_DAMAGE = (0.02, 0.08)
+JPEG_DAMAGE = (0.03, 0.3)
 """`DamageMaps.jpeg_damage` that needs nothing done, and that needs all."""
-BLUR_PX = (0.4, 0.8)
+BLUR_PX = (0.2, 0.4)
 """Blur std in px that needs nothing done, and that needs all."""
 LEAST_NOISE = 2 / 255
 KEPT_SHARE = 0.6

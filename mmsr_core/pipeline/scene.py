@@ -213,7 +213,7 @@ class Scene:
     def codes_scale(self) -> int:
         """HR px from one code to the next: the scale times the block."""
         field = self.estimate.kernel_field
-        return self.scale * (field.block if field.basis is self.basis else 1)
+        return self.scale * (field.block if self.basis.shares_codes(field.basis) else 1)
 
     @property
     def depth(self) -> Tensor | None:

@@ -147,3 +147,19 @@ def test_blocks_share_their_code(size: tuple[int, int]) -> None:
     assert field.blend(field, 0.3).block == 4
     with pytest.raises(ShapeError, match="codes"):
         KernelField.from_codes(codes, 1, basis, block=4, size=(h + 4, w))
+
+
+def test_a_basis_can_hold_one_kernel_exactly() -> None:
+    basis = tiny_basis()
+    kernel = isotropic_gaussian(0.5, 1)
+    own, codes = basis.holding(kernel)
+    torch.testing.assert_close(own.decode(codes).flatten(), kernel, atol=1e-6, rtol=0)
+    off = (basis.decode(codes).flatten() - kernel).abs().sum()
+    assert float(off) > 0.1  # which the basis itself cannot
+    torch.testing.assert_close(basis.encode(kernel.view(1, -1, 1, 1)), codes)
+    assert own.shares_codes(basis)
+    assert basis.shares_codes(own)
+    assert not basis.shares_codes(None)
+    assert not basis.shares_codes(KernelBasis(basis.mean, basis.components * 2, basis.spread))
+    field = KernelField.from_codes(codes.expand(1, -1, 3, 4), 1, own, block=4, size=(10, 16))
+    assert torch.equal(field.codes(basis), field.data)

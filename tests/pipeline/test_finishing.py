@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from mmsr_core import Overrides, load_pipeline
 from mmsr_core.errors import InputError
+from mmsr_core.image import load_image
 from mmsr_core.pipeline.finishing import is_grey, local_contrast
-from mmsr_core.pipeline.refinement import reduction
+from mmsr_core.pipeline.refinement import reduction, sharp_field
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def small():
     return load_pipeline("small", "cpu", "float32")
+
+
+def still_life() -> torch.Tensor:
+    """The sharp middle of the example picture, `(1,3,168,208)`."""
+    picture = load_image(ROOT / "assets" / "example_hr.png").rgb
+    return picture[..., 232:400, 190:398]
 
 
 def scenery(height: int = 48, width: int = 56, seed: int = 0) -> torch.Tensor:
@@ -73,12 +84,31 @@ def test_a_blurred_picture_is_deblurred_at_its_own_size(small) -> None:
     assert float(gain) > 2
 
 
+@pytest.mark.parametrize(
+    ("damage", "least"),
+    [("jpeg 20", 0.0), ("jpeg 60", 0.0), ("jpeg 85", -0.05), ("noise 5", 0.0), ("noise 12", 0.5)],
+)
+def test_a_sharp_damaged_picture_is_not_made_worse_at_its_own_size(small, damage, least) -> None:
+    from mmsr_core.degradation import add_gaussian_noise, jpeg
+    from mmsr_core.metrics import psnr
+
+    truth = still_life()
+    kind, amount = damage.split()
+    if kind == "jpeg":
+        lr = jpeg(truth, float(amount))
+    else:
+        noisy = add_gaussian_noise(truth, float(amount) / 255, torch.Generator().manual_seed(0))
+        lr = noisy.clamp(0, 1).mul(255).round().div(255)
+    made = small(lr, scale=1, steps=0).images
+    assert float(psnr(made, truth, crop=4) - psnr(lr, truth, crop=4)) > least
+
+
 def test_a_shaken_picture_is_steadied_at_its_own_size(small) -> None:
     from mmsr_core.metrics import psnr
-    from tests.degradation.test_motion import moved, scene
+    from tests.degradation.test_motion import moved
 
-    truth = scene()[..., 10:-10, 10:-10]
-    shaken = moved(scene(), 13, 0)
+    truth = still_life()[..., 10:-10, 10:-10]
+    shaken = moved(still_life(), 13, 0)
     made = small(shaken, scale=1, steps=0)
     assert any("Shaken: a motion of 13 px" in note for note in made.report.notes)
     assert float(psnr(made.images, truth, crop=4) - psnr(shaken, truth, crop=4)) > 2
@@ -196,3 +226,17 @@ def test_pictures_of_a_batch_do_not_decide_for_each_other(small) -> None:
     for index, one in enumerate((clean, coded, flat)):
         alone = small(one, scale=4, steps=0).images
         assert float((together[index : index + 1] - alone).abs().max()) < 1e-4
+
+
+def test_sharp_pictures_get_the_narrowest_kernel_and_codes_that_fit(small) -> None:
+    made = small.estimate_degradation(scenery(64, 72), 1).kernel_field
+    narrow = sharp_field(made)
+    assert narrow.block == made.block
+    assert narrow.basis is not None
+    width = float(narrow.moments().blur_sigma_px.mean())
+    assert width == pytest.approx(0.42, abs=0.12)  # sampled at whole pixels
+    assert torch.equal(
+        narrow.codes(small.networks.basis), narrow.data
+    )  # without going over kernels
+    wide = narrow.stored_as(narrow.data + 1, narrow.basis)
+    assert float(wide.moments().blur_sigma_px.mean()) > width
