@@ -16,7 +16,7 @@ from ..degradation import (
     sigma_range_px,
 )
 from ..depth import estimate_depth_builtin
-from ..models import DamageMaps
+from ..models import DamageMaps, WholeDamage
 from .context import RunContext, Stage
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis
@@ -31,6 +31,9 @@ REDUCTIONS = {2: 1.45, 4: 2.8}
 """Factor -> the least blur std, in px, at which a reduction by it loses nothing that is visible."""
 LARGEST_WORKING_SCALE = 8
 """The largest scale that the networks were trained for."""
+LEAST_SHAKEN_PX = 0.06
+"""Blur std of a whole picture, px of it, below which it was not shaken, whatever its spectrum says:
+of shaken photographs .1 or more is measured, of sharp ones .01 to .03."""
 SHARP_PX = 0.3
 """Blur std of a whole picture, px of it, below which it is sharp. Of sharp photographs .03 is
 measured, with any noise or JPEG damage; of a true .5 px .1, of .8 px .5 to .7."""
@@ -125,7 +128,7 @@ class Refinement:
             self._reduce(self.reduced_by)
         damage = estimate_damage(self._context, scene.lr)
         if damage is not None and (self._may_reduce or self.reduced_by == 0):
-            if self._may_reduce and self._take_back_motion(damage.whole().noise_std):
+            if self._may_reduce and self._take_back_motion(damage.whole()):
                 damage = estimate_damage(self._context, scene.lr)
             assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
@@ -144,11 +147,12 @@ class Refinement:
             f"{factor}, which leaves out {lost:.1f} of 255."
         )
 
-    def _take_back_motion(self, noise_std: Tensor) -> bool:
+    def _take_back_motion(self, whole: WholeDamage) -> bool:
         """Undo a straight motion of each whole picture; returns whether there was any."""
         scene, motions = self._scene, {}
         for index, part in enumerate(scene.given.split(1)):
-            motion = find_motion(part)
+            soft = float(whole.blur_std_px[index]) >= LEAST_SHAKEN_PX
+            motion = find_motion(part) if soft else None
             self._context.check()
             if motion is None:
                 continue
@@ -158,7 +162,7 @@ class Refinement:
                 f"{math.degrees(motion.angle_rad):.0f} degrees was taken back first."
             )
         if motions:
-            scene.take_back(motions, noise_std)
+            scene.take_back(motions, whole.noise_std)
         return bool(motions)
 
     def _note_width(self) -> None:
