@@ -285,3 +285,18 @@ class ClipOptions(SetOptions):
     """Frames before and after that a frame is averaged with."""
     seed: int = 0
     """Of the noise of inputs and flow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class X1Options(SetOptions):
+    """Pictures restored at their own size, one kind of damage after the other."""
+
+    out: Out = Path("runs/bench/x1")
+    pictures: SharedFolder = None
+    """Sharp pictures."""
+    metrics: SharedFolder = None
+    """LPIPS and NIQE parameters."""
+    side: Pixels = 256
+    """Side of the window in the middle of each."""
+    seed: int = 0
+    """Seed of the damage and of the flow."""

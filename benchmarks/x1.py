@@ -1,0 +1,123 @@
+"""`python -m benchmarks x1`: pictures of one kind of damage each, restored at their own size."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor
+from tqdm import tqdm
+
+from mmsr_core.degradation import add_gaussian_noise, jpeg
+from mmsr_core.errors import InputError
+from mmsr_core.image import smooth
+from mmsr_core.pipeline import load_pipeline
+from mmsr_core.types import PRESETS
+
+from .arguments import X1Options
+from .inputs import sources
+from .inputs.protocols import make_sample, seeded
+from .quality.measure import Figures, Measurer, mean_figures
+from .report.environment import begin_report, provenance, write_report
+from .report.failures import FAILURES, finish, leave_out
+from .report.table import format_figure, markdown_table
+
+_LOG = logging.getLogger(__name__)
+DAMAGES: dict[str, tuple[float, float, int]] = {
+    "none": (0, 0, 100),
+    "blur 0.8 px": (0.8, 0, 100),
+    "blur 1.2 px": (1.2, 0, 100),
+    "JPEG 20": (0, 0, 20),
+    "JPEG 50": (0, 0, 50),
+    "JPEG 80": (0, 0, 80),
+    "noise 5": (0, 5, 100),
+    "noise 12": (0, 12, 100),
+    "blur 1 px, noise 4": (1, 4, 100),
+    "blur 1 px, noise 4, JPEG 70": (1, 4, 70),
+}
+"""Name -> std of the blur in px, std of the noise in 255ths, JPEG quality (100: none)."""
+_VARYING = "varying blur (p2)"
+
+
+def damaged(hr: Tensor, kind: str, name: str, seed: int) -> Tensor:
+    """A picture `(1,3,H,W)` with one of `DAMAGES`, or the blur of p2; 8-bit values."""
+    if kind == _VARYING:
+        return make_sample("p2", hr, name, 1, seed).lr
+    blur_px, noise, quality = DAMAGES[kind]
+    made = smooth(hr, blur_px) if blur_px else hr
+    made = add_gaussian_noise(made, noise / 255, seeded(seed, name, kind))
+    made = made.clamp(0, 1).mul(255).round().div(255)
+    return made if quality == 100 else jpeg(made, quality)
+
+
+def run(options: X1Options) -> int:
+    """Write `x1.json` and `x1.md` into the output folder.
+
+    Returns:
+        How many pictures failed.
+    """
+    folder = options.pictures or sources.shared_path("data", "kodak24")
+    if folder is None:
+        raise InputError("Where are the pictures? Give --pictures FOLDER.")
+    paths = sources.list_pictures(folder, options.limit)
+    result = begin_report("x1", options.out, asdict(options), "sets")
+    pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
+    metrics = options.metrics or sources.shared_path("metrics")
+    measurer = Measurer.from_folder(metrics, crop=4)
+    for kind in (*DAMAGES, _VARYING):
+        rows: dict[str, list[Figures]] = {}
+        failures: dict[str, str] = {}
+        for path in tqdm(paths, desc=kind, unit="picture"):
+            try:
+                hr = _middle(sources.read_hr(path, 4), options.side)
+                lr = damaged(hr, kind, path.stem, options.seed)
+                answers = {"input": lr}
+                for name in ("faithful", "balanced"):
+                    preset = PRESETS[name]
+                    answers[name] = pipe(
+                        lr, scale=1, steps=preset.steps, detail=preset.detail, seed=options.seed
+                    ).images.cpu()
+                for name, answer in answers.items():
+                    rows.setdefault(name, []).append(_finite(measurer(answer, hr)))
+            except FAILURES as error:
+                leave_out(failures, kind, path.name, error)
+        methods = {name: {"mean": mean_figures(own)} for name, own in rows.items()}
+        result["sets"][kind] = {
+            "pictures": len(paths) - len(failures), "methods": methods, "failures": failures,
+        }  # fmt: skip
+    write_report(options.out, result, x1_markdown(result))
+    _LOG.info(x1_markdown(result))
+    return finish(options.out, result["sets"].values())
+
+
+def _middle(picture: Tensor, side: int) -> Tensor:
+    height, width = picture.shape[-2:]
+    top, left = max(0, height - side) // 2, max(0, width - side) // 2
+    return picture[..., top : top + side, left : left + side]
+
+
+def _finite(figures: Figures) -> Figures:
+    """Equal pictures have an infinite PSNR, which no mean survives: 100 dB stands for it."""
+    value = figures["psnr_y"]
+    return figures | {"psnr_y": None if value is None else float(min(value, 100.0))}
+
+
+def x1_markdown(result: dict[str, Any]) -> str:
+    """The whole result as a Markdown page."""
+    options = result["options"]
+    head = (
+        "# At their own size\n\n"
+        f"{provenance(result['environment'])}; model {options['model']}, the middle "
+        f"{options['side']} px of each picture, scale 1, seed {options['seed']}. PSNR-Y in dB (100 "
+        "where nothing differs) and LPIPS.\n"
+    )
+    body = []
+    for kind, item in result["sets"].items():
+        row = [kind]
+        for name in ("input", "faithful", "balanced"):
+            mean = item["methods"].get(name, {"mean": {}})["mean"]
+            row += [format_figure(mean.get("psnr_y"), 2), format_figure(mean.get("lpips"), 3)]
+        body.append(row)
+    headings = ["damage", "input", "LPIPS", "faithful", "LPIPS", "balanced", "LPIPS"]
+    return "\n".join([head, markdown_table(headings, body)])
