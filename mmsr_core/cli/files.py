@@ -24,6 +24,12 @@ _UNREAD = frozenset((".heic", ".heif", ".jxl", ".psd", ".svg", *_RAW))
 """Endings of pictures that are not read: they are named, never passed over in silence."""
 
 
+def _format_name(text: str) -> str:
+    """An argument type: a format by any of its usual names."""
+    name = text.lower().removeprefix(".")
+    return {"jpeg": "jpg", "tif": "tiff"}.get(name, name)
+
+
 def _name_part(text: str) -> str:
     """An argument type: what may be in the middle of a file's name."""
     if any(c in text for c in '/\\:*?"<>|') or any(ord(c) < 32 for c in text):
@@ -35,7 +41,10 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--format`, `--quality`, `--suffix`, `--strip`, `--recursive`, `--skip-existing`."""
     group = parser.add_argument_group("files")
     group.add_argument(
-        "--format", choices=FORMATS, help="format of results in a folder (default png)"
+        "--format",
+        type=_format_name,
+        choices=FORMATS,
+        help="format of results in a folder (default png)",
     )
     group.add_argument(
         "--quality",

@@ -113,6 +113,8 @@ def test_the_engine_measures_and_merges(pipe, picture) -> None:
     made = pipe.merge_prior(lr, prior, trust=0)
     assert torch.equal(made.images, pipe(lr, scale=4, steps=0).images)
     assert "prior counts 0%" in made.summary()
+    assert "same picture?" in pipe.merge_prior(lr, 1 - made.images).summary()
+    assert "same picture?" not in pipe.merge_prior(lr, made.images).summary()
     half = pipe.merge_prior(lr, prior, trust=0.5)
     assert half.images.shape == (1, 3, 80, 96)
     assert not torch.equal(half.images, made.images)
