@@ -28,16 +28,6 @@ def run(mmsr, *words):
     [(("--scale", 1.5), (24, 36)), (("--size", "48"), (32, 48)), (("--size", "h20"), (20, 30)),
      (("--size", "0.001MP"), (26, 39)), (("--size", "12"), (8, 12))],
 )  # fmt: skip
-@pytest.mark.parametrize(
-    ("text", "name"), [("jpeg", "jpg"), ("JPG", "jpg"), (".tif", "tiff"), ("png", "png")]
-)
-def test_formats_go_by_their_usual_names(text, name) -> None:
-    from mmsr_core.cli.files import FORMATS, _format_name
-
-    assert _format_name(text) == name
-    assert name in FORMATS
-
-
 def test_any_size(mmsr, picture, tmp_path, option, size):
     code, _, err = run(mmsr, picture, "-o", tmp_path / "out.png", *option)
     assert (code, err) == (0, [])
@@ -189,3 +179,13 @@ def test_every_command_says_what_a_file_holds_besides(mmsr, tmp_path):
     assert note in mmsr("estimate", gif, "-o", tmp_path / "measured")[1]
     assert note in json.loads((tmp_path / "measured" / "estimate.json").read_text())["notes"]
     assert note in mmsr("degrade", gif, "-o", out)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("jpeg", "jpg"), ("JPG", "jpg"), (".tif", "tiff"), ("png", "png")]
+)
+def test_formats_go_by_their_usual_names(text, name) -> None:
+    from mmsr_core.cli.files import FORMATS, _format_name
+
+    assert _format_name(text) == name
+    assert name in FORMATS
