@@ -63,7 +63,9 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         "--recursive", action="store_true", help="read subfolders, too, and keep their structure"
     )
     group.add_argument(
-        "--skip-existing", action="store_true", help="leave out what has a result already"
+        "--skip-existing",
+        action="store_true",
+        help="leave out what has a result already, whatever its settings",
     )
     group.add_argument(
         "--strip", action="store_true", help="write no EXIF data and no settings (privacy)"

@@ -78,7 +78,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--size",
         type=target_size,
         metavar="SIZE",
-        help="size of the result: 4K, 3000 (longest side), w3000, h2000 or 12MP",
+        help="size of the result: 4K, 3000 (longest side), w3000, h2000, 12MP or 1.5x",
     )
     parser.add_argument(
         "--preset",
@@ -269,7 +269,8 @@ def _clip_files(args: argparse.Namespace, files: Files, processes: Processes) ->
     for option in ("skip_existing", "guide", "depth"):
         if getattr(args, option):
             name = option.replace("_", "-")
-            raise UsageError(f"--{name} and --frames cannot be used together.")
+            why = ": a frame needs those around it" if option == "skip_existing" else ""
+            raise UsageError(f"--{name} and --frames cannot be used together{why}.")
     if processes.count > 1:
         raise UsageError("The frames of a clip need each other: start --frames in one process.")
     pairs = list(zip(files.inputs, files.outputs, strict=True))
