@@ -244,13 +244,7 @@ def _run_jobs(
         try:
             with progress_bar(args, title) as progress:
                 output = pipeline(image.visible_rgb, prompt=prompt, progress=progress, **options)
-            _save(args, target, stem, image, output)
-            if not args.quiet:
-                _print_report(source, target, image, output)
-            paths = {"input": str(source), "output": str(target)}
-            report = output.report.to_dict()
-            report["notes"] = [*image.notes, *report["notes"]]
-            yield _Result(source, 0, paths | report)
+            yield _finished(args, (source, target, stem), image, output)
         except Exception as error:
             if not batch or (args.debug and not isinstance(error, MMSRError)):
                 raise
@@ -322,14 +316,24 @@ def _run_clip(args: argparse.Namespace, jobs: list[tuple[Path, Path, str]]) -> I
     frames = _Frames(args, jobs)
     with progress_bar(args, f"{len(jobs)} frames") as progress:
         results = pipeline.restore_clip(frames, prompt=prompt, progress=progress, **options)
-        for (source, target, stem), output in zip(jobs, results, strict=True):
-            image = frames.waiting.popleft()
-            _save(args, target, stem, image, output)
-            if not args.quiet:
-                _print_report(source, target, image, output)
-            report = output.report.to_dict()
-            report["notes"] = [*image.notes, *report["notes"]]
-            yield _Result(source, 0, {"input": str(source), "output": str(target)} | report)
+        for job, output in zip(jobs, results, strict=True):
+            yield _finished(args, job, frames.waiting.popleft(), output)
+
+
+def _finished(
+    args: argparse.Namespace,
+    job: tuple[Path, Path, str],
+    image: LoadedImage,
+    output: RestorationOutput,
+) -> _Result:
+    """Saves one result and says what was measured."""
+    source, target, stem = job
+    _save(args, target, stem, image, output)
+    if not args.quiet:
+        _print_report(source, target, image, output)
+    report = output.report.to_dict()
+    report["notes"] = [*image.notes, *report["notes"]]
+    return _Result(source, 0, {"input": str(source), "output": str(target)} | report)
 
 
 def _write_reports(args: argparse.Namespace, results: list[_Result], batch: bool) -> None:

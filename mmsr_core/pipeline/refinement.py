@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import (
+    KernelBasis,
     KernelField,
     find_motion,
     isotropic_gaussian,
@@ -17,6 +18,7 @@ from ..degradation import (
 )
 from ..depth import estimate_depth_builtin
 from ..models import DamageMaps, WholeDamage
+from ..models.blocks import GRID
 from .context import RunContext, Stage
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis
@@ -197,14 +199,19 @@ class Refinement:
         depth = self._depth
         if depth is not None and depth.shape[-2:] != scene.lr.shape[-2:]:  # given, then reduced
             depth = F.interpolate(depth, size=tuple(scene.lr.shape[-2:]), mode="area")
-        fresh = self._with_damage(estimate_kernels(self._context, scene.lr, scene.scale, depth))
+        sharp = scene.scale == 1 and self._damage is not None and is_sharp(self._damage)
+        if sharp and self._initial is None:  # nothing is left for DKENet to find
+            unknown = scene.lr.new_zeros(len(scene.lr))  # measured apart
+            fresh = DegradationEstimate(sharp_field(scene.basis, scene.lr), depth, unknown, unknown)
+        else:
+            fresh = estimate_kernels(self._context, scene.lr, scene.scale, depth)
+        fresh = self._with_damage(fresh)
         field = fresh.kernel_field
         if self._initial is not None:
             old = adopt_basis(self._initial, scene.basis, scene.lr.device)
             field = _blend(field, old, self._gamma)
-        self._initial = field
-        if scene.scale == 1 and self._damage is not None and is_sharp(self._damage):
-            field = sharp_field(field)
+        if not sharp:
+            self._initial = field
         if self._known is None:
             scene.measure(replace(fresh, kernel_field=field))
         else:
@@ -229,16 +236,20 @@ def is_sharp(damage: DamageMaps) -> bool:
     return float(damage.whole().blur_std_px.max()) < SHARP_PX
 
 
-def sharp_field(field: KernelField) -> KernelField:
+def sharp_field(basis: KernelBasis, lr: Tensor) -> KernelField:
     """A field of scale 1 for sharp pictures: the narrowest kernel that the networks know.
 
     DKENet takes a sharp picture for a slightly soft one, and codes alone hold no narrow kernel.
+
+    Args:
+        basis: DKENet's.
+        lr: `(B,3,h,w)`, the pictures.
     """
-    if field.basis is None:
-        raise RuntimeError("DKENet's kernels come as codes.")
-    narrow = isotropic_gaussian(sigma_range_px(1)[0], 1, field.data.device)
-    basis, codes = field.basis.holding(narrow)
-    return field.stored_as(codes.to(field.data).expand_as(field.data), basis)
+    batch, _, height, width = lr.shape
+    narrow = isotropic_gaussian(sigma_range_px(1)[0], 1, lr.device)
+    own, codes = basis.holding(narrow)
+    codes = codes.expand(batch, -1, -(-height // GRID), -(-width // GRID))
+    return KernelField.from_codes(codes, 1, own, block=GRID, size=(height, width))
 
 
 def reduction(blur_std_px: float, scale: int) -> int:
@@ -262,9 +273,8 @@ def _blend(fresh: KernelField, old: KernelField, gamma: float) -> KernelField:
     if fresh.basis is None:
         raise RuntimeError("DKENet's kernels come as codes.")
     data = old.codes(fresh.basis)
-    given = (
-        old.block if fresh.basis.shares_codes(old.basis) else 1
-    )  # foreign kernels: one for each LR pixel
+    # Foreign kernels come one for each LR pixel.
+    given = old.block if fresh.basis.shares_codes(old.basis) else 1
     if fresh.block > given:  # an edited field, too, may have codes for each LR pixel
         data = F.avg_pool2d(data, fresh.block // given, ceil_mode=True)
     return fresh.stored_as(torch.lerp(data.expand_as(fresh.data), fresh.data, gamma), fresh.basis)

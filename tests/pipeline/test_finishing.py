@@ -230,7 +230,7 @@ def test_pictures_of_a_batch_do_not_decide_for_each_other(small) -> None:
 
 def test_sharp_pictures_get_the_narrowest_kernel_and_codes_that_fit(small) -> None:
     made = small.estimate_degradation(scenery(64, 72), 1).kernel_field
-    narrow = sharp_field(made)
+    narrow = sharp_field(small.networks.basis, scenery(64, 72))
     assert narrow.block == made.block
     assert narrow.basis is not None
     width = float(narrow.moments().blur_sigma_px.mean())
