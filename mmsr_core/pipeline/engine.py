@@ -261,6 +261,7 @@ class MMSREngine:
             gamma=gamma,
             fixed_depth=fixed_depth,
             overrides=overrides,
+            name_motion=True,
         )
         context.execute(refinement.stages())
         return refinement.estimate().to(lr.device)

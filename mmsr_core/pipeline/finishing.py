@@ -51,27 +51,33 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     """
     if denoise < 1:
         result = result + (1 - denoise) * grain(scene, result)
-    height, width = scene.wanted_size
-    result = result[..., :height, :width].clamp_(0, 1)
+    result = fit_wanted(scene, result)
+    size = (int(result.shape[-2]), int(result.shape[-1]))
     damage = scene.estimate.damage
     if untouched and scene.scale == 1 and damage is not None:
-        need = _enlarged(damage_need(damage), (height, width))
+        need = _enlarged(damage_need(damage), size)
         result = result.lerp_(scene.given, 1 - need)
-    plain = scene.bicubic[..., :height, :width]
+    plain = scene.bicubic[..., : size[0], : size[1]]
     if scene.scale != scene.given_scale:
-        plain = F.interpolate(scene.given, size=(height, width), mode="bicubic")
+        plain = F.interpolate(scene.given, size=size, mode="bicubic")
     contrast = local_contrast(scene.given, FLAT_WINDOW)
     coded = (scene.estimate.jpeg_quality < NO_JPEG_QUALITY).view(-1, 1, 1, 1)
     if bool(coded.any()):
         contrast = torch.where(coded, local_contrast(scene.given, CODED_FLAT_WINDOW), contrast)
     share = _rise(contrast * 255, FLAT_LEVELS)
     if bool((share < 1).any()):
-        share = F.interpolate(share, size=(height, width), mode="bilinear")
+        share = F.interpolate(share, size=size, mode="bilinear")
         result = result.lerp_(plain, 1 - share).clamp_(0, 1)
     grey = is_grey(scene.given)
     if bool(grey.any()):
         result[grey] = result[grey].mean(1, keepdim=True)
     return result
+
+
+def fit_wanted(scene: Scene, result: Tensor) -> Tensor:
+    """The part of a result `(B,3,H,W)` of `scene.size` that is wanted, clamped to 0..1 in place."""
+    height, width = scene.wanted_size
+    return result[..., :height, :width].clamp_(0, 1)
 
 
 def noise_to_tell(scene: Scene, mean: Tensor) -> Tensor:
