@@ -178,12 +178,13 @@ def _restore(session: PageSession) -> None:
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
         references, *known, size, symptom, preset, callback = more
-        steps, detail = _of_preset(preset, steps, detail)
-        scale, steps, detail, known[3] = _of_symptom(
-            symptom,
-            {"scale": scale, "steps": steps, "detail": detail, "denoise": known[3]},
-            has_size=bool(size),
+        scale, known[3] = _of_symptom(
+            symptom, {"scale": scale, "denoise": known[3]}, has_size=bool(size)
         )
+        if preset:
+            steps, detail = _of_preset(preset, steps, detail)
+        else:
+            steps, detail = _of_symptom(symptom, {"steps": steps, "detail": detail})
         upload = needed(picture, session.workspace)
         job = RestoreJob(
             Path(upload.path), upload.name, parse_scale(scale), parse_size(size), int(steps),
@@ -218,14 +219,14 @@ def _restore(session: PageSession) -> None:
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
 
 
-def _of_preset(name: str | None, steps: float, detail: float) -> tuple[float, float]:
+def _of_preset(name: str, steps: float, detail: float) -> tuple[float, float]:
     """Steps and detail: those of a preset, one of `PRESETS`, where they were left as they are."""
-    if not name or (steps, detail) != (DEFAULT_STEPS, DEFAULT_DETAIL):
+    if (steps, detail) != (DEFAULT_STEPS, DEFAULT_DETAIL):
         return steps, detail
     return PRESETS[name].steps, PRESETS[name].detail
 
 
-def _of_symptom(name: str | None, given: dict[str, Any], has_size: bool) -> list[Any]:
+def _of_symptom(name: str | None, given: dict[str, Any], has_size: bool = False) -> list[Any]:
     """The given values; those that were left as they are come from the symptom.
 
     Args:

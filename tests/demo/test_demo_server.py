@@ -96,13 +96,14 @@ def test_the_endpoints_take_what_the_page_takes(demo_server):
         for part in found
         if part["type"] == "radio" and "Faithful" in str(part["props"]["choices"])
     ]
-    assert sorted(value for label, value in presets if label != "preset") == [
+    assert sorted(value for label, value in presets if not label.startswith("preset")) == [
         "Balanced", "Balanced", "Faithful",  # Restore, Batch, Compare.
     ]  # fmt: skip
     assert sorted(value for label, value in presets if label == "preset") == [
         "Balanced",
         "Faithful",
     ]
+    assert [value for label, value in presets if label.startswith("preset:")] == [None]
 
 
 def test_a_page_of_elsewhere_cannot_upload_or_start_a_job(demo_server):
