@@ -38,6 +38,7 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--clean-share", type=float, default=0.45, help="without noise and JPEG")
     parser.add_argument("--x4-share", type=float, default=0.76, help="of scale 4; the rest: 1 to 8")
+    parser.add_argument("--x2-share", type=float, help="of scale 2 (default: 33 %% of the rest)")
     parser.add_argument("--x1-share", type=float, help="of scale 1 (default: 17 %% of the rest)")
     parser.add_argument(
         "--second-order-share", type=float, default=0.0, help="batches with real-world damage"
@@ -141,7 +142,11 @@ def degraded_pairs(
 ) -> Iterator[Batch]:
     """Pairs of picture and depth, degraded as the command line asks for."""
     x1_share = 0.7 / 4 * (1 - args.x4_share) if args.x1_share is None else args.x1_share
-    rest = (1 - args.x4_share - x1_share) / 3.3
+    rest = 1 - args.x4_share - x1_share
+    x2_share = 1.3 / 3.3 * rest if args.x2_share is None else args.x2_share
+    rest = (rest - x2_share) / 2
+    if rest < -1e-9:
+        raise ValueError("--x4-share, --x2-share and --x1-share are more than 1 together.")
     return degraded(
         pairs,
         device,
@@ -149,7 +154,7 @@ def degraded_pairs(
         SynthesisConfig(
             families=with_resize_share(args.resize_share), clean_share=args.clean_share
         ),
-        (args.x4_share, 1.3 * rest, rest, rest, x1_share),
+        (args.x4_share, x2_share, max(rest, 0), max(rest, 0), x1_share),
         max_lr_pixels=max_lr_pixels,
         second_order_share=args.second_order_share,
     )
