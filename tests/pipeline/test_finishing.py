@@ -151,6 +151,31 @@ def test_grain_is_kept_on_request(small) -> None:
     assert grain(1.0) < grain(0.5) < grain(0.0)
 
 
+@pytest.mark.parametrize("scale", [2, 4])
+def test_flat_paper_has_no_halo_around_ink(small, scale) -> None:
+    lr = torch.full((1, 3, 48, 64), 0.6)
+    lr[..., 12:30, 20:22] = lr[..., 12:14, 20:40] = 0.05
+    lr[..., 20:36, 46:58] = torch.tensor([0.8, 0.15, 0.15]).view(3, 1, 1)
+    near = F.max_pool2d(((lr - 0.6).abs().amax(1, keepdim=True) > 0.01).float(), 3, 1, 1)
+    away = F.interpolate(near, scale_factor=scale)[0, 0] == 0
+    off = 255 * (small(lr, scale=scale, steps=1).images[0] - 0.6)[:, away]
+    assert float(off.square().mean().sqrt()) < 0.4
+    assert float(off.abs().max()) < 10
+
+
+def test_stripes_of_rows_leave_no_seam(monkeypatch) -> None:
+    from mmsr_core.pipeline import finishing
+
+    generator = torch.Generator().manual_seed(0)
+    given, flatness = torch.rand((2, 4, 23, 9), generator=generator).split((3, 1), 1)
+    whole, parts = torch.zeros(2, 3, 69, 27), torch.zeros(2, 3, 69, 27)
+    finishing.keep_flat(whole, given, flatness, 3)
+    monkeypatch.setattr(finishing, "_STRIPE_ROWS", 5)
+    finishing.keep_flat(parts, given, flatness, 3)
+    assert float((whole - parts).abs().max()) < 1e-5
+    assert float(whole.max()) > 0.5
+
+
 @pytest.mark.parametrize("scale", [1, 2])
 def test_one_picture_of_two_sensors_keeps_what_only_the_second_sees(small, scale) -> None:
     """Flat and undamaged places of the first picture must not come back as holes."""
