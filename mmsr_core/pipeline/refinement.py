@@ -68,6 +68,7 @@ class Refinement:
         may_reduce: bool = False,
         reduce_by: int = 1,
         name_motion: bool = False,
+        about: str = "",
     ) -> None:
         """All inputs are checked.
 
@@ -86,6 +87,7 @@ class Refinement:
             reduce_by: work on this reduction; 0 decides as `may_reduce` does, but takes no motion
                 back. 1 is none.
             name_motion: say so where the picture was shaken, without taking that back.
+            about: which picture the notes are about, as their first words.
         """
         self._context = context
         self._scene = scene
@@ -99,6 +101,7 @@ class Refinement:
         self._overrides = overrides or Overrides()
         self._may_reduce = may_reduce
         self._name_motion = name_motion
+        self._about = about
         self.reduced_by = reduce_by
         """By how much the picture was reduced; 0 as long as that is not decided."""
         self._damage: DamageMaps | None = None
@@ -145,17 +148,20 @@ class Refinement:
             self.reduced_by = factor
         elif damage is not None and self._name_motion:
             for _, motion in self._find_motions(damage.whole()):
-                self._context.note(
+                self._note(
                     f"Shaken: {_motion_words(motion)}. A restoration that measures for itself "
                     "takes it back first."
                 )
         self._damage = damage
         self._note_width()
 
+    def _note(self, remark: str) -> None:
+        self._context.note(self._about + remark)
+
     def _reduce(self, factor: int) -> None:
         scene = self._scene
         lost = 255 * scene.reduce(factor)
-        self._context.note(
+        self._note(
             f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
             f"{factor}, which leaves out {lost:.1f} of 255."
         )
@@ -164,7 +170,7 @@ class Refinement:
         """Undo a straight motion of each whole picture; returns whether there was any."""
         motions = dict(self._find_motions(whole))
         for motion in motions.values():
-            self._context.note(f"Shaken: {_motion_words(motion)} was taken back first.")
+            self._note(f"Shaken: {_motion_words(motion)} was taken back first.")
         if motions:
             self._scene.take_back(motions, whole.noise_std)
         return bool(motions)
@@ -192,7 +198,7 @@ class Refinement:
         )
         if not self._may_reduce and reduction(width, scene.scale) > 1:
             remark += " A restoration that measures for itself takes more of it away."
-        self._context.note(remark)
+        self._note(remark)
 
     def _estimate_depth(self) -> None:
         net, lr = self._context.networks.depth_estimator, self._scene.lr
