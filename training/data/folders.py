@@ -64,7 +64,7 @@ def read_training_picture(path: Path, rules: PictureRules) -> Image.Image:
     """
     loaded = load_image(path, round(rules.max_megapixels * 1e6))
     if not loaded.complete:
-        raise InputError("The file ends too soon. Expected a whole picture.")
+        raise InputError(f"{path} ends too soon. Expected a whole picture.")
     height, width = loaded.size
     coarse = loaded.jpeg_quality is not None and loaded.jpeg_quality < rules.min_quality
     factor = min(1.0, rules.short_side / min(height, width), 0.5 if coarse else 1.0)
@@ -72,7 +72,7 @@ def read_training_picture(path: Path, rules: PictureRules) -> Image.Image:
     if min(size) < rules.min_side:
         after = f", {size[1]}x{size[0]} after halving a coarse JPEG" if coarse else ""
         raise InputError(
-            f"It has {width}x{height} px{after}. Expected a shorter side of at least "
+            f"{path} has {width}x{height} px{after}. Expected a shorter side of at least "
             f"{rules.min_side} px (--min-side)."
         )
     whole = to_image(resize_bicubic(loaded.visible_rgb, size))

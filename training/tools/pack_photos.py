@@ -111,7 +111,7 @@ def pack(
             picture = read_training_picture(path, rules)
         except InputError as error:
             counts["unfit"] += 1
-            tqdm.write(f"left out: {path}: {error}")
+            tqdm.write(f"left out: {error}")
             continue
         prints = fingerprint(picture)
         if match := index.closest(prints):
