@@ -15,7 +15,7 @@ from training.data import duplicates
 from training.data.duplicates import PictureIndex
 from training.data.folders import PictureRules, find_pictures, read_training_picture
 from training.data.photos import load_photos, shards_of
-from training.tools import pack_photos
+from training.tools import draw_pictures, pack_photos
 from training.tools.pack_photos import Shards, free_name
 
 pytest.importorskip("imagehash", reason='needs imagehash: pip install -e ".[train]"')
@@ -173,3 +173,16 @@ def test_an_empty_index_leaves_nothing_out(tmp_path: Path) -> None:
     shards = Shards(tmp_path / "out")
     counts = pack_photos.pack(tmp_path, shards, PictureIndex(), SMALL, "own", "mine")
     assert counts == {"packed": 1}
+
+
+def test_drawings_can_be_packed_and_are_the_same_again(tmp_path: Path) -> None:
+    draw_pictures.main(["--out", str(tmp_path / "in"), "--count", "6", "--side", "64"])
+    files = sorted((tmp_path / "in").iterdir())
+    assert len({path.name.rsplit("_", 1)[0] for path in files}) == 5  # every kind
+    before = [path.read_bytes() for path in files]
+    files[0].unlink()
+    draw_pictures.main(["--out", str(tmp_path / "in"), "--count", "6", "--side", "64"])
+    assert [path.read_bytes() for path in files] == before
+    assert {row["source"] for row in run(tmp_path / "in", tmp_path / "out")} == {"own"}
+    with pytest.raises(InputError, match="--side 8"):
+        draw_pictures.main(["--out", str(tmp_path), "--side", "8"])
