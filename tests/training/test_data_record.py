@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
 from mmsr_core.errors import InputError
 from mmsr_core.models import MeanNet
+from mmsr_core.models.network import load_network
 from tests.helpers import tiny_models
 from training.data.record import origin_of, read_record
 from training.loop.loop import LoopConfig, train
@@ -41,6 +43,10 @@ def data(tmp_path: Path, write_shard) -> Path:
 def arguments(tmp_path: Path, *folders: Path, **more: object) -> argparse.Namespace:
     given = {"data": [str(f) for f in folders], "only": None, "out": str(tmp_path / "run")}
     return argparse.Namespace(**{**given, **more})
+
+
+def squares(net: nn.Module, batch: object, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+    return torch.stack([p.square().sum() for p in net.parameters()]).sum(), {}
 
 
 def test_only_chooses_what_is_trained_on_but_not_what_is_held_out(tmp_path, data) -> None:
@@ -115,7 +121,7 @@ def test_the_record_reaches_the_weights(tmp_path, data, monkeypatch) -> None:
     train(
         model,
         iter([torch.zeros(1)]),
-        lambda net, batch, share: (sum(p.square().sum() for p in net.parameters()), {}),
+        squares,
         config,
     )
     model.save_pretrained(str(Path(args.out) / "mean_net"))
@@ -135,3 +141,24 @@ def test_numbers_of_pictures_are_those_of_the_arrays(tmp_path, write_shard) -> N
     (entry,) = read_record(tmp_path / "run")
     assert entry["megapixels"] == round(0.4 * len(training), 1)
     assert entry["sources"]["x"]["licences"] == ["not stated"]  # there is no photos.json
+
+
+def test_networks_of_a_joint_run_are_exported_with_its_record(tmp_path, data, monkeypatch) -> None:
+    args = arguments(tmp_path, data)
+    training_photos(args)
+    models = tiny_models()
+    parts = {name: models[folder] for name, folder in export.JOINT.items()}
+    nets = nn.ModuleDict(parts)
+    config = LoopConfig(out=args.out, steps=1, minutes=1000, mixed_precision="no", log_every=1)
+    train(nets, iter([torch.zeros(1)]), squares, config)
+    for name, folder in export.JOINT.items():
+        parts[name].save_pretrained(str(Path(args.out) / folder))
+    (tmp_path / "weights" / "scheduler").mkdir(parents=True)
+    argv = ["export", "--out", str(tmp_path / "weights"), "--joint", args.out, "--full"]
+    monkeypatch.setattr("sys.argv", argv)
+    export.main()
+    listed = json.loads((tmp_path / "weights" / "training.json").read_text())
+    assert set(listed) == set(export.JOINT.values())
+    assert all(part["data"] == read_record(args.out) for part in listed.values())
+    kept = load_network(tmp_path / "weights" / "mean_net", MeanNet).state_dict()
+    assert all(torch.equal(value, parts["mean"].state_dict()[name]) for name, value in kept.items())

@@ -39,7 +39,7 @@ def main(given: Sequence[str] | None = None) -> None:
     args = parser.parse_args(given)
     if args.count < 1 or args.side < 32:
         raise InputError(
-            f"--count is {args.count} and --side {args.side}: expected 1 or more, and 32 px or more."
+            f"--count is {args.count} and --side {args.side}. Expected at least 1, and 32 px."
         )
     args.out.mkdir(parents=True, exist_ok=True)
     for number in tqdm(range(args.count), desc="drawings", mininterval=5):
