@@ -91,6 +91,16 @@ def test_several_folders_are_held_out_each_on_its_own(tmp_path, data, write_shar
         training_photos(arguments(tmp_path, data, tmp_path / "clash"))
 
 
+def test_few_pictures_are_mostly_trained_on(tmp_path, write_shard) -> None:
+    for count, held in ((2, 1), (19, 1), (30, 3), (239, 23), (260, 24)):
+        write_shard(tmp_path / "few", pictures("a", count))
+        training, held_out = training_photos(arguments(tmp_path, tmp_path / "few"))
+        assert (len(training), len(held_out)) == (count - held, held)
+    write_shard(tmp_path / "few", pictures("a", 1))
+    with pytest.raises(InputError, match="1 photographs, which are held out"):
+        training_photos(arguments(tmp_path, tmp_path / "few"))
+
+
 def test_networks_bring_their_own_data_along(tmp_path, data) -> None:
     kernel_run = tmp_path / "kernel_run"
     training_photos(arguments(tmp_path, data, out=str(kernel_run)))

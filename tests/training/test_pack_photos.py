@@ -186,3 +186,31 @@ def test_drawings_can_be_packed_and_are_the_same_again(tmp_path: Path) -> None:
     assert {row["source"] for row in run(tmp_path / "in", tmp_path / "out")} == {"own"}
     with pytest.raises(InputError, match="--side 8"):
         draw_pictures.main(["--out", str(tmp_path), "--side", "8"])
+
+
+def test_what_was_packed_before_an_interruption_stays(tmp_path: Path, monkeypatch) -> None:
+    for n in range(3):
+        Image.fromarray(noise(n)).save(tmp_path / f"{n}.png")
+    read = pack_photos.read_training_picture
+
+    def interrupted(path: Path, rules: PictureRules) -> Image.Image:
+        if path.name == "1.png":
+            raise KeyboardInterrupt
+        return read(path, rules)
+
+    monkeypatch.setattr(pack_photos, "read_training_picture", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, tmp_path / "out")
+    assert [photo.name for photo in load_photos(tmp_path / "out")] == ["own_0.webp"]
+    monkeypatch.undo()
+    assert len(run(tmp_path, tmp_path / "out")) == 3
+
+
+def test_pictures_of_another_data_folder_are_kept_out(tmp_path: Path) -> None:
+    for folder, seeds in (("first", (0, 1)), ("second", (1, 2))):
+        (tmp_path / folder).mkdir()
+        for seed in seeds:
+            Image.fromarray(noise(seed)).save(tmp_path / folder / f"{seed}.png")
+    run(tmp_path / "first", tmp_path / "a")
+    rows = run(tmp_path / "second", tmp_path / "b", "--exclude", str(tmp_path / "a"))
+    assert [row["file"] for row in rows] == ["2.png"]

@@ -21,7 +21,7 @@ from mmsr_core.errors import InputError
 from mmsr_core.image import INPUT_SUFFIXES
 
 HELD_OUT = 24
-"""Photographs of the last shard that training never sees: the validation set of the trainers."""
+"""Photographs of a data folder that training never sees: the validation set of the trainers."""
 SHARD_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 """Pictures in `photos_*.tar`."""
 LIST_FILE = "photos.json"
@@ -136,7 +136,13 @@ def only_named(photos: list[Photo], patterns: Sequence[str]) -> list[Photo]:
 
 
 def split(photos: list[Photo], held_out: int = HELD_OUT) -> tuple[list[Photo], list[Photo]]:
-    """Training and validation pictures: every n-th by name is held out."""
+    """Training and validation pictures: every n-th by name is held out.
+
+    Args:
+        photos: sorted by name.
+        held_out: how many; of few photographs at most a tenth, but one.
+    """
+    held_out = min(held_out, max(1, len(photos) // 10))
     step = max(1, len(photos) // held_out)
     validation = photos[::step][:held_out]
     names = {p.name for p in validation}

@@ -76,7 +76,8 @@ def training_photos(
     are the validation set. What is trained on goes into the run's `data.json`.
 
     Raises:
-        InputError: a folder has none, none fits `--only`, or two folders have the same names.
+        InputError: there are none or too few, none fits `--only`, or two folders have the same
+            names.
     """
     training: list[Photo] = []
     validation: list[Photo] = []
@@ -89,6 +90,11 @@ def training_photos(
             )
         training += own
         validation = validation or held_out
+    if not training:
+        raise InputError(
+            f"{' '.join(map(str, args.data))}: {len(validation)} photographs, which are held out. "
+            "Training needs more."
+        )
     if args.only:
         training = only_named(training, args.only)
     if is_main():

@@ -102,27 +102,31 @@ def pack(
     """
     known = {row.get("file") for row in shards.rows if row.get("source") == source}
     counts: Counter[str] = Counter()
-    for path in tqdm(find_pictures(folder), desc=source, mininterval=5, unit="picture"):
-        file = path.relative_to(folder).as_posix()
-        if file in known:
-            counts["packed before"] += 1
-            continue
-        try:
-            picture = read_training_picture(path, rules)
-        except InputError as error:
-            counts["unfit"] += 1
-            tqdm.write(f"left out: {error}")
-            continue
-        prints = fingerprint(picture)
-        if match := index.closest(prints):
-            counts["duplicates"] += 1
-            tqdm.write(f"left out: {path}: nearly {match.name} ({match.bits} of 256 bits differ)")
-            continue
-        name = free_name(source, file, shards.names)
-        index.add(name, prints)
-        shards.add({"name": name, "source": source, "licence": terms, "file": file}, picture)
-        counts["packed"] += 1
-    shards.close()
+    try:
+        for path in tqdm(find_pictures(folder), desc=source, mininterval=5, unit="picture"):
+            file = path.relative_to(folder).as_posix()
+            if file in known:
+                counts["packed before"] += 1
+                continue
+            try:
+                picture = read_training_picture(path, rules)
+            except InputError as error:
+                counts["unfit"] += 1
+                tqdm.write(f"left out: {error}")
+                continue
+            prints = fingerprint(picture)
+            if match := index.closest(prints):
+                counts["duplicates"] += 1
+                tqdm.write(
+                    f"left out: {path}: nearly {match.name} ({match.bits} of 256 bits differ)"
+                )
+                continue
+            name = free_name(source, file, shards.names)
+            index.add(name, prints)
+            shards.add({"name": name, "source": source, "licence": terms, "file": file}, picture)
+            counts["packed"] += 1
+    finally:  # what is packed stays, also when it is interrupted
+        shards.close()
     return counts
 
 
