@@ -11,6 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+BY_BRIGHTNESS = (1.0, 0.5)
+"""How far the brightness decides on a plane of detail, from the coarsest plane on; of the others
+the strength does. By strength alone, wide dark halos surround what is bright in one picture before
+the brighter sky of the other."""
 _NOTHING = 1e-3
 """Detail this weak, a quarter of an 8-bit step, says nothing about which picture is better."""
 
@@ -52,8 +56,9 @@ def fuse_starlets(
 ) -> Tensor:
     """One picture of two: of every plane a weighted mean, the stronger one weighing more.
 
-    The weight of `first` is a sigmoid of the difference of the local log-strengths, and of the
-    brightness for what is left below the coarsest plane.
+    The weight of `first` is a sigmoid of the difference of the local log-strengths; of the
+    brightness for what is left below the coarsest plane, and in part for the planes above it
+    (`BY_BRIGHTNESS`).
 
     Args:
         first: `(B,1,H,W)`.
@@ -62,13 +67,22 @@ def fuse_starlets(
             broadcastable to the pictures. Their number decides the planes.
         preference: `(2,)`, what the log-strengths and the brightness are multiplied by.
     """
-    planes, coarsest = starlet(torch.cat((first, second)), len(logits) - 1)
-    rest, left = coarsest.chunk(2)
+    planes, low = starlet(torch.cat((first, second)), len(logits) - 1)
     by_strength, by_brightness = preference.unbind()
+    rest, left = low.chunk(2)
     fused = torch.lerp(left, rest, torch.sigmoid(logits[-1] + by_brightness * (rest - left)))
-    for level, plane in enumerate(planes):
-        strength, other = (smooth(plane.abs(), 2**level) + _NOTHING).log().chunk(2)
-        share = torch.sigmoid(logits[level] + by_strength * (strength - other))
+    coarsest = len(planes) - 1
+    for level in range(coarsest, -1, -1):
+        plane = planes[level]
+        part = BY_BRIGHTNESS[coarsest - level] if coarsest - level < len(BY_BRIGHTNESS) else 0.0
+        difference = torch.zeros_like(fused)
+        if part < 1:
+            strength, other = (smooth(plane.abs(), 2**level) + _NOTHING).log().chunk(2)
+            difference = (1 - part) * by_strength * (strength - other)
+        if part > 0:
+            low = low + plane
+            bright, dark = low.chunk(2)
+            difference = difference + part * by_brightness * (bright - dark)
         mine, its = plane.chunk(2)
-        fused = fused + torch.lerp(its, mine, share)
+        fused = fused + torch.lerp(its, mine, torch.sigmoid(logits[level] + difference))
     return fused

@@ -81,7 +81,8 @@ def test_fusing_takes_the_stronger_detail_of_each_place() -> None:
     one = 0.5 + torch.where(left, 0.3, 0.003) * fine[0]
     two = 0.5 + torch.where(left, 0.003, 0.3) * fine[1]
     best = 0.5 + 0.3 * torch.where(left, fine[0], fine[1])
-    found, swapped = fuse(one, two, 0, 0, 0), fuse(two, one, 0, 0, 0)
+    levels = (0,) * 6
+    found, swapped = fuse(one, two, *levels), fuse(two, one, *levels)
     torch.testing.assert_close(found, swapped)
     away = (..., slice(8, -8), slice(8, 52))
     error, of_the_mean = (float((v - best)[away].abs().mean()) for v in (found, (one + two) / 2))
@@ -94,3 +95,13 @@ def test_logits_decide_between_equals() -> None:
     torch.testing.assert_close(fuse(a, b, -99, -99, -99), b)
     mixed = fuse(a, b, 99, -99)  # the finest plane of one, the rest of the other
     torch.testing.assert_close(mixed, a - smooth(a, 1) + smooth(b, 1))
+
+
+def test_what_is_bright_in_one_picture_has_no_wide_halo_in_the_others_sky() -> None:
+    sky, house = torch.full((1, 1, 64, 192), 0.6), torch.full((1, 1, 64, 192), 0.05)
+    sky[..., 96:], house[..., 96:] = 0.2, 0.9
+    fused = fuse(sky, house, *(0,) * 6)
+    near, far = fused[..., 32, 96 - 30 : 96 - 16], fused[..., 32, 20:40]
+    assert float((far - 0.6).abs().max()) < 0.02
+    assert float((near - 0.6).abs().max()) < 0.1
+    assert float((fused[..., 32, 104:] - 0.9).abs().max()) < 0.15
