@@ -31,12 +31,21 @@ def test_only_runtime_touches_the_host_and_nothing_depends_on_the_folder_name(pa
     for module, level, node in imports(path):
         top = module.split(".")[0]
         if level == 0 and top in HOST:
-            allowed = {"comfy_api", "folder_paths"} if path.name != "runtime.py" else {"comfy"}
+            allowed = {"host_api.py": {"comfy_api"}, "runtime.py": {"comfy"}}
             if path.name in {"convert.py", "payloads.py", "views.py", "__init__.py"}:
-                allowed = set()
-            assert top in allowed, f"{path.name} imports {module}"
+                allowed[path.name] = set()
+            assert top in allowed.get(path.name, {"folder_paths"}), f"{path.name} imports {module}"
         assert level > 0 or top not in {"mmsr_core", "nodes"}, f"{path.name}: {module} by name"
         assert level <= 2, f"{path.name}: {ast.unparse(node)} leaves the pack"
+
+
+def test_the_hosts_interface_is_pinned_to_a_numbered_version():
+    (module,) = [
+        module
+        for module, _, _ in imports(ROOT / "nodes" / "host_api.py")
+        if module.split(".")[0] == "comfy_api"
+    ]
+    assert re.fullmatch(r"comfy_api\.v\d+_\d+_\d+", module), "not `latest`, which may change"
 
 
 @pytest.mark.parametrize("path", NODES, ids=lambda p: p.name)
