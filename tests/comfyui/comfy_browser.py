@@ -172,6 +172,7 @@ def settings(server: Any, vue: bool, light: bool = False, locale: str = "en") ->
         "Comfy.Notification.ShowVersionUpdates": False,
         "Comfy.InstalledVersion": "1.27.10",
         "Comfy.Minimap.Visible": False,
+        "Comfy.OnboardingCoachmarks.Seen": ["appMode", "firstRun"],
     }.items():
         server.post("/settings", {key: value})
 

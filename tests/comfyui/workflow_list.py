@@ -27,6 +27,7 @@ class Control:
     input: str
     label: str
     description: str = ""
+    """One short line: the frontend cuts off what is longer."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,10 @@ APPS: dict[str, App] = {
     "mmsr_app": App(
         (
             Control("1", "image", "Picture"),
-            Control(
-                "2", "preset", "Style",
-                "faithful invents nothing, balanced adds natural detail, crisp draws most.",
-            ),
-            Control("2", "scale", "Enlarge", "How many times wider and higher. 1 only repairs."),
-            Control(
-                "2", "size", "Or a target size",
-                "4K, 12MP, 3000 (longest side), w3000, h2000, 1.5x. Empty: as many times as above.",
-            ),
-            Control(
-                "2", "denoise", "Noise to remove", "1 removes it all, 0 keeps the grain."
-            ),
+            Control("2", "preset", "Style", "faithful invents least, crisp most"),
+            Control("2", "scale", "Enlarge", "times wider and higher; 1 repairs"),
+            Control("2", "size", "Or a target size", "4K, 12MP, 3000, 1.5x; or empty"),
+            Control("2", "denoise", "Noise to remove", "1 removes all, 0 keeps the grain"),
         ),
         ("3",),
     ),
