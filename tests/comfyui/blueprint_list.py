@@ -77,7 +77,7 @@ BLUEPRINTS: dict[str, Blueprint] = {
             ),
         },
     ),
-    "Upscale with a Checkpoint, Faithfully (MMSR)": Blueprint(
+    "Upscale Faithfully with a Checkpoint (MMSR)": Blueprint(
         "MMSR restores and enlarges, a checkpoint of your own (SD 1.5, SDXL) repaints, and Merge "
         "Upscale takes in what the checkpoint drew, less the more it contradicts the original. "
         "trust is the dial.",

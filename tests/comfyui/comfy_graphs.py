@@ -139,8 +139,8 @@ def around(data: dict, settings: dict) -> dict:
 
     def node(kind: str, values: list, given: list[tuple], outputs: list[str]) -> dict:
         made = {
-            "id": 100 + len(nodes), "type": kind, "pos": [500 * len(nodes), 900], "size": [300, 200],
-            "flags": {}, "order": len(nodes), "mode": 0, "properties": {},
+            "id": 100 + len(nodes), "type": kind, "pos": [500 * len(nodes), 900],
+            "size": [300, 200], "flags": {}, "order": len(nodes), "mode": 0, "properties": {},
             "inputs": [{"name": name, "type": type_, "link": None} for name, type_ in given],
             "outputs": [{"name": type_, "type": type_, "links": []} for type_ in outputs],
             "widgets_values": values,
