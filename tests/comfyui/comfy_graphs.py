@@ -8,7 +8,8 @@ from comfy_server import ROOT
 
 TINY_CHECKPOINT = "tiny_sd15.safetensors"
 """Made by make_checkpoint.py: no such file ships with anything."""
-WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
+"""The last is what some choices of the host's own nodes have become."""
 
 
 def upscale(model_name: str, picture: str, **settings: object) -> dict:
