@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+from pathlib import Path
 
 import pytest
 from comfy_browser import opened, shoot
@@ -77,6 +79,41 @@ def test_blueprints_take_values_from_outside_and_run(frontend, browser, vue):
             for item in one["images"]
         ]
         assert (48, 40) in {picture.size for picture in pictures}, name
+    assert page.errors == []
+    page.page.close()
+
+
+def test_an_opened_blueprint_shows_the_results_in_place_of_previews(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    page.load(around(blueprint("Restore an Old Photo (MMSR)"), SMALL | {"seed": 7}))
+    assert frontend.post("/history", {"clear": True})[0] == 200
+    page.run()
+    for _ in range(600):
+        if any(entry["status"]["completed"] for entry in frontend.get("/history").values()):
+            break
+        page.page.wait_for_timeout(500)
+    page.page.evaluate(
+        """() => { const node = app.graph.nodes.find(n => n.subgraph);
+                   app.canvas.openSubgraph(node.subgraph, node); }"""
+    )
+    page.page.wait_for_timeout(1000)
+    page.page.evaluate(
+        """() => { const nodes = app.canvas.graph.nodes, ds = app.canvas.ds;
+                   ds.scale = 0.5;
+                   ds.offset[0] = 300 - Math.min(...nodes.map(n => n.pos[0]));
+                   ds.offset[1] = 300 - Math.min(...nodes.map(n => n.pos[1]));
+                   app.canvas.setDirty(true, true); }"""
+    )
+    page.page.wait_for_function(
+        "() => document.querySelectorAll('.mmsr-panel .mmsr-body').length === 4", timeout=60_000
+    )
+    page.page.wait_for_function(
+        """() => app.canvas.graph.nodes.every(
+            n => !n.widgets?.some(w => w.name === '$$canvas-image-preview'))"""
+    )
+    shoot_at = os.environ.get("COMFYUI_SCREENSHOTS")
+    if shoot_at:
+        page.screenshot(Path(shoot_at) / "blueprint_opened.png")
     assert page.errors == []
     page.page.close()
 
