@@ -288,10 +288,12 @@ class ClipOptions(SetOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class X1Options(SetOptions):
-    """Pictures restored at their own size, one kind of damage after the other."""
+class RestoreOptions(SetOptions):
+    """One kind of damage after the other, at scale 1 or 2."""
 
-    out: Out = Path("runs/bench/x1")
+    out: Out = Path("runs/bench/restore")
+    scale: int = 1
+    """1 or 2."""
     pictures: SharedFolder = None
     """Sharp pictures."""
     metrics: SharedFolder = None

@@ -14,7 +14,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmsr_core.degradation import decibels
-from mmsr_core.errors import InputError
 from mmsr_core.image import load_image
 from mmsr_core.metrics import Lpips
 from mmsr_core.pipeline import load_pipeline
@@ -46,9 +45,8 @@ def run(options: ClipOptions) -> int:
     Returns:
         0: nothing can be left out.
     """
-    folder = options.data or sources.shared_path("data", "kodak24")
-    if folder is None:
-        raise InputError("Where are the pictures? Give --data FOLDER.")
+    default = sources.shared_path("data", "kodak24")
+    folder = sources.need_folder(options.data or default, "full-size pictures", "--data")
     pictures = sources.list_pictures(folder, options.limit)
     result = begin_report("clip", options.out, asdict(options), "motions")
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)

@@ -30,7 +30,7 @@ MODULES = {
     "damage": ".damage",
     "real": ".real",
     "clip": ".clip",
-    "x1": ".x1",
+    "restore": ".restore",
 }
 """Benchmark -> the module whose `run` takes its options and returns how many pictures failed."""
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from mmsr_core.errors import InputError
 from mmsr_core.image import load_image
 from mmsr_core.metrics import weave
 from mmsr_core.pipeline import combine_prior, load_pipeline
@@ -45,9 +44,8 @@ def run(options: RealOptions) -> int:
     Returns:
         How many pictures failed.
     """
-    folder = options.pairs or sources.shared_path("data", "real_dev")
-    if folder is None:
-        raise InputError("Where are the pairs? Give --pairs FOLDER with lr/ and hr/.")
+    default = sources.shared_path("data", "real_dev")
+    folder = sources.need_folder(options.pairs or default, "pairs in lr/ and hr/", "--pairs")
     metrics = options.metrics or sources.shared_path("metrics")
     pictures = sources.list_pictures(folder / "lr", options.limit)
     result = begin_report("real", options.out, asdict(options), "sets")

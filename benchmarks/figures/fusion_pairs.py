@@ -38,8 +38,7 @@ def row(pair: SensorPair, protocol: str, sensor: SecondSensor, scale: int) -> Te
     size = tuple(pair.visible.shape[-2:])
     shown = [F.interpolate(low, size=size, mode="nearest") for low in lows]
     shown.append(baselines(lows[0], lows[1], scale)["bicubic, then average"])
-    visible, guide = (sensor.restore(low, scale) for low in lows)
-    shown.append(sensor.fused(visible, guide, scale))
+    shown.append(sensor.fused(*lows, scale))
     cells = [F.pad(p.expand(-1, 3, -1, -1)[0], (0, GAP, 0, GAP), value=1.0) for p in shown]
     return torch.cat(cells, -1)
 

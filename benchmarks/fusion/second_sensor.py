@@ -1,7 +1,4 @@
-"""The second sensor by itself: restore each source, then fuse or guide, without the flow.
-
-The fusion net on the mean estimates, as `python -m benchmarks fusion` and the figure measure it.
-"""
+"""A second sensor, as `python -m benchmarks fusion` and the figure measure it: without the flow."""
 
 from __future__ import annotations
 
@@ -16,10 +13,10 @@ from mmsr_core.errors import WeightsError
 from mmsr_core.image import luminance
 from mmsr_core.pipeline import MMSREngine, load_pipeline
 from mmsr_core.pipeline.context import RunContext
+from mmsr_core.pipeline.refinement import Refinement
 from mmsr_core.pipeline.scene import Scene
 from mmsr_core.pipeline.second_sensor import clarity_of, fuse_canvas
-from mmsr_core.pipeline.stages import estimate_kernels, restore_mean
-from mmsr_core.types import GuideMode
+from mmsr_core.pipeline.stages import restore_mean
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,20 @@ class SecondSensor:
 
     @torch.no_grad()
     def restore(self, lr: Tensor, scale: int) -> Source:
-        """Estimate kernels, noise and JPEG of `(B,3,h,w)` in 0..1, and restore it by the mean net.
+        """Measure `(B,3,h,w)` in 0..1, as the pipeline does, and restore it by the mean net.
 
         Without depth, which belongs to the visible picture.
         """
         context = self._context()
         scene = Scene(lr.to(self.device), scale, context.networks.basis)
-        scene.measure(estimate_kernels(context, scene.lr, scale, None))
+        context.execute(Refinement(context, scene, fixed_depth=True).stages())
         picture = scene.picture(restore_mean(context, scene)).clamp(0, 1)
         return Source(picture, clarity_of(scene))
+
+    def fused(self, visible_lr: Tensor, infrared_lr: Tensor, scale: int) -> Tensor:
+        """One picture `(B,3,H,W)` in 0..1 of two sources, by the whole pipeline, on the CPU."""
+        made = self.engine(visible_lr, scale=scale, steps=0, guide=infrared_lr, guide_mode="fuse")
+        return made.images.float().cpu()
 
     def as_given(self, picture: Tensor) -> Source:
         """A guide `(B,1 or 3,H,W)` at full resolution, taken as it is."""
@@ -74,20 +76,13 @@ class SecondSensor:
 
     def guided(self, visible: Source, guide: Source, scale: int) -> Tensor:
         """The visible picture restored with the guide: `(B,3,H,W)` in 0..1, on the CPU."""
-        return self._apply(visible, guide, scale, "guide")
-
-    def fused(self, visible: Source, guide: Source, scale: int) -> Tensor:
-        """One picture `(B,3,H,W)` in 0..1 of two restored sources, on the CPU."""
-        return self._apply(visible, guide, scale, "fuse")
-
-    def _apply(self, visible: Source, guide: Source, scale: int, mode: GuideMode) -> Tensor:
         if visible.clarity is None:
             raise RuntimeError("The visible source must be a restored one.")
         clarity = (visible.clarity, guide.clarity)
         height, width = visible.picture.shape[-2:]
         pad = (0, -width % 4, 0, -height % 4)
         pictures = [F.pad(s.picture, pad, mode="replicate") for s in (visible, guide)]
-        made = fuse_canvas(self._context(), pictures[0], pictures[1], clarity, scale, None, mode)
+        made = fuse_canvas(self._context(), pictures[0], pictures[1], clarity, scale, None, "guide")
         return made[..., :height, :width].clamp(0, 1).float().cpu()
 
 

@@ -113,6 +113,17 @@ def _scale() -> Any:
     return gr.Textbox(AUTO_SCALE, label="scale: Auto, or 1 to 16", visible=False)
 
 
+def _size() -> Any:
+    return gr.Textbox("", label="size: 4K, 3000, w800, 12MP (in place of scale)", visible=False)
+
+
+def _symptom(sets: str) -> Any:
+    return gr.Radio(
+        list(SYMPTOMS), value=UNKNOWN_SYMPTOM, visible=False,
+        label=f"symptom: sets {sets} where they are not given",
+    )  # fmt: skip
+
+
 def _preset(value: str = DEFAULT_PRESET) -> Any:
     return gr.Radio(list(PRESETS), value=value, label="preset", visible=False)
 
@@ -156,21 +167,24 @@ def _restore(session: PageSession) -> None:
         _number(0, 100, MEASURED_JPEG, "jpeg_quality (0: measured)"),
         _number(0, MAX_BLUR_PX, MEASURED_BLUR, "blur_px of the result (0: measured)"),
         _number(0, 1, FULL_DENOISE, "denoise (0 keeps the grain)"),
-        gr.Textbox("", label="size: 4K, 3000, w800, 12MP (in place of scale)", visible=False),
+        _size(),
+        _symptom("scale, steps, detail and denoise"),
         gr.Radio(
-            list(SYMPTOMS), value=UNKNOWN_SYMPTOM, visible=False,
-            label="symptom: sets scale, steps, detail and denoise where they are not given",
+            list(PRESETS), value=None, visible=False,
+            label="preset: sets steps and detail where they are not given",
         ),
     ]  # fmt: skip
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, *known, size, symptom, callback = more
-        scale, steps, detail, known[3] = _of_symptom(
-            symptom,
-            {"scale": scale, "steps": steps, "detail": detail, "denoise": known[3]},
-            has_size=bool(size),
+        references, *known, size, symptom, preset, callback = more
+        scale, known[3] = _of_symptom(
+            symptom, {"scale": scale, "denoise": known[3]}, has_size=bool(size)
         )
+        if preset:
+            steps, detail = _of_preset(preset, steps, detail)
+        else:
+            steps, detail = _of_symptom(symptom, {"steps": steps, "detail": detail})
         upload = needed(picture, session.workspace)
         job = RestoreJob(
             Path(upload.path), upload.name, parse_scale(scale), parse_size(size), int(steps),
@@ -192,20 +206,27 @@ def _restore(session: PageSession) -> None:
         depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
         references: Any = None, noise_255: Any = None, jpeg_quality: Any = None,
         blur_px: Any = None, denoise: Any = None, size: Any = "",
-        symptom: Any = UNKNOWN_SYMPTOM,
+        symptom: Any = UNKNOWN_SYMPTOM, preset: Any = None,
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
         known = (noise_255, jpeg_quality, blur_px, denoise)
-        more = (references, *known, size, symptom)
+        more = (references, *known, size, symptom, preset)
         yield from run(*given, *more, request=request, progress=progress)
 
     text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
 
 
-def _of_symptom(name: str | None, given: dict[str, Any], has_size: bool) -> list[Any]:
+def _of_preset(name: str, steps: float, detail: float) -> tuple[float, float]:
+    """Steps and detail: those of a preset, one of `PRESETS`, where they were left as they are."""
+    if (steps, detail) != (DEFAULT_STEPS, DEFAULT_DETAIL):
+        return steps, detail
+    return PRESETS[name].steps, PRESETS[name].detail
+
+
+def _of_symptom(name: str | None, given: dict[str, Any], has_size: bool = False) -> list[Any]:
     """The given values; those that were left as they are come from the symptom.
 
     Args:
@@ -336,8 +357,13 @@ def _compare(session: PageSession) -> None:
 def _batch(session: PageSession) -> None:
     files = take_unread(gr.File(label="files", file_count="multiple", visible=False))
 
-    def work(given: Any, preset: Any, scale: Any, callback: ProgressCallback) -> BatchResult:
-        job = batch_settings(preset, scale)
+    def work(*values: Any) -> BatchResult:
+        given, preset, scale, size, symptom, callback = values
+        if symptom and symptom != UNKNOWN_SYMPTOM:
+            meant = SYMPTOMS[symptom]
+            preset = meant.style if preset == DEFAULT_PRESET else preset
+            scale = meant.scale if scale == AUTO_SCALE and not size else scale
+        job = batch_settings(preset, scale, size, symptom)
         return restore_batch(session.engine, batch_uploads(session, given), job, callback)
 
     def present(done: BatchResult) -> tuple[Any, ...]:
@@ -346,11 +372,14 @@ def _batch(session: PageSession) -> None:
     run = _answering(session, work, present)
 
     def batch(
-        files: Any, preset: Any, scale: Any, request: gr.Request,
+        files: Any, preset: Any, scale: Any, size: Any = "", symptom: Any = UNKNOWN_SYMPTOM,
+        request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
-        yield from run(files, preset, scale, request=request, progress=progress)
+        given = (files, preset, scale, size, symptom)
+        yield from run(*given, request=request, progress=progress)
 
     text = "Restores several pictures, or those in ZIP archives. Returns a ZIP and a line for each."
     outputs = [_file("archive"), _json("lines")]
-    _endpoint(batch, "batch", text, [files, _preset(), _scale()], outputs)
+    inputs = [files, _preset(), _scale(), _size(), _symptom("scale, preset and denoise")]
+    _endpoint(batch, "batch", text, inputs, outputs)

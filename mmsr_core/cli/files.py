@@ -256,7 +256,7 @@ def plan_outputs(
             str(place / path.stem).casefold() for path, place in zip(inputs, places, strict=True)
         )
         outputs = [
-            out / place / f"{path.stem if alone else path.name}{ending}"
+            out / place / f"{path.stem if alone else path.name.replace('.', '_')}{ending}"
             for path, place in zip(inputs, places, strict=True)
             for alone in [stems[str(place / path.stem).casefold()] == 1]
         ]

@@ -32,7 +32,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="make another upscaler's picture faithful",
         description="Restores INPUT faithfully and takes in UPSCALED, the same picture by any "
         "other upscaler or diffusion model: registered, without its colour cast, and the less the "
-        "more it contradicts. Of two folders, files of the same name belong together.",
+        "more it contradicts. Of two folders, a.png belongs to a.jpg, else to a name that goes on "
+        "from it, such as a_4x.png.",
     )
     parser.set_defaults(run=run)
     parser.add_argument("input", type=Path, metavar="INPUT", help="a picture file or a folder")
@@ -55,12 +56,19 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="how far UPSCALED is followed: 0 not at all, 1 wherever the input allows it "
         f"(default {DEFAULT_TRUST})",
     )
-    parser.add_argument(
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--scale",
+        type=number(1, 16),
+        metavar="N",
+        help="how many times larger than INPUT, 1 to 16 (default: the whole factor nearest to "
+        "UPSCALED)",
+    )
+    size.add_argument(
         "--size",
         type=target_size,
         metavar="SIZE",
-        help="size of the result: 4K, 3000 (longest side), w3000, h2000, 12MP or 1.5x (default: "
-        "the whole factor nearest to UPSCALED)",
+        help="size of the result: 4K, 3000 (longest side), w3000, h2000, 12MP or 1.5x",
     )
     parser.add_argument(
         "--maps", type=Path, metavar="DIR", help="write where UPSCALED was followed, white is most"
@@ -78,14 +86,17 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("Give either an upscaled picture or --prior-model.")
     files = plan_files(args, [args.input])
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
-    priors = [args.prior_model or _prior_of(path, args, batch) for path in inputs]
-    _check_side_outputs(args, inputs, priors, outputs)
+    priors = _find_priors(args, inputs, batch)
+    _check_side_outputs(args, inputs, [p for p in priors if isinstance(p, Path)], outputs)
     started = time.perf_counter()
     merger = _Merger(args)
     reports: list[dict[str, Any]] = []
     for source, prior, target in zip(inputs, priors, outputs, strict=True):
-        paths = {"input": str(source), "prior": str(prior)}
+        paths = {"input": str(source)}
         try:
+            if isinstance(prior, ImageFileError):
+                raise prior
+            paths["prior"] = str(prior)
             result, notes = merger.merge(source, prior, target)
         except MMSRError as error:
             if not batch:
@@ -109,22 +120,66 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _prior_of(source: Path, args: argparse.Namespace, batch: bool) -> Path:
-    """The file that belongs to an input: of the same name, at the same place below the folder."""
+def _find_priors(
+    args: argparse.Namespace, inputs: list[Path], batch: bool
+) -> list[Path | ImageFileError]:
+    """The file that belongs to each input; of a batch, what is wrong where there is none.
+
+    Raises:
+        UsageError: one upscaled file is given for a folder.
+        ImageFileError: there is no upscaled file at all, or none for a single input.
+    """
+    if args.prior_model is not None:
+        return [args.prior_model] * len(inputs)
     upscaled: Path = args.upscaled
     if not upscaled.exists():
         raise ImageFileError(f"{upscaled} does not exist.")
     if not upscaled.is_dir():
         if batch:
-            raise UsageError(f"{source.parent} is a folder, so {upscaled} must be one too.")
-        return upscaled
-    folder = upscaled / source.parent.relative_to(args.input) if batch else upscaled
-    beside = folder.iterdir() if folder.is_dir() else ()
-    found = sorted(p for p in beside if p.stem == source.stem and p.is_file())
-    if len(found) != 1:
-        many = "no file" if not found else f"{len(found)} files"
-        raise ImageFileError(f"{folder} holds {many} named {source.stem}; expected one.")
-    return found[0]
+            raise UsageError(f"{args.input} is a folder, so {upscaled} must be one too.")
+        return [upscaled] * len(inputs)
+    root = args.input if args.input.is_dir() else args.input.parent
+    found = [_prior_of(path, upscaled / path.parent.relative_to(root)) for path in inputs]
+    missing = [prior for prior in found if isinstance(prior, ImageFileError)]
+    if missing and (not batch or len(missing) == len(found)):
+        raise missing[0]
+    return found
+
+
+def _prior_of(source: Path, folder: Path) -> Path | ImageFileError:
+    """The picture of a folder that has an input's name, or else one that goes on from it.
+
+    `a.png` belongs to `a.jpg`; so do `a_4x.png`, `a-upscaled.png` and `a.jpg.png`, as upscalers
+    name their results, unless the name goes on from a longer one that is beside the input.
+    """
+    from ..image import INPUT_SUFFIXES
+
+    beside = sorted(folder.iterdir()) if folder.is_dir() else []
+    pictures = [p for p in beside if p.is_file() and p.suffix.lower() in INPUT_SUFFIXES]
+    same = [p for p in pictures if p.stem == source.stem]
+    longer = {p.stem for p in source.parent.iterdir() if _goes_on(p.stem, source.stem)}
+    found = same or [
+        p
+        for p in pictures
+        if _goes_on(p.stem, source.stem)
+        and not any(p.stem == name or _goes_on(p.stem, name) for name in longer)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        return ImageFileError(
+            f"{folder} holds no picture named {source.stem}, or {source.stem}_ and more."
+        )
+    names = ", ".join(p.name for p in found[:3])
+    return ImageFileError(
+        f"{folder} holds {len(found)} pictures that may belong to {source.name}: {names}; "
+        "expected one."
+    )
+
+
+def _goes_on(name: str, start: str) -> bool:
+    """Whether a name is another one and more, with a mark between: `a_4x` of `a`, not `ab`."""
+    return name.startswith(start) and len(name) > len(start) and not name[len(start)].isalnum()
 
 
 def _check_side_outputs(
@@ -154,7 +209,7 @@ class _Merger:
 
     def merge(self, source: Path, prior: Path, target: Path) -> tuple[PriorResult, list[str]]:
         """Reads, merges and writes one picture; also what is to be known of the two files."""
-        from ..image import check_can_hold, load_image, save_image
+        from ..image import TargetSize, check_can_hold, load_image, save_image
         from ..pipeline.prior import prior_scale
 
         args = self._args
@@ -162,8 +217,11 @@ class _Merger:
         notes = image.notes
         lr = image.visible_rgb
         height, width = image.size
-        size = None if args.size is None else args.size.of(image.size)
-        scale = None if args.size is None else args.size.scale(image.size)
+        wanted = args.size
+        if wanted is None and args.scale is not None:
+            wanted = TargetSize("factor", args.scale)
+        size = None if wanted is None else wanted.of(image.size)
+        scale = None if wanted is None else wanted.scale(image.size)
 
         def check(nearest: int) -> None:
             made = size or (height * nearest, width * nearest)

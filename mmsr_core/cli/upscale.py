@@ -70,9 +70,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     size.add_argument(
         "--scale",
         type=number(1, 16),
-        default=4,
         metavar="N",
-        help="how many times larger, 1 to 16, such as 1.5 (default 4)",
+        help="how many times larger, 1 to 16, such as 1.5 (default 4, or as the prior is)",
     )
     size.add_argument(
         "--size",
@@ -190,14 +189,14 @@ def run(args: argparse.Namespace) -> int:
 
 _NOT_OF_A_MERGE = {
     **dict.fromkeys(("preset", "steps", "detail", "prompt", "prompt_image", "guide", "kernel")),
-    **dict.fromkeys(("blur_sigma_px", "depth", "strength", "size")), "frames": False,
-    "scale": 4, "seed": 0, "denoise": 1.0, "consistency": "ibp", "iterations": SVKR_ROUNDS,
+    **dict.fromkeys(("blur_sigma_px", "depth", "strength")), "frames": False,
+    "seed": 0, "denoise": 1.0, "consistency": "ibp", "iterations": SVKR_ROUNDS,
 }  # fmt: skip
 """Options of this command that a merge does not have, and their defaults."""
 
 
 def _merge_arguments(args: argparse.Namespace) -> argparse.Namespace:
-    """The same job as `mmsr merge` has it. Its scale is the prior's; it takes no steps.
+    """The same job as `mmsr merge` has it; it takes no steps.
 
     Raises:
         UsageError: an option that a merge does not have.
@@ -381,7 +380,7 @@ def _load(
     """
     from ..image import TargetSize, check_can_hold, check_output_size, load_image, read_size
 
-    wanted = args.size or TargetSize("factor", args.scale)
+    wanted = args.size or TargetSize("factor", args.scale or 4)
     header = read_size(source)
     check_output_size(header, wanted.scale(header))
     image = load_image(source)
@@ -429,7 +428,8 @@ def _print_report(
 
 def _metadata(args: argparse.Namespace, output: RestorationOutput) -> dict[str, str]:
     names = ("steps", "detail", "seed", "consistency", "iterations", "gamma", "model")
-    settings = {"scale": output.report.scale} | {name: getattr(args, name) for name in names}
+    settings = {"scale": round(output.report.factor, 4)}
+    settings |= {name: getattr(args, name) for name in names}
     if args.prompt:
         settings["prompt"] = args.prompt
     if args.guide is not None:

@@ -2,7 +2,7 @@
 
 from .atomic import atomic_path, atomic_write_bytes, atomic_write_text
 from .contrast import stretch_narrow_grey
-from .luma import luminance
+from .luma import limit_chroma, luminance
 from .reading import (
     DEFAULT_MAX_OUTPUT_PIXELS,
     DEFAULT_MAX_PIXELS,
@@ -40,6 +40,7 @@ __all__ = [
     "check_output_size",
     "check_output_suffix",
     "check_writable_folder",
+    "limit_chroma",
     "load_image",
     "luminance",
     "make_folder",

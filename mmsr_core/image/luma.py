@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
@@ -16,3 +17,22 @@ def luminance(image: Tensor) -> Tensor:
         return image
     weights = image.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
     return (image * weights).sum(1, keepdim=True)
+
+
+def limit_chroma(image: Tensor) -> Tensor:
+    """Pale the colours that 0..1 cannot hold at their brightness, instead of clipping channels.
+
+    The luma stays, clamped; colours inside of 0..1 stay as they are. Works pixel by pixel.
+
+    Args:
+        image: `(B,3,H,W)`, about 0..1.
+
+    Returns:
+        The same shape, 0..1.
+    """
+    luma = luminance(image).clamp(0, 1)
+    chroma = image - luminance(image)
+    up, down = chroma.amax(1, keepdim=True), -chroma.amin(1, keepdim=True)
+    tiny = 1e-6
+    share = torch.minimum((1 - luma) / up.clamp_min(tiny), luma / down.clamp_min(tiny)).clamp(max=1)
+    return (luma + share * chroma).clamp(0, 1)

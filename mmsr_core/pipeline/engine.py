@@ -28,8 +28,9 @@ from .clip import CLIP_REACH, MAX_CLIP_REACH, ClipRun
 from .context import Networks, RunContext, halves
 from .prior import PriorResult, combine_prior, prior_scale
 from .refinement import Refinement
+from .restoration import Restoration
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
-from .sampling import Sampler, unknown_words_note
+from .sampling import Sampler, StepCallback, unknown_words_note
 from .scene import Scene
 
 if TYPE_CHECKING:
@@ -261,6 +262,7 @@ class MMSREngine:
             gamma=gamma,
             fixed_depth=fixed_depth,
             overrides=overrides,
+            name_motion=True,
         )
         context.execute(refinement.stages())
         return refinement.estimate().to(lr.device)
@@ -330,8 +332,15 @@ class MMSREngine:
         seeds = inputs.check_seeds(seed, conditioning.lr.shape[0])
         context = self._context(tile, progress)
         scene = Scene.of(conditioning, context.networks.basis, context.device)
-        sampler = self._sampler(
-            context, scene, steps, detail, seeds, consistency, callback_on_step_end, denoise=denoise
+        sampler = Sampler(
+            context,
+            scene,
+            times=self._times(steps),
+            detail=detail,
+            seeds=seeds,
+            consistency=consistency,
+            on_step=self._on_step(callback_on_step_end),
+            denoise=denoise,
         )
         context.execute(sampler.stages())
         return sampler.output(self.model_label, started, conditioning.lr.device)
@@ -396,48 +405,21 @@ class MMSREngine:
         """
         # 1. Check everything before any work.
         started = time.perf_counter()
-        check_scale(scale)
-        inputs.check_sampling(steps, detail, consistency, tile)
-        inputs.check_svkr(iterations, gamma)
         picture = inputs.check_picture("lr", lr)  # (B,3,h,w)
         depth = inputs.check_depth(inverse_depth, picture)  # (B,1,h,w)
         seeds = inputs.check_seeds(seed, picture.shape[0])
-        inputs.check_overrides(overrides)
-        inputs.check_number("denoise", denoise, 0, 1)
-        kernel = inputs.check_kernel(kernel, picture, scale)
-        kernel = inputs.check_blur(blur_sigma_px, kernel, picture, scale)
-        evidence = self._check_evidence(picture, strengths, masks, prompt, guide, guide_mode)
+        asked = self._asked(
+            picture, scale, steps, detail, consistency, tile, denoise, iterations, gamma,
+            overrides, kernel, blur_sigma_px, (strengths, masks, prompt, guide, guide_mode),
+        )  # fmt: skip
         context = self._context(tile, progress)
-        if prompt is not None and not isinstance(prompt, Tensor):
-            unknown = self.unknown_words(prompt)
-            if unknown:
-                context.note(unknown_words_note(unknown))
+        self._note_unknown_words(context, prompt)
 
         # 2. Depth, kernels, noise, JPEG quality; 3. mean, flow, agreement with the input.
-        scene = Scene(picture.to(context.device), scale, context.networks.basis, **evidence)
-        refinement = Refinement(
-            context,
-            scene,
-            depth=depth,
-            known=kernel,
-            iterations=1 if kernel is not None else iterations,
-            gamma=gamma,
-            fixed_depth=depth is not None,
-            overrides=overrides,
-            may_reduce=kernel is None and guide is None,
-        )
-        stated = kernel is not None or (overrides is not None and overrides.any_damage)
-        sampler = self._sampler(
-            context,
-            scene,
-            steps,
-            detail,
-            seeds,
-            consistency,
-            callback_on_step_end,
-            denoise=denoise,
-            untouched=not stated,
-        )
+        scene = asked.scene(context, picture)
+        refinement = asked.refinement(context, scene, depth, may_reduce=True)
+        on_step = self._on_step(callback_on_step_end)
+        sampler = asked.sampler(context, scene, seeds, on_step=on_step)
         context.execute([*refinement.stages(), *sampler.stages()])
 
         # 4. The pictures (B,3,H,W), and the report on them.
@@ -561,61 +543,40 @@ class MMSREngine:
             InputError: there is no frame, they differ in size, or a value is out of its range. What
                 concerns a later frame is raised when that is read.
         """
-        check_scale(scale)
-        inputs.check_sampling(steps, detail, consistency, tile)
-        inputs.check_svkr(iterations, gamma)
-        inputs.check_overrides(overrides)
-        inputs.check_number("denoise", denoise, 0, 1)
         inputs.check_number("reach", reach, 0, MAX_CLIP_REACH, whole=True)
         (seed,) = inputs.check_seeds(seed, 1)
         checked = inputs.check_frames("frames", frames)
         first = next(checked, None)
         if first is None:
             raise InputError("frames is empty: a clip needs at least one frame.")
-        known = inputs.check_kernel(kernel, first, scale)
-        known = inputs.check_blur(blur_sigma_px, known, first, scale)
-        evidence = self._check_evidence(first, strengths, None, prompt, None, "guide")
+        asked = self._asked(
+            first, scale, steps, detail, consistency, tile, denoise, iterations, gamma,
+            overrides, kernel, blur_sigma_px, (strengths, None, prompt, None, "guide"),
+        )  # fmt: skip
         depths = None if inverse_depths is None else iter(inverse_depths)
-        stated = known is not None or (overrides is not None and overrides.any_damage)
 
         def measure(context: RunContext, frame: Tensor, factor: int) -> tuple[Scene, int]:
             depth = None if depths is None else next(depths, None)
             if depths is not None and depth is None:
                 raise InputError("inverse_depths holds fewer maps than there are frames.")
             depth = inputs.check_depth(depth, frame)
-            scene = Scene(frame.to(context.device), scale, context.networks.basis, **evidence)
-            refinement = Refinement(
-                context,
-                scene,
-                depth=depth,
-                known=known,
-                iterations=1 if known is not None else iterations,
-                gamma=gamma,
-                fixed_depth=depth is not None,
-                overrides=overrides,
-                reduce_by=factor if known is None else 1,
-            )
+            scene = asked.scene(context, frame)
+            refinement = asked.refinement(context, scene, depth, reduce_by=factor)
             context.execute(refinement.stages())
             return scene, refinement.reduced_by
 
         def make_sampler(
             context: RunContext, scene: Scene, noise: Tensor | None, told_share: float | None
         ) -> Sampler:
-            return Sampler(
-                context,
-                scene,
-                times=self.sampling_times(steps) if steps else [1.0],
-                detail=detail,
-                seeds=[seed],
-                consistency=consistency,
-                denoise=denoise,
-                untouched=not stated,
-                noise=noise,
-                told_share=told_share,
-            )
+            return asked.sampler(context, scene, [seed], noise=noise, told_share=told_share)
+
+        def start(told: ProgressCallback | None) -> RunContext:
+            context = self._context(tile, told)
+            self._note_unknown_words(context, prompt)
+            return context
 
         run = ClipRun(
-            lambda told: self._context(tile, told),
+            start,
             measure,
             make_sampler,
             reach=reach,
@@ -673,36 +634,57 @@ class MMSREngine:
             torch.cuda.reset_peak_memory_stats(device)
         return RunContext(self.networks, device, self.compute_dtype, tile, progress)
 
-    def _sampler(
+    def _asked(
         self,
-        context: RunContext,
-        scene: Scene,
+        picture: Tensor,
+        scale: int,
         steps: int,
         detail: float,
-        seeds: list[int],
         consistency: str,
-        on_step_end: StepEndCallback | None,
-        *,
+        tile: int | None,
         denoise: float,
-        untouched: bool = True,
-    ) -> Sampler:
+        iterations: int,
+        gamma: float,
+        overrides: Overrides | None,
+        kernel: KernelField | None,
+        blur_sigma_px: float | None,
+        evidence: tuple[Any, ...],
+    ) -> Restoration:
+        """Arguments of `__call__`, checked; `evidence` holds those of `_check_evidence`."""
+        check_scale(scale)
+        inputs.check_sampling(steps, detail, consistency, tile)
+        inputs.check_svkr(iterations, gamma)
+        inputs.check_overrides(overrides)
+        inputs.check_number("denoise", denoise, 0, 1)
+        kernel = inputs.check_kernel(kernel, picture, scale)
+        kernel = inputs.check_blur(blur_sigma_px, kernel, picture, scale)
+        checked = self._check_evidence(picture, *evidence)
+        times = self._times(steps)
+        return Restoration(
+            scale, times, detail, consistency, float(denoise), iterations, gamma, overrides,
+            kernel, checked,
+        )  # fmt: skip
+
+    def _times(self, steps: int) -> list[float]:
+        return self.sampling_times(steps) if steps else [1.0]
+
+    def _on_step(self, callback: StepEndCallback | None) -> StepCallback | None:
+        """A caller's callback, as the sampler calls it."""
+        if callback is None:
+            return None
+
         def on_step(step: int, t: float, images: Tensor) -> Tensor | None:
-            if on_step_end is None:
-                return None
-            changed = on_step_end(self, step, t, {"images": images})
+            changed = callback(self, step, t, {"images": images})
             return None if changed is None else changed.get("images")
 
-        return Sampler(
-            context,
-            scene,
-            times=self.sampling_times(steps) if steps else [1.0],
-            detail=detail,
-            seeds=seeds,
-            consistency=consistency,
-            on_step=None if on_step_end is None else on_step,
-            denoise=denoise,
-            untouched=untouched,
-        )
+        return on_step
+
+    def _note_unknown_words(
+        self, context: RunContext, prompt: str | Sequence[str] | Tensor | None
+    ) -> None:
+        unknown = [] if prompt is None or isinstance(prompt, Tensor) else self.unknown_words(prompt)
+        if unknown:
+            context.note(unknown_words_note(unknown))
 
     def _check_evidence(
         self,

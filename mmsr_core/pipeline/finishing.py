@@ -38,6 +38,8 @@ MOST_TOLD = 2.0
 EVEN = 0.27
 """Spread of `DamageMaps.log_noise` over a picture: grain has .1 to .2, grass and brick walls .4."""
 _GRAIN_WINDOW = 7
+_STRIPE_ROWS = 128
+"""LR rows that are enlarged at a time."""
 
 
 def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool = True) -> Tensor:
@@ -51,27 +53,51 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     """
     if denoise < 1:
         result = result + (1 - denoise) * grain(scene, result)
-    height, width = scene.wanted_size
-    result = result[..., :height, :width].clamp_(0, 1)
+    result = fit_wanted(scene, result)
+    size = (int(result.shape[-2]), int(result.shape[-1]))
     damage = scene.estimate.damage
     if untouched and scene.scale == 1 and damage is not None:
-        need = _enlarged(damage_need(damage), (height, width))
+        need = _enlarged(damage_need(damage), size)
         result = result.lerp_(scene.given, 1 - need)
-    plain = scene.bicubic[..., :height, :width]
-    if scene.scale != scene.given_scale:
-        plain = F.interpolate(scene.given, size=(height, width), mode="bicubic")
     contrast = local_contrast(scene.given, FLAT_WINDOW)
     coded = (scene.estimate.jpeg_quality < NO_JPEG_QUALITY).view(-1, 1, 1, 1)
     if bool(coded.any()):
         contrast = torch.where(coded, local_contrast(scene.given, CODED_FLAT_WINDOW), contrast)
-    share = _rise(contrast * 255, FLAT_LEVELS)
-    if bool((share < 1).any()):
-        share = F.interpolate(share, size=(height, width), mode="bilinear")
-        result = result.lerp_(plain, 1 - share).clamp_(0, 1)
+    flatness = 1 - _rise(contrast * 255, FLAT_LEVELS)
+    if bool((flatness > 0).any()):
+        keep_flat(result, scene.given, flatness, scene.given_scale)
     grey = is_grey(scene.given)
     if bool(grey.any()):
         result[grey] = result[grey].mean(1, keepdim=True)
     return result
+
+
+def keep_flat(result: Tensor, given: Tensor, flatness: Tensor, scale: int) -> None:
+    """Lay what is flat in the input over a result, in place, in stripes of rows.
+
+    Enlarged bilinearly: bicubic interpolation would draw the halos of near edges into flat places.
+
+    Args:
+        result: `(B,3,H,W)`, 0..1, `scale` times as large as `given`.
+        given: `(B,3,h,w)`, 0..1, the input.
+        flatness: `(B,1,h,w)`, 0..1.
+        scale: from `given` to `result`.
+    """
+    both = torch.cat((given, flatness), 1)
+    height = given.shape[-2]
+    for top in range(0, height, _STRIPE_ROWS):
+        bottom = min(top + _STRIPE_ROWS, height)
+        first, last = max(top - 1, 0), min(bottom + 1, height)
+        wide = F.interpolate(both[..., first:last, :], scale_factor=scale, mode="bilinear")
+        wide = wide[..., (top - first) * scale : (bottom - first) * scale, :]
+        rows = result[..., top * scale : bottom * scale, :]
+        rows.lerp_(wide[:, :3], wide[:, 3:])
+
+
+def fit_wanted(scene: Scene, result: Tensor) -> Tensor:
+    """The part of a result `(B,3,H,W)` of `scene.size` that is wanted, clamped to 0..1 in place."""
+    height, width = scene.wanted_size
+    return result[..., :height, :width].clamp_(0, 1)
 
 
 def noise_to_tell(scene: Scene, mean: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from ..degradation import (
     KernelBasis,
     KernelField,
+    MotionBlur,
     find_motion,
     isotropic_gaussian,
     sigma_range_px,
@@ -65,6 +67,8 @@ class Refinement:
         overrides: Overrides | None = None,
         may_reduce: bool = False,
         reduce_by: int = 1,
+        name_motion: bool = False,
+        about: str = "",
     ) -> None:
         """All inputs are checked.
 
@@ -82,6 +86,8 @@ class Refinement:
             may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
             reduce_by: work on this reduction; 0 decides as `may_reduce` does, but takes no motion
                 back. 1 is none.
+            name_motion: say so where the picture was shaken, without taking that back.
+            about: which picture the notes are about, as their first words.
         """
         self._context = context
         self._scene = scene
@@ -94,6 +100,8 @@ class Refinement:
         self._fixed_depth = fixed_depth
         self._overrides = overrides or Overrides()
         self._may_reduce = may_reduce
+        self._name_motion = name_motion
+        self._about = about
         self.reduced_by = reduce_by
         """By how much the picture was reduced; 0 as long as that is not decided."""
         self._damage: DamageMaps | None = None
@@ -138,34 +146,43 @@ class Refinement:
                 self._reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)
             self.reduced_by = factor
+        elif damage is not None and self._name_motion:
+            for _, motion in self._find_motions(damage.whole()):
+                self._note(
+                    f"Shaken: {_motion_words(motion)}. A restoration that measures for itself "
+                    "takes it back first."
+                )
         self._damage = damage
         self._note_width()
+
+    def _note(self, remark: str) -> None:
+        self._context.note(self._about + remark)
 
     def _reduce(self, factor: int) -> None:
         scene = self._scene
         lost = 255 * scene.reduce(factor)
-        self._context.note(
+        self._note(
             f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
             f"{factor}, which leaves out {lost:.1f} of 255."
         )
 
     def _take_back_motion(self, whole: WholeDamage) -> bool:
         """Undo a straight motion of each whole picture; returns whether there was any."""
-        scene, motions = self._scene, {}
-        for index, part in enumerate(scene.given.split(1)):
+        motions = dict(self._find_motions(whole))
+        for motion in motions.values():
+            self._note(f"Shaken: {_motion_words(motion)} was taken back first.")
+        if motions:
+            self._scene.take_back(motions, whole.noise_std)
+        return bool(motions)
+
+    def _find_motions(self, whole: WholeDamage) -> Iterator[tuple[int, MotionBlur]]:
+        """The straight motion of each whole picture of the batch that was shaken, by its place."""
+        for index, part in enumerate(self._scene.given.split(1)):
             soft = float(whole.blur_std_px[index]) >= LEAST_SHAKEN_PX
             motion = find_motion(part) if soft else None
             self._context.check()
-            if motion is None:
-                continue
-            motions[index] = motion
-            self._context.note(
-                f"Shaken: a motion of {motion.length_px:.0f} px at "
-                f"{math.degrees(motion.angle_rad):.0f} degrees was taken back first."
-            )
-        if motions:
-            scene.take_back(motions, whole.noise_std)
-        return bool(motions)
+            if motion is not None:
+                yield index, motion
 
     def _note_width(self) -> None:
         """Say so where the blur is wider than kernels of this scale can be."""
@@ -176,12 +193,12 @@ class Refinement:
         if width * scene.scale < WIDER * limit:
             return
         remark = (
-            f"The blur is about {width * scene.scale:.0f} px of the result wide (std), more than "
-            f"the {limit:.1f} px that kernels can have here: a part of it stays."
+            f"A part of the blur stays: it seems to be about {width * scene.scale:.0f} px of the "
+            f"result wide (std), and the kernels, whose widths are stated, end at {limit:.1f} px."
         )
         if not self._may_reduce and reduction(width, scene.scale) > 1:
             remark += " A restoration that measures for itself takes more of it away."
-        self._context.note(remark)
+        self._note(remark)
 
     def _estimate_depth(self) -> None:
         net, lr = self._context.networks.depth_estimator, self._scene.lr
@@ -199,23 +216,25 @@ class Refinement:
         depth = self._depth
         if depth is not None and depth.shape[-2:] != scene.lr.shape[-2:]:  # given, then reduced
             depth = F.interpolate(depth, size=tuple(scene.lr.shape[-2:]), mode="area")
+        unknown = scene.lr.new_zeros(len(scene.lr))  # noise and JPEG damage are measured apart
         sharp = scene.scale == 1 and self._damage is not None and is_sharp(self._damage)
-        if sharp and self._initial is None:  # nothing is left for DKENet to find
-            unknown = scene.lr.new_zeros(len(scene.lr))  # measured apart
+        if self._known is not None and self._damage is not None:
+            fresh = DegradationEstimate(self._known, depth, unknown, unknown)
+        elif sharp and self._initial is None:  # nothing is left for DKENet to find
             fresh = DegradationEstimate(sharp_field(scene.basis, scene.lr), depth, unknown, unknown)
         else:
             fresh = estimate_kernels(self._context, scene.lr, scene.scale, depth)
         fresh = self._with_damage(fresh)
+        if self._known is not None:
+            scene.measure(replace(fresh, kernel_field=self._known, kernels_given=True))
+            return
         field = fresh.kernel_field
         if self._initial is not None:
             old = adopt_basis(self._initial, scene.basis, scene.lr.device)
             field = _blend(field, old, self._gamma)
         if not sharp:
             self._initial = field
-        if self._known is None:
-            scene.measure(replace(fresh, kernel_field=field))
-        else:
-            scene.measure(replace(fresh, kernel_field=self._known, kernels_given=True))
+        scene.measure(replace(fresh, kernel_field=field))
 
     def _with_damage(self, estimate: DegradationEstimate) -> DegradationEstimate:
         """The estimate with noise and JPEG quality as measured apart, or as the caller has them."""
@@ -229,6 +248,10 @@ class Refinement:
             noise_std = torch.full_like(noise_std, known.noise_std)
         quality = known.quality(quality, quality_error)
         return replace(estimate, noise_std=noise_std, jpeg_quality=quality, damage=self._damage)
+
+
+def _motion_words(motion: MotionBlur) -> str:
+    return f"a motion of {motion.length_px:.0f} px at {math.degrees(motion.angle_rad):.0f} degrees"
 
 
 def is_sharp(damage: DamageMaps) -> bool:

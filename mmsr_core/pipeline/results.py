@@ -118,6 +118,7 @@ class RestorationReport:
     """(width, height) in pixels."""
     output_size: tuple[int, int]
     scale: int
+    """The whole factor at which it was restored; see `factor`."""
     steps: int
     seed: list[int]
     detail: float
@@ -150,9 +151,17 @@ class RestorationReport:
     fused: bool = False
     """Whether this is one picture of two sensors, which is meant to differ from either."""
 
+    @property
+    def factor(self) -> float:
+        """How many times larger the result is, by its longer side.
+
+        Less than `scale` where a size was asked for.
+        """
+        return max(self.output_size) / max(self.input_size)
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain numbers, strings, lists and dicts."""
-        return asdict(self)
+        return asdict(self) | {"factor": round(self.factor, 4)}
 
     def to_json(self) -> str:
         """The report as indented JSON."""
@@ -162,8 +171,10 @@ class RestorationReport:
         """A few lines for people."""
         blur = self.blur_sigma_px
         steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
+        factor = f"x{self.factor:.4g}"
+        whole = "" if factor == f"x{self.scale}" else f", restored at x{self.scale}"
         lines = [
-            f"{_size(self.input_size)} -> {_size(self.output_size)} (x{self.scale}), "
+            f"{_size(self.input_size)} -> {_size(self.output_size)} ({factor}{whole}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
             f"blur width {blur['min']:.1f} to {blur['max']:.1f} px of the result, "
             f"mean {blur['mean']:.1f}",

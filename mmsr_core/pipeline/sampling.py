@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from ..degradation import back_project, conjugate_gradient, decibels
 from ..diffusion import RectifiedFlow, seeded_noise
+from ..image import limit_chroma
 from .context import RunContext, Stage
-from .finishing import finish, noise_to_tell
+from .finishing import finish, fit_wanted, grain, noise_to_tell
 from .results import (
     RestorationOutput,
     RestorationReport,
@@ -95,6 +96,7 @@ class Sampler:
         self._given_noise = noise
         self._told_share = told_share
         self._mean = self._result = self._images = scene.lr
+        self._grain: Tensor | None = None  # of the first picture, where it is to be put back
 
     @property
     def _steps(self) -> int:
@@ -139,8 +141,11 @@ class Sampler:
             self._context.note(prompt_note(0.0))
 
     def _fuse(self) -> None:
-        if self._sensor is not None:
-            self._keep(self._sensor.fuse(self._mean))
+        if self._sensor is None:
+            return
+        if self._fused and self._denoise_share < 1:
+            self._grain = grain(self._scene, self._scene.picture(self._mean))
+        self._keep(self._sensor.fuse(self._mean))
 
     def _keep(self, mean: Tensor) -> None:
         self._mean = self._result = mean
@@ -202,8 +207,14 @@ class Sampler:
         self._context.show(picture)
 
     def _finish(self) -> None:
-        picture = self._scene.picture(self._result)
-        self._images = finish(self._scene, picture, self._denoise_share, self._untouched)
+        scene, picture = self._scene, self._scene.picture(self._result)
+        if not self._fused:
+            self._images = finish(scene, picture, self._denoise_share, self._untouched)
+            return
+        # What is flat or undamaged in the first picture need not be so in one picture of both.
+        if self._grain is not None:
+            picture = picture + (1 - self._denoise_share) * self._grain
+        self._images = fit_wanted(scene, limit_chroma(picture))
 
     # -- results ----------------------------------------------------------------------------------
 

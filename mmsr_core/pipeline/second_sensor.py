@@ -19,8 +19,9 @@ from ..models.blocks import GRID
 from ..tiling import Tile, grid_window
 from ..types import GUIDE_MODES, GuideMode
 from .context import RunContext, Stage
+from .refinement import Refinement
 from .scene import Scene
-from .stages import estimate_kernels, repeat_cells, restore_mean
+from .stages import repeat_cells, restore_mean
 
 NOISE_HALVING_STD = 20 / 255
 """Noise that halves the clarity: about the contrast of fine texture."""
@@ -78,13 +79,11 @@ class SecondSensor:
         if own is None:
             return []
 
-        def measure() -> None:
-            own.measure(estimate_kernels(context, own.lr, own.scale, None))
-
         def restore() -> None:
             self.canvas = restore_mean(context, own)
 
-        return [Stage("kernel", measure), Stage("mean", restore)]
+        measuring = Refinement(context, own, fixed_depth=True, about="The second picture: ")
+        return [*measuring.stages(), Stage("mean", restore)]
 
     def fuse(self, mean: Tensor) -> Tensor:
         """The mean of both sensors on the padded HR canvas, by the fusion net."""

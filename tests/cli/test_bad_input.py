@@ -217,7 +217,7 @@ def test_pictures_that_share_a_stem_keep_their_suffix(tmp_path):
 
     inputs = [tmp_path / "a.png", tmp_path / "a.jpg", tmp_path / "b.png"]
     outputs = plan_outputs(inputs, tmp_path / "out", batch=True, ends_open=False)
-    assert [p.name for p in outputs] == ["a.png.png", "a.jpg.png", "b.png"]
+    assert [p.name for p in outputs] == ["a_png.png", "a_jpg.png", "b.png"]
 
 
 def test_names_that_differ_in_case_only_are_one_on_many_disks(tmp_path):
@@ -225,7 +225,7 @@ def test_names_that_differ_in_case_only_are_one_on_many_disks(tmp_path):
 
     inputs = [tmp_path / "A.png", tmp_path / "a.jpg"]
     outputs = plan_outputs(inputs, tmp_path / "out", batch=True, ends_open=False)
-    assert [p.name for p in outputs] == ["A.png.png", "a.jpg.png"]
+    assert [p.name for p in outputs] == ["A_png.png", "a_jpg.png"]
     with pytest.raises(UsageError, match="would both be written"):
         plan_outputs([tmp_path / "1" / "A.png", tmp_path / "2" / "a.png"], tmp_path, True, False)
 

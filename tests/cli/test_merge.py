@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmsr_core.cli.merge import _prior_of
 from mmsr_core.image import load_image
 
 
@@ -28,11 +29,17 @@ def test_one_pair(mmsr, picture, upscaled, tmp_path):
     assert (tmp_path / "maps" / "out_prior_weight.png").is_file()
 
 
-@pytest.mark.parametrize(("size", "made"), [("w30", (20, 30)), ("1.5x", (24, 36))])
-def test_a_wanted_size(mmsr, picture, upscaled, tmp_path, size, made):
+@pytest.mark.parametrize(
+    ("option", "value", "made"),
+    [("--size", "w30", (20, 30)), ("--size", "1.5x", (24, 36)), ("--scale", "2", (32, 48))],
+)
+def test_a_wanted_size(mmsr, picture, upscaled, tmp_path, option, value, made):
     out, maps = tmp_path / "out.png", tmp_path / "maps"
-    line = ("merge", picture, upscaled, "-o", out, "--size", size, "--maps", maps)
+    line = ("merge", picture, upscaled, "-o", out, option, value, "--maps", maps)
     assert mmsr(*line)[0] == 0
+    again = ("upscale", picture, "--prior", upscaled, "-o", tmp_path / "again.png", option, value)
+    assert mmsr(*again)[0] == 0
+    assert load_image(tmp_path / "again.png").size == made
     assert load_image(out).size == load_image(maps / "out_prior_weight.png").size == made
 
 
@@ -46,15 +53,43 @@ def test_trust_changes_the_picture(mmsr, picture, upscaled, tmp_path):
 
 
 def test_folders_pair_by_name(mmsr, picture, upscaled, tmp_path):
-    Image.open(picture).save(picture.parent / "alone.png")
     Image.open(upscaled).save(upscaled.with_suffix(".webp"), lossless=True)
     upscaled.unlink()  # the other upscaler wrote another format
-    line = mmsr("merge", picture.parent, upscaled.parent, "-o", tmp_path / "out")[2]
-    assert "no file named alone" in line[0]
-    (picture.parent / "alone.png").unlink()
     code, _, err = mmsr("merge", picture.parent, upscaled.parent, "-o", tmp_path / "out")
     assert (code, err) == (0, [])
     assert load_image(tmp_path / "out" / "picture.png").size == (64, 96)
+
+
+def test_a_picture_without_partner_fails_alone(mmsr, refused, picture, upscaled, tmp_path):
+    Image.open(picture).save(picture.parent / "alone.png")
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    run = ("merge", picture.parent, upscaled.parent, "-o", out, "--report", report)
+    code, _, err = mmsr(*run)
+    assert code == 2
+    assert "no picture named alone" in err[0]
+    assert "1 of 2 pictures failed" in err[1]
+    assert [path.name for path in out.iterdir()] == ["picture.png"]
+    assert ["error" in part for part in json.loads(report.read_text(encoding="utf-8"))] == [
+        True,
+        False,
+    ]
+    upscaled.rename(upscaled.with_name("other.png"))
+    assert "no picture named alone" in refused(*run)  # none has a partner: nothing is begun
+
+
+@pytest.mark.parametrize("name", ["a_4x.png", "a-up.webp", "a.jpg.png", "a (1).png"])
+def test_a_partners_name_may_go_on(tmp_path, name):
+    source, up = tmp_path / "low" / "a.jpg", tmp_path / "up"
+    for folder in (source.parent, up):
+        folder.mkdir()
+    for path in (source, source.with_name("a_2.jpg"), up / name, up / "a_2_4x.png", up / "ab.png"):
+        path.touch()
+    assert _prior_of(source, up) == up / name
+    assert _prior_of(source.with_name("a_2.jpg"), up) == up / "a_2_4x.png"
+    (up / "a~.png").touch()
+    assert "2 pictures that may belong to a.jpg" in str(_prior_of(source, up))
+    (up / "a.tif").touch()  # the very name comes first
+    assert _prior_of(source, up) == up / "a.tif"
 
 
 def test_what_does_not_fit_is_refused(refused, picture, upscaled, tmp_path):
@@ -105,7 +140,7 @@ def test_upscale_with_a_prior_is_a_merge(mmsr, refused, picture, upscaled, tmp_p
     both = ("upscale", picture, "--prior", upscaled, "-o", tmp_path / "no.png")
     assert "--steps and a prior" in refused(*both, "--steps", 1)
     assert "--preset and a prior" in refused(*both, "--preset", "crisp")
-    for option, value in (("--scale", 2), ("--denoise", 0.5), ("--consistency", "cg")):
+    for option, value in (("--denoise", 0.5), ("--consistency", "cg")):
         assert f"{option} and a prior" in refused(*both, option, value)
     assert "one picture or one folder" in refused("upscale", picture, picture, *both[2:])
     assert "needs --prior" in refused("upscale", picture, "-o", tmp_path / "x.png", "--trust", 1)
@@ -127,4 +162,6 @@ def test_priors_lie_at_the_same_places_below_their_folder(
     assert (tmp_path / "out" / "b" / "x.png").is_file()
     assert f"{tmp_path / 'up' / 'a' / 'x.jpg'} ->" in said
     (tmp_path / "up" / "b" / "x.png").unlink()
-    assert "no file named x" in refused(*run)
+    code, _, err = mmsr(*run)
+    assert code == 2
+    assert "no picture named x" in err[0]

@@ -153,8 +153,8 @@ def test_pictures_that_share_a_stem_have_maps_of_their_own(upscale, picture, tmp
     Image.new("RGB", (6, 5), (50, 60, 70)).save(picture.with_suffix(".webp"), lossless=True)
     maps = tmp_path / "maps"
     assert upscale(picture.parent, "-o", tmp_path / "out", "--scale", 1, "--maps", maps)[0] == 0
-    assert load_image(maps / "picture.png_depth.png").size == (16, 24)
-    assert load_image(maps / "picture.webp_depth.png").size == (5, 6)
+    assert load_image(maps / "picture_png_depth.png").size == (16, 24)
+    assert load_image(maps / "picture_webp_depth.png").size == (5, 6)
 
 
 def test_kernel_and_depth_are_used(upscale, picture, tmp_path, kernel_file):

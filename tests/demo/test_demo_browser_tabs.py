@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import zipfile
 from dataclasses import replace
 
@@ -103,6 +104,9 @@ def test_a_batch_names_the_bad_file_and_gives_the_rest(open_page, demo_picture, 
     files = [demo_picture(20, 24, "first.png"), bad, demo_picture(20, 24, "last.png")]
     page.locator("#batch-files input[type=file]").first.set_input_files(files)
     page.wait_for_selector("#batch-files >> text=last")
+    page.locator("#batch-symptom").get_by_text("Noisy phone photo", exact=True).click()
+    page.wait_for_selector("#batch-symptom >> text=Sets Faithful")
+    page.locator("#batch-size input, #batch-size textarea").first.fill("w36")
     page.click("#batch-start")
     page.wait_for_selector("#batch-status >> text=2 of 3 pictures restored")
     assert "<b>bad<b>.png" in page.inner_text("#batch-table")  # As text.
@@ -110,6 +114,9 @@ def test_a_batch_names_the_bad_file_and_gives_the_rest(open_page, demo_picture, 
         page.click("#batch-download")
     with zipfile.ZipFile(download.value.path()) as archive:
         assert archive.namelist() == ["first_restored.png", "last_restored.png", "report.json"]
+        with Image.open(io.BytesIO(archive.read("first_restored.png"))) as image:
+            assert image.size == (36, 30)
+            assert json.loads(image.info["mmsr"])["steps"] == 0
     assert page.faults == []
 
 

@@ -53,7 +53,7 @@ def test_the_endpoints_keep_their_names_and_order(client):
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
             "guide_mode", "strengths", "references", "noise_255", "jpeg_quality", "blur_px",
             "denoise",
-            "size", "symptom",
+            "size", "symptom", "preset",
         ],
         "/estimate": ["picture", "scale"],
         "/fuse": ["first", "second", "mode", "scale", "strength", "steps"],
@@ -61,7 +61,7 @@ def test_the_endpoints_keep_their_names_and_order(client):
             "good", "damaged", "scale", "blur_px", "blur_end_px", "noise_255", "jpeg_quality",
             "preset",
         ],
-        "/batch": ["files", "preset", "scale"],
+        "/batch": ["files", "preset", "scale", "size", "symptom"],
     }  # fmt: skip
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
 
@@ -92,17 +92,18 @@ def test_the_endpoints_take_what_the_page_takes(demo_server):
         assert mine
         assert mine == theirs, label
     presets = [
-        (part["props"]["label"], part["props"]["value"])
+        (part["props"]["label"], part["props"].get("value"))
         for part in found
         if part["type"] == "radio" and "Faithful" in str(part["props"]["choices"])
     ]
-    assert sorted(value for label, value in presets if label != "preset") == [
+    assert sorted(value for label, value in presets if not label.startswith("preset")) == [
         "Balanced", "Balanced", "Faithful",  # Restore, Batch, Compare.
     ]  # fmt: skip
     assert sorted(value for label, value in presets if label == "preset") == [
         "Balanced",
         "Faithful",
     ]
+    assert [value for label, value in presets if label.startswith("preset:")] == [None]
 
 
 def test_a_page_of_elsewhere_cannot_upload_or_start_a_job(demo_server):
@@ -165,6 +166,20 @@ def test_a_symptom_stands_in_for_what_is_not_given(client, demo_picture):
     with Image.open(path) as image:
         assert image.size == (60, 50)
     assert refusal(client, "/restore", picture, symptom="Bored")
+
+
+def test_a_preset_stands_in_for_steps_and_detail(client, demo_picture):
+    picture = file(demo_picture(20, 24, "preset.png"))
+    for options, expected in (
+        ({"preset": "Faithful"}, (0, 0.3)),
+        ({"preset": "Crisp", "symptom": "Noisy phone photo"}, (1, 1)),
+        ({"preset": "Crisp", "detail": 0.5}, (1, 0.5)),
+    ):
+        path, _ = client.predict(picture, scale="2", api_name="/restore", **options)
+        with Image.open(path) as image:
+            chosen = json.loads(image.info["mmsr"])
+        assert (chosen["steps"], chosen["detail"]) == expected
+    assert refusal(client, "/restore", picture, preset="Wild")
 
 
 def test_the_readme_s_client_example_runs(demo_server, monkeypatch, capsys):
@@ -380,6 +395,22 @@ def test_batch_goes_on_past_a_bad_file(client, demo_picture, tmp_path):
         assert set(json.loads(archive.read("report.json"))["failed"]) == {
             "broken.png", "../../evil.png",
         }  # fmt: skip
+
+
+def test_a_batch_takes_a_size_and_a_symptom(client, demo_picture):
+    pictures = [file(demo_picture(20, 24, "one.png"))]
+    for options, size, denoise in (
+        ({"size": "w60", "symptom": "Old scan"}, (60, 50), 0.7),
+        ({"symptom": "Out of focus"}, (24, 20), 1),
+        ({"scale": "3", "symptom": "Out of focus"}, (72, 60), 1),
+    ):
+        archive_path, _ = client.predict(pictures, api_name="/batch", **options)
+        with (
+            zipfile.ZipFile(archive_path) as archive,
+            Image.open(io.BytesIO(archive.read("one_restored.png"))) as image,
+        ):
+            assert image.size == size
+            assert json.loads(image.info["mmsr"])["denoise"] == denoise
 
 
 def test_a_batch_without_a_picture_is_refused(client, tmp_path):

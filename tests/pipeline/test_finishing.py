@@ -112,6 +112,9 @@ def test_a_shaken_picture_is_steadied_at_its_own_size(small) -> None:
     made = small(shaken, scale=1, steps=0)
     assert any("Shaken: a motion of 13 px" in note for note in made.report.notes)
     assert float(psnr(made.images, truth, crop=4) - psnr(shaken, truth, crop=4)) > 2
+    measured = small.estimate_degradation(shaken, 1)
+    assert any("Shaken: a motion of 13 px" in note for note in measured.notes)
+    assert not any("Shaken" in note for note in small.estimate_degradation(truth, 1).notes)
 
 
 @pytest.mark.parametrize("size", [(33, 50), (9, 7)])
@@ -146,6 +149,43 @@ def test_grain_is_kept_on_request(small) -> None:
     assert grain(1.0) < 4
     assert grain(0.0) == pytest.approx(12, rel=0.1)
     assert grain(1.0) < grain(0.5) < grain(0.0)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_flat_paper_has_no_halo_around_ink(small, scale) -> None:
+    lr = torch.full((1, 3, 48, 64), 0.6)
+    lr[..., 12:30, 20:22] = lr[..., 12:14, 20:40] = 0.05
+    lr[..., 20:36, 46:58] = torch.tensor([0.8, 0.15, 0.15]).view(3, 1, 1)
+    near = F.max_pool2d(((lr - 0.6).abs().amax(1, keepdim=True) > 0.01).float(), 3, 1, 1)
+    away = F.interpolate(near, scale_factor=scale)[0, 0] == 0
+    off = 255 * (small(lr, scale=scale, steps=1).images[0] - 0.6)[:, away]
+    assert float(off.square().mean().sqrt()) < 0.4
+    assert float(off.abs().max()) < 10
+
+
+def test_stripes_of_rows_leave_no_seam(monkeypatch) -> None:
+    from mmsr_core.pipeline import finishing
+
+    generator = torch.Generator().manual_seed(0)
+    given, flatness = torch.rand((2, 4, 23, 9), generator=generator).split((3, 1), 1)
+    whole, parts = torch.zeros(2, 3, 69, 27), torch.zeros(2, 3, 69, 27)
+    finishing.keep_flat(whole, given, flatness, 3)
+    monkeypatch.setattr(finishing, "_STRIPE_ROWS", 5)
+    finishing.keep_flat(parts, given, flatness, 3)
+    assert float((whole - parts).abs().max()) < 1e-5
+    assert float(whole.max()) > 0.5
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_one_picture_of_two_sensors_keeps_what_only_the_second_sees(small, scale) -> None:
+    """Flat and undamaged places of the first picture must not come back as holes."""
+    visible, infrared = torch.full((1, 3, 48, 64), 0.2), torch.full((1, 3, 48, 64), 0.3)
+    visible[..., 32:] = still_life()[..., :48, :32]
+    infrared[..., 10:30, 8:24] = 0.9  # a warm thing in the dark
+    made = small(visible, scale=scale, steps=0, guide=infrared, guide_mode="fuse", denoise=0.5)
+    warm = made.images[..., 14 * scale : 26 * scale, 12 * scale : 20 * scale]
+    assert float(warm.mean()) > 0.75
+    assert float(warm.amax() - warm.amin()) < 0.1
 
 
 def test_known_damage_takes_the_place_of_the_measured_one(small) -> None:

@@ -3,8 +3,16 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from training.data.depth_frames import DepthSet, batches, normalised_target, soften
+from mmsr_core.errors import InputError
+from training.data.depth_frames import (
+    DepthSet,
+    batches,
+    normalised_target,
+    read_photos,
+    soften,
+)
 from training.losses.depth import (
     aligned,
     aligned_figures,
@@ -246,3 +254,24 @@ def test_softening_changes_pictures_but_not_their_size():
     soft = soften(images.clone(), inverse, np.random.default_rng(1))
     assert soft.shape == images.shape
     assert (soft - images).abs().mean() > 1e-3
+
+
+def test_textures_are_taken_from_the_named_photographs(tmp_path, write_shard):
+    levels = {"free_1.png": 40, "bound_1.png": 90, "free_2.png": 140}
+    pictures = {name: Image.new("RGB", (800, 400), (v, v, v)) for name, v in levels.items()}
+    write_shard(tmp_path, pictures)
+    shard = tmp_path / "photos_0.tar"
+    assert [int(p[0, 0, 0]) for p in read_photos(shard)] == [40, 90, 140]
+    assert [int(p[0, 0, 0]) for p in read_photos(shard, 1, ["free_2*", "bound_*"])] == [90]
+    assert read_photos(shard, only=["free_*"])[1].shape == (320, 640, 3)
+    with pytest.raises(InputError, match="no picture called other"):
+        read_photos(shard, only=["other"])
+
+
+def test_without_real_frames_every_picture_is_rendered():
+    real, rendered = (
+        DepthSet(np.full((2, 96, 128, 3), level, np.uint8), np.ones((2, 96, 128), np.float32))
+        for level in (0, 255)
+    )
+    images, _, _ = next(batches(real, rendered, 4, 0.0, [(96, 128)], 0))
+    assert float(images.mean((1, 2, 3)).min()) > 0.5

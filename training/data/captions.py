@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from mmsr_core.errors import InputError
 from mmsr_core.models.network import load_network
 from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
+
+from .photos import LIST_FILE, read_rows
 
 
 def read_captions(path: Path) -> dict[str, list[str]]:
     """File name -> captions, of the pictures that have any."""
-    try:
-        listed: Any = json.loads(path.read_text(encoding="utf-8"))
-        found = {str(row["name"]): [str(c) for c in row["captions"]] for row in listed}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be used ({error}). Expected a list of objects with name and captions."
-        ) from error
+    found = {row["name"]: [str(c) for c in row["captions"]] for row in read_rows(path, "captions")}
     return {name: captions for name, captions in found.items() if captions}
 
 
-def caption_embeddings(data: str | Path, encoder: str | Path) -> dict[str, Tensor]:
+def captions_of(folders: Sequence[str | Path]) -> dict[str, list[str]]:
+    """File name -> captions, of the pictures of several data folders that have any."""
+    return {k: v for folder in folders for k, v in read_captions(Path(folder) / LIST_FILE).items()}
+
+
+def caption_embeddings(folders: Sequence[str | Path], encoder: str | Path) -> dict[str, Tensor]:
     """Photo name to the embeddings `(k,512)` of its captions.
 
     Args:
-        data: folder with `photos.json`.
+        folders: data folders with `photos.json`.
         encoder: folder of a prompt encoder.
     """
     net = load_network(Path(encoder), PromptTextEncoder)
-    captions = read_captions(Path(data) / "photos.json")
-    return {name: encode_texts(net, texts) for name, texts in captions.items()}
+    return {name: encode_texts(net, texts) for name, texts in captions_of(folders).items()}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,12 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from mmsr_core.errors import InputError
+
 from ..losses.depth import resize_masked
 from ..scenes.render import render_scene
 from ..scenes.textures import TextureBank
+from .photos import shard_pictures
 
 HELD_OUT_FRAMES = 14
 HELD_OUT_SEED = 10_000_000
@@ -46,21 +50,24 @@ class DepthSet:
         return images, torch.where(valid, inverse, 0.0), valid
 
 
-def read_photos(path: Path, limit: int | None = None) -> list[NDArray[np.uint8]]:
-    """Decode the photographs of a tar file, at most 640 px on the long side."""
+def read_photos(
+    path: Path, limit: int | None = None, only: Sequence[str] = ("*",)
+) -> list[NDArray[np.uint8]]:
+    """The photographs of a shard whose name fits a pattern, at most 640 px on the long side.
+
+    Raises:
+        InputError: there are none.
+    """
     photos = []
-    with tarfile.open(path) as archive:
-        for member in archive.getmembers():
-            if Path(member.name).suffix.lower() not in {".jpg", ".jpeg", ".png"}:
-                continue
-            handle = archive.extractfile(member)
-            if handle is None:
-                continue
-            picture = Image.open(io.BytesIO(handle.read())).convert("RGB")
-            picture.thumbnail((640, 640), Image.Resampling.BOX)
-            photos.append(np.asarray(picture))
-            if limit is not None and len(photos) >= limit:
-                break
+    for name, picture in shard_pictures(path):
+        if not any(fnmatchcase(name, pattern) for pattern in only):
+            continue
+        picture.thumbnail((640, 640), Image.Resampling.BOX)
+        photos.append(np.asarray(picture))
+        if len(photos) == limit:
+            break
+    if not photos:
+        raise InputError(f"{path} has no picture called {' or '.join(only)}. See --only.")
     return photos
 
 

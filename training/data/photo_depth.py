@@ -7,9 +7,7 @@ uint8 array per photo name (near = 255), at most 320 px on the long side.
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from tqdm import tqdm
 from mmsr_core.depth import estimate_depth_builtin
 from mmsr_core.models.depth_net import DepthNet
 
-SUFFIXES = {".jpg", ".jpeg", ".png"}
+from .photos import shard_pictures, shards_of
 
 
 def photo_depth(net: DepthNet, picture: Image.Image, max_side: int = 320) -> NDArray[np.uint8]:
@@ -36,21 +34,18 @@ def photo_depth(net: DepthNet, picture: Image.Image, max_side: int = 320) -> NDA
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Precompute depth for the training photographs.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with photos_*.tar")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="folders with photos_*.tar"
+    )
     parser.add_argument("--weights", type=Path, required=True, help="folder of a saved DepthNet")
     parser.add_argument("--out", type=Path, required=True, help="npz file to write")
     parser.add_argument("--max-side", type=int, default=320, help="longest side stored")
     arguments = parser.parse_args()
     net = DepthNet.from_pretrained(arguments.weights).eval()
     result: dict[str, NDArray[np.uint8]] = {}
-    for path in sorted(arguments.data.glob("photos_*.tar")):
-        with tarfile.open(path) as archive:
-            for member in tqdm(archive.getmembers(), desc=path.name, mininterval=5):
-                handle = archive.extractfile(member)
-                if handle is None or Path(member.name).suffix.lower() not in SUFFIXES:
-                    continue
-                with Image.open(io.BytesIO(handle.read())) as picture:
-                    result[member.name] = photo_depth(net, picture, arguments.max_side)
+    for shard in (shard for folder in arguments.data for shard in shards_of(folder, needed=True)):
+        for name, picture in tqdm(shard_pictures(shard), desc=shard.name, mininterval=5):
+            result[name] = photo_depth(net, picture, arguments.max_side)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     temporary = arguments.out.with_suffix(".tmp")
     with temporary.open("wb") as stream:

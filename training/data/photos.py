@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +17,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmsr_core.errors import InputError
+from mmsr_core.image import INPUT_SUFFIXES
+
 HELD_OUT = 24
-"""Photographs of the last shard that training never sees: the validation set of the trainers."""
+"""Photographs of a data folder that training never sees: the validation set of the trainers."""
+SHARD_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+"""Pictures in `photos_*.tar`."""
+LIST_FILE = "photos.json"
+"""Beside them: a list of objects with `name`, `source`, `licence`, `captions` and more."""
 
 
 @dataclass(frozen=True)
@@ -35,30 +45,104 @@ def load_photos(folder: str | Path, depth_file: str | Path | None = None) -> lis
     Args:
         folder: where the shards are.
         depth_file: npz made by `training.data.photo_depth`; without it pictures have no depth.
+
+    Raises:
+        InputError: there are no shards.
     """
-    shards = sorted(Path(folder).glob("photos_*.tar"))
-    if not shards:
-        raise FileNotFoundError(f"No photos_*.tar in {folder}.")
     depths: dict[str, np.ndarray] = {}
     if depth_file is not None and Path(depth_file).is_file():
         with np.load(depth_file) as archive:
             depths = {name: archive[name] for name in archive.files}
     photos = []
-    for shard in shards:
-        with tarfile.open(shard) as tar:
-            for member in tar:
-                handle = tar.extractfile(member) if member.isfile() else None
-                if handle is None or not member.name.lower().endswith((".jpg", ".jpeg", ".png")):
-                    continue
-                picture = Image.open(io.BytesIO(handle.read())).convert("RGB")
-                name = Path(member.name).name
-                depth = depths.get(name, depths.get(Path(name).stem))
-                photos.append(Photo(name, np.asarray(picture), depth))
+    for shard in shards_of(folder, needed=True):
+        for name, picture in shard_pictures(shard):
+            depth = depths.get(name, depths.get(Path(name).stem))
+            photos.append(Photo(name, np.asarray(picture), depth))
     return sorted(photos, key=lambda p: p.name)
 
 
+def shards_of(folder: str | Path, needed: bool = False) -> list[Path]:
+    """`photos_*.tar` of a folder, sorted.
+
+    Raises:
+        InputError: there are none, and they are `needed`.
+    """
+    found = sorted(Path(folder).glob("photos_*.tar"))
+    if needed and not found:
+        plain = sum(p.suffix.lower() in INPUT_SUFFIXES for p in Path(folder).rglob("*"))
+        remedy = (
+            f"Its {plain} picture files must be packed first: "
+            f"python -m training.tools.pack_photos --photos {folder} --out DIR"
+            if plain
+            else "Expected a folder made by python -m training.tools.pack_photos."
+        )
+        raise InputError(f"{folder} has no photos_*.tar. {remedy}")
+    return found
+
+
+def shard_pictures(shard: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Name and picture (RGB) of everything in a shard, in its order."""
+    with tarfile.open(shard) as tar:
+        for member in tar:
+            handle = tar.extractfile(member) if member.isfile() else None
+            if handle is None or Path(member.name).suffix.lower() not in SHARD_SUFFIXES:
+                continue
+            with Image.open(io.BytesIO(handle.read())) as picture:
+                yield Path(member.name).name, picture.convert("RGB")
+
+
+def read_list(folder: str | Path) -> list[dict[str, Any]]:
+    """What `photos.json` says of each picture; nothing where there is no such file.
+
+    Raises:
+        InputError: it is no list of objects with names.
+    """
+    path = Path(folder) / LIST_FILE
+    return read_rows(path) if path.is_file() else []
+
+
+def read_rows(path: Path, *needed: str) -> list[dict[str, Any]]:
+    """The objects of a `photos.json`.
+
+    Raises:
+        InputError: it cannot be read, or an object lacks its name or a `needed` list.
+    """
+    try:
+        rows: Any = json.loads(path.read_text(encoding="utf-8"))
+        for row in rows:
+            for key in needed:
+                list(row[key])
+        return [{**row, "name": str(row["name"])} for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be used ({error}). "
+            f"Expected a list of objects with {' and '.join(('name', *needed))}."
+        ) from error
+
+
+def only_named(photos: list[Photo], patterns: Sequence[str]) -> list[Photo]:
+    """The photographs whose name fits one of the patterns, such as `hires_*`.
+
+    Raises:
+        InputError: none does.
+    """
+    found = [p for p in photos if any(fnmatchcase(p.name, pattern) for pattern in patterns)]
+    if not found:
+        kinds = sorted({p.name.split("_")[0] + "_*" for p in photos})[:12]
+        raise InputError(
+            f"No photograph is called {' or '.join(patterns)}. Names here: {', '.join(kinds)}."
+        )
+    return found
+
+
 def split(photos: list[Photo], held_out: int = HELD_OUT) -> tuple[list[Photo], list[Photo]]:
-    """Training and validation pictures: every n-th by name is held out."""
+    """Training and validation pictures: every n-th by name is held out.
+
+    Args:
+        photos: sorted by name.
+        held_out: how many; of few photographs at most a tenth, but one.
+    """
+    held_out = min(held_out, max(1, len(photos) // 10))
     step = max(1, len(photos) // held_out)
     validation = photos[::step][:held_out]
     names = {p.name for p in validation}

@@ -19,12 +19,19 @@ from mmsr_core.models.blur_statistics import CELL
 from mmsr_core.models.cell_kernels import CellKernels
 
 from ..data.batches import Batch, degraded
-from ..data.photos import load_photos, patches, split
+from ..data.photos import patches
 from ..data.statistics import estimate_loss, moment_weights
 from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
 from ..tools.extend import extend_with_cells
-from .common import add_loop_arguments, autocast, degraded_batches, loop_config, setup
+from .common import (
+    add_loop_arguments,
+    autocast,
+    degraded_batches,
+    loop_config,
+    setup,
+    training_photos,
+)
 
 _MAX_LR_PIXELS = 144
 
@@ -40,7 +47,7 @@ def main() -> None:
 
     whole = extend_with_cells(KernelEstimator.from_pretrained(args.init)).to(device)
     assert whole.cells is not None
-    training, validation = split(load_photos(args.data, args.depth_file))
+    training, validation = training_photos(args, args.depth_file)
     batches = degraded_batches(args, training, device, max_lr_pixels=_MAX_LR_PIXELS)
     pairs = patches(validation, 8, args.patch, seed=99, shrink=(0.5, 1.0))
     held_out = degraded(pairs, device, 99, None, (0, 0, 0, 0, 1), 0.0, max_lr_pixels=_MAX_LR_PIXELS)

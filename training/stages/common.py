@@ -5,21 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mmsr_core.degradation import SynthesisConfig
+from mmsr_core.errors import InputError
 from mmsr_core.image.luma import STUDIO_LUMA_WEIGHTS
 
 from ..data.batches import Batch, degraded
-from ..data.photos import Photo, patches
+from ..data.photos import Photo, load_photos, only_named, patches, split
+from ..data.record import describe, origin_of, write_record
 from ..data.restoration import Conditions
 from ..loop.echo import echoed
 from ..loop.loop import LoopConfig
-from ..loop.parallel import process_seed, several_processes, state
+from ..loop.parallel import is_main, process_seed, several_processes, state
 from ..losses.flow import FlowOptions, modalities_of
 from ..losses.spectrum import spectrum_distance
 
@@ -28,7 +31,12 @@ T = TypeVar("T")
 
 def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -> None:
     """Arguments of every training script."""
-    parser.add_argument("--data", required=True, help="folder with photos_*.tar")
+    parser.add_argument(
+        "--data", nargs="+", required=True, help="folders with photos_*.tar (tools.pack_photos)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="train on these alone, as 'hires_*' 'own_*'"
+    )
     parser.add_argument("--depth-file", help="npz made by training.data.photo_depth")
     parser.add_argument("--out", required=True, help="run folder; an unfinished run is resumed")
     parser.add_argument("--minutes", type=float, default=30.0)
@@ -38,6 +46,7 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--clean-share", type=float, default=0.45, help="without noise and JPEG")
     parser.add_argument("--x4-share", type=float, default=0.76, help="of scale 4; the rest: 1 to 8")
+    parser.add_argument("--x2-share", type=float, help="of scale 2 (default: 33 %% of the rest)")
     parser.add_argument("--x1-share", type=float, help="of scale 1 (default: 17 %% of the rest)")
     parser.add_argument(
         "--second-order-share", type=float, default=0.0, help="batches with real-world damage"
@@ -50,6 +59,53 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the default")
     parser.add_argument("--validate-minutes", type=float, default=3.0)
     parser.add_argument("--precision", default="bf16", choices=("bf16", "no", "fp16"))
+
+
+ORIGINS = (
+    "init", "kernel_weights", "mean_weights", "damage_weights", "encoder", "basis", "depth_file",
+    "metrics",
+)  # fmt: skip
+"""Options that name what other data has gone into: networks, and depth that a network found."""
+
+
+def training_photos(
+    args: argparse.Namespace, depth_file: str | None = None
+) -> tuple[list[Photo], list[Photo]]:
+    """Training and validation photographs as the command line asks for them.
+
+    Of every folder the same photographs are held out, whatever `--only` says; the first folder's
+    are the validation set. What is trained on goes into the run's `data.json`.
+
+    Raises:
+        InputError: there are none or too few, none fits `--only`, or two folders have the same
+            names.
+    """
+    training: list[Photo] = []
+    validation: list[Photo] = []
+    for folder in args.data:
+        own, held_out = split(load_photos(folder, depth_file))
+        if both := {p.name for p in own + held_out} & {p.name for p in training + validation}:
+            raise InputError(
+                f"{min(both)} is in {folder} and in a folder before it. Names must differ: pack "
+                "one of the folders again with another --source."
+            )
+        training += own
+        validation = validation or held_out
+    if not training:
+        raise InputError(
+            f"{' '.join(map(str, args.data))}: {len(validation)} photographs, which are held out. "
+            "Training needs more."
+        )
+    if args.only:
+        training = only_named(training, args.only)
+    if is_main():
+        entry: dict[str, Any] = describe(training, args.data)
+        if args.only:
+            entry["only"] = list(args.only)
+        given = {name: getattr(args, name, None) for name in ORIGINS}
+        entry["with"] = {name: origin_of(path) for name, path in given.items() if path}
+        write_record(Path(args.out), entry)
+    return training, validation
 
 
 def setup(args: argparse.Namespace) -> torch.device:
@@ -141,7 +197,11 @@ def degraded_pairs(
 ) -> Iterator[Batch]:
     """Pairs of picture and depth, degraded as the command line asks for."""
     x1_share = 0.7 / 4 * (1 - args.x4_share) if args.x1_share is None else args.x1_share
-    rest = (1 - args.x4_share - x1_share) / 3.3
+    rest = 1 - args.x4_share - x1_share
+    x2_share = 1.3 / 3.3 * rest if args.x2_share is None else args.x2_share
+    rest = (rest - x2_share) / 2
+    if rest < -1e-9:
+        raise ValueError("--x4-share, --x2-share and --x1-share are more than 1 together.")
     return degraded(
         pairs,
         device,
@@ -149,7 +209,7 @@ def degraded_pairs(
         SynthesisConfig(
             families=with_resize_share(args.resize_share), clean_share=args.clean_share
         ),
-        (args.x4_share, 1.3 * rest, rest, rest, x1_share),
+        (args.x4_share, x2_share, max(rest, 0), max(rest, 0), x1_share),
         max_lr_pixels=max_lr_pixels,
         second_order_share=args.second_order_share,
     )

@@ -20,10 +20,9 @@ from mmsr_core.models.damage_estimator import (
 )
 
 from ..data.damages import Damaged, damaged_batches
-from ..data.photos import load_photos, split
 from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
-from .common import add_loop_arguments, loop_config, setup
+from .common import add_loop_arguments, loop_config, setup, training_photos
 
 _WHOLE_WEIGHT = 1.5
 """Weight of the whole picture's error beside that of the places."""
@@ -58,7 +57,7 @@ def main() -> None:
     device = setup(args)
     model = DamageEstimator.from_pretrained(args.init) if args.init else DamageEstimator()
     model = model.to(device).to(memory_format=torch.channels_last)
-    training, validation = split(load_photos(args.data))
+    training, validation = training_photos(args)
     batches = damaged_batches(training, args.batch, args.patch, args.seed)
     held_out = damaged_batches(validation, args.batch, args.patch, 99)
     fixed = [next(held_out) for _ in range(12)]

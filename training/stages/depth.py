@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mmsr_core.models.depth_net import DepthNet
 
 from ..data.depth_frames import HELD_OUT_SEED, DepthSet, batches, read_photos, read_rgbd, render_set
+from ..data.record import write_record
 from ..loop.loop import LoopConfig, Numbers, train
 from ..loop.parallel import is_main, main_first, process_seed
 from ..losses.depth import aligned_figures, depth_loss
@@ -87,15 +88,26 @@ def main() -> None:
     parser.add_argument("--validation-scenes", type=int, default=recipe.validation_scenes)
     parser.add_argument("--batch", type=int, default=recipe.batch_size)
     parser.add_argument("--lr", type=float, default=4e-4)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="textures, as 'hires_*'")
+    parser.add_argument(
+        "--real-share", type=float, default=recipe.real_share, help="of RGB-D frames; 0: none"
+    )
     arguments = parser.parse_args()
     recipe = replace(
         recipe,
         scenes=arguments.scenes,
         validation_scenes=arguments.validation_scenes,
         batch_size=arguments.batch,
+        real_share=arguments.real_share,
     )
 
-    photos = read_photos(arguments.data / "photos_0.tar", recipe.texture_photos)
+    photos = read_photos(
+        arguments.data / "photos_0.tar", recipe.texture_photos, arguments.only or ("*",)
+    )
+    if is_main():
+        entry = {"rendered_scenes": recipe.scenes, "texture_photos": len(photos)}
+        entry |= {"rgbd_share": recipe.real_share, "only": arguments.only or ["*"]}
+        write_record(arguments.out, entry)
     bank = TextureBank(photos, seed=recipe.seed)
     cache, size = arguments.out / "cache", recipe.scene_size
     with main_first():  # the others read what the first has rendered

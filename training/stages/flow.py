@@ -20,7 +20,6 @@ from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
 
 from ..data.batches import Batch, Preparer
 from ..data.captions import caption_embeddings
-from ..data.photos import load_photos, split
 from ..data.restoration import Conditions
 from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
@@ -38,6 +37,7 @@ from .common import (
     measure_sampling,
     prepared_batches,
     setup,
+    training_photos,
 )
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     model = extend_denoiser(Denoiser.from_pretrained(args.init)) if args.init else Denoiser()
     model.to(device)
     model.to(memory_format=torch.channels_last)
-    training, validation = split(load_photos(args.data, args.depth_file))
+    training, validation = training_photos(args, args.depth_file)
     generator = torch.Generator(device).manual_seed(args.seed + 1)
     codes = mean_net.config.kernel_codes
     anchor = Anchor(Preparer(estimator.basis, codes, estimator, generator, 0.3), mean_net)

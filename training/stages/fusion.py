@@ -24,6 +24,7 @@ from mmsr_core.models import KernelEstimator, MeanNet
 from mmsr_core.models.fusion_net import FusionNet
 
 from ..data.pairs import BYTES, Restorer, load_pairs, restore_pool, split_pairs, stack_pool
+from ..data.record import origin_of, write_record
 from ..loop.loop import LoopConfig, Numbers, train
 from ..loop.parallel import is_main, process_seed
 from ..losses.fusion import FusionWeights, fusion_loss, guide_loss
@@ -185,6 +186,15 @@ def main() -> None:
 
     torch.manual_seed(args.seed)
     model = (FusionNet.from_pretrained(args.init) if args.init else FusionNet()).to(device)
+    if is_main():
+        given = {name: getattr(args, name) for name in ("init", "kernel_weights", "mean_weights")}
+        write_record(
+            args.out,
+            {
+                "pairs": Path(args.pairs).name,
+                "with": {name: origin_of(path) for name, path in given.items() if path},
+            },
+        )
     training, validation = make_pool(args, device, model.config["levels"])
     weights = FusionWeights(args.gradient, args.strength, args.ssim)
     batches = windows(

@@ -23,7 +23,7 @@ from mmsr_core.models import DamageEstimator, Denoiser, KernelEstimator, MeanNet
 from ..data.batches import Batch, Preparer
 from ..data.captions import caption_embeddings
 from ..data.photo_store import PhotoStore
-from ..data.photos import Photo, load_photos, split
+from ..data.photos import Photo
 from ..data.restoration import Conditions
 from ..data.statistics import estimate_loss, moment_weights
 from ..loop.echo import echoed
@@ -31,6 +31,7 @@ from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
 from ..losses.discriminator import BalancedWeight, Discriminator, adversarial_losses, doubt
 from ..losses.flow import FlowLoss
+from ..tools.export import JOINT as COMPONENTS
 from ..tools.extend import extend_denoiser, extend_estimator
 from .common import (
     add_echo_argument,
@@ -43,10 +44,8 @@ from .common import (
     loop_config,
     measure_sampling,
     setup,
+    training_photos,
 )
-
-COMPONENTS = {"kernel": "kernel_estimator", "mean": "mean_net", "flow": "denoiser"}
-"""Networks of the run by the folders that they are saved in."""
 
 
 def stored_batches(
@@ -168,7 +167,7 @@ def main(given: Sequence[str] | None = None) -> None:
     damage = DamageEstimator.from_pretrained(Path(args.init) / "damage_estimator")
     damage = damage.to(device).eval().requires_grad_(False)
     perceptual = Lpips.from_folder(args.metrics).to(device).eval().requires_grad_(False)
-    training, validation = split(load_photos(args.data, args.depth_file))
+    training, validation = training_photos(args, args.depth_file)
     encoder = Path(args.init) / "prompt_encoder"
     prompts = caption_embeddings(args.data, encoder) if encoder.is_dir() else None
     batches = echoed(stored_batches(args, training, device, prompts), args.echo, args.seed)

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from mmsr_core.models import KernelEstimator
 
 from ..data.batches import Batch, fit_basis
-from ..data.photos import load_photos, split
 from ..data.statistics import estimate_loss, fit_cells, gather_cells, moment_weights
 from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
@@ -29,6 +28,7 @@ from .common import (
     held_out_batches,
     loop_config,
     setup,
+    training_photos,
 )
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         given = KernelEstimator.from_pretrained(args.basis).basis if args.basis else None
         model.set_basis(given or fit_basis(model.config.basis_rank))
     model = model.to(device).to(memory_format=torch.channels_last)
-    training, validation = split(load_photos(args.data, args.depth_file))
+    training, validation = training_photos(args, args.depth_file)
     batches = degraded_batches(args, training, device, max_lr_pixels=72)
     fixed = held_out_batches(validation, device, count=2, size=288)
 

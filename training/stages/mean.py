@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from mmsr_core.models import DamageEstimator, KernelEstimator, MeanNet
 
 from ..data.batches import Preparer, fit_basis
-from ..data.photos import load_photos, split
 from ..data.restoration import Conditions
 from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
@@ -28,6 +27,7 @@ from .common import (
     prepared_batches,
     psnr_y,
     setup,
+    training_photos,
 )
 
 
@@ -57,7 +57,7 @@ def main() -> None:
         damage = DamageEstimator.from_pretrained(args.damage_weights).to(device).eval()
     model = (MeanNet.from_pretrained(args.init) if args.init else MeanNet()).to(device)
     model.to(memory_format=torch.channels_last)
-    training, validation = split(load_photos(args.data, args.depth_file))
+    training, validation = training_photos(args, args.depth_file)
     codes = model.config.kernel_codes
     generator = torch.Generator(device).manual_seed(args.seed + 1)
     prepare = Preparer(

@@ -27,11 +27,11 @@ from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
 from mmsr_core.prompts import mix_prompts
 
 from ..data.batches import Batch, Preparer, degraded, fit_basis
-from ..data.captions import read_captions
-from ..data.photos import Photo, crop_patch, load_photos, split
+from ..data.captions import captions_of
+from ..data.photos import Photo, crop_patch
 from ..loop.loop import Numbers, train
 from ..loop.parallel import is_main
-from .common import add_loop_arguments, loop_config, psnr_y, setup
+from .common import add_loop_arguments, loop_config, psnr_y, setup, training_photos
 
 
 def grow(shipped: MeanNet, prompt_every: int) -> MeanNet:
@@ -110,11 +110,11 @@ def main() -> None:
     args = parser.parse_args()
     device = setup(args)
 
-    captions = read_captions(Path(args.data) / "photos.json")
+    captions = captions_of(args.data)
     encoder = load_network(Path(args.encoder), PromptTextEncoder)
     prompts = {n: mix_prompts(encode_texts(encoder, c))[0] for n, c in captions.items()}
     # The mean net never saw `unseen`; the DCMs do not see every fifth captioned photo either.
-    rest, unseen = split(load_photos(args.data, args.depth_file))
+    rest, unseen = training_photos(args, args.depth_file)
     captioned = [p for p in rest if p.name in prompts]
     extra = {p.name for p in captioned[::5]}
     training = [p for p in rest if p.name not in extra]

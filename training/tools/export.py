@@ -1,10 +1,11 @@
 """Collect trained networks into a weights folder that ships: fp16, scheduler, SHA-256 sums.
 
 `python -m training.tools.export --out weights/small [--depth RUN] [--kernel RUN] [--mean RUN]
-[--flow RUN]`
+[--flow RUN] [--joint RUN]`
 
 RUN is a run folder of a trainer; the EMA weights of its last checkpoint are taken, so an
-unfinished run can be exported too. What is not named stays as it is.
+unfinished run can be exported too. What is not named stays as it is. `training.json` says how far
+each run came and which pictures it was trained on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from mmsr_core.optional import require
 from mmsr_core.types import CONFIG_FILE
 from mmsr_core.weights import WEIGHTS_FILE, write_sums
 
+from ..data.record import read_record
+
 STAGES: dict[str, tuple[str, type[Network]]] = {
     "damage": ("damage_estimator", DamageEstimator),
     "depth": ("depth_estimator", DepthNet),
@@ -42,19 +45,30 @@ STAGES: dict[str, tuple[str, type[Network]]] = {
 }
 
 
-def from_run(run: Path, component: str, kind: type[Network]) -> tuple[Network, dict[str, object]]:
-    """The EMA model of a run's last checkpoint, and how far the run had come.
+JOINT = {"kernel": "kernel_estimator", "mean": "mean_net", "flow": "denoiser"}
+"""Networks of a joint run by the folders that they are saved in."""
+
+
+def from_run(
+    run: Path, component: str, kind: type[Network], part: str = ""
+) -> tuple[Network, dict[str, object]]:
+    """The EMA model of a run's last checkpoint, how far it had come, and its data.
 
     A run that has ended left its configuration; one that has not is taken to have the default.
+    Of a joint run, `part` is the network's name in `JOINT`.
     """
     state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
     ended = (run / component / CONFIG_FILE).is_file()
     model = load_network(run / component, kind) if ended else kind()
-    model.load_state_dict(state["model"])
+    inside = f"{part}." if part else ""
+    own = {k.removeprefix(inside): v for k, v in state["model"].items() if k.startswith(inside)}
+    model.load_state_dict(own)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(state["ema"][f"module.{name}"])
-    progress = {k: state[k] for k in ("step", "seconds")}
+            parameter.copy_(state["ema"][f"module.{inside}{name}"])
+    progress: dict[str, object] = {k: state[k] for k in ("step", "seconds")}
+    if data := read_record(run):
+        progress["data"] = data
     return model.eval(), progress
 
 
@@ -89,14 +103,16 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="keep float32")
     for name in STAGES:
         parser.add_argument(f"--{name}", help=f"run folder of the {name} stage")
+    parser.add_argument("--joint", help="run folder of the joint stage: three networks")
     args = parser.parse_args()
     out = Path(args.out)
     notes = out / "training.json"
     record = json.loads(notes.read_text()) if notes.is_file() else {}
     for name, (component, kind) in STAGES.items():
-        run = getattr(args, name)
+        part = name if args.joint and name in JOINT and not getattr(args, name) else ""
+        run = args.joint if part else getattr(args, name)
         if run:
-            model, progress = from_run(Path(run), component, kind)
+            model, progress = from_run(Path(run), component, kind, part)
             save_component(model, out / component, half=not args.full)
             record[component] = progress
             print(component, progress)

@@ -10,13 +10,21 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.image import INPUT_SUFFIXES
 
-from ..settings import AUTO_SCALE, DEFAULT_PRESET, PRESETS, SCALES, parse_scale
+from ..settings import (
+    DEFAULT_PRESET,
+    PRESETS,
+    SYMPTOMS,
+    UNKNOWN_SYMPTOM,
+    parse_scale,
+    parse_size,
+)
 from ..ui import panels
 from ..ui.requests import as_upload, take_unread
 from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..work.batch import restore_batch
 from ..work.jobs import BatchLine, BatchResult, RestoreJob
+from .controls import size_controls, symptom_control, wire_symptom
 
 
 def build_batch(session: PageSession) -> None:
@@ -36,14 +44,12 @@ def build_batch(session: PageSession) -> None:
                 f"{chosen.max_batch_mb} MB in one batch. A picture that cannot be read is named, "
                 "and the rest goes on.</p>"
             )
+            symptom = symptom_control("What is wrong with them?", "batch")
             preset = gr.Radio(
                 list(PRESETS), value=DEFAULT_PRESET, label="How", elem_classes="mm-segments",
                 info="Faithful invents nothing. Crisp adds the most texture.",
             )  # fmt: skip
-            scale = gr.Radio(
-                list(SCALES), value=AUTO_SCALE, label="Enlarge", elem_classes="mm-segments",
-                info="Auto suits the size of each picture.",
-            )  # fmt: skip
+            sizes = size_controls("Auto suits the size of each picture.", "batch")
             start, stop = run_buttons("Restore all", "batch")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             status, queue = run_status("batch")
@@ -68,7 +74,9 @@ def build_batch(session: PageSession) -> None:
 
     def prepare(values: Updates) -> Task[BatchResult]:
         uploads = batch_uploads(session, values[files])
-        job = batch_settings(values[preset], values[scale])
+        job = batch_settings(
+            values[preset], values[sizes["scale"]], values[sizes["size"]], values[symptom]
+        )
         lines: list[BatchLine] = []
         shown = 0
 
@@ -86,9 +94,10 @@ def build_batch(session: PageSession) -> None:
 
     wire_run(
         session, RunParts(start, stop, status, queue), [start.click],
-        {files, preset, scale}, [download, table], prepare, show,
+        {files, symptom, preset, *sizes.values()}, [download, table], prepare, show,
         begun={download: gr.update(visible=False), table: ""},
     )  # fmt: skip
+    wire_symptom(symptom, {"preset": preset, **sizes})
 
 
 def batch_uploads(session: PageSession, values: Any) -> list[tuple[str, Path]]:
@@ -105,9 +114,21 @@ def batch_uploads(session: PageSession, values: Any) -> list[tuple[str, Path]]:
     return uploads
 
 
-def batch_settings(preset: str, scale: str) -> RestoreJob:
-    """What to do with each picture."""
+def batch_settings(
+    preset: str, scale: str, size: str = "", symptom: str | None = UNKNOWN_SYMPTOM
+) -> RestoreJob:
+    """What to do with each picture.
+
+    Args:
+        preset: one of `PRESETS`.
+        scale: see `parse_scale`.
+        size: see `parse_size`; in place of the scale.
+        symptom: one of `SYMPTOMS`, or None; it says how much of the noise goes.
+    """
     if preset not in PRESETS:
         raise InputError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}.")
     how = PRESETS[preset]
-    return RestoreJob(Path(), scale=parse_scale(scale), steps=how.steps, detail=how.detail)
+    return RestoreJob(
+        Path(), scale=parse_scale(scale), size=parse_size(size), steps=how.steps,
+        detail=how.detail, denoise=SYMPTOMS[symptom or UNKNOWN_SYMPTOM].denoise,
+    )  # fmt: skip

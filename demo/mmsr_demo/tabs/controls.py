@@ -39,11 +39,11 @@ from ..work.models import MAX_PROMPT, Abilities
 _ASK = "Sets the controls below. You can still change them."
 
 
-def symptom_control() -> Any:
+def symptom_control(label: str = "What is wrong with it?", tab: str = "restore") -> Any:
     """What a person says is wrong: a choice that sets other controls, see `wire_symptom`."""
     return gr.Radio(
-        list(SYMPTOMS), value=UNKNOWN_SYMPTOM, label="What is wrong with it?", info=_ASK,
-        elem_id="restore-symptom", elem_classes=["mm-segments", "mm-thirds"],
+        list(SYMPTOMS), value=UNKNOWN_SYMPTOM, label=label, info=_ASK,
+        elem_id=f"{tab}-symptom", elem_classes=["mm-segments", "mm-thirds"],
     )  # fmt: skip
 
 
@@ -58,9 +58,9 @@ def wire_symptom(symptom: Any, controls: dict[str, Any]) -> None:
 
     Args:
         symptom: of `symptom_control`.
-        controls: by the names of `Symptom.controls`, at least.
+        controls: by the names of `Symptom.controls`; others are left alone.
     """
-    names = list(SYMPTOMS[UNKNOWN_SYMPTOM].controls)
+    names = [name for name in SYMPTOMS[UNKNOWN_SYMPTOM].controls if name in controls]
     parts = [controls[name] for name in names]
 
     def chosen(name: str) -> list[Any]:
@@ -68,7 +68,7 @@ def wire_symptom(symptom: Any, controls: dict[str, Any]) -> None:
         return [symptom_update(name), *(values[part] for part in names)]
 
     def moved(name: str | None, *values: Any) -> Any:
-        if name is None or list(values) == list(SYMPTOMS[name].controls.values()):
+        if name is None or list(values) == [SYMPTOMS[name].controls[part] for part in names]:
             return gr.update()
         return symptom_update(None)
 
@@ -76,16 +76,18 @@ def wire_symptom(symptom: Any, controls: dict[str, Any]) -> None:
     gr.on([part.input for part in parts], moved, [symptom, *parts], symptom, **QUIET)
 
 
-def size_controls() -> dict[str, Any]:
+def size_controls(
+    info: str = "Auto suits your picture and takes about a minute at most on a CPU.",
+    tab: str = "restore",
+) -> dict[str, Any]:
     """How large the result is to be: name to component."""
     scale = gr.Radio(
-        list(SCALES), value=AUTO_SCALE, label="Enlarge", elem_id="restore-scale",
-        info="Auto suits your picture and takes about a minute at most on a CPU.",
-        elem_classes="mm-segments",
+        list(SCALES), value=AUTO_SCALE, label="Enlarge", elem_id=f"{tab}-scale",
+        info=info, elem_classes="mm-segments",
     )  # fmt: skip
     size = gr.Textbox(
         "", label="Or to a size", placeholder="4K, 3000, w800, h600, 12MP, 1.5x",
-        max_length=20, elem_id="restore-size",
+        max_length=20, elem_id=f"{tab}-size",
     )  # fmt: skip
     return {"scale": scale, "size": size}
 

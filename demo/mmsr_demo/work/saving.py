@@ -148,7 +148,7 @@ def converted(made: Restoration, kind: str) -> Path:
 def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:
     """What is written into the PNG: the settings (`mmsr`) and the report (`mmsr_report`)."""
     settings = {
-        "scale": plan.scale,
+        "scale": round(output.report.factor, 4),
         "steps": job.steps,
         "detail": job.detail,
         "seed": job.seed,

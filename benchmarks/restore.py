@@ -1,4 +1,4 @@
-"""`python -m benchmarks x1`: pictures of one kind of damage each, restored at their own size."""
+"""`python -m benchmarks restore`: one kind of damage after the other, at scale 1 or 2."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from mmsr_core.degradation import add_gaussian_noise, jpeg
 from mmsr_core.errors import InputError
-from mmsr_core.image import smooth
+from mmsr_core.image import resize_bicubic, smooth
 from mmsr_core.pipeline import load_pipeline
 from mmsr_core.types import PRESETS
 
-from .arguments import X1Options
+from .arguments import RestoreOptions
 from .inputs import sources
 from .inputs.protocols import make_sample, seeded
 from .quality.measure import Figures, Measurer, mean_figures
@@ -36,47 +37,65 @@ DAMAGES: dict[str, tuple[float, float, int]] = {
     "blur 1 px, noise 4": (1, 4, 100),
     "blur 1 px, noise 4, JPEG 70": (1, 4, 70),
 }
-"""Name -> std of the blur in px, std of the noise in 255ths, JPEG quality (100: none)."""
+"""Name -> blur (std, px of the input), noise (std, of 255), JPEG quality (100: none)."""
+_GREY_NOISE = "grey noise 12"
 _VARYING = "varying blur (p2)"
 
 
-def damaged(hr: Tensor, kind: str, name: str, seed: int) -> Tensor:
-    """A picture `(1,3,H,W)` with one of `DAMAGES`, or the blur of p2; 8-bit values."""
+def damaged(hr: Tensor, kind: str, name: str, seed: int, scale: int = 1) -> Tensor:
+    """A picture `(1,3,H,W)` with one kind of damage, `(1,3,H/scale,W/scale)`; 8-bit values.
+
+    Args:
+        hr: 0..1; sides are multiples of `scale`.
+        kind: one of `DAMAGES`, or the same noise in all channels, or the blur of p2.
+        name: of the picture.
+        seed: of the damage.
+        scale: by how much the picture is reduced (antialiased) between blur and noise.
+    """
     if kind == _VARYING:
-        return make_sample("p2", hr, name, 1, seed).lr
-    blur_px, noise, quality = DAMAGES[kind]
-    made = smooth(hr, blur_px) if blur_px else hr
-    made = add_gaussian_noise(made, noise / 255, seeded(seed, name, kind))
+        return make_sample("p2", hr, name, scale, seed).lr
+    blur_px, noise, quality = DAMAGES.get(kind, (0, 12, 100))
+    made = smooth(hr, blur_px * scale) if blur_px else hr
+    if scale > 1:
+        made = F.interpolate(made, scale_factor=1 / scale, mode="bicubic", antialias=True)
+    generator = seeded(seed, name, kind)
+    if kind == _GREY_NOISE:
+        grey = add_gaussian_noise(made.new_zeros(made[:, :1].shape), noise / 255, generator)
+        made = made + grey
+    else:
+        made = add_gaussian_noise(made, noise / 255, generator)
     made = made.clamp(0, 1).mul(255).round().div(255)
     return made if quality == 100 else jpeg(made, quality)
 
 
-def run(options: X1Options) -> int:
-    """Write `x1.json` and `x1.md` into the output folder.
+def run(options: RestoreOptions) -> int:
+    """Write `restore.json` and `restore.md` into the output folder.
 
     Returns:
         How many pictures failed.
     """
-    folder = options.pictures or sources.shared_path("data", "kodak24")
-    if folder is None:
-        raise InputError("Where are the pictures? Give --pictures FOLDER.")
+    default = sources.shared_path("data", "kodak24")
+    folder = sources.need_folder(options.pictures or default, "sharp pictures", "--pictures")
+    scale = options.scale
+    if scale not in (1, 2):
+        raise InputError(f"--scale must be 1 or 2, but is {scale}.")
     paths = sources.list_pictures(folder, options.limit)
-    result = begin_report("x1", options.out, asdict(options), "sets")
+    result = begin_report("restore", options.out, asdict(options), "sets")
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
     metrics = options.metrics or sources.shared_path("metrics")
     measurer = Measurer.from_folder(metrics, crop=4)
-    for kind in (*DAMAGES, _VARYING):
+    for kind in (*DAMAGES, _GREY_NOISE, _VARYING):
         rows: dict[str, list[Figures]] = {}
         failures: dict[str, str] = {}
         for path in tqdm(paths, desc=kind, unit="picture"):
             try:
                 hr = _middle(sources.read_hr(path, 4), options.side)
-                lr = damaged(hr, kind, path.stem, options.seed)
-                answers = {"input": lr}
+                lr = damaged(hr, kind, path.stem, options.seed, scale)
+                answers = {"input": resize_bicubic(lr, (hr.shape[-2], hr.shape[-1])).clamp(0, 1)}
                 for name in ("faithful", "balanced"):
                     preset = PRESETS[name]
                     answers[name] = pipe(
-                        lr, scale=1, steps=preset.steps, detail=preset.detail, seed=options.seed
+                        lr, scale=scale, steps=preset.steps, detail=preset.detail, seed=options.seed
                     ).images.cpu()
                 for name, answer in answers.items():
                     rows.setdefault(name, []).append(_finite(measurer(answer, hr)))
@@ -86,8 +105,8 @@ def run(options: X1Options) -> int:
         result["sets"][kind] = {
             "pictures": len(paths) - len(failures), "methods": methods, "failures": failures,
         }  # fmt: skip
-    write_report(options.out, result, x1_markdown(result))
-    _LOG.info(x1_markdown(result))
+    write_report(options.out, result, restore_markdown(result))
+    _LOG.info(restore_markdown(result))
     return finish(options.out, result["sets"].values())
 
 
@@ -103,14 +122,14 @@ def _finite(figures: Figures) -> Figures:
     return figures | {"psnr_y": None if value is None else float(min(value, 100.0))}
 
 
-def x1_markdown(result: dict[str, Any]) -> str:
+def restore_markdown(result: dict[str, Any]) -> str:
     """The whole result as a Markdown page."""
     options = result["options"]
     head = (
-        "# At their own size\n\n"
+        f"# One kind of damage after the other, x{options['scale']}\n\n"
         f"{provenance(result['environment'])}; model {options['model']}, the middle "
-        f"{options['side']} px of each picture, scale 1, seed {options['seed']}. PSNR-Y in dB (100 "
-        "where nothing differs) and LPIPS.\n"
+        f"{options['side']} px of each picture, seed {options['seed']}. PSNR-Y in dB (100 "
+        "where nothing differs) and LPIPS. At scale 2 the input is enlarged (bicubic).\n"
     )
     body = []
     for kind, item in result["sets"].items():
