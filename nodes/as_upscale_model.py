@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from comfy_api.latest import io
 from torch import Tensor, nn
 
 from . import checks, inputs, values
+from .host_api import io
 from .load import connected_or_shipped
 from .payloads import ModelHandle
 from .runtime import acquire, check_interrupted

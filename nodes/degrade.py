@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.errors import InputError
@@ -19,6 +18,7 @@ from .convert import (
     pick,
     split_image,
 )
+from .host_api import io
 from .payloads import DegradationBatch
 from .previews import show
 from .runtime import check_interrupted

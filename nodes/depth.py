@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from comfy_api.latest import io
 from torch import Tensor, nn
 
 from ..mmsr_core.errors import InputError
 from . import checks, inputs
 from .convert import fit_map, image_from_map, split_image
+from .host_api import io
 from .load import available_depth_models, connected_or_shipped
 from .payloads import ModelHandle
 from .runtime import HostNetworks, StepProgress, acquire, choose_device, host_names, room_for

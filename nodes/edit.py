@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
 from .convert import Picture, is_black, mask_to_map, pick, split_image
+from .host_api import io
 from .payloads import DegradationBatch
 from .previews import show
 from .sockets import DegradationSocket

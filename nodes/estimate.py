@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io
 from torch import Tensor
 
 from . import checks, inputs, values
 from .convert import pick, split_image
+from .host_api import io
 from .load import connected_or_shipped
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import ComfyExtension, io
-
 from .as_upscale_model import AsUpscaleModelNode
 from .degrade import DegradeNode
 from .depth import DepthNode
@@ -12,6 +10,7 @@ from .estimate import EstimateDegradationNode
 from .faithfulness import FaithfulnessCheckNode
 from .fusion import ModalityFusionNode
 from .guide import GuideModelNode
+from .host_api import ComfyExtension, io
 from .kernel import KernelRefineNode
 from .kernel_files import LoadKernelFieldNode, SaveKernelFieldNode
 from .load import LoadModelNode, register_model_folders

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.errors import InputError
 from . import inputs
 from .convert import join_image, pick, split_image
+from .host_api import io
 from .payloads import DegradationBatch
 from .previews import show
 from .runtime import check_interrupted

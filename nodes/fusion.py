@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from comfy_api.latest import io
 from torch import Tensor
 
 from . import checks, inputs, values
 from .convert import is_black, mask_to_map, pick, split_image
+from .host_api import io
 from .payloads import ConditioningBatch, DegradationBatch, ModelHandle, PromptBatch
 from .runtime import acquire, check_interrupted, host_names
 from .sockets import ConditioningSocket

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.errors import InputError
 from . import checks, inputs, values
 from .convert import is_black, mask_to_map, split_image
+from .host_api import io
 from .load import connected_or_shipped
 from .payloads import DegradationBatch, ModelHandle
 from .runtime import (
@@ -19,6 +19,7 @@ from .runtime import (
     host_autoencoder,
     host_names,
     noise_over_signal,
+    packed_shapes,
 )
 from .views import degradation_text
 
@@ -168,6 +169,7 @@ class GuideModelNode(io.ComfyNode):
                     noise_over_signal,
                     span,
                     restored,
+                    packed_shapes,
                 )
             )
             guided.set_additional_models("mmsr_guide", [vae.patcher])

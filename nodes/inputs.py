@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from comfy_api.latest import io
-
 from ..mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, MAX_BLUR_SIGMA_PX, PRESETS
+from .host_api import io
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
 CATEGORY, ADVANCED, TOOLS = "MMSR", "MMSR/advanced", "MMSR/tools"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import folder_paths
 import torch
-from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.errors import InputError
 from . import checks, inputs
 from .convert import split_image
 from .edit import degradation_result
+from .host_api import io
 from .payloads import DegradationBatch
 from .sockets import DegradationSocket
 

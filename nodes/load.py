@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import folder_paths
 import torch
-from comfy_api.latest import io
 
 from ..mmsr_core.errors import InputError
 from ..mmsr_core.weights import available_weights, missing_parts
 from .checks import check_choice
+from .host_api import io
 from .inputs import CATEGORY, aliases
 from .payloads import ModelHandle
 from .runtime import DEVICES, DTYPES, choose_device, choose_dtype, manage_pipeline

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.errors import InputError
 from ..mmsr_core.types import DEFAULT_TRUST
 from . import checks, inputs, values
 from .convert import is_black, join_image, mask_to_map, pick, split_image
+from .host_api import io
 from .load import connected_or_shipped
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show

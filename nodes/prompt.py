@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs
 from .embeddings import mix, text_embedding, vision_embedding
+from .host_api import io
 from .load import find_projection
 from .payloads import ModelHandle, PromptBatch
 from .runtime import acquire

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from comfy_api.latest import io
 
 from .convert import Picture, join_image
+from .host_api import io
 from .previews import show
 from .views import report_text, restoration_views
 

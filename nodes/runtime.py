@@ -1,13 +1,14 @@
 """The host side of a run: devices, model management, progress with previews, interruption.
 
-Apart from the node classes' own `comfy_api`, this is the only file that talks to ComfyUI.
+Apart from `host_api.py`, of which the node classes are made, and the folders of files, this is the
+only file that talks to ComfyUI.
 Names that some releases lack are looked up with `getattr`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,20 @@ def noise_over_signal(model: Any, sigma: Tensor) -> Tensor:
     if isinstance(model.model_sampling, comfy.model_sampling.CONST):
         return flow_noise_over_signal(sigma)
     return sigma
+
+
+def packed_shapes(args: dict[str, Any]) -> Sequence[Sequence[int]]:
+    """Shapes of the latents that the host samples as one, such as a film's pictures and sound.
+
+    Args:
+        args: what a post-CFG function gets. Newer hosts note the shapes on the model, those before
+            them only in the conditions, and the oldest have no such latents: then there is none.
+    """
+    shapes = getattr(args["model"], "latent_shapes", None)
+    for condition in args.get("cond") or ():
+        noted = condition.get("model_conds", {}).get("latent_shapes")
+        shapes = shapes or getattr(noted, "cond", None)
+    return shapes or ()
 
 
 def choose_device(choice: str) -> torch.device:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from comfy_api.latest import io
 
 from . import checks, inputs, values
 from .convert import Picture
+from .host_api import io
 from .payloads import ConditioningBatch, ModelHandle, WeightsBatch
 from .results import report_output, restored
 from .runtime import HostProgress, acquire, host_names

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmsr_core.types import GUIDE_MODES
 from . import checks, inputs, values
 from .convert import pick, split_image
+from .host_api import io
 from .load import connected_or_shipped
 from .payloads import ModelHandle
 from .results import report_output, restored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io
+from .host_api import io
 
 ModelSocket = io.Custom("MMSR_MODEL")
 """Carries `payloads.ModelHandle`."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfy_api.latest import io
 from torch import Tensor
 
 from . import checks, inputs, values
 from .convert import mask_to_map, pick, split_image, transparency_mask, with_transparency
+from .host_api import io
 from .load import connected_or_shipped
 from .payloads import ModelHandle, PromptBatch
 from .results import report_output, restored

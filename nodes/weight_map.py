@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from comfy_api.latest import io
 
 from ..mmsr_core.errors import InputError
 from ..mmsr_core.types import MODALITIES
 from . import checks, inputs
 from .convert import fit_map, image_from_map
+from .host_api import io
 from .payloads import WeightsBatch
 from .sockets import WeightsSocket
 

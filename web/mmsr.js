@@ -137,6 +137,17 @@ function watchPreviews() {
   });
 }
 
+/** Drops the live previews of a subgraph's nodes when it is opened: it may have run out of sight. */
+function watchSubgraphs() {
+  app.canvas?.canvas?.addEventListener("litegraph:set-graph", ({ detail }) => {
+    setTimeout(() => {
+      for (const [node, state] of panels) {
+        if (state.wanted && node.graph === detail?.newGraph) dropLivePreview(node);
+      }
+    }, 500); // after the frontend has shown them
+  });
+}
+
 /** Notes which workflow each run is of. */
 function watchQueue() {
   api.addEventListener("promptQueued", async () => {
@@ -183,6 +194,7 @@ app.registerExtension({
     watchQueue();
     watchResults();
     watchPreviews();
+    watchSubgraphs();
   },
   nodeCreated(node) {
     if (NODES.has(node.comfyClass)) addPanel(node);

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from .guidance import Autoencoder, MeasuredGuide
+
+Shapes = Sequence[Sequence[int]]
+"""Shapes of the latents that a host has packed into one, each with the batch in front."""
 
 
 class PostCfgGuide:
@@ -22,6 +27,7 @@ class PostCfgGuide:
         level: Callable[[Any, Tensor], Tensor],
         span: tuple[float, float],
         restored: Tensor | None = None,
+        packed: Callable[[dict[str, Any]], Shapes] = lambda args: (),
     ) -> None:
         """Keep what a step needs.
 
@@ -31,27 +37,49 @@ class PostCfgGuide:
             level: the host's model and sigma to noise over signal, `(B,)`.
             span: first (largest) and last sigma that are guided.
             restored: `(B,3,H,W)`, 0..1: pull towards this picture, without decoding.
+            packed: the host's arguments to the shapes of latents packed into one, the picture's
+                first. Fewer than two: nothing is packed. Only the picture is guided.
         """
         self._guide = guide
         self._autoencoder = autoencoder
         self._level = level
         self._first, self._last = span
         self._restored = restored
+        self._packed = packed
         self._reference: Tensor | None = None
 
     def __call__(self, args: dict[str, Any]) -> Tensor:
-        """The prediction `args["denoised"]`, moved."""
+        """The prediction `args["denoised"]`, moved.
+
+        Raises:
+            InputError: the latents are not those of pictures or frames.
+        """
         denoised, model = args["denoised"], args["model"]
         sigma = args["sigma"].reshape(-1)
         if not self._last <= float(sigma.max()) <= self._first:
             return denoised
         level = self._level(model, sigma)
         autoencoder = self._autoencoder(model)
+        shapes = self._packed(args)
+        if len(shapes) < 2:
+            return self._move(denoised, level, autoencoder)
+        count = math.prod(shapes[0][1:])
+        picture = denoised[..., :count].reshape(-1, *shapes[0][1:])
+        moved = self._move(picture, level, autoencoder)
+        return torch.cat([moved.reshape(*denoised.shape[:-1], count), denoised[..., count:]], -1)
+
+    def _move(self, latents: Tensor, level: Tensor, autoencoder: Autoencoder) -> Tensor:
+        if latents.ndim not in (4, 5):
+            raise InputError(
+                f"The latents have shape {tuple(latents.shape)}: those of a picture have 4 axes "
+                "(batch, channels, height, width), those of frames 5. Guide a model of pictures "
+                "or of video."
+            )
         if self._restored is None:
-            return self._guide.correct(denoised, level, autoencoder)
+            return self._guide.correct(latents, level, autoencoder)
         if self._reference is None:
-            self._reference = autoencoder.encode(self._restored.to(denoised))
-        return self._guide.pull(denoised, level, self._reference)
+            self._reference = autoencoder.encode(self._restored.to(latents))
+        return self._guide.pull(latents, level, self._reference)
 
 
 class HostAutoencoder:

@@ -52,8 +52,10 @@ class Page:
         )
         self.page.wait_for_function("() => window.app.extensionManager", timeout=300_000)
 
-    def load(self, graph: dict) -> None:
-        """Load a workflow in the graph form."""
+    def load(self, graph: dict, as_app: bool = False) -> None:
+        """Load a workflow in the graph form, and show it as a graph, even where it is an app."""
+        if not as_app:
+            graph = graph | {"extra": graph["extra"] | {"linearMode": False}}
         self.page.evaluate("async (g) => { await window.app.loadGraphData(g); }", graph)
         self.page.wait_for_function(
             "(count) => window.app.graph.nodes.length === count",
@@ -172,6 +174,7 @@ def settings(server: Any, vue: bool, light: bool = False, locale: str = "en") ->
         "Comfy.Notification.ShowVersionUpdates": False,
         "Comfy.InstalledVersion": "1.27.10",
         "Comfy.Minimap.Visible": False,
+        "Comfy.OnboardingCoachmarks.Seen": ["appMode", "firstRun"],
     }.items():
         server.post("/settings", {key: value})
 

@@ -8,7 +8,8 @@ from comfy_server import ROOT
 
 TINY_CHECKPOINT = "tiny_sd15.safetensors"
 """Made by make_checkpoint.py: no such file ships with anything."""
-WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
+"""The last is what some choices of the host's own nodes have become."""
 
 
 def upscale(model_name: str, picture: str, **settings: object) -> dict:
@@ -66,6 +67,8 @@ def to_api(graph: dict, object_info: dict) -> dict:
             for name, (kind, *rest) in info["input"].get(group, {}).items():
                 options = rest[0] if rest else {}
                 if isinstance(kind, list) or kind in WIDGET_TYPES:
+                    if group == "optional" and not values:
+                        continue  # a newer host's node has an input more
                     inputs[name] = values.pop(0)
                     if options.get("control_after_generate") or options.get("image_upload"):
                         values.pop(0)
@@ -123,3 +126,61 @@ def smaller(prompt: dict) -> dict:
         if kind.startswith("MMSR_"):
             given |= {key: value for key, value in least.items() if key in given}
     return prompt
+
+
+def blueprint(name: str) -> dict:
+    """A blueprint that ships."""
+    return json.loads((ROOT / "subgraphs" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def around(data: dict, settings: dict) -> dict:
+    """A workflow in which a blueprint gets small pictures, and its results are saved."""
+    (inner,) = data["nodes"]
+    nodes, links = [inner], []
+
+    def node(kind: str, values: list, given: list[tuple], outputs: list[str]) -> dict:
+        made = {
+            "id": 100 + len(nodes), "type": kind, "pos": [500 * len(nodes), 900],
+            "size": [300, 200], "flags": {}, "order": len(nodes), "mode": 0, "properties": {},
+            "inputs": [{"name": name, "type": type_, "link": None} for name, type_ in given],
+            "outputs": [{"name": type_, "type": type_, "links": []} for type_ in outputs],
+            "widgets_values": values,
+        }  # fmt: skip
+        nodes.append(made)
+        return made
+
+    def link(source: dict, slot: int, target: dict, place: int) -> None:
+        number = len(links) + 1
+        kind = source["outputs"][slot]["type"]
+        links.append([number, source["id"], slot, target["id"], place, kind])
+        source["outputs"][slot]["links"].append(number)
+        target["inputs"][place]["link"] = number
+
+    widgets = [entry["name"] for entry in inner["inputs"] if "widget" in entry]
+    values = dict(zip(widgets, inner["widgets_values"], strict=True))
+    values |= {key: value for key, value in settings.items() if key in values}
+    inner["widgets_values"] = list(values.values())
+    picture = node("LoadImage", ["small_24x20.png", "image"], [], ["IMAGE", "MASK"])
+    for place, entry in enumerate(inner["inputs"]):
+        if entry["type"] == "IMAGE":
+            link(picture, 0, inner, place)
+        if entry["type"] == "VIDEO":
+            frames = node("RepeatImageBatch", [2], [("image", "IMAGE")], ["IMAGE"])
+            video = node("CreateVideo", [8.0], [("images", "IMAGE")], ["VIDEO"])
+            link(picture, 0, frames, 0)
+            link(frames, 0, video, 0)
+            link(video, 0, inner, place)
+    for slot, output in enumerate(list(inner["outputs"])):
+        source = (inner, slot)
+        if output["type"] == "VIDEO":
+            parts = node("GetVideoComponents", [], [("video", "VIDEO")], ["IMAGE"])
+            link(inner, slot, parts, 0)
+            source = (parts, 0)
+        if output["type"] in ("IMAGE", "VIDEO"):
+            saving = node("SaveImage", [f"t_{output['name']}"], [("images", "IMAGE")], [])
+            link(*source, saving, 0)
+        if output["type"] == "STRING":
+            link(inner, slot, node("PreviewAny", [], [("source", "*")], []), 0)
+    data["nodes"], data["links"] = nodes, links
+    data["last_node_id"], data["last_link_id"] = 100 + len(nodes), len(links)
+    return data

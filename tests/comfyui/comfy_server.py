@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACK_NAME = "some-other_name.v2"  # the pack must not depend on the name of its folder
 SHIPPED = (
-    "__init__.py", "pyproject.toml", "mmsr_core", "nodes", "web", "weights", "workflows", "locales",
+    "__init__.py", "pyproject.toml", "mmsr_core", "nodes", "web", "weights", "workflows",
+    "subgraphs", "locales",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ COMFYUI_PYTHON names its interpreter (by default the one that runs the tests).
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,8 @@ def server(comfy_path, tiny_checkpoint, tmp_path_factory):
     base = tmp_path_factory.mktemp("comfy")
     furnish(base, tiny_checkpoint)
     write_depth_model(base / "models" / "mmsr_depth" / "tiny")
+    nodes = base / "custom_nodes" / "second_stream"
+    shutil.copytree(Path(__file__).parent / "second_stream", nodes)
     own = base / "models" / "mmsr"
     own.mkdir(parents=True)
     (own / "copy").symlink_to(Path(os.environ.get("MMSR_WEIGHTS", ROOT / "weights")) / "small")

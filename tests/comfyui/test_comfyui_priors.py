@@ -67,6 +67,30 @@ def test_a_guided_model_comes_nearer_to_the_picture(server, sampling):
     assert led > plain
 
 
+@pytest.mark.parametrize("mode", ["measured", "quick"])
+def test_of_a_film_with_sound_the_pictures_alone_are_guided(server, mode):
+    if "TestWithSound" not in server.get("/object_info"):
+        pytest.skip("this host has no latents of several streams")
+    prompts = [without_guide(guided()), guided(1.0, mode=mode)]
+    heard, reached = [], []
+    for prompt in prompts:
+        prompt["30"] = {
+            "class_type": "TestWithSound", "inputs": {"model": ["3", 0], "samples": ["5", 0]},
+        }  # fmt: skip
+        user = prompt["8"] if prompt is prompts[0] else prompt["4"]
+        user["inputs"]["model"] = ["30", 0]
+        prompt["8"]["inputs"]["latent_image"] = ["30", 1]
+        prompt["31"] = {"class_type": "TestWithoutSound", "inputs": {"samples": ["8", 0]}}
+        prompt["9"]["inputs"]["samples"] = ["31", 0]
+        prompt["32"] = {"class_type": "PreviewAny", "inputs": {"source": ["31", 1]}}
+        run = server.run(prompt)
+        assert run.status == "success", run.messages
+        heard.append(run.outputs["32"]["text"])
+        reached.append(float(run.outputs["22"]["text"][0]))
+    assert heard[0] == heard[1]
+    assert reached[1] > reached[0]
+
+
 def test_the_quick_way_runs_and_is_another_picture(server):
     (plain,) = pictures(server, server.run(without_guide(guided())), "10")
     (led,) = pictures(server, server.run(guided(1.0, mode="quick")), "10")

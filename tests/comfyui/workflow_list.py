@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 _COPY = (
     "Pictures: copy the files of this pack's `assets` folder into ComfyUI's `input` folder, or "
     "choose your own in **Load Image**."
@@ -16,7 +18,57 @@ def _load(at: tuple[int, int], image: str, title: str | None = None) -> tuple:
 
 _MODEL = ("MMSR_LoadModel", (40, 120), _SMALL, {})
 
+
+@dataclass(frozen=True)
+class Control:
+    """A widget that the frontend's app mode shows."""
+
+    node: str
+    input: str
+    label: str
+    description: str = ""
+    """One short line: the frontend cuts off what is longer."""
+
+
+@dataclass(frozen=True)
+class App:
+    """A workflow that opens in app mode: what is asked, and the nodes whose results are shown."""
+
+    controls: tuple[Control, ...]
+    results: tuple[str, ...]
+
+
+APPS: dict[str, App] = {
+    "mmsr_app": App(
+        (
+            Control("1", "image", "Picture"),
+            Control("2", "preset", "Style", "faithful invents least, crisp most"),
+            Control("2", "scale", "Enlarge", "times wider and higher; 1 repairs"),
+            Control("2", "size", "Or a target size", "4K, 12MP, 3000, 1.5x; or empty"),
+            Control("2", "denoise", "Noise to remove", "1 removes all, 0 keeps the grain"),
+        ),
+        ("3",),
+    ),
+}  # fmt: skip
+"""The workflows that are apps."""
+
 WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
+    "mmsr_app": (
+        "# MMSR: restore and enlarge, as an app\n\n"
+        "Opens as an app in a frontend of 1.41.13 or newer: choose a picture, press *Run*. Behind "
+        "it stands one **Restore & Upscale** node; *Graph* in the menu shows it.\n\n" + _COPY,
+        {
+            "1": _load((40, 120), "example_lr.png"),
+            "2": (
+                "MMSR_Upscale", (400, 120), (440, 760),
+                {"image": ("1", 0), "preset": "balanced"},
+            ),
+            "3": (
+                "SaveImage", (900, 120), (480, 420),
+                {"images": ("2", 0), "filename_prefix": "mmsr/app"},
+            ),
+        },
+    ),
     "mmsr_upscale": (
         "# MMSR: upscale in one node\n\n"
         "**Restore & Upscale** measures blur, noise and JPEG damage, restores and enlarges. Drag "

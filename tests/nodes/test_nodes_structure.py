@@ -31,12 +31,21 @@ def test_only_runtime_touches_the_host_and_nothing_depends_on_the_folder_name(pa
     for module, level, node in imports(path):
         top = module.split(".")[0]
         if level == 0 and top in HOST:
-            allowed = {"comfy_api", "folder_paths"} if path.name != "runtime.py" else {"comfy"}
+            allowed = {"host_api.py": {"comfy_api"}, "runtime.py": {"comfy"}}
             if path.name in {"convert.py", "payloads.py", "views.py", "__init__.py"}:
-                allowed = set()
-            assert top in allowed, f"{path.name} imports {module}"
+                allowed[path.name] = set()
+            assert top in allowed.get(path.name, {"folder_paths"}), f"{path.name} imports {module}"
         assert level > 0 or top not in {"mmsr_core", "nodes"}, f"{path.name}: {module} by name"
         assert level <= 2, f"{path.name}: {ast.unparse(node)} leaves the pack"
+
+
+def test_the_hosts_interface_is_pinned_to_a_numbered_version():
+    (module,) = [
+        module
+        for module, _, _ in imports(ROOT / "nodes" / "host_api.py")
+        if module.split(".")[0] == "comfy_api"
+    ]
+    assert re.fullmatch(r"comfy_api\.v\d+_\d+_\d+", module), "not `latest`, which may change"
 
 
 @pytest.mark.parametrize("path", NODES, ids=lambda p: p.name)
@@ -188,3 +197,48 @@ def test_workflow_graphs_are_whole(graph):
     shown = sorted(n["type"] for n in nodes.values() if n["type"] not in {"Note", "MarkdownNote"})
     assert shown == sorted(node["class_type"] for node in api.values())
     assert graph.with_suffix(".jpg").is_file()
+    app = data["extra"].get("linearData", {"inputs": [], "outputs": []})
+    for number, name, _ in app["inputs"]:
+        assert name in api[str(number)]["inputs"]
+    assert {api[str(number)]["class_type"] for number in app["outputs"]} <= {"SaveImage"}
+    assert data["extra"].get("linearMode", False) == bool(app["inputs"] and app["outputs"])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "subgraphs").glob("*.json")), ids=lambda p: p.stem)
+def test_blueprints_are_whole(path):
+    data = json.loads(path.read_text(encoding="utf-8"))
+    assert data["version"] == 0.4
+    (outside,) = data["nodes"]
+    (inside,) = data["definitions"]["subgraphs"]
+    assert outside["type"] == inside["id"]
+    assert outside["title"] == inside["name"] == path.stem
+    assert data["extra"]["BlueprintDescription"] == inside["description"] != ""
+    assert data["extra"]["BlueprintSearchAliases"]
+    nodes = {node["id"]: node for node in inside["nodes"]}
+    first, last = inside["inputNode"]["id"], inside["outputNode"]["id"]
+    for link in inside["links"]:
+        source, target = link["origin_id"], link["target_id"]
+        if source == first:
+            output = inside["inputs"][link["origin_slot"]]
+            assert link["id"] in output["linkIds"]
+        else:
+            output = nodes[source]["outputs"][link["origin_slot"]]
+            assert link["id"] in output["links"]
+        if target == last:
+            entry = inside["outputs"][link["target_slot"]]
+            assert entry["linkIds"] == [link["id"]]
+        else:
+            entry = nodes[target]["inputs"][link["target_slot"]]
+            assert entry["link"] == link["id"]
+        assert output["type"] == entry["type"] == link["type"]
+    linked = [link["id"] for link in inside["links"]]
+    counted = [i["link"] for n in nodes.values() for i in n["inputs"] if i["link"]]
+    counted += [number for port in inside["outputs"] for number in port["linkIds"]]
+    assert sorted(counted) == sorted(set(linked)) == sorted(linked)
+    for side in ("inputs", "outputs"):
+        shown = [(port["name"], port["type"]) for port in outside[side]]
+        assert shown == [(port["name"], port["type"]) for port in inside[side]]
+        assert all(port["linkIds"] for port in inside[side])
+    widgets = [port for port in outside["inputs"] if "widget" in port]
+    assert len(outside["widgets_values"]) == len(widgets)
+    assert any(node["type"].startswith("MMSR_") for node in nodes.values())

@@ -12,7 +12,7 @@ from mmsr_core.degradation import (
     isotropic_gaussian,
 )
 from mmsr_core.errors import InputError
-from mmsr_core.pipeline import DegradationEstimate, MeasuredGuide
+from mmsr_core.pipeline import DegradationEstimate, MeasuredGuide, PostCfgGuide
 from mmsr_core.pipeline.guidance import signal_share
 
 SCALE = 4
@@ -169,3 +169,36 @@ def test_wrong_sizes_are_refused(case) -> None:
         MeasuredGuide(lr, estimate, 1.5)
     with pytest.raises(InputError, match="mask"):
         MeasuredGuide(lr, estimate, mask=torch.ones(3, 1, 4, 4))
+
+
+def post_cfg(case, restored: Tensor | None = None, packed=lambda args: ()) -> PostCfgGuide:
+    _, lr, estimate = case
+    vae = PixelShuffleAutoencoder()
+    guide = MeasuredGuide(lr, estimate)
+    span = (float("inf"), 0.0)
+    return PostCfgGuide(guide, lambda _: vae, lambda _, sigma: sigma, span, restored, packed)
+
+
+@pytest.mark.parametrize("quick", [False, True], ids=["measured", "quick"])
+def test_of_latents_packed_into_one_the_picture_alone_is_guided(case, quick) -> None:
+    truth = case[0]
+    picture = PixelShuffleAutoencoder().encode(wrong(truth))
+    sound = torch.rand((1, 5, 7), generator=torch.manual_seed(3))
+    one = torch.cat([picture.reshape(1, 1, -1), sound.reshape(1, 1, -1)], -1)
+    restored = truth if quick else None
+    sigma = torch.full((1,), 10.0)
+    shapes = [tuple(picture.shape), tuple(sound.shape)]
+    alone = post_cfg(case, restored)({"denoised": picture, "model": None, "sigma": sigma})
+    moved = post_cfg(case, restored, lambda args: shapes)(
+        {"denoised": one, "model": None, "sigma": sigma}
+    )
+    assert moved.shape == one.shape
+    assert torch.equal(moved[..., picture.numel() :], one[..., picture.numel() :])
+    assert torch.equal(moved[..., : picture.numel()].reshape(picture.shape), alone)
+    assert not torch.equal(alone, picture)
+
+
+def test_latents_that_are_no_pictures_are_refused_by_name(case) -> None:
+    args = {"denoised": torch.zeros(1, 8, 40), "model": None, "sigma": torch.ones(1)}
+    with pytest.raises(InputError, match=r"\(1, 8, 40\).*4 axes"):
+        post_cfg(case)(args)

@@ -20,7 +20,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 CLONE = (
     "__init__.py", "pyproject.toml", "preload.py", "mmsr_core", "mmsr_webui", "nodes", "scripts",
-    "web", "weights", "workflows", "locales", "benchmarks", "demo", "training",
+    "web", "weights", "workflows", "subgraphs", "locales", "benchmarks", "demo", "training",
 )  # fmt: skip
 FLAGS = (
     "--api", "--skip-prepare-environment", "--skip-torch-cuda-test", "--always-cpu", "--no-half",
