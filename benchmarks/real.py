@@ -60,9 +60,9 @@ def run(options: RealOptions) -> int:
             hr = load_image(folder / "hr" / path.name).rgb
             for name, answer in answers.items():
                 added = answer - answers["faithful"]
-                own = {"weave": float(weave(added)) if bool(added.any()) else None}
+                own: Figures = {"weave": float(weave(added)) if bool(added.any()) else None}
                 rows.setdefault(name, {})[path.stem] = measurer(answer, hr) | own
-            missing = {"weave": float(weave(hr - answers["faithful"]))}
+            missing: Figures = {"weave": float(weave(hr - answers["faithful"]))}
             rows.setdefault("the truth", {})[path.stem] = missing
         except FAILURES as error:
             leave_out(failures, "real", path.name, error)

@@ -38,7 +38,7 @@ def row(pair: SensorPair, protocol: str, sensor: SecondSensor, scale: int) -> Te
     size = tuple(pair.visible.shape[-2:])
     shown = [F.interpolate(low, size=size, mode="nearest") for low in lows]
     shown.append(baselines(lows[0], lows[1], scale)["bicubic, then average"])
-    shown.append(sensor.fused(*lows, scale))
+    shown.append(sensor.fused(lows[0], lows[1], scale))
     cells = [F.pad(p.expand(-1, 3, -1, -1)[0], (0, GAP, 0, GAP), value=1.0) for p in shown]
     return torch.cat(cells, -1)
 
@@ -54,11 +54,11 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--model", default="small")
     args = parser.parse_args()
-    if args.pairs is None and not args.synthetic:
-        parser.error("give --pairs, or --synthetic")
     if args.synthetic:
         seeds = range(SCENE_SEED, SCENE_SEED + args.count)
         pairs = [SensorPair(f"scene {seed}", *render_fine_pair(seed, 192, 256)) for seed in seeds]
+    elif args.pairs is None:
+        parser.error("give --pairs, or --synthetic")
     else:
         held_out = read_pairs(args.pairs, args.scale)
         pairs = held_out[:: max(1, len(held_out) // args.count)][: args.count]

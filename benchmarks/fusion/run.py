@@ -110,7 +110,7 @@ def _fuse_all(
             pictures = baselines(lows[0], lows[1], scale)
             visible, guide = (sensor.restore(low, scale) for low in lows)
             pictures[f"MMSR {label} mean, then maximum"] = visible.maximum(guide)
-            pictures[f"MMSR {label}, fuse"] = sensor.fused(*lows, scale)
+            pictures[f"MMSR {label}, fuse"] = sensor.fused(lows[0], lows[1], scale)
             made = {
                 name: {
                     key: value.item()

@@ -29,7 +29,7 @@ FIRST_SEED = 9_000_000
 def fill_unknown(inverse: NDArray[np.float32]) -> NDArray[np.float32]:
     """Replace NaN by the value of the nearest known pixel."""
     index = distance_transform_edt(np.isnan(inverse), return_distances=False, return_indices=True)
-    return inverse[tuple(index)]
+    return inverse[tuple(np.asarray(index))]
 
 
 def main() -> None:

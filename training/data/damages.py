@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from PIL import Image
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter, uniform_filter1d
 from torch import Tensor
 
 from mmsr_core.image.luma import LUMA_WEIGHTS
@@ -166,7 +166,7 @@ def blurred(picture: np.ndarray, std_px: float, rng: np.random.Generator) -> np.
     along, across = std_px * math.sqrt(ratio), std_px / math.sqrt(ratio)
     if rng.random() < 0.3:  # a motion of length l has std l / sqrt(12)
         length = max(1, round(along * math.sqrt(12)))
-        moved = uniform_filter(picture, (length, 1, 1), mode="reflect")
+        moved = uniform_filter1d(picture, length, 0, mode="reflect")
         return gaussian_filter(moved, (across, across, 0), mode="reflect", truncate=3)
     return gaussian_filter(picture, (along, across, 0), mode="reflect", truncate=3)
 
@@ -193,9 +193,8 @@ def make_noise(
             wide = rng.uniform(0.4, 1.4)
             noise = gaussian_filter(noise, (wide, wide, 0), mode="wrap")
         else:
-            noise = uniform_filter(
-                noise, (*(int(v) for v in rng.integers(2, 5, 2)), 1), mode="wrap"
-            )
+            for axis, side in enumerate(rng.integers(2, 5, 2)):
+                noise = uniform_filter1d(noise, int(side), axis, mode="wrap")
         noise /= noise.std()
     if kind == "light":
         fixed = rng.uniform(0, 0.5)

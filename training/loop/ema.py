@@ -26,7 +26,8 @@ class Ema(AveragedModel):
         ) -> None:
             n = int(self.n_averaged) + 1
             weight = 1 - min(decay, (1 + n) / (10 + n))
-            torch._foreach_lerp_(list(averages), list(values), weight)
+            # All tensors at once; torch has no public name for it.
+            torch._foreach_lerp_(list(averages), list(values), weight)  # pyright: ignore[reportPrivateImportUsage]
 
         super().__init__(model, multi_avg_fn=average)
 

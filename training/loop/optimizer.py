@@ -45,7 +45,7 @@ def as_matrix(weight: Tensor) -> Tensor:
 def embeddings(model: nn.Module) -> list[nn.Parameter]:
     """The embedding tables of a model. Their rows are looked up, not multiplied: not for Muon."""
     tables = (m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag))
-    return [table.weight for table in tables]
+    return [p for table in tables for p in table.parameters(recurse=False)]
 
 
 class MuonAdamW(torch.optim.Optimizer):

@@ -115,7 +115,7 @@ def setup(args: argparse.Namespace) -> torch.device:
     if several_processes():
         own = state(cpu=args.device == "cpu")
         args.seed = process_seed(args.seed)
-        return own.device
+        return own.device or torch.device("cpu")
     if args.device != "auto":
         return torch.device(args.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

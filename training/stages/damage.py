@@ -20,7 +20,7 @@ from mmsr_core.models.damage_estimator import (
 )
 
 from ..data.damages import Damaged, damaged_batches
-from ..loop.loop import Numbers, train
+from ..loop.loop import Numbers, placed, train
 from ..loop.parallel import is_main
 from .common import add_loop_arguments, loop_config, setup, training_photos
 
@@ -56,7 +56,7 @@ def main() -> None:
     args = parser.parse_args()
     device = setup(args)
     model = DamageEstimator.from_pretrained(args.init) if args.init else DamageEstimator()
-    model = model.to(device).to(memory_format=torch.channels_last)
+    model = placed(model, device)
     training, validation = training_photos(args)
     batches = damaged_batches(training, args.batch, args.patch, args.seed)
     held_out = damaged_batches(validation, args.batch, args.patch, 99)

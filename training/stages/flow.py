@@ -21,7 +21,7 @@ from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
 from ..data.batches import Batch, Preparer
 from ..data.captions import caption_embeddings
 from ..data.restoration import Conditions
-from ..loop.loop import Numbers, train
+from ..loop.loop import Numbers, placed, train
 from ..loop.parallel import is_main
 from ..losses.flow import FlowLoss
 from ..tools.extend import extend_denoiser
@@ -72,12 +72,10 @@ def main() -> None:
     device = setup(args)
 
     estimator = KernelEstimator.from_pretrained(args.kernel_weights).to(device).eval()
-    mean_net = MeanNet.from_pretrained(args.mean_weights).to(device).eval()
-    mean_net.to(memory_format=torch.channels_last)
+    mean_net = placed(MeanNet.from_pretrained(args.mean_weights), device).eval()
     perceptual = Lpips.from_folder(args.metrics).to(device).eval().requires_grad_(False)
     model = extend_denoiser(Denoiser.from_pretrained(args.init)) if args.init else Denoiser()
-    model.to(device)
-    model.to(memory_format=torch.channels_last)
+    model = placed(model, device)
     training, validation = training_photos(args, args.depth_file)
     generator = torch.Generator(device).manual_seed(args.seed + 1)
     codes = mean_net.config.kernel_codes

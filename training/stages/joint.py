@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ from ..data.photos import Photo
 from ..data.restoration import Conditions
 from ..data.statistics import estimate_loss, moment_weights
 from ..loop.echo import echoed
-from ..loop.loop import Numbers, train
+from ..loop.loop import Numbers, placed, train
 from ..loop.parallel import is_main
 from ..losses.discriminator import BalancedWeight, Discriminator, adversarial_losses, doubt
 from ..losses.flow import FlowLoss
@@ -81,7 +82,7 @@ def load_networks(args: argparse.Namespace, device: torch.device) -> nn.ModuleDi
             "discriminator": Discriminator(args.width),
         }
     )
-    return networks.to(device).to(memory_format=torch.channels_last)
+    return placed(networks, device)
 
 
 class JointLoss:
@@ -113,7 +114,8 @@ class JointLoss:
         total = total + (l1 if share < self._mse_from else 10 * mse)
         numbers |= {"mean_l1": l1.detach(), "mean_mse": mse.detach()}
         mean = mean.detach().float()
-        loss, drawn, parts = self._flow(nets["flow"], batch, c, mean)
+        flow = cast("Denoiser", nets["flow"])
+        loss, drawn, parts = self._flow(flow, batch, c, mean)
         numbers |= {f"flow_{name}": value for name, value in parts.items()}
         if share >= self._discriminator_from:
             own, places, told = adversarial_losses(nets["discriminator"], drawn, batch.hr, mean)
@@ -121,7 +123,7 @@ class JointLoss:
             numbers |= told
             if share >= self._drawing_from:
                 adversarial = (places * doubt(mean, batch.hr)).mean()
-                weight = self._balance(loss, adversarial, nets["flow"].conv_out.weight)
+                weight = self._balance(loss, adversarial, flow.conv_out.weight)
                 loss = loss + weight * adversarial
                 numbers |= {"adversarial": adversarial.detach(), "weight": weight}
         return total + loss, numbers

@@ -18,7 +18,7 @@ from mmsr_core.models import KernelEstimator
 
 from ..data.batches import Batch, fit_basis
 from ..data.statistics import estimate_loss, fit_cells, gather_cells, moment_weights
-from ..loop.loop import Numbers, train
+from ..loop.loop import Numbers, placed, train
 from ..loop.parallel import is_main
 from ..tools.extend import STATISTICS, extend_estimator
 from .common import (
@@ -50,7 +50,7 @@ def main() -> None:
         model = KernelEstimator(statistics_windows=STATISTICS)
         given = KernelEstimator.from_pretrained(args.basis).basis if args.basis else None
         model.set_basis(given or fit_basis(model.config.basis_rank))
-    model = model.to(device).to(memory_format=torch.channels_last)
+    model = placed(model, device)
     training, validation = training_photos(args, args.depth_file)
     batches = degraded_batches(args, training, device, max_lr_pixels=72)
     fixed = held_out_batches(validation, device, count=2, size=288)

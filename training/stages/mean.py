@@ -15,7 +15,7 @@ from mmsr_core.models import DamageEstimator, KernelEstimator, MeanNet
 
 from ..data.batches import Preparer, fit_basis
 from ..data.restoration import Conditions
-from ..loop.loop import Numbers, train
+from ..loop.loop import Numbers, placed, train
 from ..loop.parallel import is_main
 from .common import (
     add_echo_argument,
@@ -55,8 +55,7 @@ def main() -> None:
     damage = None
     if args.damage_weights:
         damage = DamageEstimator.from_pretrained(args.damage_weights).to(device).eval()
-    model = (MeanNet.from_pretrained(args.init) if args.init else MeanNet()).to(device)
-    model.to(memory_format=torch.channels_last)
+    model = placed(MeanNet.from_pretrained(args.init) if args.init else MeanNet(), device)
     training, validation = training_photos(args, args.depth_file)
     codes = model.config.kernel_codes
     generator = torch.Generator(device).manual_seed(args.seed + 1)

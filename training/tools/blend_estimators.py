@@ -37,16 +37,18 @@ def blend(trunk: KernelEstimator, table: KernelEstimator, share: float) -> Kerne
     if trunk.statistics is not None or table.statistics is None:
         raise ValueError("The trunk must come without statistics, the table with them.")
     made = extend_estimator(trunk, table.config.statistics_windows)
-    branch, (*_, last) = made.statistics, made.head
+    branch, last = made.statistics, made.head[3]
     assert branch is not None
     branch.load_state_dict(table.statistics.state_dict())
     for unused in (branch.features, made.damage[3]):
-        unused.weight.zero_()
-        unused.bias.zero_()
-    branch.logits.weight.mul_(share)
-    branch.logits.bias.mul_(share)
-    last.weight.mul_(1 - share)
-    last.bias.mul_(1 - share).add_(table.head[3].bias, alpha=share)
+        for parameter in unused.parameters():
+            parameter.zero_()
+    for parameter in branch.logits.parameters():
+        parameter.mul_(share)
+    for own, other in zip(last.parameters(), table.head[3].parameters(), strict=True):
+        own.mul_(1 - share)
+        if own.ndim == 1:  # the bias
+            own.add_(other, alpha=share)
     return made.eval()
 
 
