@@ -31,6 +31,7 @@ MODULES = {
     "real": ".real",
     "clip": ".clip",
     "x1": ".x1",
+    "defocus": ".defocus",
 }
 """Benchmark -> the module whose `run` takes its options and returns how many pictures failed."""
 

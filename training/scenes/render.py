@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsr_core.errors import InputError
 from mmsr_core.optional import require
 
 from .layouts import Layout, random_layout
@@ -39,15 +40,29 @@ class RenderedScene:
         return (1.0 / self.depth_m).astype(np.float32)
 
 
-def load_mitsuba() -> Any:
-    """Mitsuba with its variant set.
+def load_mitsuba(variant: str | None = None) -> Any:
+    """Mitsuba with a variant set.
+
+    Args:
+        variant: Mitsuba's name of it; without one, that of an earlier call, at first `VARIANT`.
+            `llvm_ad_rgb` is several times faster and needs LLVM 16 or newer; with it pictures have
+            other noise, and the order of shapes is not known, so `shape_index` is not to be used.
 
     Raises:
         MissingPackageError: it is not installed.
+        InputError: it has no such variant, or that variant does not run here.
     """
     mitsuba = require("mitsuba", "scenes", "Rendering scenes")
-    if mitsuba.variant() != VARIANT:
-        mitsuba.set_variant(VARIANT)
+    wanted = variant or mitsuba.variant() or VARIANT
+    if mitsuba.variant() != wanted:
+        try:
+            mitsuba.set_variant(wanted)
+        except ImportError as error:
+            known = ", ".join(mitsuba.variants())
+            raise InputError(
+                f"Mitsuba cannot use the variant {wanted!r} here ({error}). Take {VARIANT}, which "
+                f"needs nothing, or another of {known}."
+            ) from error
     return mitsuba
 
 
