@@ -124,7 +124,7 @@ class LensScene:
         return normalise_depth(F.avg_pool2d(exact, scale))
 
     def _developed(self, linear: Array) -> Tensor:
-        """sRGB `(1,3,...)`; both pictures are exposed like the sharp one."""
+        """SRGB `(1,3,...)`; both pictures are exposed like the sharp one."""
         return torch.from_numpy(developed(linear, exposure_of(self.sharp)))[None]
 
 

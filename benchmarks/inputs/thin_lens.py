@@ -1,10 +1,11 @@
 """The blur of a thin lens: its circle of confusion, and the kernels that follow from the depth.
 
 A point at distance z, seen by a lens of radius A that is focused on distance f, lights a disc. In
-the plane in focus its radius is A |z - f| / z (similar triangles; Hecht, Optics, 4th ed., 5.2; Potmesil
-and Chakravarty 1981). A picture of W pixels with field of view w has W / (2 tan(w / 2)) pixels for a
-slope of 1, so there the radius is A |1/f - 1/z| W / (2 tan(w / 2)) px. Along an axis the standard
-deviation of a disc is half of its radius.
+the plane in focus its radius is A |z - f| / z, by similar triangles (Potmesil and Chakravarty, A
+lens and aperture camera model for synthetic image generation, 1981). A picture of W pixels with
+field of view w has W / (2 tan(w / 2)) pixels for a slope of 1, so there the radius is
+A |1/f - 1/z| W / (2 tan(w / 2)) px. Along an axis the standard deviation of a disc is half of its
+radius.
 
 These kernels know nothing of occlusion: a pixel gathers with the disc of its own depth, across
 edges of depth as well.
@@ -26,7 +27,7 @@ from mmsr_core.degradation import KERNEL_RADIUS, KERNEL_SIZE, KernelField, gauss
 from mmsr_core.errors import InputError
 
 LARGEST_RADIUS_PX = 7.5
-"""Wider discs are cut to this radius: the window of a kernel holds no more beside the pixel's area."""
+"""Wider discs are cut to this radius: with the area of the pixel a kernel holds no more."""
 _FINE = 16  # sub-samples of a pixel along an axis, for the area of a disc in each pixel
 _STEP_PX = 0.02  # between the radii of the table
 _BAND = 20_000  # kernels made at a time
@@ -97,9 +98,11 @@ def disc_field(radius_px: Tensor, scale: int) -> KernelField:
     table, variances = _discs(scale)
     wanted = (radius_px.clamp(0, LARGEST_RADIUS_PX).square() / 4).flatten().numpy()
     after = np.searchsorted(variances, wanted).clip(1, len(variances) - 1)
-    nearer = wanted - variances[after - 1] < variances[after] - wanted
-    index = torch.from_numpy(after - nearer)
-    flat = torch.cat([table[part] for part in index.split(_BAND)])
+    below, above = variances[after - 1], variances[after]
+    share = torch.from_numpy((wanted - below) / np.maximum(above - below, 1e-12)).float()[:, None]
+    index = torch.from_numpy(after)
+    bands = zip(index.split(_BAND), share.clamp(0, 1).split(_BAND), strict=True)
+    flat = torch.cat([torch.lerp(table[part - 1], table[part], own) for part, own in bands])
     height, width = radius_px.shape[-2:]
     return KernelField.from_dense(flat.T.reshape(1, -1, height, width).contiguous(), scale)
 
