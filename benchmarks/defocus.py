@@ -55,6 +55,8 @@ _LOG = logging.getLogger(__name__)
 COUNT = 15
 """Scenes, of which three are views of the still life."""
 NO_DEPTH = "no depth"
+ASKED = "DKENet in any case"
+"""Rows of scale 1: there, kernels are not estimated for a picture that is sharp on the whole."""
 _COLUMNS = (
     ("psnr_y", "PSNR-Y", 2),
     ("lpips", "LPIPS", 4),
@@ -76,7 +78,7 @@ _LEAST_SHARE = 0.02
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """One input and what is known about it."""
 
     lr: Tensor
@@ -103,7 +105,7 @@ def run(options: DefocusOptions) -> int:
     _check(options)
     sources.check_limit(options.limit)
     result = begin_report("defocus", options.out, asdict(options), "sets")
-    scenes = _scenes(options)
+    scenes = make_scenes(options)
     result["scenes"] = {
         scene.name: {**asdict(scene.lens), "noise": [255 * std for std in scene.noise]}
         for scene in scenes
@@ -140,7 +142,8 @@ def _check(options: DefocusOptions) -> None:
         raise InputError(f"--noise must be between 0 and 100, but is {options.noise}.")
 
 
-def _scenes(options: DefocusOptions) -> list[LensScene]:
+def make_scenes(options: DefocusOptions) -> list[LensScene]:
+    """All scenes, or the first `limit`: kept ones, others are rendered."""
     folder = options.pictures or sources.shared_path("data", "kodak24")
     bank = texture_bank([] if folder is None else sources.list_pictures(folder), options.seed)
     settings = SceneSettings(
@@ -168,7 +171,7 @@ def _run_set(
     failures: dict[str, str] = {}
     for scene in tqdm(scenes, desc=f"x{scale}", unit="scene"):
         try:
-            case = _case(scene, scale, options)
+            case = make_case(scene, scale, options)
             figures = dict(_answers(case, scale, options, pipe, measurer))
         except FAILURES as error:
             leave_out(failures, f"x{scale}", scene.name, error)
@@ -179,7 +182,8 @@ def _run_set(
     return {"pictures": len(scenes) - len(failures), "methods": methods, "failures": failures}
 
 
-def _case(scene: LensScene, scale: int, options: DefocusOptions) -> _Case:
+def make_case(scene: LensScene, scale: int, options: DefocusOptions) -> Case:
+    """The input of a scene at a scale, and what is known about it."""
     radius = scene.radius_px()
     own = at_lr(radius, scale)
     std = radius[0, 0] / 2
@@ -192,7 +196,7 @@ def _case(scene: LensScene, scale: int, options: DefocusOptions) -> _Case:
         "edge": edge & border,
     }
     near = F.max_pool2d(edge[None, None].float(), scale)[0, 0] > 0
-    return _Case(
+    return Case(
         scene.lr(scale, options.noise / 255, options.seed),
         scene.truth(),
         scene.depth(scale),
@@ -216,7 +220,7 @@ def depth_edges(std_px: Tensor) -> Tensor:
 
 
 def _answers(
-    case: _Case, scale: int, options: DefocusOptions, pipe: MMSREngine, measurer: Measurer
+    case: Case, scale: int, options: DefocusOptions, pipe: MMSREngine, measurer: Measurer
 ) -> Iterator[tuple[str, Figures]]:
     """Method -> figures for one input."""
     picture = case.lr if scale == 1 else bicubic_results(case.lr, scale)["bicubic"]
@@ -230,7 +234,7 @@ def _answers(
 
 
 def estimates(
-    case: _Case, scale: int, options: DefocusOptions, pipe: MMSREngine
+    case: Case, scale: int, options: DefocusOptions, pipe: MMSREngine
 ) -> Iterator[tuple[str, DegradationEstimate]]:
     """Method -> what is taken for the damage of one input, and the depth that restoring sees."""
     lr, kernel = case.lr, best_constant_kernel(case.discs).float()
@@ -243,6 +247,16 @@ def estimates(
     yield "exact depth", exact
     yield "exact depth, upside down", pipe.estimate_degradation(lr, scale, case.depth.flip(-2))
 
+    if scale == 1:  # a picture that is sharp on the whole is not shown to DKENet there
+        kept = constant_kernel_field(kernel, *lr.shape[-2:], scale)
+        for name, depth in ((f"{NO_DEPTH}, {ASKED}", None), (f"exact depth, {ASKED}", case.depth)):
+            yield (
+                name,
+                pipe.refine_kernel(
+                    lr, scale, depth, initial=kept, iterations=1, gamma=1.0, fixed_depth=True
+                ),
+            )
+
     def given(estimate: DegradationEstimate, field_: KernelField) -> DegradationEstimate:
         return replace(estimate, kernel_field=field_, kernels_given=True)
 
@@ -253,7 +267,7 @@ def estimates(
     yield "kernels of physics, discs, exact depth", given(exact, case.discs)
 
 
-def _picture_figures(case: _Case, picture: Tensor, measurer: Measurer) -> Figures:
+def _picture_figures(case: Case, picture: Tensor, measurer: Measurer) -> Figures:
     measured = measurer(picture, case.truth)
     figures: Figures = {"psnr_y": measured["psnr_y"], "lpips": measured["lpips"]}
     pair = (rgb_to_y(round_to_uint8(p).double())[0, 0] for p in (picture, case.truth))
@@ -264,7 +278,7 @@ def _picture_figures(case: _Case, picture: Tensor, measurer: Measurer) -> Figure
     return figures
 
 
-def _kernel_figures(case: _Case, estimate: DegradationEstimate) -> Figures:
+def _kernel_figures(case: Case, estimate: DegradationEstimate) -> Figures:
     """Width against physics, away from depth edges; how well the kernels explain the input."""
     field_ = estimate.kernel_field.to("cpu")
     width = field_.moments().blur_sigma_px[0].prod(0).sqrt()
@@ -312,7 +326,8 @@ def defocus_markdown(result: dict[str, Any]) -> str:
         "PSNR of the truth, degraded with these kernels, against the input. Depth r: correlation "
         "of the depth in use with the exact one. Physics: circles of confusion from the exact "
         "depth over the area of the pixel; occlusion is ignored, and kernels act on sRGB, a lens "
-        "on linear light.\n"
+        f"on linear light. {ASKED}: at scale 1 kernels are otherwise not estimated for pictures "
+        "that are sharp on the whole.\n"
     )
     return "\n".join([head, *(_set_markdown(name, item) for name, item in result["sets"].items())])
 

@@ -137,7 +137,7 @@ def texture_bank(photos: list[Path], seed: int) -> TextureBank:
 
 
 def scene_names(count: int) -> list[str]:
-    """Names of `count` scenes: views of the still life are every fifth, as long as there are any."""
+    """Names of `count` scenes: every fifth is a view of the still life, while there are any."""
     views, names = [f"still life {view}" for view in VIEWS], []
     for i in range(count):
         still = i % 5 == 4 and views
@@ -226,7 +226,7 @@ def _render(
 
 
 def _light(layout: Layout, settings: SceneSettings, seed: int, **lens: float) -> Array:
-    """Two renders of equal scenes with other rays, whose difference tells the noise: `(2,3,H,W)`."""
+    """Two renders with rays of their own, whose difference tells the noise: `(2,3,H,W)`."""
     passes = max(1, round(settings.samples / (2 * _PASS)))
     samples = max(1, settings.samples // (2 * passes))
     total = np.zeros((2, 3, settings.height, settings.width), np.float64)
