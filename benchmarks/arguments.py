@@ -327,8 +327,8 @@ class DefocusOptions(SetOptions):
     """Std of the widest blur of the lens, px of the sharp picture; scenes have 0.75 to 1 of it."""
     noise: float = 1.0
     """Std of the noise that is added to the inputs, steps of 255."""
-    samples: int = 384
-    """Rays a pixel."""
+    samples: int = 256
+    """Rays a pixel, at least."""
     variant: str = "scalar_rgb"
     """Of Mitsuba; llvm_ad_rgb is faster where LLVM 16 or newer is."""
     seed: int = 0

@@ -248,12 +248,11 @@ def estimates(
     yield "exact depth, upside down", pipe.estimate_degradation(lr, scale, case.depth.flip(-2))
 
     if scale == 1:  # a picture that is sharp on the whole is not shown to DKENet there
-        kept = constant_kernel_field(kernel, *lr.shape[-2:], scale)
         for name, depth in ((f"{NO_DEPTH}, {ASKED}", None), (f"exact depth, {ASKED}", case.depth)):
             yield (
                 name,
                 pipe.refine_kernel(
-                    lr, scale, depth, initial=kept, iterations=1, gamma=1.0, fixed_depth=True
+                    lr, scale, depth, initial=without, iterations=1, gamma=1.0, fixed_depth=True
                 ),
             )
 
@@ -312,8 +311,8 @@ def defocus_markdown(result: dict[str, Any]) -> str:
     head = (
         "# Defocus by a thin lens\n\n"
         f"{provenance(result['environment'])}; model {options['model']}, steps 0, seed "
-        f"{options['seed']}, {options['width']}x{options['height']} px, {options['samples']} rays "
-        f"a pixel, variant {options['variant']}.\n\n"
+        f"{options['seed']}, {options['width']}x{options['height']} px, at least "
+        f"{options['samples']} rays a pixel, variant {options['variant']}.\n\n"
         "Scenes rendered through a pinhole (the truth) and through a thin lens (the input: mean "
         f"of linear light over the pixels of the scale, noise of {options['noise']:g} of 255, 8 "
         f"bits). The std of the blur runs from 0 to {options['blur_std_px']:g} px of the truth. "

@@ -27,7 +27,7 @@ from mmsr_core.visualize.colours import heat
 from ..arguments import DefocusOptions
 from ..defocus import make_case, make_scenes
 from ..inputs.lens_scenes import LensScene
-from .crops import busiest, encode, sheet
+from .crops import encode, sheet
 
 HEADINGS = (
     "through the lens", "without depth", "exact depth", "truth",
@@ -46,6 +46,25 @@ def widths(field: KernelField) -> Tensor:
     return F.interpolate(colours, scale_factor=float(field.scale), mode="nearest")
 
 
+def most_varied(truth: Tensor, radius_px: Tensor, side: int, step: int) -> tuple[int, int]:
+    """Top and left, multiples of `step`, of the crop whose blur varies most and that has detail.
+
+    Args:
+        truth: `(1,3,H,W)`.
+        radius_px: `(1,1,H,W)`, of the circle of confusion.
+        side: of the crop.
+        step: between places that are tried.
+    """
+
+    def spread(plane: Tensor) -> Tensor:
+        mean, square = (F.avg_pool2d(p, side, stride=step) for p in (plane, plane.square()))
+        return (square - mean.square()).clamp_min(0).sqrt()
+
+    worth = spread(radius_px.double()) * spread(truth.double().mean(1, keepdim=True))
+    flat = int(worth.flatten().argmax())
+    return flat // worth.shape[-1] * step, flat % worth.shape[-1] * step
+
+
 def row_of(
     pipe: MMSREngine, scene: LensScene, options: DefocusOptions, side: int, scale: int = 4
 ) -> tuple[list[Tensor], list[str]]:
@@ -62,7 +81,7 @@ def row_of(
     shown = [F.interpolate(case.lr, scale_factor=float(scale), mode="nearest"), *restored]
     fields = [*(e.kernel_field for e in found), case.discs]
     shown += [case.truth, *(widths(field) for field in fields)]
-    top, left = busiest(case.truth, side, scale)
+    top, left = most_varied(case.truth, scene.radius_px(), side, scale)
     notes = [scene.name, *(f"{float(psnr(p, case.truth, crop=4)):.2f} dB" for p in restored)]
     low, high = _WIDTH_PX
     notes += ["", "", "", f"{low:g} to {high:g} px"]

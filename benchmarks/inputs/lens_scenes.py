@@ -69,7 +69,7 @@ class SceneSettings:
     width: int
     """Of the sharp picture, px."""
     samples: int
-    """Rays a pixel."""
+    """Rays a pixel; kept scenes may have more."""
     blur_std_px: float
     """Std along an axis of the widest blur, px of the sharp picture."""
     seed: int
@@ -152,7 +152,7 @@ def lens_scene(
     folder: Path,
     variant: str | None = None,
 ) -> LensScene:
-    """A scene from `folder`, where it is rendered into when it is not there.
+    """A scene from `folder`, where it is rendered into when it is not there with enough rays.
 
     Args:
         name: of `scene_names`; with the settings it fixes the scene.
@@ -178,7 +178,7 @@ def _read(path: Path, name: str, key: str) -> LensScene | None:
     """The kept scene; None where there is none, or one of other settings."""
     try:
         with np.load(path, allow_pickle=False) as kept:
-            if str(kept["key"]) != key:
+            if not _serves(json.loads(str(kept["key"])), json.loads(key)):
                 return None
             aperture, focus, fov, longer = kept["lens"].tolist()
             return LensScene(
@@ -191,6 +191,12 @@ def _read(path: Path, name: str, key: str) -> LensScene | None:
             )
     except (OSError, ValueError, KeyError, EOFError):
         return None
+
+
+def _serves(kept: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a kept scene is the wanted one, with at least as many rays."""
+    enough = kept.get("samples", 0) >= wanted["samples"]
+    return enough and kept | {"samples": wanted["samples"]} == wanted
 
 
 def _render(

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from benchmarks.command import main
 from benchmarks.defocus import ASKED, correlation, defocus_markdown, depth_edges, paired
+from benchmarks.figures.defocus import most_varied, widths
 from benchmarks.inputs import lens_scenes
 from benchmarks.inputs.lens_scenes import LensScene, SceneSettings, lens_scene, scene_names
 from benchmarks.inputs.thin_lens import (
@@ -186,6 +187,11 @@ def test_a_scene_is_rendered_once_and_is_the_same_again(mitsuba, tmp_path, monke
     assert kept.noise == first.noise
     with pytest.raises(AssertionError, match="again"):
         lens_scene("closeup 00", bank, more, tmp_path / "a")
+    fine = lens_scene("closeup 00", bank, SETTINGS, tmp_path / "b")  # more rays than asked for
+    assert np.array_equal(fine.seen, again.seen)
+    elsewhere = dataclasses.replace(SETTINGS, seed=4)
+    with pytest.raises(AssertionError, match="again"):
+        lens_scene("closeup 00", bank, elsewhere, tmp_path / "a")
 
 
 def test_a_broken_file_is_rendered_anew(tmp_path, monkeypatch):
@@ -228,6 +234,19 @@ def test_the_command(model, tmp_path, monkeypatch):
     assert page.rstrip("\n") == defocus_markdown(found).rstrip("\n")
     assert "| kernels of physics, discs" in page
     assert "## x1, 2 scenes" in page
+
+
+def test_the_figure_shows_where_the_blur_varies():
+    truth = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    radius = torch.zeros(1, 1, 48, 64)
+    radius[..., 20:, 50:] = 3.0
+    top, left = most_varied(truth, radius, 16, 4)
+    assert 8 <= top <= 32
+    assert 36 <= left <= 48
+    assert top % 4 == left % 4 == 0
+    pipe_colours = widths(disc_field(radius[..., ::4, ::4].contiguous(), 4))
+    assert pipe_colours.shape == (1, 3, 48, 64)
+    assert not torch.equal(pipe_colours[..., 0, 0], pipe_colours[..., -1, -1])
 
 
 @pytest.mark.parametrize(
