@@ -39,6 +39,7 @@ from .inputs.thin_lens import (
     at_lr,
     blur_std_px,
     disc_field,
+    fitted_radius_px,
     gaussian_field,
 )
 from .quality.bicubic import bicubic_results
@@ -55,6 +56,7 @@ _LOG = logging.getLogger(__name__)
 COUNT = 15
 """Scenes, of which three are views of the still life."""
 NO_DEPTH = "no depth"
+FITTED = "a lens fitted to the widths without depth"
 ASKED = "DKENet in any case"
 """Rows of scale 1: there, kernels are not estimated for a picture that is sharp on the whole."""
 _COLUMNS = (
@@ -247,18 +249,25 @@ def estimates(
     yield "exact depth", exact
     yield "exact depth, upside down", pipe.estimate_degradation(lr, scale, case.depth.flip(-2))
 
+    seen = without
     if scale == 1:  # a picture that is sharp on the whole is not shown to DKENet there
         for name, depth in ((f"{NO_DEPTH}, {ASKED}", None), (f"exact depth, {ASKED}", case.depth)):
-            yield (
-                name,
-                pipe.refine_kernel(
-                    lr, scale, depth, initial=without, iterations=1, gamma=1.0, fixed_depth=True
-                ),
+            asked = pipe.refine_kernel(
+                lr, scale, depth, initial=without, iterations=1, gamma=1.0, fixed_depth=True
             )
+            seen = asked if depth is None else seen
+            yield name, asked
 
     def given(estimate: DegradationEstimate, field_: KernelField) -> DegradationEstimate:
         return replace(estimate, kernel_field=field_, kernels_given=True)
 
+    built_in = pipe.estimate_depth(lr).cpu()
+    for name, depth in (
+        (f"{FITTED}, built-in depth", built_in),
+        (f"{FITTED}, exact depth", case.depth),
+    ):
+        radius = fitted_radius_px(widths(seen.kernel_field), depth, scale)
+        yield name, given(without, disc_field(radius, scale))
     constant = constant_kernel_field(kernel, *lr.shape[-2:], scale)
     yield "one kernel, the mean of physics", given(without, constant)
     yield "kernels of physics, discs", given(without, case.discs)
@@ -280,7 +289,7 @@ def _picture_figures(case: Case, picture: Tensor, measurer: Measurer) -> Figures
 def _kernel_figures(case: Case, estimate: DegradationEstimate) -> Figures:
     """Width against physics, away from depth edges; how well the kernels explain the input."""
     field_ = estimate.kernel_field.to("cpu")
-    width = field_.moments().blur_sigma_px[0].prod(0).sqrt()
+    width = widths(field_)
     found, true = width[case.away], case.width_px[case.away]
     blurred = degrade(case.truth, field_.dense(), field_.scale)
     error = float((blurred - case.lr).double().square().mean())
@@ -292,6 +301,11 @@ def _kernel_figures(case: Case, estimate: DegradationEstimate) -> Figures:
     if estimate.inverse_depth is not None:
         figures["depth_r"] = correlation(estimate.inverse_depth.cpu(), case.depth)
     return figures
+
+
+def widths(field_: KernelField) -> Tensor:
+    """Width of the blur `(h,w)`: the geometric mean of the std along both axes, HR px."""
+    return field_.to("cpu").moments().blur_sigma_px[0].prod(0).sqrt()
 
 
 def correlation(first: Tensor, second: Tensor) -> float | None:
@@ -321,11 +335,14 @@ def defocus_markdown(result: dict[str, Any]) -> str:
         f"In focus, out of focus: PSNR-Y where the lens blurs by less than {low:g} px, by more "
         f"than {high:g} px. Depth edges: within {_EDGE_REACH_PX} px of a jump of the blur. Width "
         "error: mean absolute error of the blur's std (with the area of the pixel) against the "
-        "thin lens's, px of the truth, away from depth edges; width r: its correlation. Explains: "
-        "PSNR of the truth, degraded with these kernels, against the input. Depth r: correlation "
-        "of the depth in use with the exact one. Physics: circles of confusion from the exact "
-        "depth over the area of the pixel; occlusion is ignored, and kernels act on sRGB, a lens "
-        f"on linear light. {ASKED}: at scale 1 kernels are otherwise not estimated for pictures "
+        "thin lens's, px of the truth, away from depth edges; width r: its correlation, over the "
+        "scenes in which the measured width varies. Explains: PSNR of the truth, degraded with "
+        "these kernels, against the input. Depth r: correlation of the depth in use with the exact "
+        "one. Physics: circles of confusion from the exact depth over the area of the pixel; "
+        "occlusion is ignored, and kernels act on sRGB, a lens on linear light. "
+        "A lens fitted: discs whose radius is b |d - a| of the depth d, with the one a and b of a "
+        "picture that are closest to the widths that DKENet finds without depth. "
+        f"{ASKED}: at scale 1 kernels are otherwise not estimated for pictures "
         "that are sharp on the whole.\n"
     )
     return "\n".join([head, *(_set_markdown(name, item) for name, item in result["sets"].items())])

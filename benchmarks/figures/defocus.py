@@ -25,7 +25,7 @@ from mmsr_core.pipeline import MMSREngine, load_pipeline
 from mmsr_core.visualize.colours import heat
 
 from ..arguments import DefocusOptions
-from ..defocus import make_case, make_scenes
+from ..defocus import make_case, make_scenes, widths
 from ..inputs.lens_scenes import LensScene
 from .crops import encode, sheet
 
@@ -39,10 +39,9 @@ _WIDTH_PX = (1.0, 2.7)
 """Of the first and the last colour: std of the blur with the area of the pixel, scale 4."""
 
 
-def widths(field: KernelField) -> Tensor:
+def coloured(field: KernelField) -> Tensor:
     """Colours of the blur's width at HR size, `(1,3,H,W)`: dark is narrow."""
-    width = field.to("cpu").moments().blur_sigma_px[0].prod(0).sqrt()
-    colours = heat(width, *_WIDTH_PX)[None].float().clamp(0, 1)
+    colours = heat(widths(field), *_WIDTH_PX)[None].float().clamp(0, 1)
     return F.interpolate(colours, scale_factor=float(field.scale), mode="nearest")
 
 
@@ -80,7 +79,7 @@ def row_of(
     ]
     shown = [F.interpolate(case.lr, scale_factor=float(scale), mode="nearest"), *restored]
     fields = [*(e.kernel_field for e in found), case.discs]
-    shown += [case.truth, *(widths(field) for field in fields)]
+    shown += [case.truth, *(coloured(field) for field in fields)]
     top, left = most_varied(case.truth, scene.radius_px(), side, scale)
     notes = [scene.name, *(f"{float(psnr(p, case.truth, crop=4)):.2f} dB" for p in restored)]
     low, high = _WIDTH_PX

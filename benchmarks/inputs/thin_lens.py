@@ -30,6 +30,7 @@ LARGEST_RADIUS_PX = 7.5
 """Wider discs are cut to this radius: with the area of the pixel a kernel holds no more."""
 _FINE = 16  # sub-samples of a pixel along an axis, for the area of a disc in each pixel
 _STEP_PX = 0.02  # between the radii of the table
+_FIT_PLACES = 5_000  # of a picture to which a lens is fitted
 _BAND = 20_000  # kernels made at a time
 
 
@@ -83,6 +84,35 @@ def blur_std_px(radius_px: Tensor, scale: int) -> Tensor:
 def at_lr(radius_px: Tensor, scale: int) -> Tensor:
     """Radii `(1,1,H,W)` of HR pixels to those of LR pixels `(1,1,h,w)`: root of the mean square."""
     return F.avg_pool2d(radius_px.square(), scale).sqrt()
+
+
+def fitted_radius_px(width_px: Tensor, inverse_depth: Tensor, scale: int) -> Tensor:
+    """Radii that follow depth as those of a lens do, closest to measured widths of the blur.
+
+    The radius is `b |d - a|` of an inverse depth d on any scale: a lens has one distance in focus a
+    and one strength b for the whole picture. Of a grid of both the pair is taken whose widths
+    have the least mean absolute error.
+
+    Args:
+        width_px: `(h,w)`: measured std of the blur with the area of the LR pixel, HR px.
+        inverse_depth: `(1,1,h,w)` in 0..1.
+        scale: SR factor.
+
+    Returns:
+        `(1,1,h,w)`, HR px, at most `LARGEST_RADIUS_PX`.
+    """
+    every = max(1, round(math.sqrt(width_px.numel() / _FIT_PLACES)))
+    wanted = width_px[::every, ::every].flatten()
+    depth = inverse_depth[0, 0, ::every, ::every].flatten()
+    strengths = torch.linspace(0, 2 * LARGEST_RADIUS_PX, 61)[:, None]
+    best, found = math.inf, (0.0, 0.0)
+    for focus in torch.linspace(-0.1, 1.1, 61).tolist():
+        radius = (strengths * (depth - focus).abs()).clamp_max(LARGEST_RADIUS_PX)
+        errors = (blur_std_px(radius, scale) - wanted).abs().mean(1)
+        index = int(errors.argmin())
+        if float(errors[index]) < best:
+            best, found = float(errors[index]), (focus, float(strengths[index]))
+    return (found[1] * (inverse_depth - found[0]).abs()).clamp_max(LARGEST_RADIUS_PX)
 
 
 def disc_field(radius_px: Tensor, scale: int) -> KernelField:

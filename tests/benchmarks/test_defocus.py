@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from benchmarks.command import main
 from benchmarks.defocus import ASKED, correlation, defocus_markdown, depth_edges, paired
-from benchmarks.figures.defocus import most_varied, widths
+from benchmarks.figures.defocus import coloured, most_varied
 from benchmarks.inputs import lens_scenes
 from benchmarks.inputs.lens_scenes import LensScene, SceneSettings, lens_scene, scene_names
 from benchmarks.inputs.thin_lens import (
@@ -21,6 +21,7 @@ from benchmarks.inputs.thin_lens import (
     at_lr,
     blur_std_px,
     disc_field,
+    fitted_radius_px,
     gaussian_field,
 )
 from mmsr_core.degradation import degrade
@@ -105,6 +106,18 @@ def test_in_focus_the_kernel_is_the_mean_over_the_pixel():
     picture = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
     field = disc_field(torch.zeros(1, 1, 12, 16), 4)
     torch.testing.assert_close(degrade(picture, field.dense(), 4), F.avg_pool2d(picture, 4))
+
+
+def test_a_lens_is_fitted_to_widths_that_are_partly_wrong():
+    g = torch.Generator().manual_seed(0)
+    depth = torch.rand(1, 1, 24, 32, generator=g)
+    radius = 6 * (depth - 0.3).abs()
+    width = blur_std_px(radius, 4)[0, 0]
+    width = width + 0.2 * torch.randn(width.shape, generator=g)
+    found = fitted_radius_px(width, depth, 4)
+    assert (found - radius).abs().mean() < 0.1
+    flat = fitted_radius_px(torch.full((24, 32), 1.118), depth, 4)
+    assert flat.max() < 0.3
 
 
 def test_radii_are_averaged_by_their_squares():
@@ -244,7 +257,7 @@ def test_the_figure_shows_where_the_blur_varies():
     assert 8 <= top <= 32
     assert 36 <= left <= 48
     assert top % 4 == left % 4 == 0
-    pipe_colours = widths(disc_field(radius[..., ::4, ::4].contiguous(), 4))
+    pipe_colours = coloured(disc_field(radius[..., ::4, ::4].contiguous(), 4))
     assert pipe_colours.shape == (1, 3, 48, 64)
     assert not torch.equal(pipe_colours[..., 0, 0], pipe_colours[..., -1, -1])
 
