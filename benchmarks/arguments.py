@@ -302,3 +302,36 @@ class RestoreOptions(SetOptions):
     """Side of the window in the middle of each."""
     seed: int = 0
     """Seed of the damage and of the flow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefocusOptions(SetOptions):
+    """Rendered scenes through a thin lens: what depth is worth where blur follows it by physics."""
+
+    out: Out = Path("runs/bench/defocus")
+    scenes: Annotated[
+        Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: scenes, in --out)")
+    ] = None
+    """Rendered scenes are kept here, and not rendered again."""
+    pictures: SharedFolder = None
+    """Photographs, crops of which become textures beside generated ones."""
+    metrics: SharedFolder = None
+    """LPIPS parameter files."""
+    scales: Annotated[tuple[int, ...], arg(name="scale")] = (4, 1)
+    """1 is the picture of the lens at its own size."""
+    iterations: tuple[int, ...] = (1, 2, 3)
+    """SVKR iterations."""
+    width: Pixels = 320
+    """Of the sharp picture."""
+    height: Pixels = 240
+    """Of the sharp picture."""
+    blur_std_px: float = 2.4
+    """Std of the widest blur of the lens, px of the sharp picture; scenes have 0.75 to 1 of it."""
+    noise: float = 1.0
+    """Std of the noise that is added to the inputs, steps of 255."""
+    samples: int = 256
+    """Rays a pixel, at least."""
+    variant: str = "scalar_rgb"
+    """Of Mitsuba; llvm_ad_rgb is faster where LLVM 16 or newer is."""
+    seed: int = 0
+    """Of scenes, lenses and noise."""

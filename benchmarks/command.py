@@ -31,6 +31,7 @@ MODULES = {
     "real": ".real",
     "clip": ".clip",
     "restore": ".restore",
+    "defocus": ".defocus",
 }
 """Benchmark -> the module whose `run` takes its options and returns how many pictures failed."""
 

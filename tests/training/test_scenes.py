@@ -169,6 +169,16 @@ def test_textures_of_photographs_keep_their_colour():
     assert (texture == [200, 0, 0]).all()
 
 
+def test_a_photograph_can_be_painted_on_a_wall(mitsuba):
+    green = np.zeros((30, 50, 3), np.uint8)
+    green[..., 1] = 200
+    bank = TextureBank([green], procedural=0)
+    paint = Builder(mitsuba, np.random.default_rng(0), bank).paint()
+    shape = wall(mitsuba, 5) | {"bsdf": paint}
+    image = seen(mitsuba, [shape], 8, 8, samples=4).image
+    assert image[1].min() > 3 * max(image[0].max(), image[2].max())
+
+
 def loss_inputs(seed=0):
     generator = torch.Generator().manual_seed(seed)
     prediction = torch.rand(2, 1, 20, 24, generator=generator)

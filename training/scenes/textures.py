@@ -66,7 +66,7 @@ def photo_crop(photo: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np
     left = int(rng.integers(0, width - side + 1))
     crop = Image.fromarray(photo[top : top + side, left : left + side])
     method = Image.Resampling.BOX if side > SIZE else Image.Resampling.BILINEAR
-    return np.asarray(crop.resize((SIZE, SIZE), method))
+    return np.array(crop.resize((SIZE, SIZE), method))  # Mitsuba takes no read-only array
 
 
 class TextureBank:
