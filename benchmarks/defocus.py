@@ -268,7 +268,7 @@ def estimates(
     ):
         radius = fitted_radius_px(widths(seen.kernel_field), depth, scale)
         yield name, given(without, disc_field(radius, scale))
-    constant = constant_kernel_field(kernel, *lr.shape[-2:], scale)
+    constant = constant_kernel_field(kernel, lr.shape[-2], lr.shape[-1], scale)
     yield "one kernel, the mean of physics", given(without, constant)
     yield "kernels of physics, discs", given(without, case.discs)
     yield "kernels of physics, Gaussians", given(without, case.gaussians)

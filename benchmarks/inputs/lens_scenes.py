@@ -265,12 +265,12 @@ def _drawn(
     digest = hashlib.sha256(f"{settings.seed} {name}".encode()).digest()
     rng = np.random.default_rng(FIRST_SEED + int.from_bytes(digest[:3], "big"))
     with tempfile.TemporaryDirectory() as folder:
+        still: Layout | None = None
         if kind == "still life":
-            layout = still_life(mitsuba, Path(folder))
-            layout.origin, layout.target, layout.fov_deg = VIEWS[word]
+            still = still_life(mitsuba, Path(folder))
+            still.origin, still.target, still.fov_deg = VIEWS[word]
         while True:
-            if kind != "still life":
-                layout = random_layout(mitsuba, rng, bank, kind)
+            layout = still or random_layout(mitsuba, rng, bank, kind)
             depth, _ = layout_depth(layout, settings.height, settings.width)
             inverse = (1 / depth).astype(np.float32)
             lens = _lens(rng, inverse, layout.fov_deg, settings)

@@ -56,7 +56,6 @@ class Symptom:
         return {
             "preset": self.style,
             "scale": self.scale,
-            "size": "",
             "steps": how.steps,
             "detail": how.detail,
             "noise": MEASURED_NOISE,

@@ -274,6 +274,11 @@ def plan_outputs(
     return outputs
 
 
+def place_below(target: Path, out: Path) -> Path:
+    """A result's place below the folder of results, without its ending: where its maps lie, too."""
+    return target.relative_to(out).with_suffix("") if out in target.parents else Path(target.stem)
+
+
 def require_distinct(sources: Sequence[Path], targets: Sequence[Path], what: str) -> None:
     """Refuses to write over a file that is read.
 

@@ -22,25 +22,21 @@ def check_map_names(maps: Path, steps: int, stems: Sequence[str], others: Sequen
     Args:
         maps: The folder of the maps.
         steps: Sampling steps of the run.
-        stems: How the names of each picture's maps begin.
+        stems: How the names of each picture's maps begin, with their place below the folder.
         others: Every other file that the run reads or writes.
 
     Raises:
         UsageError: one would.
     """
-    places = [os.path.split(os.path.realpath(path)) for path in others]
-    folder = os.path.realpath(maps)
-    taken = {name: "another file of this run" for place, name in places if place == folder}
+    taken = {os.path.realpath(path): "another file of this run" for path in others}
     earlier = [f"_step{n}" for n in range(1, steps)]
     kinds = ["kernel_map", "depth", "prompt"]
     kinds += [f"weight_{name}{step}" for name in MODALITIES for step in ("", *earlier)]
     for stem in stems:
-        for name in (f"{stem}_{kind}.png" for kind in kinds):
-            if what := taken.get(name):
-                raise UsageError(
-                    f"The map {maps / name} would replace {what}; choose another --maps."
-                )
-            taken[name] = f"a map of {stem}"
+        for name in (maps / f"{stem}_{kind}.png" for kind in kinds):
+            if what := taken.get(os.path.realpath(name)):
+                raise UsageError(f"The map {name} would replace {what}; choose another --maps.")
+            taken[os.path.realpath(name)] = f"a map of {stem}"
 
 
 def write_maps(folder: Path, stem: str, lr: Tensor, output: RestorationOutput) -> None:
@@ -48,13 +44,14 @@ def write_maps(folder: Path, stem: str, lr: Tensor, output: RestorationOutput) -
 
     Args:
         folder: Where.
-        stem: How their names begin.
+        stem: How their names begin, with their place below the folder.
         lr: The picture, `(1,3,h,w)` in 0..1.
         output: What was found about it.
     """
-    from ..image import save_image
+    from ..image import make_folder, save_image
     from ..visualize import depth_map, heat, kernel_map
 
+    make_folder((folder / stem).parent)
     field = output.estimate.kernel_field
     save_image(folder / f"{stem}_kernel_map.png", kernel_map(field, lr)[None])
     if output.estimate.inverse_depth is not None:

@@ -19,7 +19,7 @@ from .arguments import (
     target_size,
 )
 from .common import load_model, progress_bar, read_overrides, say_error, write_json
-from .files import add_file_options, plan_files, require_distinct, save_like
+from .files import add_file_options, place_below, plan_files, require_distinct, save_like
 
 if TYPE_CHECKING:
     from ..pipeline import MMSREngine, PriorModel, PriorResult
@@ -53,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         type=number(0, 1),
         default=DEFAULT_TRUST,
         metavar="T",
-        help="how far UPSCALED is followed: 0 not at all, 1 wherever the input allows it "
+        help="how far UPSCALED is followed: 0 not at all, 1 everywhere, held to the input "
         f"(default {DEFAULT_TRUST})",
     )
     size = parser.add_mutually_exclusive_group()
@@ -195,7 +195,7 @@ def _check_side_outputs(
         check_writable_folder(args.report.parent)
     if args.maps is not None:
         make_folder(args.maps)
-        maps = [_map_path(args.maps, target) for target in outputs]
+        maps = [_map_path(args, target) for target in outputs]
         require_distinct(taken, maps, "another file of this run")
 
 
@@ -209,7 +209,7 @@ class _Merger:
 
     def merge(self, source: Path, prior: Path, target: Path) -> tuple[PriorResult, list[str]]:
         """Reads, merges and writes one picture; also what is to be known of the two files."""
-        from ..image import TargetSize, check_can_hold, load_image, save_image
+        from ..image import TargetSize, check_can_hold, load_image, make_folder, save_image
         from ..pipeline.prior import prior_scale
 
         args = self._args
@@ -251,7 +251,9 @@ class _Merger:
         save_like(args, target, result.images, image)
         if args.maps is not None:
             weight = result.weight_map.expand(-1, 3, -1, -1)
-            save_image(_map_path(args.maps, target), weight)
+            path = _map_path(args, target)
+            make_folder(path.parent)
+            save_image(path, weight)
         return result, notes
 
     def _engine(self) -> MMSREngine:
@@ -267,5 +269,6 @@ class _Merger:
         return self._upscale
 
 
-def _map_path(folder: Path, target: Path) -> Path:
-    return folder / f"{target.stem}_prior_weight.png"
+def _map_path(args: argparse.Namespace, target: Path) -> Path:
+    place = place_below(target, Path(args.output))
+    return args.maps / place.with_name(f"{place.name}_prior_weight.png")

@@ -37,7 +37,14 @@ from .common import (
     write_json,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
-from .files import Files, add_file_options, plan_files, require_distinct, save_like
+from .files import (
+    Files,
+    add_file_options,
+    place_below,
+    plan_files,
+    require_distinct,
+    save_like,
+)
 from .maps import check_map_names, write_maps
 from .processes import Processes
 
@@ -162,7 +169,10 @@ def run(args: argparse.Namespace) -> int:
         files = _clip_files(args, files, processes)
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
     check_evidence_options(args, len(inputs))
-    stems = [t.stem if batch else s.stem for s, t in zip(inputs, outputs, strict=True)]
+    stems = [
+        place_below(t, Path(args.output)).as_posix() if batch else s.stem
+        for s, t in zip(inputs, outputs, strict=True)
+    ]
     _check_side_outputs(args, inputs, outputs, stems)
     processes.gather([])  # all have listed the same files before the first result is written
     args.device = processes.device(args.device)

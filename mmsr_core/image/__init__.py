@@ -1,7 +1,7 @@
 """Reading, writing and resizing of pictures. Everything on disk is written atomically."""
 
 from .atomic import atomic_path, atomic_write_bytes, atomic_write_text
-from .contrast import stretch_narrow_grey
+from .contrast import is_narrow_grey, stretch_narrow_grey
 from .luma import limit_chroma, luminance
 from .reading import (
     DEFAULT_MAX_OUTPUT_PIXELS,
@@ -40,6 +40,7 @@ __all__ = [
     "check_output_size",
     "check_output_suffix",
     "check_writable_folder",
+    "is_narrow_grey",
     "limit_chroma",
     "load_image",
     "luminance",

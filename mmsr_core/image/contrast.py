@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .luma import luminance
+
 NARROW = 0.5
 """A grey picture that uses less of 0..1 than this is taken for counts of a sensor."""
 _TAILS = 0.001
@@ -12,8 +14,8 @@ _TAILS = 0.001
 _LEAST = 1e-6
 
 
-def stretch_narrow_grey(picture: Tensor) -> Tensor:
-    """Grey pictures that use a small part of the range, stretched to all of it.
+def stretch_narrow_grey(picture: Tensor, like: Tensor | None = None) -> Tensor:
+    """Grey pictures that use a small part of the range, stretched to all of it, or as another one.
 
     An infrared camera's counts say what is warmer, not how bright a picture is. The same counts as
     8 bits, as raw 16 bits or as floats so give the same picture. Colour, and grey of a usual range,
@@ -21,14 +23,33 @@ def stretch_narrow_grey(picture: Tensor) -> Tensor:
 
     Args:
         picture: `(B,3,H,W)`, 0..1.
+        like: `(B,3,h,w)`, 0..1: pictures whose range of brightness they get; None is 0..1.
     """
     if not bool((picture == picture[:, :1]).all()):
         return picture
     made = []
-    for item in picture.split(1):
-        values = item[:, 0].flatten().sort().values
-        cut = int(_TAILS * (len(values) - 1))
-        low, high = values[cut], values[len(values) - 1 - cut]
+    for index, item in enumerate(picture.split(1)):
+        low, high = brightness_range(item)
         narrow = _LEAST < float(high - low) < NARROW
-        made.append(((item - low) / (high - low)).clamp(0, 1) if narrow else item)
+        if not narrow:
+            made.append(item)
+            continue
+        stretched = ((item - low) / (high - low)).clamp(0, 1)
+        if like is not None:
+            dark, bright = brightness_range(like[index : index + 1])
+            stretched = dark + stretched * (bright - dark)
+        made.append(stretched)
     return torch.cat(made)
+
+
+def brightness_range(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Darkest and brightest luma of a picture `(1,3,H,W)`, but for a thousandth at either end."""
+    values = luminance(picture).flatten().sort().values
+    cut = int(_TAILS * (len(values) - 1))
+    return values[cut], values[len(values) - 1 - cut]
+
+
+def is_narrow_grey(picture: Tensor) -> bool:
+    """Whether a picture `(1,3,H,W)` is grey and uses a small part of its range, as counts do."""
+    low, high = brightness_range(picture)
+    return bool((picture == picture[:, :1]).all()) and _LEAST < float(high - low) < NARROW

@@ -40,9 +40,7 @@ def _stays(tag: int) -> bool:
     return not (tag == _ORIENTATION or tag in _STRUCTURE or tag in (*_MORE_STRUCTURE, *parts))
 
 
-def with_settings(
-    exif: bytes | None, metadata: dict[str, str] | None, nested: bool = True
-) -> Image.Exif | None:
+def with_settings(exif: bytes | None, metadata: dict[str, str] | None) -> Image.Exif | None:
     """EXIF data with the settings of a run in it, as JSON.
 
     They are the image's description, or its software where it has a description of its own.
@@ -50,16 +48,17 @@ def with_settings(
     Args:
         exif: from `read_exif`.
         metadata: the settings.
-        nested: keep the camera's details and the place; Pillow cannot write them to TIFF files.
     """
     if exif is None and not metadata:
         return None
     made = Image.Exif()
     if exif is not None:
         made.load(exif)
-    if not nested:
-        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            made.pop(part, None)
     if metadata:
         made[_SOFTWARE if _DESCRIPTION in made else _DESCRIPTION] = json.dumps(metadata)
     return made
+
+
+def has_parts(exif: Image.Exif) -> bool:
+    """Whether there are the camera's details or the place, beside the main part."""
+    return ExifTags.IFD.Exif in exif or ExifTags.IFD.GPSInfo in exif

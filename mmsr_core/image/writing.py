@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import ImageFileError, InputError, ShapeError
 from .atomic import atomic_path
 from .deep import encode_png16, find_codecs, warn_of_eight_bits
-from .exif import with_settings
+from .exif import has_parts, with_settings
 from .plugins import JXL
 
 _FORMATS = {
@@ -141,8 +141,9 @@ def save_image(
     """Writes a picture; the file appears as a whole or not at all.
 
     JPEG is written at quality 95 without chroma subsampling, AVIF at 90, WebP and JPEG XL lossless,
-    TIFF deflated. The metadata are PNG text entries; in the other formats, JSON in EXIF
-    `ImageDescription`, or in `Software` where the picture has a description of its own.
+    TIFF deflated, or plain where the EXIF data have a camera's details or a place. The metadata are
+    PNG text entries; in the other formats, JSON in EXIF `ImageDescription`, or in `Software` where
+    the picture has a description of its own.
 
     Args:
         path: The file; its ending chooses the format. The folder must exist.
@@ -154,7 +155,7 @@ def save_image(
         bit_depth: 8, or 16 for PNG. 16-bit colour takes imagecodecs; without it 8 bits are
             written, with a warning in the log. Equal channels are then written as 16-bit grey.
         quality: 1..100 for JPEG, AVIF, and WebP and JPEG XL (lossy then); the others have none.
-        exif: EXIF data to embed (`LoadedImage.exif`); TIFF files hold their main part only.
+        exif: EXIF data to embed (`LoadedImage.exif`).
         dpi: pixels per inch to embed, across and down.
 
     Raises:
@@ -240,14 +241,14 @@ def _save_options(
         options |= {"exact": True} | ({"quality": quality} if quality else {"lossless": True})
     elif file_format == "JXL":
         options |= {"quality": quality} if quality else {"lossless": True}
-    elif file_format == "TIFF":
-        options |= {"compression": "tiff_adobe_deflate"}
     if file_format == "PNG":
         text = PngImagePlugin.PngInfo()
         for key, value in (metadata or {}).items():
             text.add_text(key, value)
         return options | {"pnginfo": text} | ({"exif": exif} if exif else {})
-    whole = with_settings(exif, metadata, nested=file_format != "TIFF")
+    whole = with_settings(exif, metadata)
+    if file_format == "TIFF" and (whole is None or not has_parts(whole)):
+        options |= {"compression": "tiff_adobe_deflate"}  # Pillow writes parts uncompressed only
     if whole is None:
         return options
     return options | {"exif": whole.tobytes() if file_format == "JXL" else whole}

@@ -268,4 +268,6 @@ def check_guide(guide: Tensor | None, mode: str, lr: Tensor) -> Tensor | None:
             f"{lr.shape[-1]}x{lr.shape[-2]}: they must show the same scene, in the same shape. "
             "Register and crop the guide first."
         )
-    return stretch_narrow_grey(guide).expand(lr.shape[0], -1, -1, -1)
+    guide = guide.expand(lr.shape[0], -1, -1, -1)
+    # A fused picture is as bright as the brighter of the two: counts get the first one's range.
+    return stretch_narrow_grey(guide, lr if mode == "fuse" else None)

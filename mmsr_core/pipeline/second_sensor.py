@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..degradation import KernelField
 from ..errors import InputError, ShapeError
-from ..image import luminance, resize_bicubic, sensor_shift
+from ..image import is_narrow_grey, luminance, resize_bicubic, sensor_shift
 from ..models.blocks import GRID
 from ..tiling import Tile, grid_window
 from ..types import GUIDE_MODES, GuideMode
@@ -51,6 +51,11 @@ class SecondSensor:
         self.canvas = guide if self._own is not None else fit_guide(guide, scene)
         """`(B,3,H',W')` the guide on the padded HR canvas, not clamped, after the stages."""
         self._note_shift(guide)
+        if scene.guide_mode == "fuse" and any(is_narrow_grey(one) for one in scene.given.split(1)):
+            context.note(
+                "The first picture is grey and uses a small part of its range, as an infrared "
+                "camera's counts do: give it as the second one, which is stretched."
+            )
 
     def _note_shift(self, guide: Tensor) -> None:
         """Say so where the guide does not lie on the picture."""

@@ -156,10 +156,13 @@ def test_priors_lie_at_the_same_places_below_their_folder(
         (tmp_path / place).parent.mkdir(parents=True)
         Image.open(upscaled).save(tmp_path / place)
     run = ("merge", tmp_path / "low", tmp_path / "up", "--recursive", "-o", tmp_path / "out")
+    run = (*run, "--maps", tmp_path / "maps")
     code, said, err = mmsr(*run)
     assert (code, err) == (0, [])
     assert (tmp_path / "out" / "a" / "x.png").is_file()
     assert (tmp_path / "out" / "b" / "x.png").is_file()
+    for place in ("a", "b"):
+        assert (tmp_path / "maps" / place / "x_prior_weight.png").is_file()
     assert f"{tmp_path / 'up' / 'a' / 'x.jpg'} ->" in said
     (tmp_path / "up" / "b" / "x.png").unlink()
     code, _, err = mmsr(*run)

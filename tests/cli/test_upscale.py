@@ -157,6 +157,17 @@ def test_pictures_that_share_a_stem_have_maps_of_their_own(upscale, picture, tmp
     assert load_image(maps / "picture_webp_depth.png").size == (5, 6)
 
 
+def test_maps_lie_where_the_results_do(upscale, picture, tmp_path):
+    for place in ("a", "b"):
+        (picture.parent / "sub" / place).mkdir(parents=True)
+        Image.open(picture).save(picture.parent / "sub" / place / "x.png")
+    maps = tmp_path / "maps"
+    run = (picture.parent / "sub", "-o", tmp_path / "out", "--scale", 1, "--recursive")
+    assert upscale(*run, "--maps", maps)[0] == 0
+    assert (maps / "a" / "x_kernel_map.png").is_file()
+    assert (maps / "b" / "x_kernel_map.png").is_file()
+
+
 def test_kernel_and_depth_are_used(upscale, picture, tmp_path, kernel_file):
     depth = tmp_path / "depth.png"
     Image.fromarray(np.tile(np.arange(48, dtype=np.uint8) * 5, (32, 1))).save(depth)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mmsr_core.image import stretch_narrow_grey
+from mmsr_core.image import is_narrow_grey, stretch_narrow_grey
 
 
 def counts() -> torch.Tensor:
@@ -43,3 +43,12 @@ def test_each_picture_of_a_batch_stands_alone() -> None:
     made = stretch_narrow_grey(pair)
     assert torch.equal(made[1:], pair[1:])
     assert torch.equal(made[:1], stretch_narrow_grey(pair[:1]))
+
+
+def test_counts_may_get_the_range_of_another_picture() -> None:
+    night = 0.05 + 0.4 * counts()
+    made = stretch_narrow_grey(0.047 + 0.024 * counts(), night)
+    torch.testing.assert_close(made, night, atol=2e-3, rtol=0)
+    assert is_narrow_grey(night)
+    assert not is_narrow_grey(0.1 + 0.8 * counts())
+    assert not is_narrow_grey(torch.full((1, 3, 8, 8), 0.2))

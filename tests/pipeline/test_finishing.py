@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mmsr_core import Overrides, load_pipeline
 from mmsr_core.errors import InputError
-from mmsr_core.image import load_image
+from mmsr_core.image import load_image, smooth
 from mmsr_core.pipeline.finishing import is_grey, local_contrast
 from mmsr_core.pipeline.refinement import reduction, sharp_field
 
@@ -176,6 +176,16 @@ def test_stripes_of_rows_leave_no_seam(monkeypatch) -> None:
     assert float(whole.max()) > 0.5
 
 
+def test_counts_of_an_infrared_camera_do_not_blow_a_night_out(small) -> None:
+    night = 0.05 + 0.35 * still_life()[..., :64, :64]
+    warm = night.mean(1, keepdim=True).flip(-1) * 0.2
+    made = small(night, scale=2, steps=0, guide=warm, guide_mode="fuse")
+    assert float(made.images.quantile(0.99)) < float(night.max()) + 0.1
+    assert not any("The first picture is grey" in note for note in made.report.notes)
+    turned = small(warm.expand(-1, 3, -1, -1), scale=2, steps=0, guide=night, guide_mode="fuse")
+    assert any("The first picture is grey" in note for note in turned.report.notes)
+
+
 @pytest.mark.parametrize("scale", [1, 2])
 def test_one_picture_of_two_sensors_keeps_what_only_the_second_sees(small, scale) -> None:
     """Flat and undamaged places of the first picture must not come back as holes."""
@@ -266,6 +276,19 @@ def test_pictures_of_a_batch_do_not_decide_for_each_other(small) -> None:
     for index, one in enumerate((clean, coded, flat)):
         alone = small(one, scale=4, steps=0).images
         assert float((together[index : index + 1] - alone).abs().max()) < 1e-4
+
+
+def test_sharp_pictures_at_scale_2_get_one_narrow_kernel_each(small) -> None:
+    sharp = scenery(64, 72)
+    soft = smooth(scenery(64, 72, seed=1), 1.2)
+    both = small.estimate_degradation(torch.cat((sharp, soft)), 2).kernel_field
+    widths = both.moments().blur_sigma_px
+    assert float(widths[0].flatten(1).std(1).max()) < 1e-3
+    assert 0.6 <= float(widths[0].mean()) <= 1.1
+    assert float(widths[1].mean()) > 1.5
+    for index, picture in enumerate((sharp, soft)):  # each by itself
+        alone = small.estimate_degradation(picture, 2).kernel_field
+        torch.testing.assert_close(both.data[index], alone.data[0], atol=2e-3, rtol=0)
 
 
 def test_sharp_pictures_get_the_narrowest_kernel_and_codes_that_fit(small) -> None:
