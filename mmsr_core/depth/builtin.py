@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
 from ..models.depth_net import DepthNet
@@ -42,4 +43,6 @@ def estimate_depth_builtin(net: DepthNet, image: Tensor, max_side: int = 256) ->
     with torch.no_grad():
         small = resize_picture(image.float(), working_size(height, width, max_side)).clamp(0, 1)
         depth = net(small.to(net.device)).float().to(image.device)
+        if min(depth.shape[-2:]) > 2:  # the outermost pixels of the net are unreliable
+            depth = F.pad(depth[..., 1:-1, 1:-1], (1, 1, 1, 1), mode="replicate")
     return normalise_depth(resize_picture(depth, (height, width)))

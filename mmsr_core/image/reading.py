@@ -161,7 +161,8 @@ def _clear_errors(path: Path, max_pixels: int) -> Iterator[None]:
             raise ImageFileError(f"{path} does not fit in memory.") from error
         except Exception as error:
             # Decoders raise almost any type on damaged data.
-            raise ImageFileError(f"{path} is damaged or incomplete: {_one_line(error)}.") from error
+            why = _one_line(error).split(". ")[0]  # a decoder may go on with advice to programmers
+            raise ImageFileError(f"{path} is damaged or incomplete: {why}.") from error
 
 
 def check_output_size(

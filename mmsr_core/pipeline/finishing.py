@@ -19,6 +19,7 @@ from ..models.damage_estimator import (
     weighed_std,
 )
 from ..precision import as_float64
+from .refinement import is_sharp
 from .scene import Scene
 
 FLAT_WINDOW, CODED_FLAT_WINDOW = 3, 17
@@ -155,7 +156,10 @@ def grain(scene: Scene, result: Tensor) -> Tensor:
     What the restored picture does not explain of the input, at most as strong as the measured noise
     (the rest is structure), enlarged so that its strength stays.
     """
-    residual = scene.lr - scene.operator.degrade(result)
+    damage = scene.estimate.damage
+    # Where nothing was blurred, a result that kept some noise must not get that once more.
+    unblurred = scene.scale == 1 and damage is not None and is_sharp(damage)
+    residual = scene.lr - (result if unblurred else scene.operator.degrade(result))
     side = _GRAIN_WINDOW
     energy = residual.square().mean(1, keepdim=True)
     energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)

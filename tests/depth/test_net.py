@@ -114,3 +114,10 @@ def test_builtin_estimate_refuses_bad_input(net):
         estimate_depth_builtin(net, picture(3, 8, 8))
     with pytest.raises(InputError, match="max_side"):
         estimate_depth_builtin(net, picture(1, 3, 8, 8), max_side=3)
+
+
+def test_the_border_of_a_depth_map_goes_on_from_the_inside(net):
+    depth = estimate_depth_builtin(net, picture(1, 3, 130, 140))
+    rims = ((depth[..., 0, :], depth[..., 1, :]), (depth[..., :, -1], depth[..., :, -2]))
+    for rim, inner in rims:
+        assert torch.equal(rim, inner)

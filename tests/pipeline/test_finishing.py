@@ -151,6 +151,14 @@ def test_grain_is_kept_on_request(small) -> None:
     assert grain(1.0) < grain(0.5) < grain(0.0)
 
 
+def test_all_grain_kept_at_scale_1_is_the_picture_as_it_was(small) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = 12 / 255 * torch.randn((1, 1, 96, 96), generator=generator)
+    lr = (scenery(96, 96) + noise).clamp(0, 1).mul(255).round().div(255)
+    made = small(lr, scale=1, steps=0, denoise=0).images
+    assert float((made - lr).square().mean().sqrt()) < 1.5 / 255
+
+
 @pytest.mark.parametrize("scale", [2, 4])
 def test_flat_paper_has_no_halo_around_ink(small, scale) -> None:
     lr = torch.full((1, 3, 48, 64), 0.6)
