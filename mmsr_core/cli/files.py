@@ -264,7 +264,9 @@ def plan_outputs(
     for source, target in zip(inputs, outputs, strict=True):
         other = seen.setdefault(str(target).casefold(), source)
         if other is not source:
-            raise UsageError(f"{other} and {source} would both be written to {target}.")
+            raise UsageError(
+                f"{other} and {source} would both be written to {target}; rename one of them."
+            )
     require_distinct(inputs, outputs, "the input")
     if outputs == [out]:
         check_writable_folder(out.parent)

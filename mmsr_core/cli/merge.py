@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
+import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("Give either an upscaled picture or --prior-model.")
     files = plan_files(args, [args.input])
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
-    priors = _find_priors(args, inputs, batch)
+    priors = _find_priors(args, inputs, batch, files.skipped)
     _check_side_outputs(args, inputs, [p for p in priors if isinstance(p, Path)], outputs)
     started = time.perf_counter()
     merger = _Merger(args)
@@ -121,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _find_priors(
-    args: argparse.Namespace, inputs: list[Path], batch: bool
+    args: argparse.Namespace, inputs: list[Path], batch: bool, skipped: int
 ) -> list[Path | ImageFileError]:
     """The file that belongs to each input; of a batch, what is wrong where there is none.
 
@@ -140,8 +143,15 @@ def _find_priors(
         return [upscaled] * len(inputs)
     root = args.input if args.input.is_dir() else args.input.parent
     found = [_prior_of(path, upscaled / path.parent.relative_to(root)) for path in inputs]
+    shared = {p for p, count in Counter(found).items() if count > 1 and isinstance(p, Path)}
+    found = [
+        _several(path, [prior]) if prior in shared and prior.name != path.name else prior
+        for path, prior in zip(inputs, found, strict=True)
+    ]
     missing = [prior for prior in found if isinstance(prior, ImageFileError)]
-    if missing and (not batch or len(missing) == len(found)):
+    if missing and not batch:
+        raise missing[0]
+    if missing and len(missing) == len(found) and not skipped:
         raise missing[0]
     return found
 
@@ -149,32 +159,63 @@ def _find_priors(
 def _prior_of(source: Path, folder: Path) -> Path | ImageFileError:
     """The picture of a folder that has an input's name, or else one that goes on from it.
 
-    `a.png` belongs to `a.jpg`; so do `a_4x.png`, `a-upscaled.png` and `a.jpg.png`, as upscalers
-    name their results, unless the name goes on from a longer one that is beside the input.
+    To `a.jpg` belongs, in this order: `a.jpg`; `a_jpg.png` and `a.jpg.png`, as results of `a.jpg`
+    beside `a.png` are named; `a.png`; `a_4x.png` and other names that go on, unless they go on from
+    a longer name that is beside the input. Capital letters do not count.
     """
     from ..image import INPUT_SUFFIXES
 
     beside = sorted(folder.iterdir()) if folder.is_dir() else []
-    pictures = [p for p in beside if p.is_file() and p.suffix.lower() in INPUT_SUFFIXES]
-    same = [p for p in pictures if p.stem == source.stem]
-    longer = {p.stem for p in source.parent.iterdir() if _goes_on(p.stem, source.stem)}
-    found = same or [
+    pictures = [
         p
-        for p in pictures
-        if _goes_on(p.stem, source.stem)
-        and not any(p.stem == name or _goes_on(p.stem, name) for name in longer)
+        for p in beside
+        if p.is_file() and p.suffix.lower() in INPUT_SUFFIXES and not _same_file(p, source)
     ]
+    name, stem = _plain(source.name), _plain(source.stem)
+    own = (stem_of for stem_of in (name, name.replace(".", "_")))
+    longer = {
+        _plain(p.stem)
+        for p in source.parent.iterdir()
+        if p.suffix.lower() in INPUT_SUFFIXES and _goes_on(_plain(p.stem), stem)
+    }
+    full, with_ending = [p for p in pictures if _plain(p.name) == name], set(own)
+    ranks = (
+        full,
+        [p for p in pictures if _plain(p.stem) in with_ending],
+        [p for p in pictures if _plain(p.stem) == stem],
+        [
+            p
+            for p in pictures
+            if _goes_on(_plain(p.stem), stem)
+            and not any(_plain(p.stem) == n or _goes_on(_plain(p.stem), n) for n in longer)
+        ],
+    )
+    found = next((rank for rank in ranks if rank), [])
     if len(found) == 1:
         return found[0]
-    if not found:
-        return ImageFileError(
-            f"{folder} holds no picture named {source.stem}, or {source.stem}_ and more."
-        )
+    if found:
+        return _several(source, found)
+    return ImageFileError(
+        f"{folder} holds no other picture for {source.name}: expected {source.stem} with any "
+        "ending, or a name that goes on from it and from no other picture's."
+    )
+
+
+def _several(source: Path, found: list[Path]) -> ImageFileError:
     names = ", ".join(p.name for p in found[:3])
     return ImageFileError(
-        f"{folder} holds {len(found)} pictures that may belong to {source.name}: {names}; "
-        "expected one."
+        f"It is not clear which picture of {found[0].parent} belongs to {source.name}: {names}. "
+        f"Name it {source.name}, or {source.name.replace('.', '_')}.png."
     )
+
+
+def _plain(name: str) -> str:
+    """A name as most file systems compare it: composed letters, no capitals."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _goes_on(name: str, start: str) -> bool:

@@ -12,6 +12,8 @@ NARROW = 0.5
 _TAILS = 0.001
 """Share of the pixels at either end that may be cut: hot and dead pixels."""
 _LEAST = 1e-6
+_TINT = 2.5 / 255
+"""Channels may differ by this much in a grey picture: rounding, and JPEG."""
 
 
 def stretch_narrow_grey(picture: Tensor, like: Tensor | None = None) -> Tensor:
@@ -19,21 +21,18 @@ def stretch_narrow_grey(picture: Tensor, like: Tensor | None = None) -> Tensor:
 
     An infrared camera's counts say what is warmer, not how bright a picture is. The same counts as
     8 bits, as raw 16 bits or as floats so give the same picture. Colour, and grey of a usual range,
-    stay as they are.
+    stay as they are. Each picture of a batch stands alone.
 
     Args:
         picture: `(B,3,H,W)`, 0..1.
         like: `(B,3,h,w)`, 0..1: pictures whose range of brightness they get; None is 0..1.
     """
-    if not bool((picture == picture[:, :1]).all()):
-        return picture
     made = []
     for index, item in enumerate(picture.split(1)):
-        low, high = brightness_range(item)
-        narrow = _LEAST < float(high - low) < NARROW
-        if not narrow:
+        if not is_narrow_grey(item):
             made.append(item)
             continue
+        low, high = brightness_range(item)
         stretched = ((item - low) / (high - low)).clamp(0, 1)
         if like is not None:
             dark, bright = brightness_range(like[index : index + 1])
@@ -52,4 +51,5 @@ def brightness_range(picture: Tensor) -> tuple[Tensor, Tensor]:
 def is_narrow_grey(picture: Tensor) -> bool:
     """Whether a picture `(1,3,H,W)` is grey and uses a small part of its range, as counts do."""
     low, high = brightness_range(picture)
-    return bool((picture == picture[:, :1]).all()) and _LEAST < float(high - low) < NARROW
+    grey = float((picture.amax(1) - picture.amin(1)).max()) <= _TINT
+    return grey and _LEAST < float(high - low) < NARROW

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..degradation import KernelBasis, KernelField, check_scale
 from ..depth import estimate_depth_builtin
 from ..diffusion import flow_times
-from ..errors import InputError
+from ..errors import InputError, ShapeError
 from ..models import Denoiser, KernelEstimator, MeanNet
 from ..types import (
     DEFAULT_DETAIL,
@@ -294,6 +294,7 @@ class MMSREngine:
                 picture of both.
         """
         picture = inputs.check_picture("lr", lr)
+        inputs.check_kind("estimate", estimate, DegradationEstimate)
         evidence = self._check_evidence(picture, strengths, masks, prompt, guide, guide_mode)
         scale = estimate.kernel_field.scale
         checked = inputs.check_estimate(estimate, picture, scale)
@@ -327,6 +328,7 @@ class MMSREngine:
             callback_on_step_end: see `StepEndCallback`.
         """
         started = time.perf_counter()
+        inputs.check_kind("conditioning", conditioning, Conditioning)
         inputs.check_sampling(steps, detail, consistency, tile)
         inputs.check_number("denoise", denoise, 0, 1)
         seeds = inputs.check_seeds(seed, conditioning.lr.shape[0])
@@ -406,6 +408,7 @@ class MMSREngine:
         # 1. Check everything before any work.
         started = time.perf_counter()
         picture = inputs.check_picture("lr", lr)  # (B,3,h,w)
+        inputs.check_size(size)
         depth = inputs.check_depth(inverse_depth, picture)  # (B,1,h,w)
         seeds = inputs.check_seeds(seed, picture.shape[0])
         asked = self._asked(
@@ -461,10 +464,18 @@ class MMSREngine:
                 value is out of its range.
         """
         inputs.check_number("trust", trust, 0, 1)
+        inputs.check_size(size)
+        inputs.check_overrides(overrides)
         picture = inputs.check_picture("lr", lr)
         given = inputs.check_picture("prior", prior)
+        if given.shape[0] not in (1, picture.shape[0]):
+            raise ShapeError("prior", f"(1 or {picture.shape[0]},3,ph,pw)", tuple(given.shape))
+        if mask is not None:
+            mask_size = (int(mask.shape[-2]), int(mask.shape[-1])) if _is_map(mask) else (1, 1)
+            mask = inputs.check_mask("mask", mask, picture.shape[0], mask_size)
         nearest = prior_scale(picture, given)
         if estimate is not None:
+            inputs.check_kind("estimate", estimate, DegradationEstimate)
             inputs.check_kernel(
                 estimate.kernel_field, picture, scale or estimate.kernel_field.scale
             )
@@ -544,6 +555,10 @@ class MMSREngine:
                 concerns a later frame is raised when that is read.
         """
         inputs.check_number("reach", reach, 0, MAX_CLIP_REACH, whole=True)
+        inputs.check_size(size)
+        inputs.check_kind("frames", frames, Iterable)
+        if inverse_depths is not None:
+            inputs.check_kind("inverse_depths", inverse_depths, Iterable)
         (seed,) = inputs.check_seeds(seed, 1)
         checked = inputs.check_frames("frames", frames)
         first = next(checked, None)
@@ -675,7 +690,10 @@ class MMSREngine:
 
         def on_step(step: int, t: float, images: Tensor) -> Tensor | None:
             changed = callback(self, step, t, {"images": images})
-            return None if changed is None else changed.get("images")
+            if changed is None:
+                return None
+            inputs.check_kind("what callback_on_step_end returns", changed, Mapping)
+            return inputs.check_changed(changed.get("images"), images)
 
         return on_step
 
@@ -696,6 +714,9 @@ class MMSREngine:
         guide_mode: str,
     ) -> dict[str, Any]:
         """Checked evidence, by the names that `Conditioning` and `Scene` have for it."""
+        for name, given in (("strengths", strengths), ("masks", masks)):
+            if given is not None:
+                inputs.check_kind(name, given, Mapping)
         full, placed = inputs.check_modalities(
             dict(strengths or {}), dict(masks or {}), MODALITIES, lr
         )
@@ -715,3 +736,7 @@ class MMSREngine:
             "guide": guide,
             "guide_mode": guide_mode,
         }
+
+
+def _is_map(value: object) -> bool:
+    return isinstance(value, Tensor) and value.ndim == 4

@@ -18,6 +18,8 @@ from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, PROMPT_DIM
 from .results import DegradationEstimate, Overrides
 
 MAX_STEPS = 64
+MAX_RESULT_SIDE = 1 << 17
+"""The longest side of a result that may be asked for, px."""
 CONSISTENCY_METHODS = ("ibp", "cg", "off")
 
 
@@ -100,6 +102,8 @@ def check_overrides(overrides: Overrides | None) -> None:
     """Known noise and JPEG damage within their ranges."""
     if overrides is None:
         return
+    if not isinstance(overrides, Overrides):
+        raise InputError(f"overrides must be an Overrides, but is {overrides!r}.")
     limits = {"noise_std": (0, 1), "jpeg_quality": (1, 100), "file_quality": (1, 100)}
     for name, (low, high) in limits.items():
         value = getattr(overrides, name)
@@ -118,6 +122,43 @@ def check_blur(
     check_number("blur_sigma_px", blur_sigma_px, 1e-3, MAX_BLUR_SIGMA_PX)
     gaussian = cut_negligible(isotropic_gaussian(blur_sigma_px, scale).view(1, -1, 1, 1)).flatten()
     return constant_kernel_field(gaussian, lr.shape[-2], lr.shape[-1], scale)
+
+
+def check_size(size: tuple[int, int] | None) -> None:
+    """None, or the (height, width) of a result: two whole numbers."""
+    if size is None:
+        return
+    if isinstance(size, str) or not isinstance(size, Sequence) or len(size) != 2:
+        raise InputError(
+            f"size must be (height, width), but is {size!r}. TargetSize.parse('4K').of((h, w)) "
+            "makes one of a text."
+        )
+    for name, side in zip(("height", "width"), size, strict=True):
+        check_number(f"size: the {name}", side, 1, MAX_RESULT_SIDE, whole=True)
+
+
+def check_kind(name: str, value: object, kind: type) -> None:
+    """A value of one type.
+
+    Raises:
+        InputError: it is of another.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{name} must be a {kind.__name__}, but is {value!r:.80}.")
+
+
+def check_changed(images: object, present: Tensor) -> Tensor | None:
+    """Pictures that a step's callback puts in the place of the present ones; None for none."""
+    if images is None:
+        return None
+    check_tensor("images of callback_on_step_end", images)
+    assert isinstance(images, Tensor)
+    if images.shape != present.shape:
+        expected = str(tuple(present.shape))
+        raise ShapeError("images of callback_on_step_end", expected, tuple(images.shape))
+    if not bool(images.isfinite().all()):
+        raise InputError("images of callback_on_step_end hold values that are not numbers.")
+    return images
 
 
 def check_estimate(estimate: DegradationEstimate, lr: Tensor, scale: int) -> DegradationEstimate:
@@ -265,8 +306,8 @@ def check_guide(guide: Tensor | None, mode: str, lr: Tensor) -> Tensor | None:
     if not 0.95 < own / other < 1.05 and max(lr.shape[-2:]) > 20:
         raise InputError(
             f"guide has {guide.shape[-1]}x{guide.shape[-2]} pixels, the picture "
-            f"{lr.shape[-1]}x{lr.shape[-2]}: they must show the same scene, in the same shape. "
-            "Register and crop the guide first."
+            f"{lr.shape[-1]}x{lr.shape[-2]}: they must show the same scene, in the same "
+            "proportions. Register and crop the guide first."
         )
     guide = guide.expand(lr.shape[0], -1, -1, -1)
     # A fused picture is as bright as the brighter of the two: counts get the first one's range.

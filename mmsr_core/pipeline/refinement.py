@@ -150,6 +150,11 @@ class Refinement:
                 damage = estimate_damage(self._context, scene.lr)
             assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
+            if factor < reduction(float(damage.whole().blur_std_px.max()), scene.scale):
+                self._note(
+                    "Some pictures of this batch are blurred so widely that, restored alone, they "
+                    "would be reduced first and come out sharper."
+                )
             if factor > 1:
                 self._reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)

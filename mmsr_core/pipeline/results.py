@@ -20,6 +20,14 @@ ROUNDING_LEVELS = 0.6
 """...and this many grey levels, for the input's rounding to 8 bits."""
 
 
+_EVIDENCE_WORDS = {
+    "lr": "the picture", "kernel": "its blur", "prompt": "the prompt", "guide": "the second picture"
+}  # fmt: skip
+_NO_BLUR_PX = 0.45
+"""Width of the narrowest kernel, sampled at whole pixels: all that is known at scale 1 where a
+picture is sharp."""
+
+
 @dataclass(frozen=True)
 class DegradationEstimate:
     """What is wrong with a picture."""
@@ -169,22 +177,28 @@ class RestorationReport:
 
     def summary(self) -> str:
         """A few lines for people."""
-        blur = self.blur_sigma_px
         steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
         factor = f"x{self.factor:.4g}"
         whole = "" if factor == f"x{self.scale}" else f", restored at x{self.scale}"
         lines = [
             f"{_size(self.input_size)} -> {_size(self.output_size)} ({factor}{whole}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
-            f"blur width {blur['min']:.1f} to {blur['max']:.1f} px of the result, "
-            f"mean {blur['mean']:.1f}",
+            self._blur_words(),
             damage_words(self.noise_std, self.jpeg_quality, self.errors),
             self._agreement(),
         ]
         if self.modality_weights:
-            shares = ", ".join(f"{k} {v:.0%}" for k, v in self.modality_weights.items())
+            weights = self.modality_weights.items()
+            shares = ", ".join(f"{_EVIDENCE_WORDS.get(k, k)} {v:.0%}" for k, v in weights)
             lines.append(f"detail drawn from: {shares}")
         return "\n".join(lines + self.notes)
+
+    def _blur_words(self) -> str:
+        blur = self.blur_sigma_px
+        if self.scale == 1 and blur["max"] < _NO_BLUR_PX:
+            return "no blur found"
+        low, high, mean = blur["min"], blur["max"], blur["mean"]
+        return f"blur width {low:.1f} to {high:.1f} px of the result, mean {mean:.1f}"
 
     def _agreement(self) -> str:
         """Whether what the result leaves of the input is noise."""
@@ -195,8 +209,10 @@ class RestorationReport:
         cause = "noise" if self.jpeg_quality > NO_JPEG_QUALITY else "noise and JPEG damage"
         if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
             return f"agrees with the input within the {cause} ({left:.1f} of 255 left)"
-        known = f"{cause} {noise:.1f}, bicubic {plain:.1f}"
-        return f"differs from the input by {left:.1f} of 255 ({known})"
+        return (
+            f"blurred and reduced again, it differs from the input by {left:.1f} of 255 ({cause}: "
+            f"{noise:.1f}; plain enlarging: {plain:.1f})"
+        )
 
 
 @dataclass(frozen=True)

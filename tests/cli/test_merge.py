@@ -66,7 +66,7 @@ def test_a_picture_without_partner_fails_alone(mmsr, refused, picture, upscaled,
     run = ("merge", picture.parent, upscaled.parent, "-o", out, "--report", report)
     code, _, err = mmsr(*run)
     assert code == 2
-    assert "no picture named alone" in err[0]
+    assert "no other picture for alone.png" in err[0]
     assert "1 of 2 pictures failed" in err[1]
     assert [path.name for path in out.iterdir()] == ["picture.png"]
     assert ["error" in part for part in json.loads(report.read_text(encoding="utf-8"))] == [
@@ -74,10 +74,10 @@ def test_a_picture_without_partner_fails_alone(mmsr, refused, picture, upscaled,
         False,
     ]
     upscaled.rename(upscaled.with_name("other.png"))
-    assert "no picture named alone" in refused(*run)  # none has a partner: nothing is begun
+    assert "no other picture for" in refused(*run)  # none has a partner: nothing is begun
 
 
-@pytest.mark.parametrize("name", ["a_4x.png", "a-up.webp", "a.jpg.png", "a (1).png"])
+@pytest.mark.parametrize("name", ["a_4x.png", "a-up.webp", "a (1).png"])
 def test_a_partners_name_may_go_on(tmp_path, name):
     source, up = tmp_path / "low" / "a.jpg", tmp_path / "up"
     for folder in (source.parent, up):
@@ -87,9 +87,30 @@ def test_a_partners_name_may_go_on(tmp_path, name):
     assert _prior_of(source, up) == up / name
     assert _prior_of(source.with_name("a_2.jpg"), up) == up / "a_2_4x.png"
     (up / "a~.png").touch()
-    assert "2 pictures that may belong to a.jpg" in str(_prior_of(source, up))
-    (up / "a.tif").touch()  # the very name comes first
-    assert _prior_of(source, up) == up / "a.tif"
+    assert "not clear which picture" in str(_prior_of(source, up))
+    for better in ("A.tif", "a_jpg.webp", "a.jpg"):  # the nearer the name, the better
+        (up / better).touch()
+        assert _prior_of(source, up) == up / better
+
+
+def test_a_picture_is_not_its_own_partner(tmp_path):
+    for name in ("a.jpg", "a_4x.png", "a_4x.txt", "e\u0301.jpg", "b.jpg", "b.png"):
+        (tmp_path / name).touch()
+    assert "no other picture for a.jpg" in str(_prior_of(tmp_path / "a.jpg", tmp_path))
+    up = tmp_path / "up"
+    up.mkdir()
+    for name in ("\u00e9_2x.png", "a_4x.png"):
+        (up / name).touch()
+    assert _prior_of(tmp_path / "e\u0301.jpg", up) == up / "\u00e9_2x.png"
+    assert _prior_of(tmp_path / "a_4x.png", up) == up / "a_4x.png"
+
+
+def test_one_prior_is_not_taken_for_two_pictures(mmsr, picture, upscaled, tmp_path):
+    Image.open(picture).save(picture.with_suffix(".webp"), lossless=True)
+    code, _, err = mmsr("merge", picture.parent, upscaled.parent, "-o", tmp_path / "out")
+    assert code == 2
+    assert "not clear" in err[0]  # of picture.webp; picture.png has its own
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["picture_png.png"]
 
 
 def test_what_does_not_fit_is_refused(refused, picture, upscaled, tmp_path):
@@ -167,4 +188,4 @@ def test_priors_lie_at_the_same_places_below_their_folder(
     (tmp_path / "up" / "b" / "x.png").unlink()
     code, _, err = mmsr(*run)
     assert code == 2
-    assert "no picture named x" in err[0]
+    assert "no other picture for x.png" in err[0]

@@ -76,8 +76,10 @@ def _windows(picture: Image.Image) -> Iterator[Image.Image]:
     for across, down in ((_WINDOW, _WINDOW), (1.0, _WINDOW), (_WINDOW, 1.0)):
         width, height = round(picture.width * across), round(picture.height * down)
         free = (picture.width - width, picture.height - height)
-        for x in sorted({0, free[0] // 2, free[0]}):
-            for y in sorted({0, free[1] // 2, free[1]}):
+        across_at = (0, free[0] // 2, free[0]) if across < 1 else (0,)
+        down_at = (0, free[1] // 2, free[1]) if down < 1 else (0,)
+        for x in across_at:
+            for y in down_at:
                 yield picture.crop((x, y, x + width, y + height))
 
 
