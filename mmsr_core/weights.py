@@ -14,7 +14,7 @@ from .optional import require
 from .types import CONFIG_FILE, WEIGHTS_FILE
 
 COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-OPTIONAL_COMPONENTS = ("damage_estimator", "mean_net_x1", "prompt_encoder", "fusion_net")
+OPTIONAL_COMPONENTS = ("damage_estimator", "mean_net_low", "prompt_encoder", "fusion_net")
 """Networks that a weights folder may have. Without them noise and JPEG are measured coarsely, scale
 1 has no mean net of its own, and there are no prompts and no second sensor."""
 SUMS_FILE = "checksums.json"

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         MeanNet,
     )
 
+LOW_SCALES = 2
+"""Up to this scale `mean_net_low` restores, where the weights have it."""
 UNITS = 100
 """Progress units of one stage."""
 CPU_CORE = 208
@@ -61,11 +63,11 @@ class Networks:
     basis: KernelBasis
     fusion_net: FusionNet | None = None
     damage_estimator: DamageEstimator | None = None
-    mean_net_x1: MeanNet | None = None
+    mean_net_low: MeanNet | None = None
 
     def mean_net_of(self, scale: int) -> MeanNet:
-        """The mean net for an SR factor: the one of scale 1 where there is one."""
-        own = self.mean_net_x1 if scale == 1 else None
+        """The mean net for an SR factor: that of low scales where there is one."""
+        own = self.mean_net_low if scale <= LOW_SCALES else None
         return self.mean_net if own is None else own
 
 

@@ -30,12 +30,12 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
     """
 
     model_cpu_offload_seq = (
-        "damage_estimator->depth_estimator->kernel_estimator->mean_net->mean_net_x1->fusion_net"
+        "damage_estimator->depth_estimator->kernel_estimator->mean_net->mean_net_low->fusion_net"
         "->denoiser"
     )
     _optional_components = [  # noqa: RUF012  (diffusers reads it)
         "damage_estimator",
-        "mean_net_x1",
+        "mean_net_low",
         "prompt_encoder",
         "fusion_net",
     ]
@@ -50,7 +50,7 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
         prompt_encoder: PromptTextEncoder | None = None,
         fusion_net: FusionNet | None = None,
         damage_estimator: DamageEstimator | None = None,
-        mean_net_x1: MeanNet | None = None,
+        mean_net_low: MeanNet | None = None,
     ) -> None:
         """Args: the networks, and the scheduler that places the sampling times."""
         DiffusionPipeline.__init__(self)
@@ -63,7 +63,7 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
             prompt_encoder=prompt_encoder,
             fusion_net=fusion_net,
             damage_estimator=damage_estimator,
-            mean_net_x1=mean_net_x1,
+            mean_net_low=mean_net_low,
         )
         self.compute_dtype = torch.float32
         self.model_label = "custom"

@@ -62,7 +62,7 @@ class MMSREngine:
     prompt_encoder: PromptTextEncoder | None = None
     fusion_net: FusionNet | None = None
     damage_estimator: DamageEstimator | None = None
-    mean_net_x1: MeanNet | None = None
+    mean_net_low: MeanNet | None = None
     time_shift: float = 1.0
     """Shift of the flow times, as in diffusers' FlowMatchEulerDiscreteScheduler."""
     compute_dtype: torch.dtype = torch.float32
@@ -78,7 +78,7 @@ class MMSREngine:
         fusion_net: FusionNet | None = None,
         damage_estimator: DamageEstimator | None = None,
         time_shift: float = 1.0,
-        mean_net_x1: MeanNet | None = None,
+        mean_net_low: MeanNet | None = None,
     ) -> None:
         """Make an engine.
 
@@ -91,7 +91,7 @@ class MMSREngine:
             fusion_net: may be missing.
             damage_estimator: may be missing.
             time_shift: of the flow times.
-            mean_net_x1: the mean net of scale 1; it may be missing.
+            mean_net_low: the mean net of scales 1 and 2; it may be missing.
         """
         self.depth_estimator = depth_estimator
         self.kernel_estimator = kernel_estimator
@@ -100,14 +100,14 @@ class MMSREngine:
         self.prompt_encoder = prompt_encoder
         self.fusion_net = fusion_net
         self.damage_estimator = damage_estimator
-        self.mean_net_x1 = mean_net_x1
+        self.mean_net_low = mean_net_low
         self.time_shift = time_shift
 
     @property
     def components(self) -> dict[str, nn.Module | None]:
         """The networks by name."""
         names = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-        optional = ("prompt_encoder", "fusion_net", "damage_estimator", "mean_net_x1")
+        optional = ("prompt_encoder", "fusion_net", "damage_estimator", "mean_net_low")
         return {name: getattr(self, name) for name in (*names, *optional)}
 
     @property
@@ -622,7 +622,7 @@ class MMSREngine:
             self._basis,
             self.fusion_net,
             self.damage_estimator,
-            self.mean_net_x1,
+            self.mean_net_low,
         )
 
     @property
@@ -635,7 +635,7 @@ class MMSREngine:
         return cached
 
     def _context(self, tile: int | None, progress: ProgressCallback | None) -> RunContext:
-        checked = ("damage_estimator", "kernel_estimator", "mean_net", "mean_net_x1", "denoiser")
+        checked = ("damage_estimator", "kernel_estimator", "mean_net", "mean_net_low", "denoiser")
         for name in (*checked, "fusion_net"):
             network = getattr(self, name)
             dtype = torch.float32 if network is None else next(network.parameters()).dtype

@@ -167,7 +167,7 @@ def load_pipeline(
         prompt_encoder=load_if_there("prompt_encoder", PromptTextEncoder),
         fusion_net=load_if_there("fusion_net", FusionNet),
         damage_estimator=load_if_there("damage_estimator", DamageEstimator),
-        mean_net_x1=load_if_there("mean_net_x1", MeanNet),
+        mean_net_low=load_if_there("mean_net_low", MeanNet),
         time_shift=_load_time_shift(folder / "scheduler"),
     )
     pipe.compute_dtype = compute

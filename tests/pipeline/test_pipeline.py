@@ -361,17 +361,17 @@ def test_another_size_than_that_of_the_scale(pipe, picture) -> None:
     assert out.report.consistency_db == whole.report.consistency_db
 
 
-def test_scale_1_may_have_a_mean_net_of_its_own(tiny_folder, picture) -> None:
+def test_low_scales_may_have_a_mean_net_of_their_own(tiny_folder, picture) -> None:
     both, plain = (load_pipeline(tiny_folder, "cpu", "float32") for _ in range(2))
     own = copy.deepcopy(both.mean_net)
     for parameter in own.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    both.mean_net_x1 = own
+    both.mean_net_low = own
     lr = picture(16, 20)
-    for scale, same in ((1, False), (2, True), (4, True)):
+    for scale, same in ((1, False), (2, False), (3, True), (4, True)):
         made, expected = (
             pipe(lr, scale=scale, steps=0, iterations=1).images for pipe in (both, plain)
         )
         assert torch.equal(made, expected) == same
-    assert both.components["mean_net_x1"] is own
-    assert plain.components["mean_net_x1"] is None
+    assert both.components["mean_net_low"] is own
+    assert plain.components["mean_net_low"] is None

@@ -38,7 +38,7 @@ STAGES: dict[str, tuple[str, type[Network]]] = {
     "depth": ("depth_estimator", DepthNet),
     "kernel": ("kernel_estimator", KernelEstimator),
     "mean": ("mean_net", MeanNet),
-    "mean_x1": ("mean_net_x1", MeanNet),
+    "mean_low": ("mean_net_low", MeanNet),
     "flow": ("denoiser", Denoiser),
     "text": ("prompt_encoder", PromptTextEncoder),
     "fusion": ("fusion_net", FusionNet),
