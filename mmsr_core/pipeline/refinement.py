@@ -17,11 +17,13 @@ from ..degradation import (
     MotionBlur,
     find_motion,
     isotropic_gaussian,
+    jpeg_error_std,
     sigma_range_px,
 )
 from ..depth import estimate_depth_builtin
 from ..models import DamageMaps, WholeDamage
 from ..models.blocks import GRID
+from ..precision import as_float64
 from .context import RunContext, Stage
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis
@@ -33,7 +35,15 @@ WIDER = 1.15
 """A blur is said to be too wide from this many times the widest kernels on: the measured width is
 right within a tenth or so."""
 REDUCTIONS = {2: 1.45, 4: 2.8}
-"""Factor -> the least blur std, in px, at which a reduction by it loses nothing that is visible."""
+"""Factor -> the least blur std, in px, from which on a reduction by it makes a better picture..."""
+OWN_SIZE_REDUCTIONS = REDUCTIONS | {2: 1.95}
+"""...and the same at scale 1, where the mean net takes more back itself."""
+MOST_LOST = {2: 0.02, 4: 0.034}
+"""Factor -> the largest share of a picture's contrast (std) that a reduction by it may leave out
+beside the noise; that by 2 is free at scale 2. Pictures of little contrast seem wider than they
+are."""
+_NOISE_LOST = 0.25
+"""Of the noise, as the share of it that may seem to be left out: it is not known better."""
 LARGEST_WORKING_SCALE = 8
 """The largest scale that the networks were trained for."""
 LEAST_SHAKEN_PX = 0.06
@@ -42,8 +52,9 @@ of shaken photographs .1 or more is measured, of sharp ones .01 to .03."""
 SHARP_PX = 0.3
 """Blur std of a whole picture, px of it, below which it is sharp at its own size. Of sharp
 photographs .03 is measured, with any noise or JPEG damage; of a true .5 px .1, of .8 px .6."""
-EVEN_SHARP_PX = 0.1
-"""The same at scale 2, where a blur of half a pixel is worth an estimate of its own."""
+EVEN_SHARP_PX = 0.025
+"""The same at scale 2, where a blur of half a pixel is worth an estimate of its own. A varying blur
+of that width is read as .03 to .1, sharp photographs as .02 at most, most of them as 0."""
 _FOUND_PX, _TRUE_PX = (0.93, 1.08, 1.345), (0.6, 0.9, 1.2)
 """What DKENet finds in sharp pictures at scale 2 and what is there (std, px of the result): medians
 of 36 training photographs, with and without noise. It takes narrow kernels for wider ones."""
@@ -150,11 +161,13 @@ class Refinement:
                 damage = estimate_damage(self._context, scene.lr)
             assert damage is not None
             factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
-            if factor < reduction(float(damage.whole().blur_std_px.max()), scene.scale):
+            widest = float(damage.whole().blur_std_px.max())
+            if len(scene.lr) > 1 and factor < reduction(widest, scene.scale):
                 self._note(
                     "Some pictures of this batch are blurred so widely that, restored alone, they "
                     "would be reduced first and come out sharper."
                 )
+            factor = self._bearable(factor, damage.whole())
             if factor > 1:
                 self._reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)
@@ -170,6 +183,21 @@ class Refinement:
 
     def _note(self, remark: str) -> None:
         self._context.note(self._about + remark)
+
+    def _bearable(self, factor: int, whole: WholeDamage) -> int:
+        """The factor, or a smaller one that does not leave out what the picture lives on."""
+        scene = self._scene
+        picture = scene.given
+        contrast = as_float64(picture).std((1, 2, 3)).clamp_min(1e-6)
+        noise = torch.hypot(whole.noise_std, jpeg_error_std(whole.jpeg_quality)).to(contrast)
+        while factor > 1:
+            kept_noise = (1 - 1 / factor**2) * noise.square()
+            lost = (scene.left_out(factor).to(contrast).square() - kept_noise).clamp_min(0).sqrt()
+            most = MOST_LOST[factor] * contrast + _NOISE_LOST * noise
+            if bool((lost <= most).all()) or (factor == 2 and scene.scale > 1):
+                break
+            factor //= 2
+        return factor
 
     def _reduce(self, factor: int) -> None:
         scene = self._scene
@@ -293,8 +321,8 @@ def sharp_field(basis: KernelBasis, lr: Tensor) -> KernelField:
 def even_out_sharp(field: KernelField, basis: KernelBasis, damage: DamageMaps) -> None:
     """Give sharp pictures at scale 2 one Gaussian, of the width that DKENet's widths stand for.
 
-    Where there is nearly no blur, what DKENet's kernels vary by is error, and too wide a kernel
-    costs a sharp picture half a decibel. In place; each picture of a batch by itself.
+    Where there is no blur, what DKENet's kernels vary by is error, and too wide a kernel costs a
+    sharp picture up to three decibels. In place; each picture of a batch by itself.
 
     Args:
         field: DKENet's, in codes of `basis`, which are overwritten.
@@ -324,7 +352,8 @@ def reduction(blur_std_px: float, scale: int) -> int:
     """
     if blur_std_px * scale < ROOM_SHARE * sigma_range_px(scale)[1]:
         return 1
-    fitting = [f for f, least in REDUCTIONS.items() if blur_std_px >= least]
+    reductions = OWN_SIZE_REDUCTIONS if scale == 1 else REDUCTIONS
+    fitting = [f for f, least in reductions.items() if blur_std_px >= least]
     return max((f for f in fitting if f * scale <= LARGEST_WORKING_SCALE), default=1)
 
 

@@ -157,10 +157,7 @@ class Scene:
         Returns:
             What the reduction leaves out of the picture: the root mean square, 0..1 units.
         """
-        bottom, right = (-side % factor for side in self.given.shape[-2:])
-        padded = F.pad(self.given, (0, right, 0, bottom), mode="replicate")
-        self.lr = F.interpolate(padded, scale_factor=1 / factor, mode="bicubic", antialias=True)
-        self.lr = self.lr.clamp_(0, 1)
+        self.lr = self._reduced(factor)
         self.scale = self.given_scale * factor
         size = (self.lr.shape[-2], self.lr.shape[-1])
         for name, amount in self.amounts.items():
@@ -168,6 +165,19 @@ class Scene:
                 self.amounts[name] = F.interpolate(amount, size=size, mode="area")
         self.__dict__.pop("bicubic", None)
         return float((self._on_given_grid(self.lr) - self.given).square().mean().sqrt())
+
+    def left_out(self, factor: int) -> Tensor:
+        """What a reduction by `factor` would leave out of each picture: rms `(B,)`, 0..1 units."""
+        wide = F.interpolate(self._reduced(factor), scale_factor=factor, mode="bicubic")
+        height, width = self.given.shape[-2:]
+        difference = wide[..., :height, :width] - self.given
+        return difference.square().mean((1, 2, 3)).sqrt()
+
+    def _reduced(self, factor: int) -> Tensor:
+        bottom, right = (-side % factor for side in self.given.shape[-2:])
+        padded = F.pad(self.given, (0, right, 0, bottom), mode="replicate")
+        small = F.interpolate(padded, scale_factor=1 / factor, mode="bicubic", antialias=True)
+        return small.clamp_(0, 1)
 
     def forget(self) -> None:
         """Let go of what is derived; it is made again when it is asked for."""

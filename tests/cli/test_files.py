@@ -134,7 +134,8 @@ def test_one_picture_that_is_there_already(mmsr, picture, tmp_path):
 
 
 def test_a_merge_of_folders_says_what_it_did(mmsr, folder, tmp_path):
-    code, said, _ = mmsr("merge", folder, folder, "-o", tmp_path / "out", "--trust", 0)
+    shutil.copytree(folder, tmp_path / "up")
+    code, said, _ = mmsr("merge", folder, tmp_path / "up", "-o", tmp_path / "out", "--trust", 0)
     assert code == 0
     assert "1 done" in said
     assert "not read, as their format is not known here: phone.cr2" in said
