@@ -27,6 +27,8 @@ NOISE_HALVING_STD = 20 / 255
 """Noise that halves the clarity: about the contrast of fine texture."""
 JPEG_HALVING = 70.0
 """Points below JPEG quality 100 that halve the clarity."""
+_WHITE, _MOSTLY = 254.5 / 255, 0.6
+"""A second picture of which more than this share is white holds nothing."""
 
 
 def comes_at_low_resolution(guide: Tensor, low_size: tuple[int, int], scale: int) -> bool:
@@ -51,6 +53,11 @@ class SecondSensor:
         self.canvas = guide if self._own is not None else fit_guide(guide, scene)
         """`(B,3,H',W')` the guide on the padded HR canvas, not clamped, after the stages."""
         self._note_shift(guide)
+        if float((guide > _WHITE).float().mean()) > _MOSTLY:
+            context.note(
+                "Most of the second picture is white and says nothing: 16-bit files that a program "
+                "has read as 8 bits look like that."
+            )
         if scene.guide_mode == "fuse" and any(is_narrow_grey(one) for one in scene.given.split(1)):
             context.note(
                 "The first picture is grey and uses a small part of its range, as an infrared "

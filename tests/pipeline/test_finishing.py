@@ -191,6 +191,9 @@ def test_counts_of_an_infrared_camera_do_not_blow_a_night_out(small) -> None:
     made = small(night, scale=2, steps=0, guide=warm, guide_mode="fuse")
     assert float(made.images.quantile(0.99)) < float(night.max()) + 0.1
     assert not any("The first picture is grey" in note for note in made.report.notes)
+    white = torch.ones_like(warm)
+    lost = small(night, scale=2, steps=0, guide=white, guide_mode="fuse").report.notes
+    assert any("Most of the second picture is white" in note for note in lost)
     turned = small(warm.expand(-1, 3, -1, -1), scale=2, steps=0, guide=night, guide_mode="fuse")
     assert any("The first picture is grey" in note for note in turned.report.notes)
 

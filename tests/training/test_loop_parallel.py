@@ -66,6 +66,9 @@ told |= {"seed": seed, "first": float(seen[0].mean()) if seen else None,
 '''
 
 
+_ABORTED = "terminate called without an active exception"
+
+
 def launch(folder: Path, steps: int, mode: str, processes: int = 2) -> list[dict]:
     folder.mkdir(exist_ok=True)
     script = folder / "worker.py"
@@ -78,12 +81,17 @@ def launch(folder: Path, steps: int, mode: str, processes: int = 2) -> list[dict
     command += ["--dynamo_backend", "no", "--main_process_port", str(port)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment["HF_HOME"] = str(folder / "home")  # a user's own launch settings do not matter
+    told = [folder / f"rank{rank}.json" for rank in range(processes)]
+    for path in told:
+        path.unlink(missing_ok=True)
     done = subprocess.run(
         [*command, str(script), str(folder), str(steps), mode],
         env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(processes)]
+    # On a busy machine torch's own threads may abort a process that has done all of its work.
+    finished = all(path.is_file() for path in told) and _ABORTED in done.stderr
+    assert done.returncode == 0 or finished, done.stderr[-3000:]
+    return [json.loads(path.read_text()) for path in told]
 
 
 def log(folder: Path) -> list[dict]:

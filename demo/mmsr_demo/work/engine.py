@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmsr_core.errors import InputError
 from mmsr_core.types import Progress, ProgressCallback
 
 from ..files.workspace import Workspace
@@ -250,6 +251,8 @@ class Engine:
             guide = picture.visible_rgb
             guide = guide if part is None else cut_second(guide, part)
             options |= {"guide": guide, "guide_mode": job.guide_mode}
+        elif job.guide_mode == "fuse":
+            raise InputError("To make one picture of two, give the second one as guide.")
         prompt = self._models.prompt(
             job, lambda path: self._load_noted(path, "A reference", notes).visible_rgb
         )
