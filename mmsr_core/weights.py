@@ -15,8 +15,8 @@ from .types import CONFIG_FILE, WEIGHTS_FILE
 
 COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
 OPTIONAL_COMPONENTS = ("damage_estimator", "mean_net_low", "prompt_encoder", "fusion_net")
-"""Networks that a weights folder may have. Without them noise and JPEG are measured coarsely, scale
-1 has no mean net of its own, and there are no prompts and no second sensor."""
+"""Networks that a weights folder may have. Without them noise and JPEG are measured coarsely, low
+scales have no mean net of their own, and there are no prompts and no second sensor."""
 SUMS_FILE = "checksums.json"
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _HUB_FILES = ("*.safetensors", "*.json", "*.md")

@@ -359,10 +359,9 @@ def _batch(session: PageSession) -> None:
 
     def work(*values: Any) -> BatchResult:
         given, preset, scale, size, symptom, callback = values
-        if symptom and symptom != UNKNOWN_SYMPTOM:
-            meant = SYMPTOMS[symptom]
-            preset = meant.style if preset == DEFAULT_PRESET else preset
-            scale = meant.scale if scale == AUTO_SCALE and not size else scale
+        preset, scale = _of_symptom(
+            symptom, {"preset": preset, "scale": scale}, has_size=bool(size)
+        )
         job = batch_settings(preset, scale, size, symptom)
         return restore_batch(session.engine, batch_uploads(session, given), job, callback)
 

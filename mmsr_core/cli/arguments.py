@@ -99,6 +99,32 @@ def target_size(text: str) -> TargetSize:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def add_result_size(parser: argparse.ArgumentParser, default: str) -> None:
+    """Adds `--scale`, such as 1.5, or `--size`; `result_size` reads them."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--scale",
+        type=number(1, 16),
+        metavar="N",
+        help=f"how many times larger, 1 to 16, such as 1.5 (default {default})",
+    )
+    size.add_argument(
+        "--size",
+        type=target_size,
+        metavar="SIZE",
+        help="size of the result: 4K, 3000 (longest side), w3000, h2000, 12MP or 1.5x",
+    )
+
+
+def result_size(args: argparse.Namespace) -> TargetSize | None:
+    """What `--size` or `--scale` asks for; None without them."""
+    from ..image import TargetSize
+
+    if args.size is not None or args.scale is None:
+        return args.size
+    return TargetSize("factor", args.scale)
+
+
 def add_scale(parser: argparse.ArgumentParser, meaning: str) -> None:
     """Adds `--scale`."""
     parser.add_argument(

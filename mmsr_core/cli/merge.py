@@ -18,8 +18,9 @@ from .arguments import (
     add_device_options,
     add_overrides,
     add_prior_model,
+    add_result_size,
     number,
-    target_size,
+    result_size,
 )
 from .common import load_model, progress_bar, read_overrides, say_error, write_json
 from .files import add_file_options, place_below, plan_files, require_distinct, save_like
@@ -59,20 +60,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="how far UPSCALED is followed: 0 not at all, 1 everywhere, held to the input "
         f"(default {DEFAULT_TRUST})",
     )
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--scale",
-        type=number(1, 16),
-        metavar="N",
-        help="how many times larger than INPUT, 1 to 16 (default: the whole factor nearest to "
-        "UPSCALED)",
-    )
-    size.add_argument(
-        "--size",
-        type=target_size,
-        metavar="SIZE",
-        help="size of the result: 4K, 3000 (longest side), w3000, h2000, 12MP or 1.5x",
-    )
+    add_result_size(parser, "the whole factor nearest to UPSCALED's")
     parser.add_argument(
         "--maps", type=Path, metavar="DIR", help="write where UPSCALED was followed, white is most"
     )
@@ -149,9 +137,7 @@ def _find_priors(
         for path, prior in zip(inputs, found, strict=True)
     ]
     missing = [prior for prior in found if isinstance(prior, ImageFileError)]
-    if missing and not batch:
-        raise missing[0]
-    if missing and len(missing) == len(found) and not skipped:
+    if missing and (not batch or (len(missing) == len(found) and not skipped)):
         raise missing[0]
     return found
 
@@ -165,29 +151,22 @@ def _prior_of(source: Path, folder: Path) -> Path | ImageFileError:
     """
     from ..image import INPUT_SUFFIXES
 
-    beside = sorted(folder.iterdir()) if folder.is_dir() else []
-    pictures = [
-        p
-        for p in beside
-        if p.is_file() and p.suffix.lower() in INPUT_SUFFIXES and not _same_file(p, source)
-    ]
+    def stems(place: Path) -> dict[Path, str]:
+        beside = sorted(place.iterdir()) if place.is_dir() else []
+        pictures = (p for p in beside if p.is_file() and p.suffix.lower() in INPUT_SUFFIXES)
+        return {p: _plain(p.stem) for p in pictures if not _same_file(p, source)}
+
     name, stem = _plain(source.name), _plain(source.stem)
-    own = (stem_of for stem_of in (name, name.replace(".", "_")))
-    longer = {
-        _plain(p.stem)
-        for p in source.parent.iterdir()
-        if p.suffix.lower() in INPUT_SUFFIXES and _goes_on(_plain(p.stem), stem)
-    }
-    full, with_ending = [p for p in pictures if _plain(p.name) == name], set(own)
+    longer = {own for own in stems(source.parent).values() if _goes_on(own, stem)}
+    there = stems(folder)
     ranks = (
-        full,
-        [p for p in pictures if _plain(p.stem) in with_ending],
-        [p for p in pictures if _plain(p.stem) == stem],
+        [p for p in there if _plain(p.name) == name],
+        [p for p, own in there.items() if own in (name, name.replace(".", "_"))],
+        [p for p, own in there.items() if own == stem],
         [
             p
-            for p in pictures
-            if _goes_on(_plain(p.stem), stem)
-            and not any(_plain(p.stem) == n or _goes_on(_plain(p.stem), n) for n in longer)
+            for p, own in there.items()
+            if _goes_on(own, stem) and not any(own == n or _goes_on(own, n) for n in longer)
         ],
     )
     found = next((rank for rank in ranks if rank), [])
@@ -250,7 +229,7 @@ class _Merger:
 
     def merge(self, source: Path, prior: Path, target: Path) -> tuple[PriorResult, list[str]]:
         """Reads, merges and writes one picture; also what is to be known of the two files."""
-        from ..image import TargetSize, check_can_hold, load_image, make_folder, save_image
+        from ..image import check_can_hold, load_image, make_folder, save_image
         from ..pipeline.prior import prior_scale
 
         args = self._args
@@ -258,9 +237,7 @@ class _Merger:
         notes = image.notes
         lr = image.visible_rgb
         height, width = image.size
-        wanted = args.size
-        if wanted is None and args.scale is not None:
-            wanted = TargetSize("factor", args.scale)
+        wanted = result_size(args)
         size = None if wanted is None else wanted.of(image.size)
         scale = None if wanted is None else wanted.scale(image.size)
 

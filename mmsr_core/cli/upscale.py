@@ -22,9 +22,10 @@ from .arguments import (
     add_model_options,
     add_overrides,
     add_prior,
+    add_result_size,
     number,
+    result_size,
     strength,
-    target_size,
     whole_number,
 )
 from .common import (
@@ -73,19 +74,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="the inputs are the frames of one clip, in the order of their names: they are "
         "measured together and do not flicker",
     )
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--scale",
-        type=number(1, 16),
-        metavar="N",
-        help="how many times larger, 1 to 16, such as 1.5 (default 4, or as the prior is)",
-    )
-    size.add_argument(
-        "--size",
-        type=target_size,
-        metavar="SIZE",
-        help="size of the result: 4K, 3000 (longest side), w3000, h2000, 12MP or 1.5x",
-    )
+    add_result_size(parser, "4, or as the prior is")
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
@@ -390,7 +379,7 @@ def _load(
     """
     from ..image import TargetSize, check_can_hold, check_output_size, load_image, read_size
 
-    wanted = args.size or TargetSize("factor", args.scale or 4)
+    wanted = result_size(args) or TargetSize("factor", 4)
     header = read_size(source)
     check_output_size(header, wanted.scale(header))
     image = load_image(source)

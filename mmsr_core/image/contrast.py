@@ -29,10 +29,11 @@ def stretch_narrow_grey(picture: Tensor, like: Tensor | None = None) -> Tensor:
     """
     made = []
     for index, item in enumerate(picture.split(1)):
-        if not is_narrow_grey(item):
+        used = _counts_range(item)
+        if used is None:
             made.append(item)
             continue
-        low, high = brightness_range(item)
+        low, high = used
         stretched = ((item - low) / (high - low)).clamp(0, 1)
         if like is not None:
             dark, bright = brightness_range(like[index : index + 1])
@@ -50,6 +51,12 @@ def brightness_range(picture: Tensor) -> tuple[Tensor, Tensor]:
 
 def is_narrow_grey(picture: Tensor) -> bool:
     """Whether a picture `(1,3,H,W)` is grey and uses a small part of its range, as counts do."""
+    return _counts_range(picture) is not None
+
+
+def _counts_range(picture: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The range of a sensor's counts; None for other pictures, most of which are not sorted."""
+    if float((picture.amax(1) - picture.amin(1)).max()) > _TINT:
+        return None
     low, high = brightness_range(picture)
-    grey = float((picture.amax(1) - picture.amin(1)).max()) <= _TINT
-    return grey and _LEAST < float(high - low) < NARROW
+    return (low, high) if _LEAST < float(high - low) < NARROW else None

@@ -30,9 +30,10 @@ def limit_chroma(image: Tensor) -> Tensor:
     Returns:
         The same shape, 0..1.
     """
-    luma = luminance(image).clamp(0, 1)
-    chroma = image - luminance(image)
+    luma = luminance(image)
+    chroma = image - luma
+    luma = luma.clamp(0, 1)
     up, down = chroma.amax(1, keepdim=True), -chroma.amin(1, keepdim=True)
     tiny = 1e-6
     share = torch.minimum((1 - luma) / up.clamp_min(tiny), luma / down.clamp_min(tiny)).clamp(max=1)
-    return (luma + share * chroma).clamp(0, 1)
+    return chroma.mul_(share).add_(luma).clamp_(0, 1)

@@ -471,8 +471,7 @@ class MMSREngine:
         if given.shape[0] not in (1, picture.shape[0]):
             raise ShapeError("prior", f"(1 or {picture.shape[0]},3,ph,pw)", tuple(given.shape))
         if mask is not None:
-            mask_size = (int(mask.shape[-2]), int(mask.shape[-1])) if _is_map(mask) else (1, 1)
-            mask = inputs.check_mask("mask", mask, picture.shape[0], mask_size)
+            mask = inputs.check_mask("mask", mask, picture.shape[0])
         nearest = prior_scale(picture, given)
         if estimate is not None:
             inputs.check_kind("estimate", estimate, DegradationEstimate)
@@ -736,7 +735,3 @@ class MMSREngine:
             "guide": guide,
             "guide_mode": guide_mode,
         }
-
-
-def _is_map(value: object) -> bool:
-    return isinstance(value, Tensor) and value.ndim == 4

@@ -156,9 +156,10 @@ def grain(scene: Scene, result: Tensor) -> Tensor:
     What the restored picture does not explain of the input, at most as strong as the measured noise
     (the rest is structure), enlarged so that its strength stays.
     """
-    damage = scene.estimate.damage
+    estimate, damage = scene.estimate, scene.estimate.damage
     # Where nothing was blurred, a result that kept some noise must not get that once more.
-    unblurred = scene.scale == 1 and damage is not None and is_sharp(damage)
+    measured = scene.scale == 1 and not estimate.kernels_given
+    unblurred = measured and damage is not None and is_sharp(damage)
     residual = scene.lr - (result if unblurred else scene.operator.degrade(result))
     side = _GRAIN_WINDOW
     energy = residual.square().mean(1, keepdim=True)

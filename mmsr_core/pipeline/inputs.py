@@ -242,15 +242,15 @@ def check_modalities(
     return full, placed
 
 
-def check_mask(name: str, mask: Tensor, batch: int, size: tuple[int, int]) -> Tensor:
-    """A mask `(1 or B,1,mh,mw)` of any size as `(B,1,*size)`, 0..1."""
+def check_mask(name: str, mask: Tensor, batch: int, size: tuple[int, int] | None = None) -> Tensor:
+    """A mask `(1 or B,1,mh,mw)` of any size as `(B,1,*size)`, 0..1; without a size as it is."""
     check_tensor(name, mask)
     if mask.ndim != 4 or mask.shape[0] not in (1, batch) or mask.shape[1] != 1:
         raise ShapeError(name, f"(1 or {batch},1,mh,mw)", tuple(mask.shape))
     if not bool(mask.isfinite().all()):
         raise InputError(f"{name} holds values that are not numbers; it must be in 0..1.")
     fitted = mask.float().clamp(0, 1)
-    if tuple(mask.shape[-2:]) != tuple(size):
+    if size is not None and tuple(mask.shape[-2:]) != tuple(size):
         fitted = F.interpolate(
             fitted, size=size, mode="bilinear", align_corners=False, antialias=True
         ).clamp(0, 1)

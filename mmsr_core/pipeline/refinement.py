@@ -23,7 +23,6 @@ from ..degradation import (
 from ..depth import estimate_depth_builtin
 from ..models import DamageMaps, WholeDamage
 from ..models.blocks import GRID
-from ..precision import as_float64
 from .context import RunContext, Stage
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis
@@ -160,14 +159,7 @@ class Refinement:
             if self._may_reduce and self._take_back_motion(damage.whole()):
                 damage = estimate_damage(self._context, scene.lr)
             assert damage is not None
-            factor = reduction(float(damage.whole().blur_std_px.min()), scene.scale)
-            widest = float(damage.whole().blur_std_px.max())
-            if len(scene.lr) > 1 and factor < reduction(widest, scene.scale):
-                self._note(
-                    "Some pictures of this batch are blurred so widely that, restored alone, they "
-                    "would be reduced first and come out sharper."
-                )
-            factor = self._bearable(factor, damage.whole())
+            factor = self._chosen_reduction(damage.whole())
             if factor > 1:
                 self._reduce(factor)
                 damage = estimate_damage(self._context, scene.lr)
@@ -184,11 +176,21 @@ class Refinement:
     def _note(self, remark: str) -> None:
         self._context.note(self._about + remark)
 
+    def _chosen_reduction(self, whole: WholeDamage) -> int:
+        """By how much to reduce, for a batch as its least blurred picture needs it."""
+        scale, blur = self._scene.scale, whole.blur_std_px
+        factor = reduction(float(blur.min()), scale)
+        if len(blur) > 1 and factor < reduction(float(blur.max()), scale):
+            self._note(
+                "Some pictures of this batch are blurred so widely that, restored alone, they "
+                "would be reduced first and come out sharper."
+            )
+        return factor if factor == 1 else self._bearable(factor, whole)
+
     def _bearable(self, factor: int, whole: WholeDamage) -> int:
         """The factor, or a smaller one that does not leave out what the picture lives on."""
         scene = self._scene
-        picture = scene.given
-        contrast = as_float64(picture).std((1, 2, 3)).clamp_min(1e-6)
+        contrast = scene.given.std((1, 2, 3)).clamp_min(1e-6)
         noise = torch.hypot(whole.noise_std, jpeg_error_std(whole.jpeg_quality)).to(contrast)
         while factor > 1:
             kept_noise = (1 - 1 / factor**2) * noise.square()

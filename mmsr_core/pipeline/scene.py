@@ -155,8 +155,9 @@ class Scene:
             factor: 2 or more.
 
         Returns:
-            What the reduction leaves out of the picture: the root mean square, 0..1 units.
+            What the reduction leaves out of the pictures: the root mean square, 0..1 units.
         """
+        lost = float(self.left_out(factor).square().mean().sqrt())
         self.lr = self._reduced(factor)
         self.scale = self.given_scale * factor
         size = (self.lr.shape[-2], self.lr.shape[-1])
@@ -164,13 +165,11 @@ class Scene:
             if tuple(amount.shape[-2:]) != (1, 1):
                 self.amounts[name] = F.interpolate(amount, size=size, mode="area")
         self.__dict__.pop("bicubic", None)
-        return float((self._on_given_grid(self.lr) - self.given).square().mean().sqrt())
+        return lost
 
     def left_out(self, factor: int) -> Tensor:
         """What a reduction by `factor` would leave out of each picture: rms `(B,)`, 0..1 units."""
-        wide = F.interpolate(self._reduced(factor), scale_factor=factor, mode="bicubic")
-        height, width = self.given.shape[-2:]
-        difference = wide[..., :height, :width] - self.given
+        difference = self._on_given_grid(self._reduced(factor), factor) - self.given
         return difference.square().mean((1, 2, 3)).sqrt()
 
     def _reduced(self, factor: int) -> Tensor:
@@ -249,7 +248,7 @@ class Scene:
         Args:
             picture: `(B,3,H,W)` of `size`.
         """
-        made = self._on_given_grid(self.operator.degrade(picture))
+        made = self._on_given_grid(self.operator.degrade(picture), self.scale // self.given_scale)
         if not self._motions:
             return self._input - made
         parts = list(made.split(1))
@@ -257,9 +256,8 @@ class Scene:
             parts[index] = redo_motion(parts[index], motion)
         return self._input - torch.cat(parts)
 
-    def _on_given_grid(self, low: Tensor) -> Tensor:
-        """A picture of the size of `lr` at the size of `given`."""
-        factor = self.scale // self.given_scale
+    def _on_given_grid(self, low: Tensor, factor: int) -> Tensor:
+        """A reduction by `factor` at the size of `given`."""
         if factor == 1:
             return low
         height, width = self.given.shape[-2:]
