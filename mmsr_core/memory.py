@@ -6,7 +6,7 @@ import ctypes
 import sys
 from functools import lru_cache
 
-LEAST_BYTES = 192 << 20
+LEAST_BYTES = 512 << 20
 """Less than this is kept: pages that are given back have to be made anew."""
 
 

@@ -6,9 +6,14 @@ does not depend on windows.
 SART (Andersen & Kak 1984; convergence: Jiang & Wang 2003): `x <- x + A^T D^-1 (y - A x)` with
 `D = diag(A A^T 1)`. A and A^T are non-negative, so `D^-1 A A^T` is row-stochastic, its spectrum
 lies in [0, 1], and no step size has to be guessed for any kernel or scale.
+
+Steps of unequal length come further in as many steps: those of the Chebyshev semi-iterative method
+(Golub & Varga 1961) leave the least of every component whose eigenvalue is above a given one.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -57,6 +62,21 @@ def signal_gain(residual: Tensor, variance: Tensor) -> Tensor:
     return (1 - variance / _local_energy(residual).clamp_min(1e-12)).clamp(0, 1)
 
 
+def relaxations(iterations: int, least_eigenvalue: float) -> list[float]:
+    """Lengths of SART steps, from short to long: the inverse Chebyshev nodes of an interval.
+
+    After them at most `1 / T_n((1 + a) / (1 - a))` is left of any component of the residual whose
+    eigenvalue of `D^-1 A A^T` lies in [a, 1], with the Chebyshev polynomial `T_n`.
+
+    Args:
+        iterations: n, 0 or more.
+        least_eigenvalue: a, above 0 and at most 1. With 1 every step has the length 1.
+    """
+    middle, half = (1 + least_eigenvalue) / 2, (1 - least_eigenvalue) / 2
+    angles = (math.pi * (2 * k + 1) / (2 * iterations) for k in range(iterations))
+    return [1 / (middle + half * math.cos(angle)) for angle in angles]
+
+
 def back_project(
     canvas: Tensor,
     lr: Tensor,
@@ -64,6 +84,7 @@ def back_project(
     iterations: int,
     noise_std: Tensor | None = None,
     callback: Callback = no_callback,
+    least_eigenvalue: float = 1.0,
 ) -> Tensor:
     """SART iterations on `canvas`, in place.
 
@@ -75,6 +96,7 @@ def back_project(
         noise_std: `(B,)`, 0..1 units: the correction stops at the noise and at the kernels' own
             error (see `signal_gain`). None: the input is taken to be exact, and so the kernels.
         callback: see `Callback`.
+        least_eigenvalue: above 0, at most 1; see `relaxations`. 1 is plain SART.
 
     Returns:
         `canvas`.
@@ -83,11 +105,11 @@ def back_project(
         return canvas
     operator = as_operator(kernels)
     variance = None if noise_std is None else doubt_variance(lr, noise_std)
-    for _ in range(iterations):
+    for length in relaxations(iterations, least_eigenvalue):
         residual = lr - operator.degrade(canvas, callback)
         if variance is not None:
             residual = residual * signal_gain(residual, variance)
-        operator.add_adjoint(canvas, residual / operator.row_sums, callback)
+        operator.add_adjoint(canvas, residual * (length / operator.row_sums), callback)
     return canvas
 
 

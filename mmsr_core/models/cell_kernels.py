@@ -51,7 +51,7 @@ class CellKernels(nn.Module):
 
     def features(self, lr: Tensor, scale: int, inverse_depth: Tensor | None) -> KernelFeatures:
         """What the heads read; see `KernelEstimator.features`."""
-        added, logits, damage = self.statistics(self.statistics.inputs(lr, scale))
+        added, read = self.statistics(self.statistics.inputs(lr, scale))
         body = self.conv_in(pixels_to_grid(lr)) + added
         depth = None
         if inverse_depth is not None:
@@ -59,8 +59,8 @@ class CellKernels(nn.Module):
             depth = F.relu(self.depth_conv_in(cells))
         for block in self.blocks:
             body = block(body, depth)
-        return KernelFeatures(body, (logits, damage), CELL)
+        return KernelFeatures(body, read, CELL)
 
     def read_out(self, features: KernelFeatures) -> KernelEstimatorOutput:
         """The heads, at every cell of the features' body."""
-        return read_heads(self.head, self.damage, features)
+        return read_heads(self.head, self.damage, self.statistics, features)

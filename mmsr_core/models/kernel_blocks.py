@@ -62,20 +62,30 @@ class StatisticsBranch(nn.Module):
         level = torch.full_like(statistics[:, :1], math.log2(scale) - 2)
         return torch.cat((statistics, level), 1)
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Read the statistics.
 
         Args:
             inputs: `(B,K,h/4,w/4)`.
 
         Returns:
-            At the cells: features `(B,C,h/4,w/4)`, what they add to the logits of the kernel's taps
-            `(B,441,h/4,w/4)`, and to noise and JPEG `(B,2,h/4,w/4)`.
+            At the cells: features `(B,C,h/4,w/4)`, and what `read` takes, `(B,hidden,h/4,w/4)`.
         """
         # Small differences of large logarithms matter here: bfloat16 is too coarse.
         with full_precision(inputs.device):
             hidden = self.mlp(inputs)
-            return self.features(hidden), self.logits(hidden), self.damage(hidden)
+        return self.features(hidden), hidden
+
+    def read(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """What the statistics add to the heads' outputs, where these are wanted.
+
+        Args:
+            hidden: `(B,hidden,h/4,w/4)`, the second result of `forward`, or a part of it.
+
+        Returns:
+            Logits of the kernel's taps `(B,441,h/4,w/4)`; noise and JPEG `(B,2,h/4,w/4)`.
+        """
+        return self.logits(hidden), self.damage(hidden)
 
 
 def kernel_head(channels: int, hidden: int, amount: float) -> nn.Sequential:
@@ -99,13 +109,13 @@ def damage_head(channels: int) -> nn.Sequential:
 
 
 def read_heads(
-    head: nn.Module, damage: nn.Module, features: KernelFeatures
+    head: nn.Module, damage: nn.Module, branch: StatisticsBranch | None, features: KernelFeatures
 ) -> KernelEstimatorOutput:
     """What the two heads say at every place of the features' body, with what the statistics add."""
     logits, noise_and_jpeg = head(features.body).float(), damage(features.body).float()
-    read = features.statistics_at_body()
-    if read is not None:
-        logits, noise_and_jpeg = logits + read[0], noise_and_jpeg + read[1]
+    if branch is not None and features.statistics is not None:
+        added = (features.at_body(part.float()) for part in branch.read(features.statistics))
+        logits, noise_and_jpeg = logits + next(added), noise_and_jpeg + next(added)
     kernels = torch.softmax(logits.permute(0, 2, 3, 1), -1)  # much faster than over channels
     return estimate_from(kernels.permute(0, 3, 1, 2), noise_and_jpeg)
 

@@ -175,7 +175,7 @@ class KernelEstimator(Network):
         """
         if self.statistics is None:
             raise InputError("This kernel estimator was made without statistics.")
-        _, logits, damage = self.statistics(inputs)
+        logits, damage = self.statistics.read(self.statistics(inputs)[1])
         bias = self.head[3].bias
         assert isinstance(bias, Tensor)
         kernels = torch.softmax(logits.float() + bias.float().view(1, -1, 1, 1), 1)
@@ -221,15 +221,16 @@ class KernelEstimator(Network):
         deep = self.down2(e1)
         read = None
         if self.statistics is not None:
-            read = self.statistics(self.statistics.inputs(lr, scale))
-        m = self.bottleneck(deep if read is None else deep + read[0], d2)
+            added, read = self.statistics(self.statistics.inputs(lr, scale))
+            deep = deep + added
+        m = self.bottleneck(deep, d2)
         l1 = self.decoder1(e1 + self.up1(m), d1)
         body = self.decoder0(e0 + self.up0(l1), d0)
         body = F.avg_pool2d(body, block) if block > 1 else body
-        return KernelFeatures(body, None if read is None else read[1:], block)
+        return KernelFeatures(body, read, block)
 
     def read_out(self, features: KernelFeatures) -> KernelEstimatorOutput:
         """The heads, at every place of the features' body."""
         if features.block == CELL and self.cells is not None:
             return self.cells.read_out(features)
-        return read_heads(self.head, self.damage, features)
+        return read_heads(self.head, self.damage, self.statistics, features)

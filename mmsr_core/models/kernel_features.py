@@ -28,8 +28,8 @@ class KernelFeatures:
 
     body: Tensor
     """`(B,C,h,w)` from the U-Net, at blocks of LR pixels."""
-    statistics: tuple[Tensor, Tensor] | None
-    """`(B,441,h',w')` logits and `(B,2,h',w')` damage at cells, which may reach over the body."""
+    statistics: Tensor | None
+    """`(B,C',h',w')`, what `StatisticsBranch.read` reads, at cells, which may reach over the body."""
     block: int = 1
     """LR pixels along each side of a block: 1, 2 or 4."""
     margins: tuple[int, int] = (0, 0)
@@ -46,18 +46,13 @@ class KernelFeatures:
         top, left = (min(1, span.start // CELL) for span in (rows, cols))
         down = slice(rows.start // CELL - top, rows.stop // CELL + 1)
         across = slice(cols.start // CELL - left, cols.stop // CELL + 1)
-        logits, damage = (part[..., down, across] for part in self.statistics)
-        return KernelFeatures(body, (logits, damage), self.block, (top, left))
+        return KernelFeatures(body, self.statistics[..., down, across], self.block, (top, left))
 
-    def statistics_at_body(self) -> tuple[Tensor, Tensor] | None:
-        """The statistics at the places of the body, bilinearly."""
-        if self.statistics is None:
-            return None
+    def at_body(self, cells: Tensor) -> Tensor:
+        """A map at the cells of the statistics, bilinearly at the places of the body."""
         top, left = (margin * CELL // self.block for margin in self.margins)
         h, w = self.body.shape[-2:]
-        logits, damage = (_to_blocks(part, self.block) for part in self.statistics)
-        where = (..., slice(top, top + h), slice(left, left + w))
-        return logits[where], damage[where]
+        return _to_blocks(cells, self.block)[..., top : top + h, left : left + w]
 
 
 def _length(span: slice) -> int:

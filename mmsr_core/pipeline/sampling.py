@@ -30,8 +30,9 @@ from .stages import TiledDenoiser, back_projected, restore_mean
 
 STEP_PROJECTIONS = 1
 """SART iterations after a step that is not the last."""
-FINAL_PROJECTIONS = 5
-"""SART iterations at the end."""
+FINAL_PROJECTIONS, FINAL_LEAST_EIGENVALUE = 2, 0.2
+"""SART iterations at the end, with steps of unequal length (`relaxations`). They agree as well as
+five of length 1."""
 CG_ITERATIONS = 8
 VISIBLE_LEVELS = 0.5
 """Smaller changes, in grey levels, are lost in the rounding to 8 bits."""
@@ -112,7 +113,7 @@ class Sampler:
             plan.append(Stage("flow", partial(self._denoise, step)))
             plan.append(Stage("consistency", partial(self._finish_step, step)))
         if not self._steps:
-            plan.append(Stage("consistency", partial(self._project, FINAL_PROJECTIONS)))
+            plan.append(Stage("consistency", partial(self._project, last=True)))
         plan.append(Stage("finish", self._finish))
         return plan
 
@@ -174,7 +175,7 @@ class Sampler:
         last = step == self._steps - 1
         if last and self._detail != 1:
             self._result = self._result.sub_(self._mean).mul_(self._detail).add_(self._mean)
-        self._project(FINAL_PROJECTIONS if last else STEP_PROJECTIONS)
+        self._project(last)
         if self._on_step is not None:
             picture = self._scene.picture(self._result)
             changed = self._on_step(step, self._times[step], picture)
@@ -187,8 +188,8 @@ class Sampler:
         elif self._flow is not None:
             self._flow.advance(step, self._result)
 
-    def _project(self, iterations: int) -> None:
-        """Make the picture agree with the input, in place."""
+    def _project(self, last: bool) -> None:
+        """Make the picture agree with the input, in place: after a step, or at the end."""
         scene, check = self._scene, self._context.check
         picture, noise = scene.picture(self._result), scene.unexplained_std
         if self._method == "ibp":
@@ -196,9 +197,10 @@ class Sampler:
                 picture,
                 scene.lr,
                 scene.operator,
-                iterations,
+                FINAL_PROJECTIONS if last else STEP_PROJECTIONS,
                 noise,
                 callback=check,
+                least_eigenvalue=FINAL_LEAST_EIGENVALUE if last else 1,
             )
         elif self._method == "cg":
             conjugate_gradient(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mmsr_core.degradation import (
     FieldOperator,
@@ -16,6 +18,7 @@ from mmsr_core.degradation import (
     doubt_variance,
     signal_gain,
 )
+from mmsr_core.degradation.solvers import relaxations
 from tests.helpers import varying_field
 
 
@@ -93,6 +96,33 @@ def test_noise_within_the_estimate_is_not_written_into_the_picture() -> None:
     damped = back_project(hr.clone(), lr, field, 5, std)
     trusting = back_project(hr.clone(), lr, field, 5)
     assert float((damped - hr).square().mean()) < 0.2 * float((trusting - hr).square().mean())
+
+
+@pytest.mark.parametrize("least", [0.05, 0.2, 0.6])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_steps_of_unequal_length_leave_what_chebyshev_says(count: int, least: float) -> None:
+    values = torch.linspace(least, 1, 400, dtype=torch.float64)
+    left = torch.ones_like(values)
+    for length in relaxations(count, least):
+        left = left * (1 - length * values)
+    bound = 1 / math.cosh(count * math.acosh((1 + least) / (1 - least)))
+    assert float(left.abs().max()) == pytest.approx(bound, rel=1e-6)
+    assert relaxations(count, 1) == [1] * count
+    assert relaxations(0, least) == []
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_two_unequal_steps_agree_as_well_as_five_equal_ones(scale: int) -> None:
+    field, hr = varying_field(16, 16, scale)
+    lr = degrade_canvas(hr, field)
+    start = F.interpolate(lr, scale_factor=scale, mode="bicubic") if scale > 1 else lr.clone()
+
+    def left(iterations: int, least: float = 1.0) -> float:
+        made = back_project(start.clone(), lr, field, iterations, least_eigenvalue=least)
+        return float((degrade_canvas(made, field) - lr).norm())
+
+    assert left(2, 0.2) < 1.1 * left(5)
+    assert left(2, 0.2) < 0.9 * left(2)
 
 
 def test_conjugate_gradient_solves_its_problem_and_beats_back_projection() -> None:
