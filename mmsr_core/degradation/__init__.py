@@ -4,7 +4,7 @@ from .basis import KernelBasis
 from .edit import KernelEdit, edit_field, scale_kernels
 from .field import KernelField, KernelMoments, constant_kernel_field
 from .field_operator import FieldOperator, consistency_db, cut_negligible, decibels, degrade_canvas
-from .jpeg import NO_JPEG_QUALITY, jpeg, jpeg_error_std
+from .jpeg import NO_JPEG_QUALITY, jpeg, jpeg_error_std, with_jpeg_steps_times
 from .kernels import (
     KERNEL_RADIUS,
     KERNEL_SIZE,
@@ -95,5 +95,6 @@ __all__ = [
     "signal_gain",
     "synthesise",
     "undo_motion",
+    "with_jpeg_steps_times",
     "window_offsets_px",
 ]

@@ -111,3 +111,17 @@ def jpeg_error_std(quality: Tensor) -> Tensor:
     """
     loss = (100 - quality).clamp_min(0)
     return 1.76 / 255 * loss.clamp_min(1e-6) ** 0.371 * (loss / (100 - NO_JPEG_QUALITY)).clamp(0, 1)
+
+
+def with_jpeg_steps_times(quality: Tensor, gain: Tensor) -> Tensor:
+    """The quality whose quantisation steps are `gain` times those of `quality`; 1..100.
+
+    The Independent JPEG Group's rule: steps are `(100 - q) / 50` of its tables' from q = 50 on, and
+    `50 / q` below.
+
+    Args:
+        quality: 1..100, any shape.
+        gain: above 0, of the same shape.
+    """
+    steps = gain * torch.where(quality < 50, 50 / quality, (100 - quality) / 50)
+    return torch.where(steps > 1, 50 / steps, 100 - 50 * steps).clamp(1, 100)

@@ -65,6 +65,25 @@ class DamageMaps:
         """The same maps on `device`."""
         return DamageMaps.from_stacked(self.stacked.to(device))
 
+    def with_noise_and_blur_of(self, seen: DamageMaps, gain: Tensor, where: Tensor) -> DamageMaps:
+        """These maps with noise and blur as measured where differences were `gain` times as large.
+
+        Args:
+            seen: the estimate there.
+            gain: `(B,1,1,1)`.
+            where: `(B,1,1,1)`, of which pictures they are taken.
+        """
+        noise = ((seen.log_noise.exp() - NOISE_FLOOR).clamp_min(0) / gain + NOISE_FLOOR).log()
+        error = seen.log_noise_error  # relative
+        return DamageMaps(
+            torch.where(where, noise, self.log_noise),
+            torch.where(where, error, self.log_noise_error),
+            self.jpeg_damage,
+            self.jpeg_damage_error,
+            torch.where(where, seen.log_blur, self.log_blur),
+            torch.where(where, seen.log_blur_error, self.log_blur_error),
+        )
+
     def whole(self) -> WholeDamage:
         """The numbers of each whole picture; none where the picture does not show damage."""
         log_noise, jpeg, log_blur = (

@@ -58,7 +58,7 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     size = (int(result.shape[-2]), int(result.shape[-1]))
     damage = scene.estimate.damage
     if untouched and scene.scale == 1 and damage is not None:
-        need = _enlarged(damage_need(damage), size)
+        need = _enlarged(damage_need(damage, scene.brightness.gain), size)
         result = result.lerp_(scene.given, 1 - need)
     contrast = local_contrast(scene.given, FLAT_WINDOW)
     coded = (scene.estimate.jpeg_quality < NO_JPEG_QUALITY).view(-1, 1, 1, 1)
@@ -138,15 +138,23 @@ def local_contrast(picture: Tensor, window: int) -> Tensor:
     return (highest - lowest).amax(1, keepdim=True)
 
 
-def damage_need(damage: DamageMaps) -> Tensor:
+def damage_need(damage: DamageMaps, gain: Tensor | float = 1.0) -> Tensor:
     """How much there is to restore at every cell, `(B,1,h/4,w/4)`, 0..1.
 
     Counted is the damage that is certain: each estimate less its expected error.
+
+    Args:
+        damage: of the pictures.
+        gain: `(B,1,1,1)`, to full contrast: noise is seen beside the picture's own contrast.
     """
     noise = (damage.log_noise - damage.log_noise_error).exp() - NOISE_FLOOR
     jpeg = damage.jpeg_damage - damage.jpeg_damage_error
     blur = (damage.log_blur - damage.log_blur_error).exp() - BLUR_FLOOR_PX
-    needs = (_rise(noise * 255, NOISE_LEVELS), _rise(jpeg, JPEG_DAMAGE), _rise(blur, BLUR_PX))
+    needs = (
+        _rise(noise * gain * 255, NOISE_LEVELS),
+        _rise(jpeg, JPEG_DAMAGE),
+        _rise(blur, BLUR_PX),
+    )
     return torch.stack(needs).amax(0)
 
 

@@ -25,7 +25,7 @@ from ..models import DamageMaps, WholeDamage
 from ..models.blocks import GRID
 from .context import RunContext, Stage
 from .results import DegradationEstimate, Overrides
-from .scene import Scene, adopt_basis
+from .scene import Scene, adopt_basis, quiet
 from .stages import estimate_damage, estimate_kernels, restore_mean
 
 ROOM_SHARE = 0.95
@@ -154,15 +154,15 @@ class Refinement:
         scene = self._scene
         if self.reduced_by > 1:
             self._reduce(self.reduced_by)
-        damage = estimate_damage(self._context, scene.lr)
+        damage = estimate_damage(self._context, scene)
         if damage is not None and (self._may_reduce or self.reduced_by == 0):
             if self._may_reduce and self._take_back_motion(damage.whole()):
-                damage = estimate_damage(self._context, scene.lr)
+                damage = estimate_damage(self._context, scene)
             assert damage is not None
             factor = self._chosen_reduction(damage.whole())
             if factor > 1:
                 self._reduce(factor)
-                damage = estimate_damage(self._context, scene.lr)
+                damage = estimate_damage(self._context, scene)
             self.reduced_by = factor
         elif damage is not None and self._name_motion:
             for _, motion in self._find_motions(damage.whole()):
@@ -266,7 +266,11 @@ class Refinement:
         elif sharp and self._initial is None:  # nothing is left for DKENet to find
             fresh = DegradationEstimate(sharp_field(scene.basis, scene.lr), depth, unknown, unknown)
         else:
-            fresh = estimate_kernels(self._context, scene.lr, scene.scale, depth)
+            seen = scene.brightness
+            if self._damage is not None:
+                seen = quiet(seen, self._damage.whole().noise_std)
+            fresh = estimate_kernels(self._context, seen(scene.lr), scene.scale, depth)
+            fresh = replace(fresh, noise_std=fresh.noise_std / seen.gain.flatten())
             if scene.scale == 2 and self._damage is not None:
                 even_out_sharp(fresh.kernel_field, scene.basis, self._damage)
         fresh = self._with_damage(fresh)

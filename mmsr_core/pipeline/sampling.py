@@ -162,6 +162,7 @@ class Sampler:
                 noise = seeded_noise(mean.shape, self._seeds)
             else:
                 noise, self._noise = self._noise.result().to(mean.device), None
+            noise = noise.div_(self._scene.brightness.gain)  # as strong as usual where it is seen
             self._flow = RectifiedFlow(mean, noise, float(net.config["sigma_s"]), self._times)
             self._denoising = TiledDenoiser(self._context, self._scene, mean, guide)
         if step == 0 and self._denoising.prompt_mask is not None:

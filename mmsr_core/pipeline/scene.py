@@ -18,10 +18,13 @@ from ..degradation import (
     redo_motion,
     undo_motion,
 )
+from ..image.brightness import BrightnessMap, full_range
 from ..tiling import Tile, enlarge_bicubic, grid_window
 from ..types import MODALITIES
 from .results import Conditioning, DegradationEstimate
 
+LOUDEST_NOISE = 14 / 255
+"""Std of the strongest noise that the networks were trained with."""
 CANVAS_MULTIPLE = 16
 """HR canvases are padded to multiples of this, the denoiser's stride on the HR / 4 grid."""
 
@@ -128,7 +131,7 @@ class Scene:
             damage=None if damage is None else damage.to(self.lr.device),
         )
         self.told_noise_std = self._estimate.noise_std
-        for name in ("operator", "codes"):
+        for name in ("brightness", "operator", "codes"):
             self.__dict__.pop(name, None)
 
     def take_back(self, motions: Mapping[int, MotionBlur], noise_std: Tensor) -> None:
@@ -143,7 +146,7 @@ class Scene:
             parts[index] = undo_motion(parts[index], motion, noise_std[index : index + 1])
         self._motions = dict(motions)
         self.given = self.lr = torch.cat(parts)
-        self.__dict__.pop("bicubic", None)
+        self.forget()
 
     def reduce(self, factor: int) -> float:
         """Work on a reduction of the picture from here on, and enlarge by as much more.
@@ -164,7 +167,7 @@ class Scene:
         for name, amount in self.amounts.items():
             if tuple(amount.shape[-2:]) != (1, 1):
                 self.amounts[name] = F.interpolate(amount, size=size, mode="area")
-        self.__dict__.pop("bicubic", None)
+        self.forget()
         return lost
 
     def left_out(self, factor: int) -> Tensor:
@@ -180,7 +183,7 @@ class Scene:
 
     def forget(self) -> None:
         """Let go of what is derived; it is made again when it is asked for."""
-        for name in ("bicubic", "operator", "codes"):
+        for name in ("brightness", "bicubic", "operator", "codes"):
             self.__dict__.pop(name, None)
 
     # -- derived, each made once ------------------------------------------------------------------
@@ -201,6 +204,15 @@ class Scene:
         """(height, width) of the padded HR canvas."""
         height, width = self.size
         return height + -height % CANVAS_MULTIPLE, width + -width % CANVAS_MULTIPLE
+
+    @cached_property
+    def brightness(self) -> BrightnessMap:
+        """How the networks see `lr` and all pictures of it: with full contrast.
+
+        Where that would make the noise stronger than any that they know, with as much as they do.
+        """
+        full = full_range(self.lr)
+        return full if self._estimate is None else quiet(full, self._estimate.noise_std)
 
     @cached_property
     def bicubic(self) -> Tensor:
@@ -274,6 +286,11 @@ class Scene:
         if tuple(amount.shape[-2:]) == (1, 1):
             return amount
         return grid_window(amount, self.scale, tile)
+
+
+def quiet(seen: BrightnessMap, noise_std: Tensor) -> BrightnessMap:
+    """A map with gains that do not raise this noise, `(B,)`, above `LOUDEST_NOISE`."""
+    return seen.at_most(LOUDEST_NOISE / noise_std.to(seen.gain).clamp_min(1e-6))
 
 
 def adopt_basis(field: KernelField, basis: KernelBasis, device: torch.device) -> KernelField:

@@ -10,8 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField, back_project, shrink_codes
-from ..models import DamageMaps, Denoiser, DenoiserOutput, condition_globals, whole_picture_damage
+from ..degradation import KernelField, back_project, shrink_codes, with_jpeg_steps_times
+from ..models import (
+    DamageEstimator,
+    DamageMaps,
+    Denoiser,
+    DenoiserOutput,
+    condition_globals,
+    whole_picture_damage,
+)
 from ..models.blocks import GRID
 from ..models.mean_net import BACK_PROJECTIONS
 from ..precision import as_float64
@@ -23,6 +30,8 @@ from .scene import Scene
 DAMAGE_TILES, DKENET_TILES = 0.5, 2.5
 """Sides of these nets' tiles, in their own cells, in terms of the other nets': DKENet's cells hold
 less, and it looks far. Measured on a CPU, whose cache a tile should fit."""
+FADED_GAIN = 1.5
+"""A picture is faded if its full contrast is so many times its own."""
 HEAD_ROWS = 64
 """LR rows that DKENet's heads read at a time: 441 float32 values for each kernel, several times."""
 EFFECT_SIDE = 64
@@ -31,14 +40,25 @@ STEP_MAP_SIDE = 256
 """The weight maps of each step are kept at most this long."""
 
 
-def estimate_damage(context: RunContext, lr: Tensor) -> DamageMaps | None:
-    """Noise, JPEG damage and blur at every place of `lr (B,3,h,w)`, on its device, in tiles.
+def estimate_damage(context: RunContext, scene: Scene) -> DamageMaps | None:
+    """Noise, JPEG damage and blur at every place of a scene's `lr`, on its device, in tiles.
 
-    None where the weights have no damage estimator.
+    Noise and blur of faded pictures are measured at full contrast: blur is read off the picture's
+    own detail, and weak noise hides between the grey levels. JPEG's steps are the same at any
+    contrast. None where the weights have no damage estimator.
     """
     net = context.networks.damage_estimator
     if net is None:
         return None
+    maps = _damage_of(context, net, scene.lr)
+    faded = scene.brightness.gain > FADED_GAIN
+    if bool(faded.any()):
+        seen = _damage_of(context, net, scene.brightness(scene.lr))
+        maps = maps.with_noise_and_blur_of(seen, scene.brightness.gain, faded)
+    return maps
+
+
+def _damage_of(context: RunContext, net: DamageEstimator, lr: Tensor) -> DamageMaps:
     stride = net.total_stride
     picture = F.pad(lr, (0, -lr.shape[-1] % stride, 0, -lr.shape[-2] % stride), mode="replicate")
     maps = lr.new_empty((lr.shape[0], 6, *(side // stride for side in picture.shape[-2:])))
@@ -131,7 +151,7 @@ def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) 
     height, width = base.shape[-2:]
     back = back_projected(context, scene) if back is None else back
     out = torch.empty_like(base)
-    conditions = condition_globals(scene.scale, scene.told_noise_std, scene.estimate.jpeg_quality)
+    conditions, seen = _global_conditions(scene), scene.brightness
     codes = scene.codes[:, : net.config["kernel_codes"]]
     depth = scene.depth if scene.has("depth") else None
     # Without DCMs in the net a prompt has no effect here.
@@ -139,8 +159,8 @@ def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) 
 
     def process(tile: Tile) -> None:
         fine = tile.times(GRID)
-        own_base = base[fine.window]
-        sharper = back[fine.window] - own_base
+        own_base = seen(base[fine.window])
+        sharper = seen(back[fine.window]) - own_base
         # A modality acts as far as its strength x mask says, at most wholly: 0 is leaving it out.
         trust = scene.amount("kernel", tile).clamp(0, 1)
         with context.autocast():
@@ -154,11 +174,18 @@ def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) 
                 prompt,
                 None if prompt is None else scene.amount("prompt", tile),
             )
-        out[fine.core] = made[fine.inner]
+        out[fine.core] = seen.undo(made[fine.inner].float())
 
     halo, stride = net.receptive_radius, net.total_stride
     context.tiles.run(height // GRID, width // GRID, halo, stride, process, context.advance)
     return out
+
+
+def _global_conditions(scene: Scene) -> Tensor:
+    """What the networks are told of the damage, in the brightness that they see."""
+    gain = scene.brightness.gain.flatten()
+    quality = with_jpeg_steps_times(scene.estimate.jpeg_quality, gain)
+    return condition_globals(scene.scale, scene.told_noise_std * gain, quality)
 
 
 def repeat_cells(grid_map: Tensor) -> Tensor:
@@ -203,7 +230,7 @@ class TiledDenoiser:
         def process(tile: Tile) -> None:
             fine = tile.times(GRID)
             made = self._evaluate(z, t, tile, self._used)
-            out[fine.core] = made.sample[fine.inner]
+            out[fine.core] = self._scene.brightness.undo(made.sample[fine.inner].float())
             self._weights[tile.core] = made.weights[tile.inner].half()
             if self._prompt_mask is not None and made.prompt_mask is not None:
                 self._prompt_mask[tile.core] = made.prompt_mask[tile.inner].half()
@@ -230,26 +257,30 @@ class TiledDenoiser:
         with_prompt, without = (
             self._evaluate(z, t, tile, names).sample.float() for names in (self._used, others)
         )
-        return float((with_prompt - without).square().mean().sqrt())
+        changed = (with_prompt - without) / self._scene.brightness.gain
+        return float(changed.square().mean().sqrt())
 
     def _evaluate(self, z: Tensor, t: float, tile: Tile, names: list[str]) -> DenoiserOutput:
         """The denoiser on one window, steered by the modalities of these names."""
         scene, fine = self._scene, tile.times(GRID)
-        conditions = condition_globals(
-            scene.scale, scene.told_noise_std, scene.estimate.jpeg_quality
-        )
+        seen = scene.brightness
         time = torch.full((z.shape[0],), float(t), device=z.device)
         given = {name: self._modality(name, tile, fine) for name in names}
         amounts = {name: scene.amount(name, tile) for name in names}
         with self._context.autocast():
             return self._net(
-                z[fine.window], self._mean[fine.window], time, given, amounts, conditions
+                seen(z[fine.window]),
+                seen(self._mean[fine.window]),
+                time,
+                given,
+                amounts,
+                _global_conditions(scene),
             )
 
     def _modality(self, name: str, tile: Tile, fine: Tile) -> Tensor:
         scene = self._scene
         if name == "lr":
-            return scene.bicubic[fine.window]
+            return scene.brightness(scene.bicubic[fine.window])
         if name == "guide" and self._guide is not None:
             return self._guide[fine.window]
         if name == "prompt" and scene.prompt is not None:

@@ -128,3 +128,21 @@ def test_noise_on_a_slope_is_measured(channels: int, level: int) -> None:
     with torch.no_grad():
         whole = net(((slope + noise) * 255).round().div(255).clamp(0, 1)).whole()
     assert float(whole.noise_std) * 255 == pytest.approx(level, rel=0.2)
+
+
+def test_noise_and_blur_can_come_from_a_copy_of_more_contrast() -> None:
+    from mmsr_core.models.damage_estimator import NOISE_FLOOR
+
+    def maps(noise: float, blur: float) -> DamageMaps:
+        ones = torch.ones((2, 1, 3, 3))
+        log_noise = torch.log(ones * (noise / 255 + NOISE_FLOOR))
+        return DamageMaps(log_noise, 0.1 * ones, 0.2 * ones, 0.3 * ones, blur * ones, 0.4 * ones)
+
+    own, seen = maps(1.0, 0.5), maps(9.0, 0.7)
+    where = torch.tensor([True, False]).view(2, 1, 1, 1)
+    made = own.with_noise_and_blur_of(seen, torch.full((2, 1, 1, 1), 3.0), where)
+    noise = (made.log_noise.exp() - NOISE_FLOOR) * 255
+    assert noise[0].flatten().tolist() == pytest.approx([3.0] * 9, rel=1e-4)
+    assert noise[1].flatten().tolist() == pytest.approx([1.0] * 9, rel=1e-4)
+    assert made.log_blur[:, 0, 0, 0].tolist() == pytest.approx([0.7, 0.5])
+    assert torch.equal(made.jpeg_damage, own.jpeg_damage)
