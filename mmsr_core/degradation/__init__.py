@@ -95,6 +95,6 @@ __all__ = [
     "signal_gain",
     "synthesise",
     "undo_motion",
-    "with_jpeg_steps_times",
     "window_offsets_px",
+    "with_jpeg_steps_times",
 ]

@@ -29,7 +29,7 @@ class KernelFeatures:
     body: Tensor
     """`(B,C,h,w)` from the U-Net, at blocks of LR pixels."""
     statistics: Tensor | None
-    """`(B,C',h',w')`, what `StatisticsBranch.read` reads, at cells, which may reach over the body."""
+    """`(B,C',h',w')`, what `StatisticsBranch.read` takes, at cells; it may reach over the body."""
     block: int = 1
     """LR pixels along each side of a block: 1, 2 or 4."""
     margins: tuple[int, int] = (0, 0)

@@ -58,8 +58,8 @@ def test_noise_is_reported_in_levels_of_the_input(small) -> None:
 
 
 def test_the_networks_see_no_more_noise_than_they_know(small) -> None:
-    from mmsr_core.pipeline.scene import LOUDEST_NOISE, quiet
     from mmsr_core.image.brightness import full_range
+    from mmsr_core.pipeline.scene import LOUDEST_NOISE, quiet
 
     full = full_range(faded(still_life(), 0.3))
     for levels in (1.0, 6.0, 30.0):
