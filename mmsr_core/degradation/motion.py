@@ -31,6 +31,9 @@ SMOOTHER = 0.85
 moving ones have this ratio at most."""
 LEAST_SIDE = 64
 _LARGEST_SIDE = 1024
+_EMPTY = 1e-7
+"""Median over mean of a power spectrum below which most of it is empty. Photographs in 8 bits,
+blurred as they may be, have 1e-6 and more."""
 _BAND = 0.45
 _RINGS = 64
 _ITERATIONS = 20
@@ -63,6 +66,8 @@ def find_motion(picture: Tensor) -> MotionBlur | None:
     grey = as_float64(luminance(picture[..., top : top + rows, left : left + cols]))[0, 0]
     if float(grey.std()) < 1e-3:
         return None
+    if _is_pattern(grey):
+        return None
     cepstrum = F.avg_pool2d(_cepstrum(grey)[None, None], 3, 1, 1)[0, 0]
     down = (torch.arange(rows, device=grey.device) - rows // 2)[:, None].double()
     across = (torch.arange(cols, device=grey.device) - cols // 2).double()
@@ -75,6 +80,12 @@ def find_motion(picture: Tensor) -> MotionBlur | None:
     if certainty < CERTAIN or _smoothness_ratio(grey, angle) > SMOOTHER:
         return None
     return MotionBlur(math.hypot(y, x), angle, certainty)
+
+
+def _is_pattern(grey: Tensor) -> bool:
+    """Whether most of the spectrum is empty, as of stripes: its gaps are no motion's."""
+    power = torch.fft.fft2(grey - grey.mean()).abs().square()
+    return float(power.median()) < _EMPTY * float(power.mean())
 
 
 def _smoothness_ratio(grey: Tensor, angle_rad: float) -> float:

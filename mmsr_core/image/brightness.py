@@ -14,6 +14,8 @@ from torch import Tensor
 MOST_GAIN = 4.0
 """Differences are at most so many times as large: below a quarter of the contrast, the steps of 8
 bits would be seen."""
+USUAL_GAIN = 1.06
+"""The gain that the photographs have which the networks learned from (median): none for them."""
 OUTSIDE = 1e-3
 """Share of a picture's values that may come to lie below 0, and above 1."""
 _LOOKED_AT = 1 << 20
@@ -47,10 +49,11 @@ class BrightnessMap:
 
 
 def full_range(pictures: Tensor) -> BrightnessMap:
-    """The map that lets each of `pictures (B,3,h,w)` fill 0..1, or as much as `MOST_GAIN` allows.
+    """The map that gives each of `pictures (B,3,h,w)` the range of an ordinary photograph.
 
-    A few pixels may lie outside then. What fills 0..1 already stays as it is. Of large pictures
-    every so many values are looked at.
+    With `USUAL_GAIN` less than what would fill 0..1, and at most `MOST_GAIN`. A few pixels may lie
+    outside then. A picture with that range or more stays exactly as it is. Of large pictures every
+    so many values are looked at.
     """
     values = pictures.float().flatten(1)
     values = values[:, :: max(1, values.shape[1] // _LOOKED_AT)]
@@ -59,6 +62,6 @@ def full_range(pictures: Tensor) -> BrightnessMap:
     low = values.kthvalue(rank + 1, dim=1).values
     high = values.kthvalue(count - rank, dim=1).values
     low, high = (bound.view(-1, 1, 1, 1).to(pictures) for bound in (low, high))
-    gain = 1 / (high - low).clamp(1 / MOST_GAIN, 1)
+    gain = (1 / (high - low).clamp_min(1e-6) / USUAL_GAIN).clamp(1, MOST_GAIN)
     offset = torch.where(gain > 1, 0.5 - gain * (low + high) / 2, torch.zeros_like(gain))
     return BrightnessMap(gain, offset)

@@ -65,11 +65,13 @@ class DamageMaps:
         """The same maps on `device`."""
         return DamageMaps.from_stacked(self.stacked.to(device))
 
-    def with_noise_and_blur_of(self, seen: DamageMaps, gain: Tensor, where: Tensor) -> DamageMaps:
-        """These maps with noise and blur as measured where differences were `gain` times as large.
+    def with_contrast(self, seen: DamageMaps, gain: Tensor, where: Tensor) -> DamageMaps:
+        """These maps and those of the same pictures with `gain` times the contrast, made one.
+
+        The noise is that of more contrast, the blur (in log) the mean of both.
 
         Args:
-            seen: the estimate there.
+            seen: the estimate at more contrast.
             gain: `(B,1,1,1)`.
             where: `(B,1,1,1)`, of which pictures they are taken.
         """
@@ -80,9 +82,14 @@ class DamageMaps:
             torch.where(where, error, self.log_noise_error),
             self.jpeg_damage,
             self.jpeg_damage_error,
-            torch.where(where, seen.log_blur, self.log_blur),
+            torch.where(where, (seen.log_blur + self.log_blur) / 2, self.log_blur),
             torch.where(where, seen.log_blur_error, self.log_blur_error),
         )
+
+    def blurred_share(self, blur_px: float) -> Tensor:
+        """`(B,)`, 0..1: share of each picture that is surely blurred by more than `blur_px`."""
+        certain = (self.log_blur - self.log_blur_error).exp() - BLUR_FLOOR_PX
+        return (certain > blur_px).float().mean((1, 2, 3))
 
     def whole(self) -> WholeDamage:
         """The numbers of each whole picture; none where the picture does not show damage."""

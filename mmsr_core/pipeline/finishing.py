@@ -67,10 +67,19 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     flatness = 1 - _rise(contrast * 255, FLAT_LEVELS)
     if bool((flatness > 0).any()):
         keep_flat(result, scene.given, flatness, scene.given_scale)
+    _keep_constant_channels(result, scene.given)
     grey = is_grey(scene.given)
     if bool(grey.any()):
         result[grey] = result[grey].mean(1, keepdim=True)
     return result
+
+
+def _keep_constant_channels(result: Tensor, given: Tensor) -> None:
+    """Give channels that hold one value, as under red light, that value, in place."""
+    low, high = given.amin((2, 3), keepdim=True), given.amax((2, 3), keepdim=True)
+    constant = high - low <= 0.5 / 255
+    if bool(constant.any()):
+        result.copy_(torch.where(constant, given.mean((2, 3), keepdim=True), result))
 
 
 def keep_flat(result: Tensor, given: Tensor, flatness: Tensor, scale: int) -> None:
@@ -167,8 +176,10 @@ def grain(scene: Scene, result: Tensor) -> Tensor:
     estimate, damage = scene.estimate, scene.estimate.damage
     # Where nothing was blurred, a result that kept some noise must not get that once more.
     measured = scene.scale == 1 and not estimate.kernels_given
-    unblurred = measured and damage is not None and is_sharp(damage)
-    residual = scene.lr - (result if unblurred else scene.operator.degrade(result))
+    residual = scene.lr - scene.operator.degrade(result)
+    if measured and damage is not None:
+        sharp = is_sharp(damage).to(result.device).view(-1, 1, 1, 1)
+        residual = torch.where(sharp, scene.lr - result, residual)
     side = _GRAIN_WINDOW
     energy = residual.square().mean(1, keepdim=True)
     energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)

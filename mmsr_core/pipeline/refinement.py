@@ -51,6 +51,8 @@ of shaken photographs .1 or more is measured, of sharp ones .01 to .03."""
 SHARP_PX = 0.3
 """Blur std of a whole picture, px of it, below which it is sharp at its own size. Of sharp
 photographs .03 is measured, with any noise or JPEG damage; of a true .5 px .1, of .8 px .6."""
+SURE_BLUR_PX, BLURRED_SHARE = 0.4, 0.04
+"""A picture with more than this share of places blurred more widely than this is not sharp."""
 EVEN_SHARP_PX = 0.025
 """The same at scale 2, where a blur of half a pixel is worth an estimate of its own. A varying blur
 of that width is read as .03 to .1, sharp photographs as .02 at most, most of them as 0."""
@@ -260,10 +262,12 @@ class Refinement:
         if depth is not None and depth.shape[-2:] != scene.lr.shape[-2:]:  # given, then reduced
             depth = F.interpolate(depth, size=tuple(scene.lr.shape[-2:]), mode="area")
         unknown = scene.lr.new_zeros(len(scene.lr))  # noise and JPEG damage are measured apart
-        sharp = scene.scale == 1 and self._damage is not None and is_sharp(self._damage)
+        sharp = torch.zeros(len(unknown), dtype=torch.bool)
+        if scene.scale == 1 and self._damage is not None:
+            sharp = is_sharp(self._damage).cpu()
         if self._known is not None and self._damage is not None:
             fresh = DegradationEstimate(self._known, depth, unknown, unknown)
-        elif sharp and self._initial is None:  # nothing is left for DKENet to find
+        elif bool(sharp.all()) and self._initial is None:  # nothing is left for DKENet to find
             fresh = DegradationEstimate(sharp_field(scene.basis, scene.lr), depth, unknown, unknown)
         else:
             seen = scene.brightness
@@ -273,6 +277,8 @@ class Refinement:
             fresh = replace(fresh, noise_std=fresh.noise_std / seen.gain.flatten())
             if scene.scale == 2 and self._damage is not None:
                 even_out_sharp(fresh.kernel_field, scene.basis, self._damage)
+            elif self._initial is None:
+                narrow_sharp(fresh.kernel_field, scene.basis, sharp)
         fresh = self._with_damage(fresh)
         if self._known is not None:
             scene.measure(replace(fresh, kernel_field=self._known, kernels_given=True))
@@ -281,7 +287,7 @@ class Refinement:
         if self._initial is not None:
             old = adopt_basis(self._initial, scene.basis, scene.lr.device)
             field = _blend(field, old, self._gamma)
-        if not sharp:
+        if not bool(sharp.all()):
             self._initial = field
         scene.measure(replace(fresh, kernel_field=field))
 
@@ -303,9 +309,14 @@ def _motion_words(motion: MotionBlur) -> str:
     return f"a motion of {motion.length_px:.0f} px at {math.degrees(motion.angle_rad):.0f} degrees"
 
 
-def is_sharp(damage: DamageMaps) -> bool:
-    """Whether no picture of a batch shows any blur worth taking back at its own size."""
-    return float(damage.whole().blur_std_px.max()) < SHARP_PX
+def is_sharp(damage: DamageMaps) -> Tensor:
+    """Which pictures of a batch show no blur worth taking back at their own size, `(B,)`.
+
+    Neither as wholes nor in some part: of a picture that is in focus here and not there, the sharp
+    places alone would decide, being the surer ones.
+    """
+    whole = damage.whole().blur_std_px < SHARP_PX
+    return whole & (damage.blurred_share(SURE_BLUR_PX) < BLURRED_SHARE).to(whole)
 
 
 def sharp_field(basis: KernelBasis, lr: Tensor) -> KernelField:
@@ -344,6 +355,17 @@ def even_out_sharp(field: KernelField, basis: KernelBasis, damage: DamageMaps) -
         width = float(np.interp(float(found[index]), _FOUND_PX, _TRUE_PX).clip(*_EVEN_PX))
         kernel = isotropic_gaussian(width, field.scale, field.data.device)
         field.data[index] = basis.encode(kernel.view(1, -1, 1, 1))[0].to(field.data)
+
+
+def narrow_sharp(field: KernelField, basis: KernelBasis, sharp: Tensor) -> None:
+    """Give the sharp pictures of a batch at scale 1 the kernel of `sharp_field`, in place.
+
+    As well as DKENet's own basis can, which the others need.
+    """
+    kernel = isotropic_gaussian(sigma_range_px(1)[0], 1, field.data.device)
+    codes = basis.encode(kernel.view(1, -1, 1, 1))[0].to(field.data)
+    for index in sharp.nonzero().flatten().tolist():
+        field.data[index] = codes
 
 
 def reduction(blur_std_px: float, scale: int) -> int:

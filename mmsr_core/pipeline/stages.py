@@ -25,7 +25,7 @@ from ..precision import as_float64
 from ..tiling import Span, Tile, grid_window
 from .context import RunContext
 from .results import DegradationEstimate
-from .scene import Scene
+from .scene import Scene, quiet
 
 DAMAGE_TILES, DKENET_TILES = 0.5, 2.5
 """Sides of these nets' tiles, in their own cells, in terms of the other nets': DKENet's cells hold
@@ -43,18 +43,19 @@ STEP_MAP_SIDE = 256
 def estimate_damage(context: RunContext, scene: Scene) -> DamageMaps | None:
     """Noise, JPEG damage and blur at every place of a scene's `lr`, on its device, in tiles.
 
-    Noise and blur of faded pictures are measured at full contrast: blur is read off the picture's
-    own detail, and weak noise hides between the grey levels. JPEG's steps are the same at any
-    contrast. None where the weights have no damage estimator.
+    Noise of faded pictures is measured at more contrast, since weak noise hides between the grey
+    levels; blur at both contrasts, since it is read as wider at the lower one and as narrower at
+    the higher. JPEG's steps are the same at any contrast. None where the weights have no damage
+    estimator.
     """
     net = context.networks.damage_estimator
     if net is None:
         return None
     maps = _damage_of(context, net, scene.lr)
-    faded = scene.brightness.gain > FADED_GAIN
+    seen = quiet(scene.brightness, maps.whole().noise_std)
+    faded = seen.gain > FADED_GAIN
     if bool(faded.any()):
-        seen = _damage_of(context, net, scene.brightness(scene.lr))
-        maps = maps.with_noise_and_blur_of(seen, scene.brightness.gain, faded)
+        maps = maps.with_contrast(_damage_of(context, net, seen(scene.lr)), seen.gain, faded)
     return maps
 
 

@@ -140,9 +140,9 @@ def test_noise_and_blur_can_come_from_a_copy_of_more_contrast() -> None:
 
     own, seen = maps(1.0, 0.5), maps(9.0, 0.7)
     where = torch.tensor([True, False]).view(2, 1, 1, 1)
-    made = own.with_noise_and_blur_of(seen, torch.full((2, 1, 1, 1), 3.0), where)
+    made = own.with_contrast(seen, torch.full((2, 1, 1, 1), 3.0), where)
     noise = (made.log_noise.exp() - NOISE_FLOOR) * 255
     assert noise[0].flatten().tolist() == pytest.approx([3.0] * 9, rel=1e-4)
     assert noise[1].flatten().tolist() == pytest.approx([1.0] * 9, rel=1e-4)
-    assert made.log_blur[:, 0, 0, 0].tolist() == pytest.approx([0.7, 0.5])
+    assert made.log_blur[:, 0, 0, 0].tolist() == pytest.approx([0.6, 0.5])
     assert torch.equal(made.jpeg_damage, own.jpeg_damage)
