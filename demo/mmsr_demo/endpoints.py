@@ -187,13 +187,21 @@ def _restore(session: PageSession) -> None:
             steps, detail = _of_symptom(symptom, {"steps": steps, "detail": detail})
         upload = needed(picture, session.workspace)
         job = RestoreJob(
-            Path(upload.path), upload.name, parse_scale(scale), parse_size(size), int(steps),
-            float(detail), int(seed or 0), prompt=prompt or "",
+            picture=Path(upload.path),
+            name=upload.name,
+            scale=parse_scale(scale),
+            size=parse_size(size),
+            steps=int(steps),
+            detail=float(detail),
+            seed=int(seed or 0),
+            prompt=prompt or "",
+            references=as_paths(references, session.workspace),
             depth=as_path(depth, session.workspace),
-            guide=as_path(guide, session.workspace), guide_mode=mode,
-            strengths=_strengths(strengths), references=as_paths(references, session.workspace),
+            guide=as_path(guide, session.workspace),
+            guide_mode=mode,
+            strengths=_strengths(strengths),
             **known_damage(*known),
-        )  # fmt: skip
+        )
         return session.engine.restore(job, callback)
 
     def present(made: Restoration) -> tuple[str, dict[str, Any]]:
@@ -325,10 +333,16 @@ def _compare(session: PageSession) -> None:
         good, damaged, scale, blur, blur_end, noise, quality, preset, callback = values
         how = PRESETS[preset]
         job = CompareJob(
-            Path(needed(good, session.workspace, "a good picture").path),
-            as_path(damaged, session.workspace), int(scale), float(blur), float(blur_end),
-            float(noise), int(quality), how.steps, how.detail,
-        )  # fmt: skip
+            good=Path(needed(good, session.workspace, "a good picture").path),
+            damaged=as_path(damaged, session.workspace),
+            scale=int(scale),
+            blur_px=float(blur),
+            blur_end_px=float(blur_end),
+            noise_255=float(noise),
+            jpeg_quality=int(quality),
+            steps=how.steps,
+            detail=how.detail,
+        )
         return compare(session.engine, job, callback)
 
     def present(made: Comparison) -> tuple[Any, ...]:
