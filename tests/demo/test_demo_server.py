@@ -142,7 +142,11 @@ def test_restore_gives_a_png_that_carries_its_report(client, demo_picture):
         written = json.loads(image.info["mmsr_report"])
         chosen = json.loads(image.info["mmsr"])
     assert chosen["scale"] == 2
-    assert chosen["steps"] == 1
+    assert (chosen["steps"], chosen["preset"]) == (1, "balanced")
+    assert (report["preset"], report["noise_levels"]) == (
+        "balanced",
+        pytest.approx(report["measured"]["noise_std_255"], abs=0.01),
+    )
     assert {k: report[k] for k in written} == written
     assert report["measured"]["words"]["noise"]
     assert report["consistency_db"]["after"] > 0
@@ -171,14 +175,15 @@ def test_a_symptom_stands_in_for_what_is_not_given(client, demo_picture):
 def test_a_preset_stands_in_for_steps_and_detail(client, demo_picture):
     picture = file(demo_picture(20, 24, "preset.png"))
     for options, expected in (
-        ({"preset": "Faithful"}, (0, 0.3)),
-        ({"preset": "Crisp", "symptom": "Noisy phone photo"}, (1, 1)),
-        ({"preset": "Crisp", "detail": 0.5}, (1, 0.5)),
+        ({"preset": "Faithful"}, (0, 0.3, "faithful")),
+        ({"preset": "Crisp", "symptom": "Noisy phone photo"}, (1, 1, "crisp")),
+        ({"preset": "Crisp", "detail": 0.5}, (1, 0.5, None)),
     ):
-        path, _ = client.predict(picture, scale="2", api_name="/restore", **options)
+        path, report = client.predict(picture, scale="2", api_name="/restore", **options)
         with Image.open(path) as image:
             chosen = json.loads(image.info["mmsr"])
-        assert (chosen["steps"], chosen["detail"]) == expected
+        assert (chosen["steps"], chosen["detail"], chosen["preset"]) == expected
+        assert report["preset"] == expected[2]
     assert refusal(client, "/restore", picture, preset="Wild")
 
 

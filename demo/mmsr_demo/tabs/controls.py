@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmsr_core.types import MODALITIES, Preset
+from mmsr_core.types import MODALITIES, preset_name
 
 from ..settings import (
     AUTO_SCALE,
@@ -99,8 +99,8 @@ def numbers_of(name: str) -> tuple[int, float]:
 
 def preset_of(steps: float, detail: float) -> str | None:
     """The preset with these numbers, if there is one."""
-    chosen = Preset(int(steps), detail)
-    return next((name for name, preset in PRESETS.items() if preset == chosen), None)
+    name = preset_name(int(steps), detail)
+    return name and name.capitalize()
 
 
 def advanced_controls(can: Abilities) -> dict[str, Any]:

@@ -149,6 +149,7 @@ def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> 
     """What is written into the PNG: the settings (`mmsr`) and the report (`mmsr_report`)."""
     settings = {
         "scale": round(output.report.factor, 4),
+        "preset": output.report.preset,
         "steps": job.steps,
         "detail": job.detail,
         "seed": job.seed,
