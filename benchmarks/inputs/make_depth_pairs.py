@@ -19,7 +19,7 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from mmsr_core.image import make_folder
-from training.command import COUNT, Parser, run_main
+from training.command import COUNT_OR_0, Parser, run_main
 from training.data.depth_frames import read_photos, read_rgbd
 from training.scenes.render import render_scene
 from training.scenes.textures import TextureBank
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--out", required=True)
     parser.add_argument("--rgbd", help="rgbd_7scenes.tar; without it, scenes only")
     parser.add_argument("--photos", help="photos_*.tar for textures; without it, generated ones")
-    parser.add_argument("--scenes", type=COUNT, default=12)
+    parser.add_argument("--scenes", type=COUNT_OR_0, default=12)
     args = parser.parse_args()
     out = Path(args.out)
     make_folder(out)
