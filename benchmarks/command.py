@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import re
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from mmsr_core.cli.arguments import UsageError
 from mmsr_core.cli.common import quiet_libraries
 from mmsr_core.cli.main import run_command
 from mmsr_core.optional import require
+from mmsr_core.pipeline.clip import MAX_CLIP_REACH
+from mmsr_core.types import MAX_BLUR_SIGMA_PX, MAX_SCALE
 
 if TYPE_CHECKING:
     from .arguments import Options
@@ -34,6 +37,23 @@ MODULES = {
     "defocus": ".defocus",
 }
 """Benchmark -> the module whose `run` takes its options and returns how many pictures failed."""
+
+
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("scale", "scales", "iterations"), (1, MAX_SCALE)),
+    **dict.fromkeys(("limit", "repeats", "threads", "count", "frames", "samples"), (1, math.inf)),
+    **dict.fromkeys(("crop", "side", "guide_window", "size", "width", "height"), (16, math.inf)),
+    **dict.fromkeys(("seed", "seeds"), (0, 2**32 - 1)),
+    **dict.fromkeys(("window", "guide_seeds"), (0, math.inf)),
+    "steps": (0, 64),
+    "details": (0, 2),
+    "noise": (0, 255),
+    "jpeg": (1, 100),
+    "blur_sigma_px": (0, MAX_BLUR_SIGMA_PX),
+    "reach": (0, MAX_CLIP_REACH),
+}
+"""Field of the options -> its smallest and largest value. What only one benchmark allows less of is
+checked there."""
 
 
 class _Printer(logging.Handler):
@@ -80,6 +100,30 @@ def parse(words: list[str]) -> Options:
     return options
 
 
+def check_ranges(options: Options) -> None:
+    """Refuse numbers with which no benchmark can run, before anything is read.
+
+    Raises:
+        UsageError: a number lies outside `RANGES`.
+    """
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name not in RANGES or value is None:
+            continue
+        low, high = RANGES[field.name]
+        for number in value if isinstance(value, tuple) else (value,):
+            if not low <= number <= high:
+                limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+                raise UsageError(f"{_flag(options, field.name)} must be {limits}, but is {number}.")
+
+
+def _flag(options: Options, name: str) -> str:
+    """The flag of a field: the name that `tyro.conf.arg` gives it, or its own."""
+    hint = get_type_hints(type(options), include_extras=True)[name]
+    given = [note.name for note in get_args(hint)[1:] if getattr(note, "name", None)]
+    return "--" + (given or [name.replace("_", "-")])[0]
+
+
 def _first_paragraph(box: str) -> str:
     """What a message of tyro says below its title, without frame (or ASCII rules) and advice."""
     frame = r"\x1b\[[\d;]*m|[│╭╮╰╯─]|^ *-+ *$"
@@ -97,6 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work(words: Sequence[str]) -> int:
         options = parse(list(words))
+        check_ranges(options)
         quiet_libraries()
         messages = logging.getLogger(__package__)
         messages.setLevel(logging.INFO)

@@ -5,7 +5,6 @@ Three minutes at most. Prints a Markdown table; exits with 1 where a result diff
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import torch
 
 from mmsr_core.pipeline import load_pipeline
 from mmsr_core.pipeline.engine import MMSREngine
+from training.command import COUNT, Parser, run_main
 
 from .report.table import markdown_table
 from .speed.peers import resolve_device
@@ -67,10 +67,10 @@ def measure(pipe: MMSREngine, size: tuple[int, int, int, int]) -> list[str]:
 
 def main() -> int:
     """Run the tests that need a GPU, compare with the CPU, measure; 0 where all agree."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--device", default="auto", help="the device that is checked")
     parser.add_argument("--dtype", nargs="+", default=["auto", "float32"])
-    parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes")
+    parser.add_argument("--sizes", type=COUNT, default=len(SIZES), help="how many of the sizes")
     parser.add_argument("--no-tests", action="store_true", help="leave pytest out")
     options = parser.parse_args()
     device = resolve_device(options.device)
@@ -91,4 +91,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_main(main))

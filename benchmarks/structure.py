@@ -7,7 +7,6 @@ into an empty environment; both work on a copy in a temporary folder and need a 
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import os
@@ -22,6 +21,9 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from mmsr_core.errors import MMSRError
+from training.command import Parser, run_main
 
 from .report.table import markdown_table
 
@@ -215,7 +217,7 @@ def _pip(python: str, *arguments: str) -> str:
     command = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"pip {' '.join(arguments)} failed:\n{done.stderr.strip()}")
+        raise MMSRError(f"pip {' '.join(arguments)} failed: {done.stderr.strip()}")
     return done.stdout
 
 
@@ -251,7 +253,7 @@ def structure_markdown(repo: Path, *, wheel: bool = False, install: bool = False
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks.structure", description=(__doc__ or "").split("\n\n")[0]
     )
     here = Path(__file__).resolve().parents[1]
@@ -265,4 +267,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

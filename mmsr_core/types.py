@@ -70,5 +70,12 @@ DEFAULT_PRESET = "balanced"
 DEFAULT_STEPS, DEFAULT_DETAIL = PRESETS[DEFAULT_PRESET].steps, PRESETS[DEFAULT_PRESET].detail
 """What every part of the project starts with."""
 
+
+def preset_name(steps: int, detail: float) -> str | None:
+    """The preset with these numbers; None where there is none, as with numbers of one's own."""
+    chosen = Preset(steps, detail)
+    return next((name for name, preset in PRESETS.items() if preset == chosen), None)
+
+
 DEFAULT_TRUST = 0.5
 """How far another upscaler's picture is followed (docs/results.md)."""

@@ -132,6 +132,22 @@ def test_the_library_imports_itself_relatively(name: str) -> None:
             assert (node.module or "").split(".")[0] != "mmsr_core"
 
 
+MAX_PLACES = 8
+"""More arguments than these are given by name: nobody can tell the ninth by its place."""
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_call_has_a_long_row_of_arguments(name: str) -> None:
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        # A Triton kernel is called as `kernel[grid](...)`; a row of texts is a list.
+        if not isinstance(node, ast.Call) or isinstance(node.func, ast.Subscript):
+            continue
+        places = [argument for argument in node.args if not isinstance(argument, ast.Constant)]
+        called = f"{name}:{node.lineno} {ast.unparse(node.func)}"
+        assert len(places) <= MAX_PLACES, f"{called}: give the arguments by name"
+
+
 def test_there_is_no_circle() -> None:
     """Not even one of type annotations. A package's face counts as its own file alone."""
     graph = {

@@ -9,8 +9,8 @@ benchmark data, its ready inputs are used. The file stays below 600 KB.
 
 from __future__ import annotations
 
-import argparse
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +19,13 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmsr_core.errors import InputError
 from mmsr_core.image import make_folder
 from mmsr_core.image.atomic import atomic_write_bytes
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.pipeline import MMSREngine, load_pipeline
 from mmsr_core.visualize import kernel_map
+from training.command import COUNT, Parser, run_main
 
 from ..arguments import QualityOptions
 from ..inputs import sources
@@ -99,18 +101,18 @@ def encode(picture: Image.Image, limit: int = LIMIT_BYTES) -> bytes:
         picture.save(stream, format="JPEG", quality=quality, subsampling=0)
         if stream.tell() < limit:
             return stream.getvalue()
-    raise SystemExit(f"The sheet does not fit into {limit} bytes: give fewer or smaller crops.")
+    raise InputError(f"The sheet does not fit into {limit} bytes: give fewer or smaller crops.")
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", type=Path, help="full-size pictures")
     parser.add_argument("--protocol", default="p2")
     parser.add_argument("--model", default="small")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--count", type=int, default=10, help="pictures, spread over the folder")
-    parser.add_argument("--side", type=int, default=128, help="of a crop, px")
+    parser.add_argument("--count", type=COUNT, default=10, help="pictures, spread over the folder")
+    parser.add_argument("--side", type=COUNT, default=128, help="of a crop, px")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.jpg")
     args = parser.parse_args()
     places = find_places(QualityOptions(protocols=(args.protocol,), data=args.data), 4)
@@ -126,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

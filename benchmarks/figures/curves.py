@@ -6,10 +6,12 @@ One panel for the loss and one for every validation figure that a run has. Needs
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
+import sys
 from pathlib import Path
+
+from training.command import Parser, run_main
 
 from ..quality.tradeoff_plot import need_matplotlib
 
@@ -73,7 +75,7 @@ def draw(runs: list[Path], out: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.png")
     args = parser.parse_args()
@@ -84,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -10,7 +10,7 @@ scenes are taken; every third is shown. The file stays below 200 KB.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from mmsr_core.image.atomic import atomic_write_bytes
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.pipeline import MMSREngine, load_pipeline
 from mmsr_core.visualize.colours import heat
+from training.command import COUNT, Parser, run_main
 
 from ..arguments import DefocusOptions
 from ..defocus import make_case, make_scenes, widths
@@ -89,13 +90,13 @@ def row_of(
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="--out of the benchmark")
     parser.add_argument("--pictures", type=Path, help="as in the benchmark")
     parser.add_argument("--model", default="small")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--count", type=int, default=4, help="scenes")
-    parser.add_argument("--side", type=int, default=160, help="of a crop, px")
+    parser.add_argument("--count", type=COUNT, default=4, help="scenes")
+    parser.add_argument("--side", type=COUNT, default=160, help="of a crop, px")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.jpg")
     args = parser.parse_args()
     limit = 1 + _EVERY * (args.count - 1)
@@ -109,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

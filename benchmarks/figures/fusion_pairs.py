@@ -9,7 +9,7 @@ shown anywhere.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -17,7 +17,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmsr_core.cli.arguments import whole_number
 from mmsr_core.image import make_folder
+from training.command import COUNT, Parser, run_main
 from training.tools.make_workflow_examples import render_fine_pair
 
 from ..fusion.run import baselines, degrade_source
@@ -45,13 +47,13 @@ def row(pair: SensorPair, protocol: str, sensor: SecondSensor, scale: int) -> Te
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--pairs", type=Path, help="tar archive or folder of pairs")
     parser.add_argument("--synthetic", action="store_true", help="render a scene instead")
     parser.add_argument("--out", type=Path, required=True, help="PNG or JPEG file")
-    parser.add_argument("--count", type=int, default=5)
+    parser.add_argument("--count", type=COUNT, default=5)
     parser.add_argument("--protocol", default="bicubic")
-    parser.add_argument("--scale", type=int, default=4)
+    parser.add_argument("--scale", type=whole_number(1, 16), default=4)
     parser.add_argument("--model", default="small")
     args = parser.parse_args()
     if args.synthetic:
@@ -72,4 +74,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

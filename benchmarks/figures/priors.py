@@ -9,7 +9,7 @@ protocol's inputs, by name (`benchmarks.inputs.make_upscaled`).
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from mmsr_core.image import load_image, make_folder
 from mmsr_core.image.atomic import atomic_write_bytes
 from mmsr_core.metrics import psnr, round_to_uint8
 from mmsr_core.pipeline import MMSREngine, combine_prior, load_pipeline
+from training.command import COUNT, Parser, run_main
 
 from ..arguments import QualityOptions
 from ..inputs import sources
@@ -49,12 +50,12 @@ def row_of(
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", type=Path, help="full-size pictures")
     parser.add_argument("--priors", type=Path, required=True)
     parser.add_argument("--protocol", default="p2n")
     parser.add_argument("--model", default="small")
-    parser.add_argument("--side", type=int, default=144, help="of a crop, px")
+    parser.add_argument("--side", type=COUNT, default=144, help="of a crop, px")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.jpg")
     args = parser.parse_args()
     places = find_places(QualityOptions(protocols=(args.protocol,), data=args.data), 4)
@@ -72,4 +73,4 @@ def _has(folder: Path, picture: Path) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -6,7 +6,10 @@ and what fell.
 
 from __future__ import annotations
 
+import sys
+
 from mmsr_core.pipeline import load_pipeline
+from training.command import run_main
 
 from ..quality.runner import describe_model
 from ..report.environment import describe_environment, write_json
@@ -29,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -10,7 +10,7 @@ camera's own blur.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from mmsr_core.image import make_folder
+from training.command import COUNT_OR_0, Parser, run_main
 from training.data.depth_frames import read_photos, read_rgbd
 from training.scenes.render import render_scene
 from training.scenes.textures import TextureBank
@@ -34,11 +35,11 @@ def fill_unknown(inverse: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", required=True)
     parser.add_argument("--rgbd", help="rgbd_7scenes.tar; without it, scenes only")
     parser.add_argument("--photos", help="photos_*.tar for textures; without it, generated ones")
-    parser.add_argument("--scenes", type=int, default=12)
+    parser.add_argument("--scenes", type=COUNT_OR_0, default=12)
     args = parser.parse_args()
     out = Path(args.out)
     make_folder(out)
@@ -56,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

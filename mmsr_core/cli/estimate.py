@@ -45,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     from ..image import check_output_size, load_image, make_folder, read_size, save_image
-    from ..pipeline.results import damage_words, expected_errors
+    from ..pipeline.results import damage_words, expected_errors, with_levels
     from ..visualize import depth_map, kernel_map
 
     check_output_size(read_size(args.input), args.scale)
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         "seconds": round(seconds, 3),
         "version": __version__,
     }
-    write_json(json_file, content)
+    write_json(json_file, with_levels(content))
     if not args.quiet:
         print(f"{args.input} -> {args.output}")
         print(f"  blur width {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")

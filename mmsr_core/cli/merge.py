@@ -64,7 +64,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--maps", type=Path, metavar="DIR", help="write where UPSCALED was followed, white is most"
     )
-    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what was found")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="write what was found; difference is in 0..1, difference_levels in steps of 255",
+    )
     add_overrides(parser)
     add_device_options(parser)
     add_file_options(parser)

@@ -134,7 +134,13 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         default="ibp",
         help="how the result is made to agree with the input (default ibp)",
     )
-    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what was measured")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="write the settings and what was measured; noise_std is in 0..1, noise_levels in "
+        "steps of 255 as options take it",
+    )
     parser.add_argument(
         "--maps", type=Path, metavar="DIR", help="write pictures of the kernels, depth and weights"
     )
@@ -427,7 +433,7 @@ def _print_report(
 
 def _metadata(args: argparse.Namespace, output: RestorationOutput) -> dict[str, str]:
     names = ("steps", "detail", "seed", "consistency", "iterations", "gamma", "model")
-    settings = {"scale": round(output.report.factor, 4)}
+    settings = {"scale": round(output.report.factor, 4), "preset": output.report.preset}
     settings |= {name: getattr(args, name) for name in names}
     if args.prompt:
         settings["prompt"] = args.prompt

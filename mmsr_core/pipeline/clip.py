@@ -155,9 +155,17 @@ class ClipRun:
         self._qualities.append(estimate.jpeg_quality)
         origin = _places(given.shape[-2], given.shape[-1])
         frame = Frame(
-            number, shot, given, scene, estimate, dict(context.seconds), context.notes, origin,
-            torch.cat(self._noises).median().view(1), torch.cat(self._qualities).median().view(1),
-        )  # fmt: skip
+            number=number,
+            shot=shot,
+            given=given,
+            scene=scene,
+            own=estimate,
+            seconds=dict(context.seconds),
+            notes=context.notes,
+            origin=origin,
+            noise_std=torch.cat(self._noises).median().view(1),
+            jpeg_quality=torch.cat(self._qualities).median().view(1),
+        )
         if before is not None and motions is not None:
             frame.motions[before.number], before.motions[number] = motions
             moved = motions[0].bring(before.origin - _places(*_size(before.origin)))

@@ -295,7 +295,14 @@ class MMSREngine:
         """
         picture = inputs.check_picture("lr", lr)
         inputs.check_kind("estimate", estimate, DegradationEstimate)
-        evidence = self._check_evidence(picture, strengths, masks, prompt, guide, guide_mode)
+        evidence = self._check_evidence(
+            picture,
+            strengths=strengths,
+            masks=masks,
+            prompt=prompt,
+            guide=guide,
+            guide_mode=guide_mode,
+        )
         scale = estimate.kernel_field.scale
         checked = inputs.check_estimate(estimate, picture, scale)
         return Conditioning(picture, scale, checked, **evidence)
@@ -412,9 +419,24 @@ class MMSREngine:
         depth = inputs.check_depth(inverse_depth, picture)  # (B,1,h,w)
         seeds = inputs.check_seeds(seed, picture.shape[0])
         asked = self._asked(
-            picture, scale, steps, detail, consistency, tile, denoise, iterations, gamma,
-            overrides, kernel, blur_sigma_px, (strengths, masks, prompt, guide, guide_mode),
-        )  # fmt: skip
+            picture=picture,
+            scale=scale,
+            steps=steps,
+            detail=detail,
+            consistency=consistency,
+            tile=tile,
+            denoise=denoise,
+            iterations=iterations,
+            gamma=gamma,
+            overrides=overrides,
+            kernel=kernel,
+            blur_sigma_px=blur_sigma_px,
+            strengths=strengths,
+            masks=masks,
+            prompt=prompt,
+            guide=guide,
+            guide_mode=guide_mode,
+        )
         context = self._context(tile, progress)
         self._note_unknown_words(context, prompt)
 
@@ -564,9 +586,21 @@ class MMSREngine:
         if first is None:
             raise InputError("frames is empty: a clip needs at least one frame.")
         asked = self._asked(
-            first, scale, steps, detail, consistency, tile, denoise, iterations, gamma,
-            overrides, kernel, blur_sigma_px, (strengths, None, prompt, None, "guide"),
-        )  # fmt: skip
+            picture=first,
+            scale=scale,
+            steps=steps,
+            detail=detail,
+            consistency=consistency,
+            tile=tile,
+            denoise=denoise,
+            iterations=iterations,
+            gamma=gamma,
+            overrides=overrides,
+            kernel=kernel,
+            blur_sigma_px=blur_sigma_px,
+            strengths=strengths,
+            prompt=prompt,
+        )
         depths = None if inverse_depths is None else iter(inverse_depths)
 
         def measure(context: RunContext, frame: Tensor, factor: int) -> tuple[Scene, int]:
@@ -614,14 +648,14 @@ class MMSREngine:
     def networks(self) -> Networks:
         """What the stages are given."""
         return Networks(
-            self.depth_estimator,
-            self.kernel_estimator,
-            self.mean_net,
-            self.denoiser,
-            self._basis,
-            self.fusion_net,
-            self.damage_estimator,
-            self.mean_net_low,
+            depth_estimator=self.depth_estimator,
+            kernel_estimator=self.kernel_estimator,
+            mean_net=self.mean_net,
+            denoiser=self.denoiser,
+            basis=self._basis,
+            fusion_net=self.fusion_net,
+            damage_estimator=self.damage_estimator,
+            mean_net_low=self.mean_net_low,
         )
 
     @property
@@ -650,6 +684,7 @@ class MMSREngine:
 
     def _asked(
         self,
+        *,
         picture: Tensor,
         scale: int,
         steps: int,
@@ -662,9 +697,13 @@ class MMSREngine:
         overrides: Overrides | None,
         kernel: KernelField | None,
         blur_sigma_px: float | None,
-        evidence: tuple[Any, ...],
+        strengths: Mapping[str, float] | None,
+        prompt: str | Sequence[str] | Tensor | None,
+        masks: Mapping[str, Tensor] | None = None,
+        guide: Tensor | None = None,
+        guide_mode: str = "guide",
     ) -> Restoration:
-        """Arguments of `__call__`, checked; `evidence` holds those of `_check_evidence`."""
+        """Arguments of `__call__`, checked; `picture` is `lr`, checked before."""
         check_scale(scale)
         inputs.check_sampling(steps, detail, consistency, tile)
         inputs.check_svkr(iterations, gamma)
@@ -672,12 +711,26 @@ class MMSREngine:
         inputs.check_number("denoise", denoise, 0, 1)
         kernel = inputs.check_kernel(kernel, picture, scale)
         kernel = inputs.check_blur(blur_sigma_px, kernel, picture, scale)
-        checked = self._check_evidence(picture, *evidence)
-        times = self._times(steps)
+        evidence = self._check_evidence(
+            picture,
+            strengths=strengths,
+            masks=masks,
+            prompt=prompt,
+            guide=guide,
+            guide_mode=guide_mode,
+        )
         return Restoration(
-            scale, times, detail, consistency, float(denoise), iterations, gamma, overrides,
-            kernel, checked,
-        )  # fmt: skip
+            scale=scale,
+            times=self._times(steps),
+            detail=detail,
+            consistency=consistency,
+            denoise=float(denoise),
+            iterations=iterations,
+            gamma=gamma,
+            overrides=overrides,
+            kernel=kernel,
+            evidence=evidence,
+        )
 
     def _times(self, steps: int) -> list[float]:
         return self.sampling_times(steps) if steps else [1.0]
@@ -706,6 +759,7 @@ class MMSREngine:
     def _check_evidence(
         self,
         lr: Tensor,
+        *,
         strengths: Mapping[str, float] | None,
         masks: Mapping[str, Tensor] | None,
         prompt: str | Sequence[str] | Tensor | None,

@@ -22,7 +22,7 @@ from ..precision import as_float64
 from ..types import DEFAULT_TRUST
 from . import inputs
 from .finishing import is_grey
-from .results import DegradationEstimate
+from .results import DegradationEstimate, with_levels
 
 DISAGREEMENT = 0.12
 """Root mean square difference, 0..1 units, at which the odds of a prior are halved."""
@@ -69,12 +69,15 @@ class PriorResult:
         return replace(self, images=images, weight_map=weight.clamp(0, 1))
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures, as plain numbers; agreement with the input also as PSNR, dB."""
+        """The figures, as plain numbers; agreement with the input also as PSNR, dB.
+
+        See `with_levels`.
+        """
         weights = self.weight_map
         agreement = {
             name: -20 * math.log10(max(value, 1e-6)) for name, value in self.difference.items()
         }
-        return {
+        return with_levels({
             "prior_weight": {
                 "mean": float(weights.mean()),
                 "min": float(weights.min()),
@@ -84,7 +87,7 @@ class PriorResult:
             "difference": dict(self.difference),
             "consistency_db": agreement,
             "unexplained_std": self.unexplained_std,
-        }
+        })  # fmt: skip
 
     def summary(self) -> str:
         """A few lines for people."""

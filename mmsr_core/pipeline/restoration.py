@@ -16,7 +16,7 @@ from .sampling import Sampler, StepCallback
 from .scene import Scene
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Restoration:
     """The settings of a run, and the stages that they make. All of them are checked before."""
 

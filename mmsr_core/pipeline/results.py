@@ -13,6 +13,7 @@ from torch import Tensor
 from ..degradation import NO_JPEG_QUALITY, KernelField, jpeg_error_std
 from ..image import resize_bicubic
 from ..models.damage_estimator import NOISE_FLOOR, DamageMaps
+from ..types import preset_name
 
 AGREEMENT_MARGIN = 1.2
 """A result agrees with the input if it leaves no more than this many times the noise..."""
@@ -23,6 +24,12 @@ ROUNDING_LEVELS = 0.6
 _EVIDENCE_WORDS = {
     "lr": "the picture", "kernel": "its blur", "prompt": "the prompt", "guide": "the second picture"
 }  # fmt: skip
+_LEVELS = {
+    "noise_std": "noise_levels",
+    "unexplained_std": "unexplained_levels",
+    "difference": "difference_levels",
+}
+"""What a report has in 0..1 units, and its name in grey levels of 255, as options take it."""
 _NO_BLUR_PX = 0.45
 """Width of the narrowest kernel, sampled at whole pixels: all that is known at scale 1 where a
 picture is sharp."""
@@ -167,9 +174,18 @@ class RestorationReport:
         """
         return max(self.output_size) / max(self.input_size)
 
+    @property
+    def preset(self) -> str | None:
+        """The preset with these `steps` and this `detail`: "faithful", "balanced", "crisp" or None.
+
+        None means that they were chosen by hand.
+        """
+        return preset_name(self.steps, self.detail)
+
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain numbers, strings, lists and dicts."""
-        return asdict(self) | {"factor": round(self.factor, 4)}
+        """The report as plain numbers, strings, lists and dicts; see `with_levels`."""
+        more = {"factor": round(self.factor, 4), "preset": self.preset}
+        return with_levels(asdict(self) | more)
 
     def to_json(self) -> str:
         """The report as indented JSON."""
@@ -178,6 +194,7 @@ class RestorationReport:
     def summary(self) -> str:
         """A few lines for people."""
         steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
+        steps += "" if self.preset is None else f" ({self.preset})"
         factor = f"x{self.factor:.4g}"
         whole = "" if factor == f"x{self.scale}" else f", restored at x{self.scale}"
         lines = [
@@ -249,6 +266,29 @@ def damage_words(noise_std: float, jpeg_quality: float, errors: dict[str, float]
     if jpeg_quality > NO_JPEG_QUALITY:
         return f"{noise}, JPEG none"
     return f"{noise}, JPEG quality {jpeg_quality:.0f}{give_or_take('jpeg_quality', 1)}"
+
+
+def with_levels(content: dict[str, Any]) -> dict[str, Any]:
+    """A report in which what is in 0..1 units stands in grey levels of 255, too.
+
+    Args:
+        content: the report. Beside `noise_std` comes `noise_levels`, also among its `errors`;
+            beside `unexplained_std` and `difference` come `unexplained_levels` and
+            `difference_levels`.
+    """
+    made: dict[str, Any] = {}
+    for name, value in content.items():
+        made[name] = with_levels(value) if name == "errors" else value
+        if name in _LEVELS:
+            made[_LEVELS[name]] = _in_levels(value)
+    return made
+
+
+def _in_levels(value: Any) -> Any:
+    """A number, or those of a dict, times 255."""
+    if isinstance(value, dict):
+        return {name: _in_levels(number) for name, number in value.items()}
+    return round(255 * value, 3)
 
 
 def mean_weights(maps: dict[str, Tensor]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.command import MODULES, main, parse
+from benchmarks.command import MODULES, RANGES, main, parse
 from benchmarks.quality.bicubic import bicubic_results
 from tests.helpers import save_picture, smooth_picture
 
@@ -175,6 +175,36 @@ def test_bad_usage_is_one_line(tmp_path, capsys):
         error = capsys.readouterr().err.strip()
         assert error.startswith("mmsr: error: ")
         assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("fusion --scale 0", "--scale must be from 1 to 16, but is 0."),
+        ("fusion --guide-window 4", "--guide-window must be at least 16, but is 4."),
+        ("fusion --guide-seeds -1", "--guide-seeds must be at least 0, but is -1."),
+        ("quality --scale 2 17", "--scale must be from 1 to 16, but is 17."),
+        ("quality --steps -1", "--steps must be from 0 to 64, but is -1."),
+        ("tradeoff --detail nan", "--detail must be from 0 to 2, but is nan."),
+        ("kernel --iterations 0", "--iterations must be from 1 to 16, but is 0."),
+        ("ablation --seeds -1", "--seeds must be from 0 to 4294967295, but is -1."),
+        ("speed --threads 0", "--threads must be at least 1, but is 0."),
+        ("modalities --crop 0", "--crop must be at least 16, but is 0."),
+        ("damage --count -1", "--count must be at least 1, but is -1."),
+        ("clip --blur-sigma-px -1", "--blur-sigma-px must be from 0 to 4.5, but is -1.0."),
+        ("clip --reach 9", "--reach must be from 0 to 8, but is 9."),
+        ("restore --side 0", "--side must be at least 16, but is 0."),
+        ("real --limit 0", "--limit must be at least 1, but is 0."),
+    ],
+)
+def test_absurd_numbers_are_said_in_one_line(words, said, capsys):
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err == f"mmsr: error: {said}\n"
+
+
+def test_ranges_name_options_that_there_are():
+    known = {field.name for name in MODULES for field in fields(parse([name]))}
+    assert known >= RANGES.keys()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks.figures import crops as crops_figure
 from benchmarks.figures import curves
+from mmsr_core.errors import InputError
 
 
 def write_log(folder):
@@ -58,5 +59,5 @@ def test_sheet_stays_below_the_limit():
     small = crops_figure.encode(picture, 60_000)
     assert len(small) < 60_000
     assert len(crops_figure.encode(picture, 10**7)) > len(small)
-    with pytest.raises(SystemExit, match="does not fit"):
+    with pytest.raises(InputError, match="does not fit"):
         crops_figure.encode(picture, 1000)

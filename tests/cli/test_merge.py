@@ -132,6 +132,9 @@ def test_the_report_has_the_figures(mmsr, picture, upscaled, tmp_path):
     assert 0 < said["prior_weight"]["mean"] < 1
     assert set(said["consistency_db"]) == {"mean", "prior", "result"}
     assert said["consistency_db"]["result"] > said["consistency_db"]["prior"]
+    assert said["unexplained_levels"] == pytest.approx(255 * said["unexplained_std"], abs=1e-3)
+    for name, value in said["difference"].items():
+        assert said["difference_levels"][name] == pytest.approx(255 * value, abs=1e-3)
 
 
 def test_what_cannot_be_written_is_refused_before_the_run(refused, picture, upscaled, tmp_path):

@@ -55,13 +55,31 @@ def test_one_picture(upscale, picture, tmp_path):
     content = json.loads(report.read_text())
     assert content["input"] == str(picture)
     assert content["output"] == str(out)
-    assert content["steps"] == 1
+    assert (content["steps"], content["preset"]) == (1, "balanced")
+    assert content["noise_levels"] == pytest.approx(255 * content["noise_std"], abs=1e-3)
     names = {path.name for path in maps.iterdir()}
     assert {"picture_kernel_map.png", "picture_depth.png"} <= names
     with Image.open(out) as image:
-        assert json.loads(image.text["mmsr"])["scale"] == 4
+        chosen = json.loads(image.text["mmsr"])
+    assert (chosen["scale"], chosen["preset"]) == (4, "balanced")
     leftovers = [p.name for p in tmp_path.rglob("*") if p.suffix == ".tmp"]
     assert leftovers == []
+
+
+def test_the_preset_is_recorded_where_it_was_used(mmsr, model, picture, tmp_path):
+    out, report = tmp_path / "out.png", tmp_path / "r.json"
+    for options, name in (
+        (["--preset", "crisp"], "crisp"),
+        (["--preset", "crisp", "--detail", 0.5], None),
+        (["--steps", 2], None),
+    ):
+        code, _, err = mmsr(
+            "upscale", picture, "-o", out, "--report", report, "--model", model, *options, *FAST
+        )
+        assert (code, err) == (0, [])
+        with Image.open(out) as image:
+            assert json.loads(image.text["mmsr"])["preset"] == name
+        assert json.loads(report.read_text())["preset"] == name
 
 
 def test_the_same_seed_gives_the_same_file(upscale, picture, tmp_path):
@@ -205,6 +223,7 @@ def test_estimate(mmsr, model, picture, tmp_path):
     names = sorted(path.name for path in out.iterdir())
     assert names == ["depth.png", "estimate.json", "kernel_field.safetensors", "kernel_map.png"]
     content = json.loads((out / "estimate.json").read_text())
+    assert content["noise_levels"] == pytest.approx(255 * content["noise_std"], abs=1e-3)
     blur = content["blur_sigma_px"]
     assert 0 < blur["min"] <= blur["mean"] <= blur["max"]
     assert load_image(out / "depth.png").size == (16, 24)

@@ -46,6 +46,12 @@ def test_two_sensors_are_fused_and_what_is_missing_is_asked_for(
     page.wait_for_selector("#fuse-slider img")
     assert "both pictures" in page.inner_text("#fuse-report")
     screenshot(page, "fused_desk")
+    page.click("#fuse-format input")
+    page.get_by_role("option", name="WebP").click()
+    page.wait_for_timeout(3000)  # The button leads to another file by now.
+    with page.expect_download() as download:
+        page.click("#fuse-download")
+    assert download.value.suggested_filename == "one_restored.webp"
     assert page.faults == []
 
 
@@ -107,16 +113,18 @@ def test_a_batch_names_the_bad_file_and_gives_the_rest(open_page, demo_picture, 
     page.locator("#batch-symptom").get_by_text("Noisy phone photo", exact=True).click()
     page.wait_for_selector("#batch-symptom >> text=Sets Faithful")
     page.locator("#batch-size input, #batch-size textarea").first.fill("w36")
+    page.locator("#batch-format").get_by_text("JPEG", exact=True).click()
     page.click("#batch-start")
     page.wait_for_selector("#batch-status >> text=2 of 3 pictures restored")
     assert "<b>bad<b>.png" in page.inner_text("#batch-table")  # As text.
     with page.expect_download() as download:
         page.click("#batch-download")
     with zipfile.ZipFile(download.value.path()) as archive:
-        assert archive.namelist() == ["first_restored.png", "last_restored.png", "report.json"]
-        with Image.open(io.BytesIO(archive.read("first_restored.png"))) as image:
-            assert image.size == (36, 30)
-            assert json.loads(image.info["mmsr"])["steps"] == 0
+        assert archive.namelist() == ["first_restored.jpg", "last_restored.jpg", "report.json"]
+        with Image.open(io.BytesIO(archive.read("first_restored.jpg"))) as image:
+            assert (image.format, image.size) == ("JPEG", (36, 30))
+        reports = json.loads(archive.read("report.json"))["restored"]
+        assert reports["first_restored.jpg"]["preset"] == "faithful"
     assert page.faults == []
 
 

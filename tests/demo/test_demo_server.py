@@ -52,18 +52,23 @@ def test_the_endpoints_keep_their_names_and_order(client):
         "/restore": [
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
             "guide_mode", "strengths", "references", "noise_255", "jpeg_quality", "blur_px",
-            "denoise",
-            "size", "symptom", "preset",
+            "denoise", "size", "symptom", "preset", "format",
         ],
         "/estimate": ["picture", "scale"],
-        "/fuse": ["first", "second", "mode", "scale", "strength", "steps"],
+        "/fuse": ["first", "second", "mode", "scale", "strength", "steps", "format"],
         "/compare": [
             "good", "damaged", "scale", "blur_px", "blur_end_px", "noise_255", "jpeg_quality",
             "preset",
         ],
-        "/batch": ["files", "preset", "scale", "size", "symptom"],
+        "/batch": ["files", "preset", "scale", "size", "symptom", "format"],
     }  # fmt: skip
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
+
+
+def _default(props):
+    """What a number is that is not given: its value, or what its label says of an empty one."""
+    value = props.get("value")
+    return float(re.search(r"empty: ([\d.]+)", props["label"])[1]) if value is None else value
 
 
 def test_the_endpoints_take_what_the_page_takes(demo_server):
@@ -72,7 +77,7 @@ def test_the_endpoints_take_what_the_page_takes(demo_server):
     props = [part["props"] for part in found if part["type"] in ("slider", "number")]
     of_page, of_api = (
         [
-            (p["label"], p["minimum"], p["maximum"], p["value"])
+            (p["label"], p["minimum"], p["maximum"], _default(p))
             for p in props
             if p["visible"] is seen
         ]
@@ -99,10 +104,8 @@ def test_the_endpoints_take_what_the_page_takes(demo_server):
     assert sorted(value for label, value in presets if not label.startswith("preset")) == [
         "Balanced", "Balanced", "Faithful",  # Restore, Batch, Compare.
     ]  # fmt: skip
-    assert sorted(value for label, value in presets if label == "preset") == [
-        "Balanced",
-        "Faithful",
-    ]
+    assert [value for label, value in presets if label == "preset"] == ["Faithful"]  # /compare
+    assert sum(label.startswith("preset (empty: Balanced,") for label, _ in presets) == 1  # /batch
     assert [value for label, value in presets if label.startswith("preset:")] == [None]
 
 
@@ -142,7 +145,11 @@ def test_restore_gives_a_png_that_carries_its_report(client, demo_picture):
         written = json.loads(image.info["mmsr_report"])
         chosen = json.loads(image.info["mmsr"])
     assert chosen["scale"] == 2
-    assert chosen["steps"] == 1
+    assert (chosen["steps"], chosen["preset"]) == (1, "balanced")
+    assert (report["preset"], report["noise_levels"]) == (
+        "balanced",
+        pytest.approx(report["measured"]["noise_std_255"], abs=0.01),
+    )
     assert {k: report[k] for k in written} == written
     assert report["measured"]["words"]["noise"]
     assert report["consistency_db"]["after"] > 0
@@ -168,17 +175,93 @@ def test_a_symptom_stands_in_for_what_is_not_given(client, demo_picture):
     assert refusal(client, "/restore", picture, symptom="Bored")
 
 
+def test_what_is_given_counts_before_a_symptom_also_where_it_is_usual(client, demo_picture):
+    picture = file(demo_picture(20, 24, "given.png"))
+    given = {"scale": "Auto", "steps": 1, "detail": 0.3, "denoise": 1}
+    for symptom in ("Out of focus", "Old scan"):
+        path, _ = client.predict(picture, symptom=symptom, api_name="/restore", **given)
+        with Image.open(path) as image:
+            assert image.size == (96, 80)
+            chosen = json.loads(image.info["mmsr"])
+        assert (chosen["steps"], chosen["detail"], chosen["denoise"]) == (1, 0.3, 1)
+    for options, size, preset in (
+        ({"preset": "Balanced"}, (24, 20), "balanced"),
+        ({"scale": "Auto"}, (96, 80), "crisp"),
+        ({}, (24, 20), "crisp"),
+    ):
+        archive_path, _ = client.predict(
+            [picture], symptom="Out of focus", api_name="/batch", **options
+        )
+        with (
+            zipfile.ZipFile(archive_path) as archive,
+            Image.open(io.BytesIO(archive.read("given_restored.png"))) as image,
+        ):
+            assert image.size == size
+            assert json.loads(image.info["mmsr"])["preset"] == preset
+    for name, value in (("steps", 17), ("detail", -1), ("denoise", 2)):
+        assert name in refusal(client, "/restore", picture, **{name: value})
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("PNG", "png"), ("JPEG", "jpg"), ("WebP", "webp")])
+def test_results_come_in_every_format_with_their_exif_data(client, tmp_path, kind, suffix):
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    path = tmp_path / "taken.png"
+    picture = Image.new("RGBA", (24, 20), (200, 30, 30, 255))
+    picture.paste((0, 0, 0, 0), (0, 0, 12, 20))
+    picture.save(path, exif=exif, dpi=(300, 300))
+    given = {"scale": "1", "preset": "Faithful", "format": kind}
+    archive_path, lines = client.predict([file(path)], api_name="/batch", **given)
+    assert [line["result"] for line in lines] == [f"taken_restored.{suffix}"]
+    single, report = client.predict(file(path), api_name="/restore", **given)
+    assert report["preset"] == "faithful"
+    assert Path(single).suffix == f".{suffix}"
+    with zipfile.ZipFile(archive_path) as archive:
+        assert set(json.loads(archive.read("report.json"))["restored"]) == {lines[0]["result"]}
+        content = archive.read(lines[0]["result"])
+    with Image.open(single) as one, Image.open(io.BytesIO(content)) as other:
+        assert one.tobytes() == other.tobytes()  # The PNG's report has its own times.
+    with Image.open(io.BytesIO(content)) as image:
+        assert (image.format, image.size) == (kind.upper(), (24, 20))
+        assert image.getexif()[0x010F] == "Camera"
+        if kind != "WebP":  # has no field for it
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        clear = image.convert("RGBA").getpixel((2, 10))
+    assert clear[3] == (255 if kind == "JPEG" else 0)
+    assert min(clear[:3]) > 250 or kind != "JPEG"
+
+
+def test_a_result_too_large_for_its_format_is_named_and_the_rest_goes_on(
+    demo_server, client, demo_picture
+):
+    pictures = [file(demo_picture(2, 8192, "wide.png")), file(demo_picture(20, 24, "small.png"))]
+    archive_path, lines = client.predict(
+        pictures, preset="Faithful", scale="2", format="WebP", api_name="/batch"
+    )
+    assert [line["result"] for line in lines] == ["", "small_restored.webp"]
+    assert "16383" in lines[0]["message"]
+    with zipfile.ZipFile(archive_path) as archive:
+        assert archive.namelist() == ["small_restored.webp", "report.json"]
+    assert not list(demo_server[1].workspace.root.rglob("wide_restored.*"))
+
+
+def test_an_unknown_format_is_refused(client, demo_picture):
+    for name, picture in (("/batch", [file(demo_picture())]), ("/restore", file(demo_picture()))):
+        assert refusal(client, name, picture, format="BMP")
+
+
 def test_a_preset_stands_in_for_steps_and_detail(client, demo_picture):
     picture = file(demo_picture(20, 24, "preset.png"))
     for options, expected in (
-        ({"preset": "Faithful"}, (0, 0.3)),
-        ({"preset": "Crisp", "symptom": "Noisy phone photo"}, (1, 1)),
-        ({"preset": "Crisp", "detail": 0.5}, (1, 0.5)),
+        ({"preset": "Faithful"}, (0, 0.3, "faithful")),
+        ({"preset": "Crisp", "symptom": "Noisy phone photo"}, (1, 1, "crisp")),
+        ({"preset": "Crisp", "detail": 0.5}, (1, 0.5, None)),
     ):
-        path, _ = client.predict(picture, scale="2", api_name="/restore", **options)
+        path, report = client.predict(picture, scale="2", api_name="/restore", **options)
         with Image.open(path) as image:
             chosen = json.loads(image.info["mmsr"])
-        assert (chosen["steps"], chosen["detail"]) == expected
+        assert (chosen["steps"], chosen["detail"], chosen["preset"]) == expected
+        assert report["preset"] == expected[2]
     assert refusal(client, "/restore", picture, preset="Wild")
 
 
@@ -245,11 +328,12 @@ def test_the_defaults_are_the_library_s(client):
 
     found = client.view_api(return_format="dict")["named_endpoints"]["/restore"]["parameters"]
     defaults = {p["parameter_name"]: p["parameter_default"] for p in found}
-    wanted = {
-        "steps": DEFAULT_STEPS, "detail": DEFAULT_DETAIL, "noise_255": -1, "jpeg_quality": 0,
-        "blur_px": 0, "denoise": 1,
-    }  # fmt: skip
-    assert {name: defaults[name] for name in wanted} == wanted
+    measured = {"noise_255": -1, "jpeg_quality": 0, "blur_px": 0}
+    assert {name: defaults[name] for name in measured} == measured
+    labels = {p["parameter_name"]: p["label"] for p in found}
+    for name, value in (("steps", DEFAULT_STEPS), ("detail", DEFAULT_DETAIL), ("denoise", 1)):
+        assert defaults[name] is None  # A preset or a symptom may set it.
+        assert f"empty: {value}," in labels[name]
 
 
 def test_what_is_stated_takes_the_place_of_what_is_measured(client, demo_picture):

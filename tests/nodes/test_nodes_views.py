@@ -54,7 +54,10 @@ def test_restoration_view_holds_both_pictures_and_the_weights(pack, convert, pip
     assert set(view["maps"]) == set(result.weight_maps)
     assert all(abs(sum(step.values()) - 1) < 0.01 for step in view["steps"])
     assert view["report"]["output_size"] == (20, 24)
+    assert view["report"]["preset"] is None
     (mean,) = views.restoration_views(picture, [pipe(picture.rgb, scale=2, steps=0)])
+    assert mean["report"]["preset"] == "faithful"
+    assert "0 steps (faithful), " in mean["text"]
     assert mean["steps"] == []
     assert mean["maps"] == {}
 

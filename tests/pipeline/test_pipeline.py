@@ -21,6 +21,7 @@ from mmsr_core.degradation import (
 from mmsr_core.image import TargetSize, resize_bicubic
 from mmsr_core.pipeline import MMSRPipeline, load_pipeline
 from mmsr_core.pipeline.context import small_preview
+from mmsr_core.types import PRESETS, Preset
 from mmsr_core.weights import available_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -269,7 +270,27 @@ def test_report_is_json_and_tells_the_run(pipe, picture) -> None:
     assert sum(report["stage_seconds"].values()) <= report["total_seconds"] + 0.01
     assert sum(report["modality_weights"].values()) == pytest.approx(1, abs=0.01)
     assert "6x5 -> 12x10 (x2), 2 steps, " in out.report.summary()
-    assert "6x5 -> 12x10 (x2), 1 step, " in replace(out.report, steps=1).summary()
+    assert "6x5 -> 12x10 (x2), 1 step, " in replace(out.report, steps=1, detail=0.5).summary()
+
+
+@pytest.mark.parametrize("name", [*PRESETS, None])
+def test_the_report_names_the_preset(pipe, picture, name) -> None:
+    how = Preset(1, 0.6) if name is None else PRESETS[name]
+    report = pipe(picture(5, 6), scale=2, steps=how.steps, detail=how.detail, iterations=1).report
+    assert report.preset == report.to_dict()["preset"] == name
+    said = report.summary().splitlines()[0]
+    assert (f" ({name}), " in said) == (name is not None)
+    assert "None" not in said
+
+
+def test_the_report_has_noise_in_both_units(pipe, picture) -> None:
+    report = pipe(picture(5, 6), scale=2, steps=0, iterations=1).report
+    report = replace(report, noise_std=8 / 255, errors={"noise_std": 2 / 255, "blur": 0.1})
+    content = report.to_dict()
+    assert content["noise_std"] == 8 / 255
+    assert content["noise_levels"] == pytest.approx(8)
+    assert content["errors"] == {"noise_std": 2 / 255, "noise_levels": 2, "blur": 0.1}
+    assert content["unexplained_levels"] == pytest.approx(255 * report.unexplained_std, abs=1e-3)
 
 
 def test_saved_pipeline_gives_the_same_picture(pipe, picture, tmp_path) -> None:

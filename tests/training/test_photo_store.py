@@ -66,5 +66,5 @@ def test_a_seed_repeats_and_small_photographs_are_refused() -> None:
     store = PhotoStore(ramps(), CPU)
     first, again = (next(store.batches(4, 40, 5))[0] for _ in range(2))
     assert torch.equal(first, again)
-    with pytest.raises(ValueError, match="60 px: patches are 64 px"):
+    with pytest.raises(ValueError, match="60 px, but patches have 64 px"):
         next(store.batches(1, 64, 0))

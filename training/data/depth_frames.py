@@ -80,7 +80,7 @@ def read_rgbd(path: Path, size: tuple[int, int] = (240, 320)) -> tuple[DepthSet,
             colour = archive.extractfile(name)
             depth = archive.extractfile(name.replace(".color.jpg", ".depth.png"))
             if colour is None or depth is None:
-                raise ValueError(f"{path} has no depth picture for {name}.")
+                raise InputError(f"{path} has no depth picture for {name}.")
             picture = Image.open(io.BytesIO(colour.read())).convert("RGB")
             images.append(np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BOX)))
             millimetres = np.asarray(Image.open(io.BytesIO(depth.read()))).astype(np.float32)

@@ -6,8 +6,8 @@ uint8 array per photo name (near = 255), at most 320 px on the long side.
 
 from __future__ import annotations
 
-import argparse
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from mmsr_core.depth import estimate_depth_builtin
 from mmsr_core.models.depth_net import DepthNet
 
+from ..command import COUNT, Parser, run_main
 from .photos import shard_pictures, shards_of
 
 
@@ -33,13 +34,13 @@ def photo_depth(net: DepthNet, picture: Image.Image, max_side: int = 320) -> NDA
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Precompute depth for the training photographs.")
+    parser = Parser(description="Precompute depth for the training photographs.")
     parser.add_argument(
         "--data", type=Path, nargs="+", required=True, help="folders with photos_*.tar"
     )
     parser.add_argument("--weights", type=Path, required=True, help="folder of a saved DepthNet")
     parser.add_argument("--out", type=Path, required=True, help="npz file to write")
-    parser.add_argument("--max-side", type=int, default=320, help="longest side stored")
+    parser.add_argument("--max-side", type=COUNT, default=320, help="longest side stored")
     arguments = parser.parse_args()
     net = DepthNet.from_pretrained(arguments.weights).eval()
     result: dict[str, NDArray[np.uint8]] = {}
@@ -55,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

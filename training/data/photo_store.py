@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmsr_core.errors import InputError
+
 from .photos import Photo
 
 _DEPTH_SIDE = 96
@@ -70,11 +72,14 @@ class PhotoStore:
             shrink: range of the factor by which the patches of a batch are reduced.
 
         Raises:
-            ValueError: a photograph is smaller than `size`.
+            InputError: a photograph is smaller than `size`.
         """
         shortest = min(self._shortest)
         if shortest < size:
-            raise ValueError(f"A photograph has a side of {shortest} px: patches are {size} px.")
+            raise InputError(
+                f"A photograph has a side of {shortest} px, but patches have {size} px. Make "
+                "--patch smaller, or leave such photographs out."
+            )
         generator = torch.Generator(self.device).manual_seed(seed)
         dice = np.random.default_rng(seed)  # of what holds for a whole batch
         while True:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmsr_core.degradation import window_offsets_px
+from mmsr_core.errors import InputError
 from mmsr_core.models import KernelEstimator, KernelEstimatorOutput
 from mmsr_core.models.blur_statistics import CELL
 
@@ -43,7 +44,7 @@ def gather_cells(
 ) -> Cells:
     """Degrade pictures for `minutes` and keep `each` random cells of each."""
     if net.statistics is None:
-        raise ValueError("The net has no statistics branch to gather cells for.")
+        raise InputError("The net has no statistics branch to gather cells for.")
     device = net.device
     rows: list[tuple[Tensor, ...]] = []
     end = time.monotonic() + 60 * minutes
@@ -115,7 +116,7 @@ def fit_cells(
 ) -> dict[str, float]:
     """Train the statistics branch on the table, and say how it ended (means of the last tenth)."""
     if net.statistics is None:
-        raise ValueError("The net has no statistics branch to fit.")
+        raise InputError("The net has no statistics branch to fit.")
     device = cells.inputs.device
     generator = torch.Generator(device).manual_seed(seed)
     scales, of_row = cells.scales.unique(return_inverse=True)

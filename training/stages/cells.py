@@ -8,7 +8,7 @@ Nothing else of the network changes. Its reader of statistics starts from the U-
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from mmsr_core.models import KernelEstimator
 from mmsr_core.models.blur_statistics import CELL
 from mmsr_core.models.cell_kernels import CellKernels
 
+from ..command import Parser, run_main
 from ..data.batches import Batch, degraded
 from ..data.photos import patches
 from ..data.statistics import estimate_loss, moment_weights
@@ -38,7 +39,7 @@ _MAX_LR_PIXELS = 144
 
 def main() -> None:
     """Command line of the stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     add_loop_arguments(parser, batch=8, lr=1e-3)
     parser.set_defaults(patch=288, x4_share=0.0, x1_share=1.0)
     parser.add_argument("--init", required=True, help="kernel_estimator folder to put it in")
@@ -80,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmsr_core.cli.arguments import device_name
 from mmsr_core.degradation import SynthesisConfig
 from mmsr_core.errors import InputError
 from mmsr_core.image.luma import STUDIO_LUMA_WEIGHTS
+from mmsr_core.pipeline.loading import resolve_device
 
+from ..command import ABOVE_0, COUNT, COUNT_OR_0, SEED, SHARE, WEIGHT, multiple_of, type_of
 from ..data.batches import Batch, degraded
 from ..data.photos import Photo, load_photos, only_named, patches, split
 from ..data.record import describe, origin_of, write_record
@@ -29,8 +32,17 @@ from ..losses.spectrum import spectrum_distance
 T = TypeVar("T")
 
 
-def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -> None:
-    """Arguments of every training script."""
+def add_loop_arguments(
+    parser: argparse.ArgumentParser, batch: int, lr: float, patch_unit: int = 48
+) -> None:
+    """Arguments of every training script.
+
+    Args:
+        parser: of the script.
+        batch: default.
+        lr: default.
+        patch_unit: what the side of a patch must be a multiple of, px; 48 suits every scale.
+    """
     parser.add_argument(
         "--data", nargs="+", required=True, help="folders with photos_*.tar (tools.pack_photos)"
     )
@@ -39,25 +51,32 @@ def add_loop_arguments(parser: argparse.ArgumentParser, batch: int, lr: float) -
     )
     parser.add_argument("--depth-file", help="npz made by training.data.photo_depth")
     parser.add_argument("--out", required=True, help="run folder; an unfinished run is resumed")
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--steps", type=int, default=1_000_000)
-    parser.add_argument("--batch", type=int, default=batch)
-    parser.add_argument("--patch", type=int, default=192, help="HR pixels; a multiple of 48")
-    parser.add_argument("--lr", type=float, default=lr)
-    parser.add_argument("--clean-share", type=float, default=0.45, help="without noise and JPEG")
-    parser.add_argument("--x4-share", type=float, default=0.76, help="of scale 4; the rest: 1 to 8")
-    parser.add_argument("--x2-share", type=float, help="of scale 2 (default: 33 %% of the rest)")
-    parser.add_argument("--x1-share", type=float, help="of scale 1 (default: 17 %% of the rest)")
+    parser.add_argument("--minutes", type=ABOVE_0, default=30.0)
+    parser.add_argument("--steps", type=COUNT_OR_0, default=1_000_000)
+    parser.add_argument("--batch", type=COUNT, default=batch)
     parser.add_argument(
-        "--second-order-share", type=float, default=0.0, help="batches with real-world damage"
+        "--patch",
+        type=multiple_of(patch_unit),
+        default=192,
+        help=f"HR pixels; a multiple of {patch_unit}",
+    )
+    parser.add_argument("--lr", type=ABOVE_0, default=lr)
+    parser.add_argument("--clean-share", type=SHARE, default=0.45, help="without noise and JPEG")
+    parser.add_argument("--x4-share", type=SHARE, default=0.76, help="of scale 4; the rest: 1 to 8")
+    parser.add_argument("--x2-share", type=SHARE, help="of scale 2 (default: 33 %% of the rest)")
+    parser.add_argument("--x1-share", type=SHARE, help="of scale 1 (default: 17 %% of the rest)")
+    parser.add_argument(
+        "--second-order-share", type=SHARE, default=0.0, help="batches with real-world damage"
     )
     parser.add_argument(
-        "--resize-share", type=float, default=0.1, help="kernels of resize filters (bicubic, ...)"
+        "--resize-share", type=SHARE, default=0.1, help="kernels of resize filters (bicubic, ...)"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the default")
-    parser.add_argument("--validate-minutes", type=float, default=3.0)
+    parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument("--device", type=device_name, default="auto")
+    parser.add_argument(
+        "--threads", type=COUNT_OR_0, default=0, help="CPU threads; 0 leaves the default"
+    )
+    parser.add_argument("--validate-minutes", type=WEIGHT, default=3.0)
     parser.add_argument("--precision", default="bf16", choices=("bf16", "no", "fp16"))
 
 
@@ -117,7 +136,7 @@ def setup(args: argparse.Namespace) -> torch.device:
         args.seed = process_seed(args.seed)
         return own.device or torch.device("cpu")
     if args.device != "auto":
-        return torch.device(args.device)
+        return resolve_device(args.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -130,7 +149,8 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
     """The weights and shares of the denoiser's loss, with the defaults of `FlowOptions`."""
     for option in fields(FlowOptions):
         name = "--" + option.name.replace("_", "-")
-        parser.add_argument(name, type=type(option.default), default=option.default)
+        kind = type_of(option.name, option.default)
+        parser.add_argument(name, type=kind, default=option.default)
 
 
 def flow_options(args: argparse.Namespace) -> FlowOptions:
@@ -142,7 +162,7 @@ def flow_options(args: argparse.Namespace) -> FlowOptions:
 
 def add_echo_argument(parser: argparse.ArgumentParser) -> None:
     """For stages whose batches cost much to prepare."""
-    parser.add_argument("--echo", type=int, default=2, help="how often a prepared batch is used")
+    parser.add_argument("--echo", type=COUNT, default=2, help="how often a prepared batch is used")
 
 
 def prepared_batches(
@@ -201,7 +221,10 @@ def degraded_pairs(
     x2_share = 1.3 / 3.3 * rest if args.x2_share is None else args.x2_share
     rest = (rest - x2_share) / 2
     if rest < -1e-9:
-        raise ValueError("--x4-share, --x2-share and --x1-share are more than 1 together.")
+        raise InputError(
+            "--x4-share, --x2-share and --x1-share are more than 1 together. Expected at most 1: "
+            "make one of them smaller."
+        )
     return degraded(
         pairs,
         device,
@@ -219,10 +242,10 @@ def with_resize_share(share: float) -> tuple[float, ...]:
     """`SynthesisConfig.families` with another share of resize kernels, the rest in proportion.
 
     Raises:
-        ValueError: `share` outside 0..1.
+        InputError: `share` outside 0..1.
     """
     if not 0 <= share <= 1:
-        raise ValueError(f"The share of resize kernels must lie in 0..1, but is {share}.")
+        raise InputError(f"The share of resize kernels must lie in 0..1, but is {share}.")
     *others, resize = SynthesisConfig.families
     return (*(other * (1 - share) / (1 - resize) for other in others), share)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from mmsr_core.models.damage_estimator import (
     weighed_mean,
 )
 
+from ..command import Parser, run_main
 from ..data.damages import Damaged, damaged_batches
 from ..loop.loop import Numbers, placed, train
 from ..loop.parallel import is_main
@@ -49,8 +50,8 @@ def damage_loss(maps: DamageMaps, truth: Damaged) -> tuple[Tensor, dict[str, Ten
 
 def main() -> None:
     """Command line of the damage stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_loop_arguments(parser, batch=16, lr=2e-3)
+    parser = Parser(description=__doc__)
+    add_loop_arguments(parser, batch=16, lr=2e-3, patch_unit=16)
     parser.set_defaults(patch=128)
     parser.add_argument("--init", help="damage_estimator folder to start from")
     args = parser.parse_args()
@@ -85,4 +86,4 @@ def _on(batch: Damaged, device: torch.device) -> Damaged:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -6,8 +6,8 @@ An existing run in `--out` goes on.
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mmsr_core.models.depth_net import DepthNet
 
+from ..command import ABOVE_0, COUNT, SHARE, Parser, run_main
 from ..data.depth_frames import HELD_OUT_SEED, DepthSet, batches, read_photos, read_rgbd, render_set
 from ..data.record import write_record
 from ..loop.loop import LoopConfig, Numbers, train
@@ -78,19 +79,19 @@ class DepthRecipe:
 def main() -> None:
     """Command line."""
     recipe = DepthRecipe()
-    parser = argparse.ArgumentParser(description="Train the built-in depth network.")
+    parser = Parser(description="Train the built-in depth network.")
     parser.add_argument("--data", type=Path, required=True, help="folder with the data files")
     parser.add_argument(
         "--out", type=Path, required=True, help="run folder; an existing run goes on"
     )
-    parser.add_argument("--minutes", type=float, default=12.0, help="length of the whole run")
-    parser.add_argument("--scenes", type=int, default=recipe.scenes, help="scenes to render")
-    parser.add_argument("--validation-scenes", type=int, default=recipe.validation_scenes)
-    parser.add_argument("--batch", type=int, default=recipe.batch_size)
-    parser.add_argument("--lr", type=float, default=4e-4)
+    parser.add_argument("--minutes", type=ABOVE_0, default=12.0, help="length of the whole run")
+    parser.add_argument("--scenes", type=COUNT, default=recipe.scenes, help="scenes to render")
+    parser.add_argument("--validation-scenes", type=COUNT, default=recipe.validation_scenes)
+    parser.add_argument("--batch", type=COUNT, default=recipe.batch_size)
+    parser.add_argument("--lr", type=ABOVE_0, default=4e-4)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="textures, as 'hires_*'")
     parser.add_argument(
-        "--real-share", type=float, default=recipe.real_share, help="of RGB-D frames; 0: none"
+        "--real-share", type=SHARE, default=recipe.real_share, help="of RGB-D frames; 0: none"
     )
     arguments = parser.parse_args()
     recipe = replace(
@@ -159,4 +160,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

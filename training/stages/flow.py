@@ -8,7 +8,7 @@ Mean net and DKENet are frozen.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mmsr_core.metrics import Lpips
 from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
 
+from ..command import Parser, run_main
 from ..data.batches import Batch, Preparer
 from ..data.captions import caption_embeddings
 from ..data.restoration import Conditions
@@ -59,7 +60,7 @@ class Anchor:
 
 def main() -> None:
     """Command line of the flow stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     add_loop_arguments(parser, batch=8, lr=5e-4)
     add_echo_argument(parser)
     parser.add_argument("--kernel-weights", required=True)
@@ -111,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

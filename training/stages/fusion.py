@@ -12,6 +12,7 @@ sources, at every place and level (`fusion_loss.py`).
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +21,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmsr_core.cli.arguments import device_name
 from mmsr_core.models import KernelEstimator, MeanNet
 from mmsr_core.models.fusion_net import FusionNet
 
+from ..command import ABOVE_0, COUNT, COUNT_OR_0, SEED, WEIGHT, Parser, multiple_of, run_main
 from ..data.pairs import BYTES, Restorer, load_pairs, restore_pool, split_pairs, stack_pool
 from ..data.record import origin_of, write_record
 from ..loop.loop import LoopConfig, Numbers, train
@@ -160,26 +163,28 @@ def evaluate(net: FusionNet, pool: dict[str, Tensor]) -> dict[str, float]:
 
 def main() -> None:
     """Command line of the fusion stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--pairs", required=True, help="infrared_visible.tar")
     parser.add_argument("--kernel-weights", required=True)
     parser.add_argument("--mean-weights", required=True)
     parser.add_argument("--out", required=True, help="run folder; an unfinished run is resumed")
     parser.add_argument("--pool", help="file of restored crops; made if missing")
     parser.add_argument("--init", help="fusion_net folder to start from")
-    parser.add_argument("--minutes", type=float, default=15.0)
-    parser.add_argument("--steps", type=int, default=1_000_000)
-    parser.add_argument("--crops", type=int, default=180, help="restored crops in the pool")
-    parser.add_argument("--crop", type=int, default=160, help="HR px; a multiple of 32")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--window", type=int, default=128, help="HR px; a multiple of 32")
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--gradient", type=float, default=6.0, help="weight of signed gradients")
-    parser.add_argument("--strength", type=float, default=4.0, help="weight of gradient sizes")
-    parser.add_argument("--ssim", type=float, default=0.3, help="weight of SSIM to the target")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--minutes", type=ABOVE_0, default=15.0)
+    parser.add_argument("--steps", type=COUNT_OR_0, default=1_000_000)
+    parser.add_argument("--crops", type=COUNT, default=180, help="restored crops in the pool")
+    parser.add_argument("--crop", type=multiple_of(32), default=160, help="HR px; a multiple of 32")
+    parser.add_argument("--batch", type=COUNT, default=8)
+    parser.add_argument(
+        "--window", type=multiple_of(32), default=128, help="HR px; a multiple of 32"
+    )
+    parser.add_argument("--lr", type=ABOVE_0, default=1e-3)
+    parser.add_argument("--gradient", type=WEIGHT, default=6.0, help="weight of signed gradients")
+    parser.add_argument("--strength", type=WEIGHT, default=4.0, help="weight of gradient sizes")
+    parser.add_argument("--ssim", type=WEIGHT, default=0.3, help="weight of SSIM to the target")
+    parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument("--device", type=device_name, default="auto")
+    parser.add_argument("--threads", type=COUNT_OR_0, default=0)
     parser.add_argument("--precision", default="no", choices=("bf16", "no", "fp16"))
     args = parser.parse_args()
     device = setup(args)
@@ -243,4 +248,4 @@ def net_losses(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -10,6 +10,7 @@ so each learns to live with the others' present errors.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from mmsr_core.metrics import Lpips
 from mmsr_core.models import DamageEstimator, Denoiser, KernelEstimator, MeanNet
 
+from ..command import ABOVE_0, COUNT, SHARE, WEIGHT, Parser, multiple_of, run_main
 from ..data.batches import Batch, Preparer
 from ..data.captions import caption_embeddings
 from ..data.photo_store import PhotoStore
@@ -136,23 +138,27 @@ def mean_of(net: nn.Module, c: Conditions) -> Tensor:
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     add_loop_arguments(parser, batch=64, lr=7e-4)
     parser.set_defaults(second_order_share=0.45, resize_share=0.25, clean_share=0.4)
     add_echo_argument(parser)
     add_flow_arguments(parser)
     parser.add_argument("--init", required=True, help="weights folder to start from")
     parser.add_argument("--metrics", required=True, help="folder with the LPIPS parameters")
-    parser.add_argument("--true-share", type=float, default=0.35, help="batches with true kernels")
-    parser.add_argument("--kernel-dropout", type=float, default=0.08)
-    parser.add_argument("--max-lr-pixels", type=int, default=96, help="longest side of a patch")
-    parser.add_argument("--mse-from", type=float, default=0.8, help="share of the run with L1 only")
-    parser.add_argument("--width", type=int, default=32, help="channels of the discriminator")
-    parser.add_argument("--adversarial", type=float, default=0.2, help="its pull on the denoiser")
-    parser.add_argument("--discriminator-from", type=float, default=0.15, help="share of the run")
-    parser.add_argument("--drawing-from", type=float, default=0.25, help="when it begins to pull")
-    parser.add_argument("--discriminator-rate", type=float, default=0.2, help="as a share of --lr")
-    parser.add_argument("--held-out-side", type=int, default=192, help="of validation patches")
+    parser.add_argument("--true-share", type=SHARE, default=0.35, help="batches with true kernels")
+    parser.add_argument("--kernel-dropout", type=SHARE, default=0.08)
+    parser.add_argument("--max-lr-pixels", type=COUNT, default=96, help="longest side of a patch")
+    parser.add_argument("--mse-from", type=SHARE, default=0.8, help="share of the run with L1 only")
+    parser.add_argument("--width", type=COUNT, default=32, help="channels of the discriminator")
+    parser.add_argument("--adversarial", type=WEIGHT, default=0.2, help="its pull on the denoiser")
+    parser.add_argument("--discriminator-from", type=SHARE, default=0.15, help="share of the run")
+    parser.add_argument("--drawing-from", type=SHARE, default=0.25, help="when it begins to pull")
+    parser.add_argument(
+        "--discriminator-rate", type=ABOVE_0, default=0.2, help="as a share of --lr"
+    )
+    parser.add_argument(
+        "--held-out-side", type=multiple_of(16), default=192, help="of validation patches, HR px"
+    )
     return parser.parse_args(given)
 
 
@@ -202,4 +208,4 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -7,8 +7,8 @@ A run from nothing starts with the branch that reads statistics alone (`statisti
 
 from __future__ import annotations
 
-import argparse
 import math
+import sys
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mmsr_core.models import KernelEstimator
 
+from ..command import ABOVE_0, COUNT, Parser, run_main
 from ..data.batches import Batch, fit_basis
 from ..data.statistics import estimate_loss, fit_cells, gather_cells, moment_weights
 from ..loop.loop import Numbers, placed, train
@@ -34,11 +35,11 @@ from .common import (
 
 def main() -> None:
     """Command line of the kernel stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     add_loop_arguments(parser, batch=8, lr=1e-3)
     parser.set_defaults(patch=288)
-    parser.add_argument("--table-minutes", type=float, default=6.0, help="to fill the table")
-    parser.add_argument("--table-steps", type=int, default=8000, help="on the table")
+    parser.add_argument("--table-minutes", type=ABOVE_0, default=6.0, help="to fill the table")
+    parser.add_argument("--table-steps", type=COUNT, default=8000, help="on the table")
     parser.add_argument("--init", help="kernel_estimator folder to start from")
     parser.add_argument("--basis", help="kernel_estimator folder whose basis the codes refer to")
     args = parser.parse_args()
@@ -94,4 +95,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

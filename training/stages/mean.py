@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmsr_core.models import DamageEstimator, KernelEstimator, MeanNet
 
+from ..command import COUNT, SHARE, Parser, run_main
 from ..data.batches import Preparer, fit_basis
 from ..data.restoration import Conditions
 from ..loop.loop import Numbers, placed, train
@@ -33,16 +34,16 @@ from .common import (
 
 def main() -> None:
     """Command line of the mean stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     add_loop_arguments(parser, batch=16, lr=8e-4)
     add_echo_argument(parser)
     parser.add_argument("--kernel-weights", help="folder of a trained kernel_estimator")
     parser.add_argument("--damage-weights", help="folder of a trained damage_estimator")
     parser.add_argument("--init", help="mean_net folder to start from")
-    parser.add_argument("--true-share", type=float, default=0.5, help="batches with true kernels")
-    parser.add_argument("--kernel-dropout", type=float, default=0.1)
-    parser.add_argument("--max-lr-pixels", type=int, default=96, help="longest side of a patch")
-    parser.add_argument("--mse-from", type=float, default=0.8, help="share of the run with L1 only")
+    parser.add_argument("--true-share", type=SHARE, default=0.5, help="batches with true kernels")
+    parser.add_argument("--kernel-dropout", type=SHARE, default=0.1)
+    parser.add_argument("--max-lr-pixels", type=COUNT, default=96, help="longest side of a patch")
+    parser.add_argument("--mse-from", type=SHARE, default=0.8, help="share of the run with L1 only")
     args = parser.parse_args()
     device = setup(args)
 
@@ -94,4 +95,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from mmsr_core.degradation import SynthesisConfig
+from mmsr_core.errors import InputError
 from mmsr_core.models import MeanNet, set_prompt_progress
 from mmsr_core.models.network import load_network
 from mmsr_core.models.text_encoder import PromptTextEncoder, encode_texts
 from mmsr_core.prompts import mix_prompts
 
+from ..command import COUNT, SHARE, Parser, run_main
 from ..data.batches import Batch, Preparer, degraded, fit_basis
 from ..data.captions import captions_of
 from ..data.photos import Photo, crop_patch
@@ -40,7 +43,7 @@ def grow(shipped: MeanNet, prompt_every: int) -> MeanNet:
     net = MeanNet(**{**config, "prompt_every": prompt_every})
     keys = net.load_state_dict(shipped.state_dict(), strict=False)
     if odd := [k for k in keys.missing_keys if not k.startswith("correlations.")]:
-        raise ValueError(f"the weights lack {odd[0]}")
+        raise InputError(f"The weights lack {odd[0]}. Expected those of a mean net.")
     return net
 
 
@@ -98,13 +101,13 @@ def held_out_batches(
 
 def main() -> None:
     """Command line of the prompt stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     add_loop_arguments(parser, batch=4, lr=1e-3)
     parser.add_argument("--mean-weights", required=True, help="mean_net folder to start from")
     parser.add_argument("--encoder", required=True, help="prompt_encoder folder")
-    parser.add_argument("--prompt-every", type=int, default=4, help="blocks between two DCMs")
-    parser.add_argument("--captioned-share", type=float, default=0.9)
-    parser.add_argument("--prompt-dropout", type=float, default=0.1)
+    parser.add_argument("--prompt-every", type=COUNT, default=4, help="blocks between two DCMs")
+    parser.add_argument("--captioned-share", type=SHARE, default=0.9)
+    parser.add_argument("--prompt-dropout", type=SHARE, default=0.1)
     parser.add_argument("--train-body", action="store_true", help="do not freeze the rest")
     parser.add_argument("--evaluate", help="mean_net folder with DCMs: print figures only")
     args = parser.parse_args()
@@ -179,4 +182,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ from mmsr_core.models.text_encoder import PromptTextEncoder
 from mmsr_core.models.tokens import tokenise
 from mmsr_core.models.word_filter import word_filter
 
+from ..command import ABOVE_0, COUNT, COUNT_OR_0, SEED, Parser, run_main
 from ..data.nouns import Noun, read_nouns, read_wordnet, spread
 from ..data.text_batches import (
     TextBatch,
@@ -50,18 +52,18 @@ def hold_out(nouns: list[Noun], count: int, seed: int) -> tuple[list[Noun], list
 
 def main() -> None:
     """Command line of the text encoder."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--nouns", required=True, help="npz with names and embeddings")
     parser.add_argument("--out", help="run folder; an unfinished run is resumed")
     parser.add_argument("--evaluate", help="folder of saved weights: print figures, train nothing")
     parser.add_argument("--wordnet", help="folder with data.noun and index.noun")
     parser.add_argument("--captions", help="photos.json")
-    parser.add_argument("--hold-out", type=int, default=0, help="nouns never trained on")
-    parser.add_argument("--minutes", type=float, default=4.0)
-    parser.add_argument("--steps", type=int, default=1_000_000)
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hold-out", type=COUNT_OR_0, default=0, help="nouns never trained on")
+    parser.add_argument("--minutes", type=ABOVE_0, default=4.0)
+    parser.add_argument("--steps", type=COUNT_OR_0, default=1_000_000)
+    parser.add_argument("--batch", type=COUNT, default=256)
+    parser.add_argument("--lr", type=ABOVE_0, default=3e-3)
+    parser.add_argument("--seed", type=SEED, default=0)
     args = parser.parse_args()
 
     nouns, centre = read_nouns(args.nouns)
@@ -119,4 +121,4 @@ def distil(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -8,15 +8,18 @@ another often keeps most of the gain at half of the loss. Measure both before it
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from mmsr_core.errors import InputError
 from mmsr_core.types import CONFIG_FILE, WEIGHTS_FILE
+
+from ..command import SHARE, Parser, run_main
 
 
 def average(first: Path, second: Path, share: float, out: Path) -> None:
@@ -29,15 +32,15 @@ def average(first: Path, second: Path, share: float, out: Path) -> None:
         out: folder to write; it may be `first`.
 
     Raises:
-        ValueError: share out of range, or networks of different make.
+        InputError: share out of range, or networks of different make.
     """
     if not 0 <= share <= 1:
-        raise ValueError(f"share must lie in 0..1, but is {share}.")
+        raise InputError(f"share must lie in 0..1, but is {share}.")
     configs = [json.loads((folder / CONFIG_FILE).read_text()) for folder in (first, second)]
     weights = [load_file(str(folder / WEIGHTS_FILE)) for folder in (first, second)]
     shapes = [{name: value.shape for name, value in w.items()} for w in weights]
     if configs[0] != configs[1] or shapes[0] != shapes[1]:
-        raise ValueError(f"{first} and {second} are not the same network.")
+        raise InputError(f"{first} and {second} are not the same network.")
     mixed = {
         name: torch.lerp(value.float(), weights[1][name].float(), share).to(value.dtype)
         for name, value in weights[0].items()
@@ -51,14 +54,14 @@ def average(first: Path, second: Path, share: float, out: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)
-    parser.add_argument("--share", type=float, default=0.5, help="of the second")
+    parser.add_argument("--share", type=SHARE, default=0.5, help="of the second")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     average(args.first, args.second, args.share, args.out)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -9,13 +9,15 @@ and JPEG come from the statistics alone.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
 
+from mmsr_core.errors import InputError
 from mmsr_core.models import KernelEstimator
 
+from ..command import SHARE, Parser, run_main
 from .export import save_component
 from .extend import extend_estimator
 
@@ -30,12 +32,12 @@ def blend(trunk: KernelEstimator, table: KernelEstimator, share: float) -> Kerne
         share: of the statistics' logits, 0..1.
 
     Raises:
-        ValueError: share out of range, a trunk with statistics or a table without.
+        InputError: share out of range, a trunk with statistics or a table without.
     """
     if not 0 <= share <= 1:
-        raise ValueError(f"share must lie in 0..1, but is {share}.")
+        raise InputError(f"share must lie in 0..1, but is {share}.")
     if trunk.statistics is not None or table.statistics is None:
-        raise ValueError("The trunk must come without statistics, the table with them.")
+        raise InputError("The trunk must come without statistics, the table with them.")
     made = extend_estimator(trunk, table.config.statistics_windows)
     branch, last = made.statistics, made.head[3]
     assert branch is not None
@@ -54,10 +56,10 @@ def blend(trunk: KernelEstimator, table: KernelEstimator, share: float) -> Kerne
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--trunk", type=Path, required=True, help="kernel_estimator folder")
     parser.add_argument("--table", type=Path, required=True, help="from_table of a kernel run")
-    parser.add_argument("--share", type=float, default=0.2)
+    parser.add_argument("--share", type=SHARE, default=0.2)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     nets = [KernelEstimator.from_pretrained(folder) for folder in (args.trunk, args.table)]
@@ -66,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from mmsr_core.degradation import SynthesisConfig, synthesise
 from mmsr_core.models import KernelEstimator, whole_picture_damage
 from mmsr_core.models.network import load_network
 
+from ..command import Parser, run_main
 from ..data.photos import load_photos, split
 
 SCALE, SIDE = 4, 288
@@ -46,7 +47,7 @@ def damage_errors(
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--kernel-weights", type=Path, required=True)
     args = parser.parse_args()
@@ -63,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

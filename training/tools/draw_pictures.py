@@ -9,7 +9,7 @@ same pictures; those that are there already are not made again.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tqdm import tqdm
 from mmsr_core.errors import InputError
 from mmsr_core.image import save_image
 
+from ..command import COUNT, Parser, run_main
 from ..data.drawings import KINDS
 
 
@@ -32,10 +33,10 @@ def draw(number: int, side: int) -> Tensor:
 
 def main(given: Sequence[str] | None = None) -> None:
     """Write what is not there yet."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
-    parser.add_argument("--count", type=int, default=400)
-    parser.add_argument("--side", type=int, default=512, help="in px")
+    parser.add_argument("--count", type=COUNT, default=400)
+    parser.add_argument("--side", type=COUNT, default=512, help="in px")
     args = parser.parse_args(given)
     if args.count < 1 or args.side < 32:
         raise InputError(
@@ -49,4 +50,4 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-import argparse
 import io
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..command import COUNT, Parser, run_main
 from ..data.duplicates import LIMIT_BITS, PictureIndex, fingerprint
 from ..data.photos import shard_pictures, shards_of
 
@@ -75,9 +76,9 @@ ALTERED: dict[str, Alter] = {
 
 def main(given: Sequence[str] | None = None) -> None:
     """Print the share of copies that are found, and how near strangers come."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with photos_*.tar")
-    parser.add_argument("--every", type=int, default=4, help="copies of every n-th photograph")
+    parser.add_argument("--every", type=COUNT, default=4, help="copies of every n-th photograph")
     args = parser.parse_args(given)
     photos = [pair for shard in shards_of(args.data, needed=True) for pair in shard_pictures(shard)]
     index, nearest = PictureIndex(_ALL_BITS), []
@@ -107,4 +108,4 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

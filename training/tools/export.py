@@ -10,8 +10,8 @@ each run came and which pictures it was trained on.
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -31,6 +31,7 @@ from mmsr_core.optional import require
 from mmsr_core.types import CONFIG_FILE
 from mmsr_core.weights import WEIGHTS_FILE, write_sums
 
+from ..command import Parser, run_main
 from ..data.record import read_record
 
 STAGES: dict[str, tuple[str, type[Network]]] = {
@@ -98,7 +99,7 @@ def write_index(folder: Path) -> None:
 
 def main() -> None:
     """Command line of the export."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", required=True)
     parser.add_argument("--full", action="store_true", help="keep float32")
     for name in STAGES:
@@ -126,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from mmsr_core.errors import InputError
 from mmsr_core.models import Denoiser, KernelEstimator
 from mmsr_core.types import MODALITIES
 
@@ -17,7 +18,7 @@ def extend_denoiser(old: Denoiser, modalities: tuple[str, ...] = MODALITIES) -> 
     Where only old modalities are given, the picture stays exactly the same.
     """
     if set(old.modalities) - set(modalities):
-        raise ValueError(f"{modalities} lacks some of {old.modalities}, which the denoiser has.")
+        raise InputError(f"{modalities} lacks some of {old.modalities}, which the denoiser has.")
     new = Denoiser(**{**old.config, "modalities": tuple(modalities)})
     state = new.state_dict()
     rows = [modalities.index(name) for name in old.modalities]
@@ -55,7 +56,7 @@ def extend_with_cells(old: KernelEstimator, width: int | None = None) -> KernelE
     if old.cells is not None:
         return old
     if old.statistics is None:
-        raise ValueError("CellKernels reads statistics, and this kernel estimator has none.")
+        raise InputError("CellKernels reads statistics, and this kernel estimator has none.")
     own = old.config.widths[2]
     new = KernelEstimator(**{**old.config, "cell_width": width or own})
     state = new.state_dict()

@@ -7,22 +7,27 @@ Ends with 1 where a test picture was found among them.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
+from mmsr_core.cli.arguments import whole_number
+
+from ..command import Parser, run_main
 from ..data.duplicates import LIMIT_BITS, PictureIndex, add_folder, add_shipped, fingerprint
 from ..data.photos import shard_pictures, shards_of
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """Print what is found; returns 1 where a test picture was, else 0."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="with photos_*.tar")
     parser.add_argument("--exclude", type=Path, nargs="*", default=[], help="test sets")
-    parser.add_argument("--limit", type=int, default=LIMIT_BITS, help="of 256 bits that may differ")
+    parser.add_argument(
+        "--limit", type=whole_number(0, 256), default=LIMIT_BITS, help="of 256 bits that may differ"
+    )
     args = parser.parse_args(given)
     tests, seen = PictureIndex(args.limit), PictureIndex(args.limit)
     add_shipped(tests)
@@ -47,4 +52,4 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(run_main(main))

@@ -10,8 +10,8 @@ or JPEG; for each candidate the kernel error is compared with that of the estima
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from mmsr_core.models.network import load_network
 from mmsr_core.types import CONFIG_FILE
 from mmsr_core.weights import write_sums
 
+from ..command import COUNT_OR_0, SEED, Parser, run_main
 from ..data.batches import imperfect_depth
 from ..data.photos import Photo, load_photos, split
 
@@ -75,12 +76,12 @@ def kernel_errors(
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--depth-file")
     parser.add_argument("--kernel-weights", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument("--threads", type=COUNT_OR_0, default=0)
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     if args.threads:
@@ -105,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from mmsr_core.degradation import add_gaussian_noise
 from mmsr_core.image import save_image
 
+from ..command import COUNT, Parser, run_main
 from ..scenes.render import RenderedScene
 from ..scenes.still_life import render_still_life
 
@@ -25,9 +26,9 @@ APERTURE_M, FOCUS_M = 0.015, 1.02
 
 def main() -> None:
     """Write `example_hr.png` and `example_lr.png`."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--samples", type=int, default=160, help="rays a pixel")
+    parser.add_argument("--samples", type=COUNT, default=160, help="rays a pixel")
     args = parser.parse_args()
     rows, columns = 2 * HEIGHT, 2 * WIDTH
     sharp = render_still_life(rows, columns, samples=args.samples)
@@ -47,4 +48,4 @@ def reduced(scene: RenderedScene, height: int, width: int) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

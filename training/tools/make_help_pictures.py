@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -25,6 +25,8 @@ from mmsr_core.image import load_image, resize_bicubic
 from mmsr_core.pipeline import MeasuredGuide, load_pipeline
 from mmsr_core.visualize import kernel_map
 from mmsr_core.visualize.colours import heat, label_font, to_picture
+
+from ..command import Parser, run_main
 
 ASSETS = Path("assets")
 HEIGHT, GAP, QUALITY = 180, 4, 78
@@ -72,7 +74,7 @@ def _kernels(field: KernelField, count: int = 6) -> Tensor:
 
 def main() -> None:
     """Write one strip per node."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", required=True)
     out = Path(parser.parse_args().out)
     out.mkdir(parents=True, exist_ok=True)
@@ -140,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

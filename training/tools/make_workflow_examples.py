@@ -6,7 +6,7 @@ All are rendered, so that they can be shipped:
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from mmsr_core.degradation import add_damage, blur_field, degrade_canvas, layout_map
 from mmsr_core.image import load_image, save_image
 
+from ..command import Parser, run_main
 from ..scenes.render import render_scene
 from ..scenes.textures import FloatArray
 
@@ -59,7 +60,7 @@ def _small(hr: Tensor, low_px: float, high_px: float, noise: float, seed: int) -
 
 def main() -> None:
     """Write the pictures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", required=True)
     out = Path(parser.parse_args().out)
     night, infrared = render_fine_pair(SEED, HEIGHT, WIDTH)
@@ -74,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

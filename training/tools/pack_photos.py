@@ -15,6 +15,7 @@ import argparse
 import io
 import json
 import re
+import sys
 import tarfile
 from collections import Counter
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from tqdm import tqdm
 from mmsr_core.errors import InputError
 from mmsr_core.image import atomic_path, atomic_write_text
 
+from ..command import Parser, run_main, type_of
 from ..data.duplicates import PictureIndex, add_folder, add_shipped, fingerprint
 from ..data.folders import PictureRules, find_pictures, read_training_picture
 from ..data.photos import LIST_FILE, read_list, shard_pictures, shards_of
@@ -132,7 +134,7 @@ def pack(
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="folder with pictures")
     parser.add_argument("--out", type=Path, required=True, help="data folder to make or add to")
     parser.add_argument("--source", required=True, help="name of the set: letters, digits, hyphens")
@@ -142,7 +144,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
     for rule in fields(PictureRules):
         name = "--" + rule.name.replace("_", "-")
-        parser.add_argument(name, type=type(rule.default), default=rule.default)
+        parser.add_argument(name, type=type_of(rule.name, rule.default), default=rule.default)
     args = parser.parse_args(given)
     if not re.fullmatch(r"[A-Za-z0-9-]+", args.source):
         parser.error(f"--source is {args.source!r}: expected letters, digits and hyphens.")
@@ -170,4 +172,4 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

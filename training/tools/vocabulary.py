@@ -7,13 +7,14 @@ weights folder are renewed with `training.tools.export`.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 from mmsr_core.models.network import load_network
 from mmsr_core.models.text_encoder import PromptTextEncoder
 from mmsr_core.models.word_filter import word_filter
 
+from ..command import Parser, run_main
 from ..data.nouns import read_nouns, read_wordnet, spread
 from ..data.text_batches import learned_words, read_captions
 from ..stages.text_encoder import VOCABULARY_BYTES
@@ -29,7 +30,7 @@ def with_vocabulary(net: PromptTextEncoder, words: set[str], size: int) -> Promp
 
 def main() -> None:
     """Command line of the tool."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--encoder", required=True, type=Path)
     parser.add_argument("--nouns", required=True, help="npz with names and embeddings")
     parser.add_argument("--wordnet", help="folder with data.noun and index.noun")
@@ -44,4 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

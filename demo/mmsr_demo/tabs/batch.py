@@ -24,6 +24,7 @@ from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wi
 from ..ui.session import PageSession
 from ..work.batch import restore_batch
 from ..work.jobs import BatchLine, BatchResult, RestoreJob
+from ..work.saving import KINDS, PLAIN_KIND
 from .controls import size_controls, symptom_control, wire_symptom
 
 
@@ -50,6 +51,11 @@ def build_batch(session: PageSession) -> None:
                 info="Faithful invents nothing. Crisp adds the most texture.",
             )  # fmt: skip
             sizes = size_controls("Auto suits the size of each picture.", "batch")
+            kind = gr.Radio(
+                list(KINDS), value=PLAIN_KIND, label="File format", elem_id="batch-format",
+                elem_classes="mm-segments",
+                info="In a JPEG, white shines through what is transparent.",
+            )  # fmt: skip
             start, stop = run_buttons("Restore all", "batch")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             status, queue = run_status("batch")
@@ -77,6 +83,7 @@ def build_batch(session: PageSession) -> None:
         job = batch_settings(
             values[preset], values[sizes["scale"]], values[sizes["size"]], values[symptom]
         )
+        wanted = values[kind]
         lines: list[BatchLine] = []
         shown = 0
 
@@ -88,13 +95,15 @@ def build_batch(session: PageSession) -> None:
             return {table: panels.batch_table(list(lines))}
 
         return Task(
-            lambda callback: restore_batch(session.engine, uploads, job, callback, lines.append),
+            lambda callback: restore_batch(
+                session.engine, uploads, job, callback, lines.append, wanted
+            ),
             meanwhile,
         )
 
     wire_run(
         session, RunParts(start, stop, status, queue), [start.click],
-        {files, symptom, preset, *sizes.values()}, [download, table], prepare, show,
+        {files, symptom, preset, kind, *sizes.values()}, [download, table], prepare, show,
         begun={download: gr.update(visible=False), table: ""},
     )  # fmt: skip
     wire_symptom(symptom, {"preset": preset, **sizes})

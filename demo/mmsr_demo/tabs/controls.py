@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmsr_core.types import MODALITIES, Preset
+from mmsr_core.types import MODALITIES, preset_name
 
 from ..settings import (
     AUTO_SCALE,
@@ -30,11 +30,12 @@ from ..settings import (
     parse_size,
 )
 from ..ui import panels
-from ..ui.requests import as_path, as_paths, needed, take_number, take_unread
+from ..ui.requests import as_path, as_paths, explain, needed, take_number, take_unread
 from ..ui.run_events import QUIET
 from ..ui.session import PageSession
-from ..work.jobs import RestoreJob
+from ..work.jobs import Restoration, RestoreJob
 from ..work.models import MAX_PROMPT, Abilities
+from ..work.saving import KINDS, PLAIN_KIND, converted
 
 _ASK = "Sets the controls below. You can still change them."
 
@@ -92,6 +93,24 @@ def size_controls(
     return {"scale": scale, "size": size}
 
 
+def format_control(tab: str) -> Any:
+    """The format of a download, to be shown beside its button; see `in_format`."""
+    return gr.Dropdown(
+        list(KINDS), value=PLAIN_KIND, show_label=False, label="File format",
+        visible=False, min_width=110, scale=0, elem_id=f"{tab}-format",
+    )  # fmt: skip
+
+
+def in_format(made: Restoration, name: str) -> list[Any]:
+    """The download in another format; what is wrong is said above the pictures."""
+    try:
+        return [gr.update(value=str(converted(made, name))), gr.update()]
+    except Exception as error:  # noqa: BLE001 - shown in place, in words.
+        gone = not made.after.is_file()
+        text = "The file of this result was cleared. Restore it again." if gone else explain(error)
+        return [gr.update(), gr.update(value=panels.notice(text, "bad"), visible=True)]
+
+
 def numbers_of(name: str) -> tuple[int, float]:
     """Steps and detail of a preset."""
     return PRESETS[name].steps, PRESETS[name].detail
@@ -99,8 +118,8 @@ def numbers_of(name: str) -> tuple[int, float]:
 
 def preset_of(steps: float, detail: float) -> str | None:
     """The preset with these numbers, if there is one."""
-    chosen = Preset(int(steps), detail)
-    return next((name for name, preset in PRESETS.items() if preset == chosen), None)
+    name = preset_name(int(steps), detail)
+    return name and name.capitalize()
 
 
 def advanced_controls(can: Abilities) -> dict[str, Any]:

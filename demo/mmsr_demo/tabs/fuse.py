@@ -17,6 +17,8 @@ from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_sta
 from ..ui.session import PageSession
 from ..ui.viewer import before_after
 from ..work.jobs import Restoration, RestoreJob
+from ..work.saving import PLAIN_KIND
+from .controls import format_control, in_format
 from .restore import EXAMPLES
 
 FUSE_EXAMPLE = ("shaken.png", "second_sensor.png")
@@ -25,6 +27,7 @@ MODES = (("Guide: sharpen the first with the second", "guide"), ("Fuse: show bot
 
 def build_fuse(session: PageSession) -> None:
     """Builds the tab inside the present Blocks context."""
+    result = gr.State(None, time_to_live=3600)
     if not session.engine.abilities.guide:
         gr.HTML(
             panels.notice("The loaded weights have no fusion network, so nothing can be fused.")
@@ -62,10 +65,13 @@ def build_fuse(session: PageSession) -> None:
             )
             slider = gr.HTML(visible=False, elem_id="fuse-slider")
             with gr.Row(elem_classes="mm-actions"):
-                download = gr.DownloadButton("Download PNG", visible=False, size="md")
+                download = gr.DownloadButton(
+                    "Download", visible=False, size="md", elem_id="fuse-download"
+                )
+                kind = format_control("fuse")
             report = gr.HTML(elem_id="fuse-report")
 
-    cleared = dict.fromkeys((hint, slider, download), gr.update(visible=False))
+    cleared = dict.fromkeys((hint, slider, download, kind), gr.update(visible=False))
 
     def show(made: Restoration) -> Updates:
         share = made.report.get("modality_weights", {}).get("guide")
@@ -78,7 +84,9 @@ def build_fuse(session: PageSession) -> None:
                 ),
                 visible=True,
             ),
+            result: made,
             download: gr.update(value=str(made.after), visible=True),
+            kind: gr.update(value=PLAIN_KIND, visible=True),
             report: panels.findings(
                 seen.headline(), seen.sentences(), " ".join([*seen.notes, note])
             ),
@@ -90,9 +98,10 @@ def build_fuse(session: PageSession) -> None:
 
     wire_run(
         session, RunParts(start, stop, status, queue), [start.click],
-        {first, second, mode, scale, strength, steps}, [hint, slider, download, report],
-        prepare, show, begun={report: ""} | cleared,
+        {first, second, mode, scale, strength, steps},
+        [result, hint, slider, download, kind, report], prepare, show, begun={report: ""} | cleared,
     )  # fmt: skip
+    kind.input(in_format, [result, kind], [download, hint], **QUIET)
     example.click(
         lambda: [*(session.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE), "guide"],
         outputs=[first, second, mode],

@@ -21,9 +21,11 @@ from ..ui.viewer import before_after
 from ..work.history import Past
 from ..work.jobs import Restoration
 from ..work.parts import MARGIN, part_around
-from ..work.saving import KINDS, converted
+from ..work.saving import PLAIN_KIND
 from .controls import (
     advanced_controls,
+    format_control,
+    in_format,
     numbers_of,
     preset_of,
     read_job,
@@ -98,10 +100,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 download = gr.DownloadButton(
                     "Download", variant="primary", visible=False, elem_id="restore-download"
                 )
-                kind = gr.Dropdown(
-                    list(KINDS), value="PNG", show_label=False, label="File format",
-                    visible=False, min_width=110, scale=0, elem_id="restore-format",
-                )  # fmt: skip
+                kind = format_control("restore")
                 more = gr.Button(
                     "What was wrong?", visible=False, size="md", elem_id="restore-more"
                 )
@@ -144,7 +143,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         return look(made) | {
             result: made,
             hint: gr.update(visible=False),
-            kind: gr.update(visible=True, value="PNG"),
+            kind: gr.update(visible=True, value=PLAIN_KIND),
             download: gr.update(value=str(made.after), visible=True),
             more: gr.update(visible=True),
         }
@@ -215,7 +214,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     ):
         event.then(None, note, js=DRAW_PART, **QUIET)
     picture.change(_mark_old, [picture, owned, awaited], hint, **QUIET)
-    kind.input(_converted, [result, kind], [download, hint], **QUIET)
+    kind.input(in_format, [result, kind], [download, hint], **QUIET)
     more.click(lambda: gr.Tabs(selected="inspect"), outputs=tabs, **QUIET)
     preset.input(numbers_of, preset, [advanced["steps"], advanced["detail"]], **QUIET)
     wire_symptom(symptom, inputs)
@@ -233,16 +232,6 @@ def _first_sight(session: PageSession) -> str:
         for name in ("before", "after")
     )
     return before_after(before, after, read_size(after))
-
-
-def _converted(made: Restoration, name: str) -> list[Any]:
-    """The download in another format; what is wrong is said above the pictures."""
-    try:
-        return [gr.update(value=str(converted(made, name))), gr.update()]
-    except Exception as error:  # noqa: BLE001 - shown in place, in words.
-        gone = not made.after.is_file()
-        text = "The file of this result was cleared. Restore it again." if gone else explain(error)
-        return [gr.update(), gr.update(value=panels.notice(text, "bad"), visible=True)]
 
 
 def trial_words(made: Restoration) -> str:

@@ -60,12 +60,17 @@ def take_unread(component: Any) -> Any:
 
 
 def take_number(component: Any) -> Any:
-    """Makes a slider or number field say what it expects; left empty, it means its default."""
+    """Makes a slider or number field say what it expects; left empty, it means its default.
+
+    Without a default it is None then.
+    """
     plain, name, default = component.preprocess, str(component.label), component.value
     low, high = component.minimum, component.maximum
 
-    def preprocess(payload: Any) -> float | int:
+    def preprocess(payload: Any) -> float | int | None:
         value = default if payload is None else payload
+        if value is None:
+            return None
         fits = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not fits or not math.isfinite(value) or value < low or (high and value > high):
             wanted = f"from {low:g} to {high:g}" if high else f"{low:g} or more"

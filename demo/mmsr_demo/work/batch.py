@@ -18,6 +18,7 @@ from ..files.workspace import safe_stem
 from .jobs import BatchLine, BatchResult, Restoration, RestoreJob
 from .progress_stream import Stopped
 from .reporting import report_unexpected
+from .saving import PLAIN_KIND, check_kind, converted
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -37,6 +38,7 @@ def restore_batch(
     settings: RestoreJob,
     progress: ProgressCallback,
     on_line: Callable[[BatchLine], None] = lambda line: None,
+    kind: str = PLAIN_KIND,
 ) -> BatchResult:
     """Restores every picture of a batch into one ZIP, with a report for each.
 
@@ -46,16 +48,19 @@ def restore_batch(
         settings: what to do with each; its `picture` and `name` are not used.
         progress: called with the share of the whole batch.
         on_line: called when a picture is done.
+        kind: of the results, one of `KINDS`; see `converted`.
 
     Raises:
-        InputError: The batch as a whole cannot be used, or no picture in it can.
+        InputError: The batch as a whole cannot be used, no picture in it can, or there is no such
+            kind.
     """
+    check_kind(kind)
     with engine.workspace.result_folder() as folder:
         unpacked = folder / "in"
         unpacked.mkdir()
         items = collect_batch(uploads, unpacked, batch_limits(engine))
         target = folder / "restored.zip"
-        lines = _restore_all(engine, items, settings, target, progress, on_line)
+        lines = _restore_all(engine, items, settings, kind, target, progress, on_line)
         if not any(line.result for line in lines):
             reasons = "; ".join(f"{line.name}: {line.message}" for line in lines[:3])
             raise InputError(f"None of the {len(lines)} files could be restored. {reasons}")
@@ -67,6 +72,7 @@ def _restore_all(
     engine: Engine,
     items: Sequence[BatchItem],
     settings: RestoreJob,
+    kind: str,
     target: Path,
     progress: ProgressCallback,
     on_line: Callable[[BatchLine], None],
@@ -74,7 +80,7 @@ def _restore_all(
     lines: list[BatchLine] = []
     reports: dict[str, object] = {}
     taken: set[str] = set()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # PNG is packed already.
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # Files are packed already.
         for index, item in enumerate(items):
 
             def callback(event: Progress, done: int = index) -> None:
@@ -82,10 +88,10 @@ def _restore_all(
                 stage = f"{done + 1} of {len(items)}: {event.stage}"
                 progress(Progress(stage, round(1000 * share), 1000 * len(items), event.preview))
 
-            line, made = _restore_one(engine, item, settings, taken, callback)
+            line, made = _restore_one(engine, item, settings, kind, taken, callback)
             if made is not None:
                 try:
-                    archive.write(made.after, line.result)
+                    archive.write(converted(made, kind), line.result)
                 finally:
                     engine.workspace.discard(made.own_folder)  # A batch may be large.
                 reports[line.result] = made.report
@@ -102,6 +108,7 @@ def _restore_one(
     engine: Engine,
     item: BatchItem,
     settings: RestoreJob,
+    kind: str,
     taken: set[str],
     callback: ProgressCallback,
 ) -> tuple[BatchLine, Restoration | None]:
@@ -110,6 +117,11 @@ def _restore_one(
     job = replace(settings, picture=item.path, name=item.name)
     try:
         made = engine.restore(job, callback)
+        try:
+            suffix = converted(made, kind).suffix
+        except BaseException:
+            engine.workspace.discard(made.own_folder)
+            raise
     except Stopped:
         raise
     except MMSRError as error:
@@ -118,10 +130,10 @@ def _restore_one(
         report_unexpected("in a batch", error)
         return BatchLine(item.name, "", "unexpected error, see the terminal"), None
     stem, number = safe_stem(item.name), 1
-    name = f"{stem}_restored.png"
+    name = f"{stem}_restored{suffix}"
     while name.lower() in taken:
         number += 1
-        name = f"{stem}_{number}_restored.png"
+        name = f"{stem}_{number}_restored{suffix}"
     taken.add(name.lower())
     height, width = made.plan.result
     said = ". ".join([f"{width}×{height}", *(n.rstrip(".") for n in made.inspection.notes)])

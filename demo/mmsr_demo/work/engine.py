@@ -150,9 +150,16 @@ class Engine:
         pipeline = self.pipeline
         with self._queue.wait_for_turn(callback):
             started = time.perf_counter()
-            quality = file_quality(image, plan)
             output = self._run(
-                pipeline, lr, job, plan.scale, callback, quality, wanted, part, notes
+                pipeline,
+                lr,
+                job,
+                scale=plan.scale,
+                callback=callback,
+                quality=file_quality(image, plan),
+                size=wanted,
+                part=part,
+                notes=notes,
             )
             if part is None:
                 self._run_time.learn(plan, job.steps, time.perf_counter() - started)
@@ -215,13 +222,15 @@ class Engine:
         """
         pipeline = self.pipeline
         with self._queue.wait_for_turn(callback):
-            return self._run(pipeline, lr, job, scale, callback, quality).images
+            output = self._run(pipeline, lr, job, scale=scale, callback=callback, quality=quality)
+        return output.images
 
     def _run(
         self,
         pipeline: MMSREngine,
         lr: Tensor,
         job: RestoreJob,
+        *,
         scale: int,
         callback: ProgressCallback,
         quality: float | None = None,

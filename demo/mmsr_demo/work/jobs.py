@@ -64,7 +64,7 @@ class Restoration:
     """A restored picture on disk, with what was measured."""
 
     after: Path
-    """PNG with the report in its metadata."""
+    """The result: a PNG with the report in its metadata, until it is made another file."""
     before: Path
     """The enlarged input, of the same size."""
     plan: SizePlan

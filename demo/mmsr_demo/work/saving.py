@@ -29,6 +29,18 @@ KINDS: dict[str, tuple[str, int | None]] = {
     "WebP": (".webp", 92),
 }
 """Formats of a download: its ending and its quality."""
+PLAIN_KIND = "PNG"
+"""What results are made in."""
+
+
+def check_kind(kind: str) -> None:
+    """Refuse what is none of `KINDS`.
+
+    Raises:
+        InputError: see above.
+    """
+    if kind not in KINDS:
+        raise InputError(f"The format must be one of {', '.join(KINDS)}, not {kind!r}.")
 
 
 def save_result(
@@ -127,12 +139,11 @@ def converted(made: Restoration, kind: str) -> Path:
 
     Raises:
         InputError: it is none of them.
-        ImageFileError: the PNG is gone.
+        ImageFileError: the PNG is gone, or too large for the format.
     """
     from mmsr_core.image import load_image, save_image
 
-    if kind not in KINDS:
-        raise InputError(f"The format must be one of {', '.join(KINDS)}, not {kind!r}.")
+    check_kind(kind)
     suffix, quality = KINDS[kind]
     target = made.after.with_suffix(suffix)
     if target.is_file():
@@ -141,7 +152,15 @@ def converted(made: Restoration, kind: str) -> Path:
     rgb, alpha = image.rgb, image.alpha
     if kind == "JPEG" and alpha is not None:
         rgb, alpha = 1 + alpha * (rgb - 1), None
-    save_image(target, rgb, alpha, quality=quality, icc_profile=image.icc_profile, exif=image.exif)
+    save_image(
+        target,
+        rgb,
+        alpha,
+        quality=quality,
+        icc_profile=image.icc_profile,
+        exif=image.exif,
+        dpi=image.dpi,
+    )
     return target
 
 
@@ -149,6 +168,7 @@ def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> 
     """What is written into the PNG: the settings (`mmsr`) and the report (`mmsr_report`)."""
     settings = {
         "scale": round(output.report.factor, 4),
+        "preset": output.report.preset,
         "steps": job.steps,
         "detail": job.detail,
         "seed": job.seed,
