@@ -64,3 +64,11 @@ def test_noise_is_sharpened_less() -> None:
     motion = MotionBlur(13.0, 0.0, 9.0)
     weak, strong = (undo_motion(shaken, motion, torch.tensor([n / 255])) for n in (1.0, 12.0))
     assert float((strong - shaken).abs().mean()) < 0.7 * float((weak - shaken).abs().mean())
+
+
+@pytest.mark.parametrize("period", [2, 4])
+def test_stripes_are_not_shaken(period: int) -> None:
+    y, x = torch.meshgrid(torch.arange(128), torch.arange(160), indexing="ij")
+    for pattern in (x, y, x + y):
+        stripes = (pattern % period < period // 2).double().expand(1, 3, -1, -1)
+        assert find_motion(stripes.float()) is None

@@ -315,3 +315,36 @@ def test_sharp_pictures_get_the_narrowest_kernel_and_codes_that_fit(small) -> No
     )  # without going over kernels
     wide = narrow.stored_as(narrow.data + 1, narrow.basis)
     assert float(wide.moments().blur_sigma_px.mean()) > width
+
+
+def test_a_picture_that_is_sharp_here_and_soft_there_is_restored_there(small) -> None:
+    sharp = still_life()
+    soft = F.avg_pool2d(sharp, 5, 1, 2, count_include_pad=False)
+    soft = F.avg_pool2d(soft, 3, 1, 1, count_include_pad=False)
+    both = torch.cat((sharp[..., :104], soft[..., 104:]), -1).mul(255).round().div(255)
+    made = small(both, scale=1, steps=0).images
+    before, after = ((p - sharp)[..., 120:-8].square().mean().sqrt() for p in (both, made))
+    assert float(after) < 0.85 * float(before)
+    assert float((made - sharp)[..., 8:80].square().mean().sqrt()) * 255 < 1
+
+
+def test_a_blurred_picture_of_the_batch_does_not_blur_the_damage_of_another(small) -> None:
+    from mmsr_core.degradation import jpeg
+
+    sharp = still_life()
+    coded = jpeg(sharp, 30.0)
+    soft = F.avg_pool2d(F.avg_pool2d(sharp, 5, 1, 2), 5, 1, 2)
+    together = small(torch.cat((coded, soft)), scale=1, steps=0).images[:1]
+    alone = small(coded, scale=1, steps=0).images
+    error = [float((p - sharp).square().mean().sqrt()) * 255 for p in (coded, alone, together)]
+    assert error[2] < error[0]
+    assert error[2] < error[1] + 0.3
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_empty_channels_stay_empty(small, scale) -> None:
+    blue = still_life() * torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1)
+    blue = F.avg_pool2d(blue, 3, 1, 1, count_include_pad=False)
+    made = small(blue, scale=scale, steps=0).images
+    assert float(made[:, :2].abs().max()) == 0
+    assert float(made[:, 2].std()) > 0.05

@@ -58,6 +58,16 @@ def test_noise_is_reported_in_levels_of_the_input(small) -> None:
         assert float(estimate.noise_std) * 255 == pytest.approx(8 * contrast, rel=0.2)
 
 
+def test_faded_and_noisy_pictures_lose_their_noise(small) -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = 0.45 + 0.12 * still_life()
+    noise = 10 / 255 * torch.randn(picture.shape, generator=generator)
+    estimate = small.estimate_degradation(picture + noise, 1)
+    assert float(estimate.noise_std) * 255 == pytest.approx(10, rel=0.15)
+    made = small(picture + noise, scale=1, steps=0).images
+    assert rms_levels(made - picture) < 4
+
+
 def test_the_networks_see_no_more_noise_than_they_know(small) -> None:
     from mmsr_core.image.brightness import full_range
     from mmsr_core.pipeline.scene import LOUDEST_NOISE, quiet
