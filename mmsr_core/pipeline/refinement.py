@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import (
+    NO_JPEG_QUALITY,
     KernelBasis,
     KernelField,
     MotionBlur,
@@ -53,6 +54,7 @@ SHARP_PX = 0.3
 photographs .03 is measured, with any noise or JPEG damage; of a true .5 px .1, of .8 px .6."""
 SURE_BLUR_PX, BLURRED_SHARE = 0.4, 0.04
 """A picture with more than this share of places blurred more widely than this is not sharp."""
+CLEAN_NOISE = 1 / 255
 EVEN_SHARP_PX = 0.025
 """The same at scale 2, where a blur of half a pixel is worth an estimate of its own. A varying blur
 of that width is read as .03 to .1, sharp photographs as .02 at most, most of them as 0."""
@@ -313,10 +315,13 @@ def is_sharp(damage: DamageMaps) -> Tensor:
     """Which pictures of a batch show no blur worth taking back at their own size, `(B,)`.
 
     Neither as wholes nor in some part: of a picture that is in focus here and not there, the sharp
-    places alone would decide, being the surer ones.
+    places alone would decide, being the surer ones. With noise or JPEG damage they do: a false blur
+    of some places would cost more there than a true one.
     """
-    whole = damage.whole().blur_std_px < SHARP_PX
-    return whole & (damage.blurred_share(SURE_BLUR_PX) < BLURRED_SHARE).to(whole)
+    whole = damage.whole()
+    clean = (whole.noise_std < CLEAN_NOISE) & (whole.jpeg_quality >= NO_JPEG_QUALITY)
+    soft_parts = clean & (damage.blurred_share(SURE_BLUR_PX) >= BLURRED_SHARE).to(clean)
+    return (whole.blur_std_px < SHARP_PX) & ~soft_parts
 
 
 def sharp_field(basis: KernelBasis, lr: Tensor) -> KernelField:

@@ -348,3 +348,15 @@ def test_empty_channels_stay_empty(small, scale) -> None:
     made = small(blue, scale=scale, steps=0).images
     assert float(made[:, :2].abs().max()) == 0
     assert float(made[:, 2].std()) > 0.05
+
+
+def test_noise_of_a_sharp_picture_is_not_sharpened(small) -> None:
+    from mmsr_core.pipeline.refinement import is_sharp
+
+    generator = torch.Generator().manual_seed(0)
+    sharp = 0.3 + 0.5 * still_life()
+    noisy = (sharp + 10 / 255 * torch.randn(sharp.shape, generator=generator)).clamp(0, 1)
+    output = small(noisy, scale=1, steps=0)
+    assert output.estimate.damage is not None
+    assert bool(is_sharp(output.estimate.damage))
+    assert float((output.images - sharp).square().mean().sqrt()) * 255 < 7
