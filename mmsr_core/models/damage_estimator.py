@@ -86,10 +86,14 @@ class DamageMaps:
             torch.where(where, seen.log_blur_error, self.log_blur_error),
         )
 
+    @property
+    def sure_blur_px(self) -> Tensor:
+        """`(B,1,h/4,w/4)`: the blur std less its expected error, px of this picture."""
+        return (self.log_blur - self.log_blur_error).exp() - BLUR_FLOOR_PX
+
     def blurred_share(self, blur_px: float) -> Tensor:
         """`(B,)`, 0..1: share of each picture that is surely blurred by more than `blur_px`."""
-        certain = (self.log_blur - self.log_blur_error).exp() - BLUR_FLOOR_PX
-        return (certain > blur_px).float().mean((1, 2, 3))
+        return (self.sure_blur_px > blur_px).float().mean((1, 2, 3))
 
     def whole(self) -> WholeDamage:
         """The numbers of each whole picture; none where the picture does not show damage."""

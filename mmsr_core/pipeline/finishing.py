@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from ..degradation import NO_JPEG_QUALITY
 from ..models.damage_estimator import (
-    BLUR_FLOOR_PX,
     CELL,
     NOISE_FLOOR,
     DamageMaps,
@@ -158,11 +157,10 @@ def damage_need(damage: DamageMaps, gain: Tensor | float = 1.0) -> Tensor:
     """
     noise = (damage.log_noise - damage.log_noise_error).exp() - NOISE_FLOOR
     jpeg = damage.jpeg_damage - damage.jpeg_damage_error
-    blur = (damage.log_blur - damage.log_blur_error).exp() - BLUR_FLOOR_PX
     needs = (
         _rise(noise * gain * 255, NOISE_LEVELS),
         _rise(jpeg, JPEG_DAMAGE),
-        _rise(blur, BLUR_PX),
+        _rise(damage.sure_blur_px, BLUR_PX),
     )
     return torch.stack(needs).amax(0)
 
@@ -175,11 +173,13 @@ def grain(scene: Scene, result: Tensor) -> Tensor:
     """
     estimate, damage = scene.estimate, scene.estimate.damage
     # Where nothing was blurred, a result that kept some noise must not get that once more.
-    measured = scene.scale == 1 and not estimate.kernels_given
-    residual = scene.lr - scene.operator.degrade(result)
-    if measured and damage is not None:
-        sharp = is_sharp(damage).to(result.device).view(-1, 1, 1, 1)
-        residual = torch.where(sharp, scene.lr - result, residual)
+    sharp = torch.zeros(len(result), dtype=torch.bool, device=result.device)
+    if scene.scale == 1 and damage is not None and not estimate.kernels_given:
+        sharp = is_sharp(damage).to(result.device)
+    blurred = result if bool(sharp.all()) else scene.operator.degrade(result)
+    if bool(sharp.any()):
+        blurred = torch.where(sharp.view(-1, 1, 1, 1), result, blurred)
+    residual = scene.lr - blurred
     side = _GRAIN_WINDOW
     energy = residual.square().mean(1, keepdim=True)
     energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)

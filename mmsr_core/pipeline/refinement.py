@@ -55,6 +55,7 @@ photographs .03 is measured, with any noise or JPEG damage; of a true .5 px .1, 
 SURE_BLUR_PX, BLURRED_SHARE = 0.4, 0.04
 """A picture with more than this share of places blurred more widely than this is not sharp."""
 CLEAN_NOISE = 1 / 255
+"""...unless its noise is stronger than this (std), or it has JPEG damage."""
 EVEN_SHARP_PX = 0.025
 """The same at scale 2, where a blur of half a pixel is worth an estimate of its own. A varying blur
 of that width is read as .03 to .1, sharp photographs as .02 at most, most of them as 0."""

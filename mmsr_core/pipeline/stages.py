@@ -52,6 +52,8 @@ def estimate_damage(context: RunContext, scene: Scene) -> DamageMaps | None:
     if net is None:
         return None
     maps = _damage_of(context, net, scene.lr)
+    if not bool((scene.brightness.gain > FADED_GAIN).any()):
+        return maps
     seen = quiet(scene.brightness, maps.whole().noise_std)
     faded = seen.gain > FADED_GAIN
     if bool(faded.any()):
