@@ -94,14 +94,17 @@ class Files:
         parts += [f"{failed} failed"] if failed else []
         parts += [f"{self.skipped} had a result already"] if self.skipped else []
         text = f"{', '.join(parts)}, in {seconds:.0f} s"
-        if self.unread:
-            names = ", ".join(path.name for path in self.unread)
-            text += f"; not read, as their format is not known here: {names}"
-            from ..image.plugins import BY_SUFFIX
+        return f"{text}; {_unread_words(self.unread)}" if self.unread else text
 
-            plugins = {BY_SUFFIX.get(path.suffix.lower()) for path in self.unread} - {None}
-            text += "".join(sorted(f". {plugin.remedy}" for plugin in plugins if plugin))
-        return text
+
+def _unread_words(unread: Sequence[Path]) -> str:
+    """Names pictures that are not read, and what to install for them."""
+    from ..image.plugins import BY_SUFFIX
+
+    names = ", ".join(path.name for path in unread)
+    plugins = {BY_SUFFIX.get(path.suffix.lower()) for path in unread} - {None}
+    remedies = "".join(sorted(f". {plugin.remedy}" for plugin in plugins if plugin))
+    return f"not read, as their format is not known here: {names}{remedies}"
 
 
 def plan_files(args: argparse.Namespace, paths: Sequence[Path]) -> Files:
@@ -202,11 +205,27 @@ def collect_inputs(paths: Sequence[Path], recursive: bool = False) -> _Found:
         found = [p for p in pictures if p.suffix.lower() in INPUT_SUFFIXES]
         unread += [p for p in pictures if p.suffix.lower() in _UNREAD - INPUT_SUFFIXES]
         if not found and len(paths) == 1:
-            raise ImageFileError(f"The folder {path} has no picture files in it.")
+            raise ImageFileError(_nothing_to_read(path, recursive, unread))
         files += found or [path]  # in a batch an empty folder fails by itself, the rest goes on
     if not any(path.exists() for path in files):
         raise ImageFileError(f"{files[0]} does not exist.")
     return _Found(files, batch, tuple(unread))
+
+
+def _nothing_to_read(folder: Path, recursive: bool, unread: Sequence[Path]) -> str:
+    """Why nothing in a folder is read, and what to do."""
+    from ..image import INPUT_SUFFIXES
+
+    text = f"The folder {folder} has no picture files in it"
+    if unread:
+        text += f" that can be read; {_unread_words(unread)}"
+    below = () if recursive else (p.relative_to(folder) for p in folder.rglob("*"))
+    if any(
+        p.suffix.lower() in INPUT_SUFFIXES and not any(part.startswith(".") for part in p.parts)
+        for p in below
+    ):
+        text += "; its subfolders have: add --recursive"
+    return f"{text}."
 
 
 def plan_outputs(

@@ -52,6 +52,21 @@ def test_a_folder_with_its_structure(mmsr, folder, tmp_path):
     assert "not read, as their format is not known here: phone.cr2" in said
 
 
+def test_a_folder_with_nothing_to_read_says_what_would_help(mmsr, refused, folder, tmp_path):
+    out = ("-o", tmp_path / "out")
+    (folder / "picture.png").unlink()
+    said = refused("upscale", folder, *out)
+    assert "phone.cr2" in said
+    assert "--recursive" in said
+    (folder / "phone.cr2").unlink()
+    assert "no picture files in it; its subfolders have: add --recursive." in refused(
+        "upscale", folder, *out
+    )
+    (folder / "more" / "other.png").rename(folder / "more" / "._other.png")
+    assert "--recursive" not in refused("upscale", folder, *out)
+    assert "has no picture files in it." in refused("upscale", folder, *out, "--recursive")
+
+
 def test_what_is_there_is_skipped(mmsr, folder, tmp_path):
     out = tmp_path / "out"
     assert run(mmsr, folder, "-o", out, "--scale", 1)[0] == 0
