@@ -51,7 +51,8 @@ def add_evidence(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=("guide", "fuse"),
         default="guide",
-        help="guide: restore INPUT with the guide's structure; fuse: one picture of both",
+        help="guide: restore INPUT with the guide's structure; fuse: one picture of both "
+        "(default guide)",
     )
 
 

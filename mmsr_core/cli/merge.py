@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         type=Path,
         nargs="?",
         metavar="UPSCALED",
-        help="the upscaled file, or a folder of them",
+        help="the upscaled file (the prior), or a folder of them",
     )
     add_prior_model(parser, "UPSCALED")
     parser.add_argument(

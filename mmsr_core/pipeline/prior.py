@@ -103,8 +103,14 @@ class PriorResult:
             lines.append("that is much: does the prior show the same picture?")
         if bool(self.shift_px.any()):
             down, right = self.shift_px.mean(0).tolist()
-            lines.append(f"the prior lay {down:.1f} px below and {right:.1f} px right of the input")
+            lines.append(f"the prior lay {_place_words(down, right)} the input")
         return "\n".join(lines)
+
+
+def _place_words(down: float, right: float) -> str:
+    """A shift as "0.3 px above and 1.2 px right of"."""
+    aside = f"{abs(right):.1f} px {'right' if right > 0 else 'left'} of"
+    return f"{abs(down):.1f} px {'below' if down > 0 else 'above'} and {aside}"
 
 
 def prior_scale(lr: Tensor, prior: Tensor) -> int:
@@ -119,9 +125,11 @@ def prior_scale(lr: Tensor, prior: Tensor) -> int:
     if scale > 16 or max(down / right, right / down) > 1.1 or min(down, right) < 0.7:
         size = "x".join(str(side) for side in prior.shape[:-3:-1])
         given = "x".join(str(side) for side in lr.shape[:-3:-1])
+        swapped = max(down, right) < 1 and max(down / right, right / down) <= 1.1
         raise InputError(
             f"A prior of {size} pixels is no enlargement of {given} pixels: expected 1 to 16 times "
             "as large, of the same shape."
+            + (" Are the two the wrong way round? The original comes first." if swapped else "")
         )
     return scale
 

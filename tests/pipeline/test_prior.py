@@ -1,5 +1,7 @@
 """Another upscaler's picture: registered, weighed by place, held to the input."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -94,8 +96,9 @@ def test_the_scale_is_the_nearest_whole_one(size, scale: int) -> None:
 
 @pytest.mark.parametrize("size", [(40, 32), (16, 20), (1024, 1280), (128, 40)])
 def test_what_is_no_enlargement_is_refused(size) -> None:
-    with pytest.raises(InputError, match="no enlargement"):
+    with pytest.raises(InputError, match="no enlargement") as refused:
         prior_scale(torch.rand(1, 3, 32, 40), torch.rand(1, 3, *size))
+    assert ("wrong way round" in str(refused.value)) == (size == (16, 20))
 
 
 def test_wrong_arguments_are_refused(case) -> None:
@@ -118,6 +121,16 @@ def test_the_engine_measures_and_merges(pipe, picture) -> None:
     half = pipe.merge_prior(lr, prior, trust=0.5)
     assert half.images.shape == (1, 3, 80, 96)
     assert not torch.equal(half.images, made.images)
+
+
+def test_the_summary_says_where_the_prior_lay(pipe, picture) -> None:
+    made = pipe.merge_prior(picture(20, 24), picture(80, 96))
+    for shift, words in (
+        ((-0.2, -0.1), "0.2 px above and 0.1 px left of the input"),
+        ((1.0, 3.0), "1.0 px below and 3.0 px right of the input"),
+    ):
+        moved = replace(made, shift_px=torch.tensor([shift]))
+        assert f"the prior lay {words}" in moved.summary()
 
 
 def test_a_wanted_size_is_restored_at_the_next_scale_and_reduced(pipe, picture) -> None:
