@@ -219,6 +219,17 @@ def test_what_is_no_picture_is_explained_in_place(open_page, demo_picture, tmp_p
     assert page.faults == []
 
 
+def test_what_is_said_above_the_button_is_brought_into_view(open_page):
+    page = open_page((1280, 600))  # Too low for all controls: Restore is reached by scrolling.
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.locator("#restore-start").click()
+    page.wait_for_selector("#restore-status >> text=Choose a picture first", state="attached")
+    page.wait_for_function(
+        "document.getElementById('restore-status').getBoundingClientRect().top >= 0", timeout=10_000
+    )
+    assert page.faults == []
+
+
 def test_every_control_has_a_name(open_page):
     page = open_page(DESK)
     page.click("#restore-advanced button")

@@ -24,12 +24,14 @@ _BRING_INTO_VIEW = """() => { setTimeout(() => {
   let shown = document.getElementById('NAME-status');
   while (shown && !shown.offsetHeight) shown = shown.nextElementSibling;
   if (!shown) return;
-  const {top, height} = shown.getBoundingClientRect();
-  if (top + Math.min(height, 180) > innerHeight)
-    shown.scrollIntoView({behavior: 'smooth', block: height < innerHeight ? 'center' : 'start'});
+  const {top, bottom, height} = shown.getBoundingClientRect();
+  if (Math.min(bottom, innerHeight) - Math.max(top, 0) >= Math.min(height, 180)) return;
+  const block = height >= innerHeight ? 'start' : top < 0 ? 'nearest' : 'center';
+  shown.scrollIntoView({behavior: 'smooth', block});
 }, 500); }"""
-"""On a phone progress and result lie below what was pressed. This brings the progress or message
-into view, or, where there is none any more, what comes after it."""
+"""Progress and result lie below what was pressed on a phone, and above it in a window too low for
+all controls. This brings the progress or message into view, or, where there is none any more, what
+comes after it."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Options of events that compute nothing to speak of."""
 
