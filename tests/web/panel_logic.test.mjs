@@ -78,6 +78,10 @@ test("the report becomes rows, whatever is missing", () => {
   };
   const rows = Object.fromEntries(reportRows(report));
   assert.equal(rows.agreement, "58.3 dB (bicubic 30.0)");
+  const noisy = { consistency_db: { before: 32.1, after: 28.4 }, unexplained_std: 9.8 / 255 };
+  assert.deepEqual(reportRows(noisy)[0], ["agreement", "28.4 dB (noise, JPEG 28.3)"]);
+  const clean = { consistency_db: { before: 30, after: 40 }, unexplained_std: 0 };
+  assert.deepEqual(reportRows(clean)[0], ["agreement", "40.0 dB (bicubic 30.0)"]);
   assert.equal(rows.noise, "2.0 / 255");
   assert.equal(rows.jpeg, "80");
   assert.equal(rows.memory, "1.83 GB");

@@ -31,7 +31,7 @@ export function reportRows(report) {
   const blur = report.blur_sigma_px ?? {};
   const consistency = report.consistency_db ?? {};
   const rows = [
-    ["agreement", `${number(consistency.after, 1)} dB (bicubic ${number(consistency.before, 1)})`],
+    ["agreement", agreement(consistency, report.unexplained_std)],
     ["blurWidth", `${number(blur.min, 1)} – ${number(blur.max, 1)} px`],
     ["noise", `${number(report.noise_std * 255, 1)} / 255`],
     ["jpeg", report.jpeg_quality > 97 ? "–" : number(report.jpeg_quality, 0)],
@@ -40,6 +40,16 @@ export function reportRows(report) {
     ["memory", memory(report.peak_memory_mb)],
   ];
   return rows.concat((report.notes ?? []).map((note) => ["note", note]));
+}
+
+/**
+ * What agrees better with a picture than its noise and JPEG damage allow has kept them, as plain
+ * enlarging does: then the result is held against the damage.
+ */
+function agreement({ before, after }, damage) {
+  const allowed = -20 * Math.log10(damage);
+  const other = before > allowed ? `noise, JPEG ${number(allowed, 1)}` : `bicubic ${number(before, 1)}`;
+  return `${number(after, 1)} dB (${other})`;
 }
 
 /** Megabytes in words. */
