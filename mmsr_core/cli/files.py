@@ -319,7 +319,7 @@ def save_like(
     image: LoadedImage,
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """Writes a result with the alpha, colour profile, depth, EXIF data and dpi of its input.
+    """Writes a result with the alpha, profile, depth, EXIF data, dpi and texts of its input.
 
     Args:
         args: with the options of `add_file_options`.
@@ -332,12 +332,13 @@ def save_like(
 
     height, width = images.shape[-2:]
     alpha = None if image.alpha is None else resize_alpha(image.alpha, (height, width))
+    texts = image.texts if target.suffix.lower() == ".png" else {}
     deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
     save_image(
         target,
         images,
         alpha,
-        metadata=None if args.strip else metadata,
+        metadata=None if args.strip else texts | (metadata or {}),
         icc_profile=image.icc_profile,
         bit_depth=16 if deep else 8,
         quality=args.quality,

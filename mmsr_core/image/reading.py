@@ -7,7 +7,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -34,6 +34,9 @@ INPUT_SUFFIXES = frozenset(
 """Names with these endings are taken for pictures when a folder is read."""
 # A list of our own: Pillow also knows formats that start other programs (EPS) or guess (TGA).
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+_LONGEST_NAME = 79
+"""Characters of the name of a PNG text entry."""
+_NO_TEXTS = ("XML:com.adobe.xmp", "Raw profile type")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class LoadedImage:
     without sizes and thumbnail, which are no longer true; None if it had none."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch that the file claims, across and down; None if it claims none."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Text entries of a PNG file, such as a title or the settings that a picture was made with, to
+    be passed on to a PNG; without XMP, which states sizes and the orientation."""
     frames: int = 1
     """Pictures in the file (an animation, pages). This is the first."""
     complete: bool = True
@@ -263,6 +269,7 @@ def _decode(
         jpeg_quality=quality,
         exif=exif,
         dpi=dpi,
+        texts=_texts(image),
         frames=1 if several_views else frames,
         complete=complete,
     )
@@ -275,6 +282,20 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     return (across, down) if across > 0 and down > 0 else None
+
+
+def _texts(image: Image.Image) -> dict[str, str]:
+    if image.format != "PNG":
+        return {}
+    try:
+        entries = getattr(image, "text", {})  # Pillow reads on to the end of the file for them
+    except (OSError, ValueError, SyntaxError):
+        return {}
+    return {
+        name: str(text)
+        for name, text in entries.items()
+        if 1 <= len(name) <= _LONGEST_NAME and not name.startswith(_NO_TEXTS)
+    }
 
 
 def _one_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from mmsr_core.image import load_image
 
@@ -105,6 +105,26 @@ def test_privacy(mmsr, tmp_path):
             image.load()
             assert (0x010F in image.getexif()) == (name == "kept")
             assert ("mmsr" in image.info) == (name == "kept")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
+def test_texts_of_a_png_go_into_a_png(mmsr, tmp_path, mode):
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("parameters", "a house, Seed: 7")
+    texts.add_itxt("Title", "Übersicht")
+    texts.add_text("XML:com.adobe.xmp", "<x/>")
+    Image.new(mode, (16, 16), 90 if mode == "I;16" else (90, 90, 90)).save(
+        tmp_path / "a.png", pnginfo=texts
+    )
+    for name, options in (("kept", ()), ("gone", ("--strip",))):
+        out = tmp_path / f"{name}.png"
+        assert run(mmsr, tmp_path / "a.png", "-o", out, "--scale", 1, *options)[0] == 0
+        with Image.open(out) as image:
+            image.load()
+            found = {k: image.text.get(k) for k in ("parameters", "Title", "XML:com.adobe.xmp")}
+        kept = {"parameters": "a house, Seed: 7", "Title": "Übersicht", "XML:com.adobe.xmp": None}
+        assert found == (kept if name == "kept" else dict.fromkeys(kept))
+    assert run(mmsr, tmp_path / "a.png", "-o", tmp_path / "a.jpg", "--scale", 1)[0] == 0
 
 
 def test_other_frames_are_named(mmsr, tmp_path):
