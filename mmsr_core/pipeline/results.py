@@ -22,8 +22,11 @@ ROUNDING_LEVELS = 0.6
 
 
 _EVIDENCE_WORDS = {
-    "lr": "the picture", "kernel": "its blur", "prompt": "the prompt", "guide": "the second picture"
-}  # fmt: skip
+    "lr": "the picture",
+    "kernel": "the measured blur",
+    "prompt": "the prompt",
+    "guide": "the second picture",
+}
 _LEVELS = {
     "noise_std": "noise_levels",
     "unexplained_std": "unexplained_levels",
