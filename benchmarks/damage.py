@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _NONE = DamageShares(
-    drawings=0, grey=0, noise=(1, 0, 0, 0, 0), jpeg=(1, 0, 0, 0, 0), blur=0, halo=0
-)
+    drawings=0, grey=0, noise=(1, 0, 0, 0, 0), jpeg=(1, 0, 0, 0, 0), blur=0, halo=0,
+    faded=0, harsh=0, bars=0,
+)  # fmt: skip
 _NOISY = replace(_NONE, noise_std=(4, 20))
+_MIXED = replace(_NOISY, noise=(0, 0.4, 0.3, 0.3, 0))
 _CODED = replace(
     _NONE, drawings=0.25, grey=0.15, noise=(0.6, 0.1, 0.1, 0.1, 0.1), jpeg_quality=(20, 95)
 )
@@ -34,6 +36,9 @@ NOISES = {
     "the same in all channels": replace(_NOISY, noise=(0, 0, 1, 0, 0)),
     "correlated": replace(_NOISY, noise=(0, 0, 0, 1, 0)),
     "grey pictures": replace(_NOISY, grey=1, noise=(0, 0.5, 0.5, 0, 0)),
+    "faded pictures": replace(_MIXED, faded=1),
+    "much of it black or white": replace(_MIXED, harsh=1),
+    "bars or a border": replace(_MIXED, bars=1),
 }
 CLEAN = {
     "photographs": _NONE,
@@ -71,11 +76,13 @@ def run(options: DamageOptions) -> int:
 
 
 def _rows(net: DamageEstimator, batch: Any) -> Iterator[dict[str, Any]]:
-    for name, shares in NOISES.items():
+    noises = {f"noise 4 to 20 of 255, {name}": shares for name, shares in NOISES.items()}
+    noises["noise 20 to 60 of 255"] = replace(_MIXED, noise_std=(20, 60))
+    for name, shares in noises.items():
         made = batch(shares)
         found, truth = measure(net, made), made.noise_std.square().mean((1, 2, 3)).sqrt()
         error = (found.noise_std / truth - 1).abs()
-        yield _row(f"noise 4 to 20 of 255, {name}", "%", 100 * error, 100 * found.noise_error_share)
+        yield _row(name, "%", 100 * error, 100 * found.noise_error_share)
     for index, kind in enumerate(JPEG_KINDS[1:], 1):
         shares = tuple(float(i == index) for i in range(len(JPEG_KINDS)))
         made = batch(replace(_CODED, jpeg=shares))

@@ -44,11 +44,12 @@ def doubt_variance(lr: Tensor, noise_std: Tensor, kernel_error: float = KERNEL_E
 
     Args:
         lr: `(B,C,h,w)`, the input.
-        noise_std: `(B,)` std of noise and JPEG damage, 0..1 units.
+        noise_std: `(B,)` or `(B,1,h,w)` std of noise and JPEG damage, 0..1 units.
         kernel_error: relative error of the kernels.
     """
     detail = lr - F.avg_pool2d(lr, 3, 1, 1, count_include_pad=False)
-    noise = noise_std.to(lr).view(-1, 1, 1, 1).square()
+    by_place = noise_std if noise_std.ndim == 4 else noise_std.view(-1, 1, 1, 1)
+    noise = by_place.to(lr).square()
     return _NOISE_MARGIN * noise + kernel_error**2 * _local_energy(detail)
 
 
@@ -93,8 +94,8 @@ def back_project(
         lr: `(B,C,h,w)` the input it has to agree with.
         kernels: a field, or its operator.
         iterations: 0 or more.
-        noise_std: `(B,)`, 0..1 units: the correction stops at the noise and at the kernels' own
-            error (see `signal_gain`). None: the input is taken to be exact, and so the kernels.
+        noise_std: `(B,)` or `(B,1,h,w)`, 0..1 units: the correction stops at the noise and at the
+            kernels' own error (see `signal_gain`). None: both are taken to be exact.
         callback: see `Callback`.
         least_eigenvalue: above 0, at most 1; see `relaxations`. 1 is plain SART.
 
@@ -132,7 +133,7 @@ def conjugate_gradient(
         lr: `(B,C,h,w)`.
         kernels: a field, or its operator.
         iterations: number of CG steps, 0 or more.
-        noise_std: `(B,)`, 0..1 units.
+        noise_std: `(B,)` or `(B,1,h,w)`, 0..1 units.
         callback: see `Callback`.
     """
     if iterations <= 0:

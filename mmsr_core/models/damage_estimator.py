@@ -54,7 +54,7 @@ class DamageMaps:
     @property
     def noise_std(self) -> Tensor:
         """`(B,1,h/4,w/4)`, 0..1 units, without the texture of a clean photograph, as `whole`."""
-        return _noise_std(self.log_noise)
+        return without_texture(self.log_noise)
 
     @property
     def stacked(self) -> Tensor:
@@ -109,7 +109,7 @@ class DamageMaps:
             least_error(error)
             for error in (self.log_noise_error, self.jpeg_damage_error, self.log_blur_error)
         )
-        noise = _noise_std(log_noise)
+        noise = without_texture(log_noise)
         noisy = (log_noise - noise_error).exp() > 2 * NOISE_FLOOR
         coded = jpeg > _JPEG_DOUBT * jpeg_error
         return WholeDamage(
@@ -145,7 +145,8 @@ class WholeDamage:
     """Expected relative error of `blur_std_px`."""
 
 
-def _noise_std(log_noise: Tensor) -> Tensor:
+def without_texture(log_noise: Tensor) -> Tensor:
+    """The noise std, 0..1 units, behind a `log_noise`, less the texture of a clean photograph."""
     return ((log_noise.exp() - NOISE_FLOOR).square() - OWN_NOISE**2).clamp(0, 1).sqrt()
 
 

@@ -24,6 +24,8 @@ BACK_PROJECTIONS = 2
 """SART iterations that make the net's second input, in training and in use."""
 GLOBALS = 3
 """Numbers per picture: log2(scale), noise, JPEG damage (see `condition_globals`)."""
+NOISE = 1
+"""The place of the noise among them."""
 
 
 def condition_globals(scale: int, noise_std: Tensor, jpeg_quality: Tensor) -> Tensor:
@@ -35,8 +37,12 @@ def condition_globals(scale: int, noise_std: Tensor, jpeg_quality: Tensor) -> Te
         jpeg_quality: `(B,)`, 1..100.
     """
     level = torch.full_like(noise_std, float(scale)).log2() - 2
-    noise = torch.log(noise_std + 0.5 / 255) + 5
-    return torch.stack((level, noise, (100 - jpeg_quality) / 30), 1)
+    return torch.stack((level, noise_condition(noise_std), (100 - jpeg_quality) / 30), 1)
+
+
+def noise_condition(noise_std: Tensor) -> Tensor:
+    """A noise std in 0..1 units as the networks are told it, same shape."""
+    return torch.log(noise_std + 0.5 / 255) + 5
 
 
 class ConditionedBlock(nn.Module):
@@ -124,7 +130,7 @@ class MeanNet(Network):
             base: `(B,3,H,W)` bicubic enlargement, 0..1, sides multiples of 4.
             back_projected: `(B,3,H,W)` the same after back-projection with the kernels.
             codes: `(B,R,H/4,W/4)` PCA codes of the kernels, resampled to the grid.
-            global_conditions: `(B,3)`, see `condition_globals`.
+            global_conditions: `(B,3)`, see `condition_globals`; of each place `(B,3,H/4,W/4)`.
             inverse_depth: `(B,1,H/4,W/4)`, 0..1; None is "not available".
             depth_amount: how far to trust it, 0..1, broadcastable to it; 0 is exactly None.
             prompt: `(B or 1,512)` embedding in CLIP ViT-B/32's space; None is no prompt.
@@ -161,5 +167,7 @@ def stack_conditions(
     else:
         depth = torch.cat((inverse_depth - 0.5, torch.ones_like(inverse_depth)), 1).to(codes.dtype)
         depth = depth if depth_amount is None else depth * depth_amount.to(codes.dtype)
-    spread = global_conditions.to(codes.dtype)[:, :, None, None].expand(-1, -1, h, w)
+    spread = global_conditions.to(codes.dtype)
+    if spread.ndim == 2:
+        spread = spread[:, :, None, None].expand(-1, -1, h, w)
     return torch.cat((codes, depth, spread), 1)

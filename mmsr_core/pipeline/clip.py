@@ -351,7 +351,7 @@ def _shared(
         depth = mean(depth, lambda other: other.inverse_depth).clamp(0, 1)
     return replace(
         own, kernel_field=kernels, damage=damage, inverse_depth=depth,
-        noise_std=noise_std, jpeg_quality=jpeg_quality,
+        noise_std=noise_std, jpeg_quality=jpeg_quality, noise_map=None,
     )  # fmt: skip
 
 

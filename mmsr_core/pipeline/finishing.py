@@ -18,6 +18,7 @@ from ..models.damage_estimator import (
     weighed_std,
 )
 from ..precision import as_float64
+from .noise_map import LEAST_NOISE
 from .refinement import is_sharp
 from .scene import Scene
 
@@ -31,7 +32,6 @@ JPEG_DAMAGE = (0.03, 0.3)
 """`DamageMaps.jpeg_damage` that needs nothing done, and that needs all."""
 BLUR_PX = (0.2, 0.4)
 """Blur std in px that needs nothing done, and that needs all."""
-LEAST_NOISE = 2 / 255
 KEPT_SHARE = 0.6
 """A mean that leaves less than this share of the noise has kept some."""
 MOST_TOLD = 2.0
@@ -109,7 +109,7 @@ def fit_wanted(scene: Scene, result: Tensor) -> Tensor:
     return result[..., :height, :width].clamp_(0, 1)
 
 
-def noise_to_tell(scene: Scene, mean: Tensor) -> Tensor:
+def noise_to_tell(scene: Scene, residual: Tensor) -> Tensor:
     """The noise, `(B,)`, that the networks must be told so that they take away what was measured.
 
     A restored picture leaves as much of the input as there is noise (Morozov's discrepancy
@@ -119,13 +119,12 @@ def noise_to_tell(scene: Scene, mean: Tensor) -> Tensor:
 
     Args:
         scene: the measured picture.
-        mean: `(B,3,H,W)` of `scene.size`, made with the measured noise.
+        residual: `(B,3,h,w)`, what a mean made with the measured noise leaves of the input.
     """
     noise, damage = scene.estimate.noise_std, scene.estimate.damage
     if damage is None:
         return noise
     even = weighed_std(damage.log_noise, damage.log_noise_error).to(noise) < EVEN
-    residual = scene.lr - scene.operator.degrade(mean)
     left = as_float64(residual).square().mean((1, 2, 3)).sqrt().to(noise)
     kept = even & (noise > LEAST_NOISE) & (left < KEPT_SHARE * noise)
     factor = (noise / left.clamp_min(1e-6)).clamp(1, MOST_TOLD)
@@ -183,8 +182,7 @@ def grain(scene: Scene, result: Tensor) -> Tensor:
     side = _GRAIN_WINDOW
     energy = residual.square().mean(1, keepdim=True)
     energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)
-    limit = scene.estimate.noise_std.view(-1, 1, 1, 1)
-    residual = residual * (limit * energy.clamp_min(1e-12).rsqrt()).clamp(max=1)
+    residual = residual * (scene.noise_by_place * energy.clamp_min(1e-12).rsqrt()).clamp(max=1)
     wide = F.interpolate(residual, size=tuple(result.shape[-2:]), mode="bicubic")
     before, after = (as_float64(x).std((1, 2, 3), keepdim=True) for x in (residual, wide))
     return wide * (before / after.clamp_min(1e-9)).to(wide)

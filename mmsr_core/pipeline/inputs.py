@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ..degradation import KernelField, constant_kernel_field, cut_negligible, isotropic_gaussian
 from ..errors import InputError, ShapeError
 from ..image import stretch_narrow_grey
+from ..models.damage_estimator import CELL
 from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, PROMPT_DIM
 from .results import DegradationEstimate, Overrides
 
@@ -168,6 +169,11 @@ def check_estimate(estimate: DegradationEstimate, lr: Tensor, scale: int) -> Deg
         value = getattr(estimate, name)
         if value.ndim != 1 or value.shape[0] not in (1, lr.shape[0]):
             raise ShapeError(f"{name} of the estimate", f"({lr.shape[0]},)", tuple(value.shape))
+    noise = estimate.noise_map
+    cells = (1, *(-(-side // CELL) for side in lr.shape[-2:]))
+    if noise is not None and (noise.shape[0] not in (1, lr.shape[0]) or noise.shape[1:] != cells):
+        expected = f"({lr.shape[0]}, {', '.join(map(str, cells))})"
+        raise ShapeError("noise_map of the estimate", expected, tuple(noise.shape))
     return replace(estimate, inverse_depth=check_depth(estimate.inverse_depth, lr))
 
 

@@ -22,9 +22,11 @@ from ..degradation import (
     sigma_range_px,
 )
 from ..depth import estimate_depth_builtin
+from ..image.brightness import full_range
 from ..models import DamageMaps, WholeDamage
 from ..models.blocks import GRID
 from .context import RunContext, Stage
+from .noise_map import noise_by_place
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis, quiet
 from .stages import estimate_damage, estimate_kernels, restore_mean
@@ -275,7 +277,7 @@ class Refinement:
         else:
             seen = scene.brightness
             if self._damage is not None:
-                seen = quiet(seen, self._damage.whole().noise_std)
+                seen = quiet(full_range(scene.lr), self._damage.whole().noise_std)
             fresh = estimate_kernels(self._context, seen(scene.lr), scene.scale, depth)
             fresh = replace(fresh, noise_std=fresh.noise_std / seen.gain.flatten())
             if scene.scale == 2 and self._damage is not None:
@@ -297,15 +299,24 @@ class Refinement:
     def _with_damage(self, estimate: DegradationEstimate) -> DegradationEstimate:
         """The estimate with noise and JPEG quality as measured apart, or as the caller has them."""
         known, noise_std, quality = self._overrides, estimate.noise_std, estimate.jpeg_quality
-        quality_error = torch.full_like(quality, DKENET_QUALITY_ERROR)
+        quality_error, noise_map = torch.full_like(quality, DKENET_QUALITY_ERROR), None
         if self._damage is not None:
             whole = self._damage.whole()
             noise_std, quality = whole.noise_std, whole.jpeg_quality
             quality_error = whole.jpeg_quality_error
+            noise_map = noise_by_place(self._damage)
         if known.noise_std is not None:
-            noise_std = torch.full_like(noise_std, known.noise_std)
+            noise_std, noise_map = torch.full_like(noise_std, known.noise_std), None
+        if noise_map is not None:
+            noise_std = noise_map.square().mean((1, 2, 3)).sqrt()
         quality = known.quality(quality, quality_error)
-        return replace(estimate, noise_std=noise_std, jpeg_quality=quality, damage=self._damage)
+        return replace(
+            estimate,
+            noise_std=noise_std,
+            jpeg_quality=quality,
+            damage=self._damage,
+            noise_map=noise_map,
+        )
 
 
 def _motion_words(motion: MotionBlur) -> str:

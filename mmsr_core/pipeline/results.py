@@ -57,6 +57,9 @@ class DegradationEstimate:
     damage: DamageMaps | None = None
     """Noise, JPEG damage and blur at every place of the picture, with the error of each; None where
     the weights have no damage estimator, or nothing was measured."""
+    noise_map: Tensor | None = None
+    """Noise std of each place, `(B,1,h/4,w/4)`, 0..1 units, rounded up; `noise_std` is its root
+    mean square. None where the noise is alike everywhere, or taken to be."""
     kernels_given: bool = False
     """Whether the caller stated or edited the kernels: no error is claimed for them."""
 
@@ -75,6 +78,7 @@ class DegradationEstimate:
             noise_std=self.noise_std.to(device),
             jpeg_quality=self.jpeg_quality.to(device),
             damage=None if self.damage is None else self.damage.to(device),
+            noise_map=None if self.noise_map is None else self.noise_map.to(device),
         )
 
 

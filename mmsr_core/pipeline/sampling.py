@@ -16,6 +16,7 @@ from ..diffusion import RectifiedFlow, seeded_noise
 from ..image import limit_chroma
 from .context import RunContext, Stage
 from .finishing import finish, fit_wanted, grain, noise_to_tell
+from .noise_map import LEAST_NOISE, without_repeated
 from .results import (
     RestorationOutput,
     RestorationReport,
@@ -132,14 +133,27 @@ class Sampler:
         back = back_projected(self._context, scene)
         mean = restore_mean(self._context, scene, back)
         if self._untouched and self._told_share is None:
-            more = noise_to_tell(scene, scene.picture(mean))
-            if bool((more > scene.told_noise_std).any()):
-                scene.told_noise_std = more
-                mean = restore_mean(self._context, scene, back)
+            mean = self._with_the_right_noise(mean, back)
         self._keep(mean)
         said = scene.prompt is not None and scene.has("prompt")
         if said and not self._steps and not net.prompt_every and self._sensor is None:
             self._context.note(prompt_note(0.0))
+
+    def _with_the_right_noise(self, mean: Tensor, back: Tensor) -> Tensor:
+        """The mean again, where what it leaves of the input shows that the noise was wrong."""
+        scene = self._scene
+        if not bool((scene.estimate.noise_std > LEAST_NOISE).any()):
+            return mean
+        other = without_repeated(scene.estimate, left_over(scene, mean))
+        if other is not None:
+            self._context.note("A part of what looked like noise repeats itself: it is kept.")
+            scene.measure(other)
+            mean = restore_mean(self._context, scene, back)
+        more = noise_to_tell(scene, left_over(scene, mean))
+        if bool((more > scene.told_noise_std).any()):
+            scene.told_noise_std = more
+            mean = restore_mean(self._context, scene, back)
+        return mean
 
     def _fuse(self) -> None:
         if self._sensor is None:
@@ -192,7 +206,7 @@ class Sampler:
     def _project(self, last: bool) -> None:
         """Make the picture agree with the input, in place: after a step, or at the end."""
         scene, check = self._scene, self._context.check
-        picture, noise = scene.picture(self._result), scene.unexplained_std
+        picture, noise = scene.picture(self._result), scene.unexplained_by_place
         if self._method == "ibp":
             back_project(
                 picture,
@@ -270,7 +284,7 @@ class Sampler:
             noise_std=round(float(estimate.noise_std.mean()), 5),
             jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),
             errors=expected_errors(estimate),
-            unexplained_std=round(float(scene.unexplained_std.mean()), 5),
+            unexplained_std=round(float(estimate.unexplained_std.mean()), 5),
             modality_weights=mean_weights(weights),
             modality_weights_by_step=[mean_weights(maps) for maps in by_step],
             stage_seconds={name: round(value, 3) for name, value in context.seconds.items()},
@@ -313,3 +327,8 @@ def prompt_note(effect: float) -> str:
 
 def _to(maps: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:
     return {name: values.to(device) for name, values in maps.items()}
+
+
+def left_over(scene: Scene, mean: Tensor) -> Tensor:
+    """What a canvas leaves of the input, `(B,3,h,w)`."""
+    return scene.lr - scene.operator.degrade(scene.picture(mean))

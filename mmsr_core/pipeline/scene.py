@@ -15,16 +15,19 @@ from ..degradation import (
     KernelBasis,
     KernelField,
     MotionBlur,
+    jpeg_error_std,
     redo_motion,
     undo_motion,
 )
 from ..image.brightness import BrightnessMap, full_range
+from ..models.damage_estimator import CELL
 from ..tiling import Tile, enlarge_bicubic, grid_window
 from ..types import MODALITIES
+from .context import LOW_SCALES
 from .results import Conditioning, DegradationEstimate
 
-LOUDEST_NOISE = 14 / 255
-"""Std of the strongest noise that the networks were trained with."""
+LOUDEST_NOISE, LOUDEST_NOISE_LOW = 14 / 255, 50 / 255
+"""Std of the strongest noise that the networks were trained with; the mean net of low scales."""
 CANVAS_MULTIPLE = 16
 """HR canvases are padded to multiples of this, the denoiser's stride on the HR / 4 grid."""
 
@@ -121,7 +124,7 @@ class Scene:
     def measure(self, estimate: DegradationEstimate) -> None:
         """Take over what is known of the degradation."""
         field = adopt_basis(estimate.kernel_field, self.basis, self.lr.device)
-        depth, damage = estimate.inverse_depth, estimate.damage
+        depth, damage, noise_map = estimate.inverse_depth, estimate.damage, estimate.noise_map
         self._estimate = replace(
             estimate,
             kernel_field=field,
@@ -129,9 +132,10 @@ class Scene:
             noise_std=estimate.noise_std.to(self.lr).expand(self.lr.shape[0]),
             jpeg_quality=estimate.jpeg_quality.to(self.lr).expand(self.lr.shape[0]),
             damage=None if damage is None else damage.to(self.lr.device),
+            noise_map=None if noise_map is None else noise_map.to(self.lr),
         )
         self.told_noise_std = self._estimate.noise_std
-        for name in ("brightness", "operator", "codes"):
+        for name in ("brightness", "noise_share", "operator", "codes"):
             self.__dict__.pop(name, None)
 
     def take_back(self, motions: Mapping[int, MotionBlur], noise_std: Tensor) -> None:
@@ -183,7 +187,7 @@ class Scene:
 
     def forget(self) -> None:
         """Let go of what is derived; it is made again when it is asked for."""
-        for name in ("brightness", "bicubic", "operator", "codes"):
+        for name in ("brightness", "noise_share", "bicubic", "operator", "codes"):
             self.__dict__.pop(name, None)
 
     # -- derived, each made once ------------------------------------------------------------------
@@ -212,7 +216,10 @@ class Scene:
         Where that would make the noise stronger than any that they know, with as much as they do.
         """
         full = full_range(self.lr)
-        return full if self._estimate is None else quiet(full, self._estimate.noise_std)
+        if self._estimate is None:
+            return full
+        loudest = LOUDEST_NOISE_LOW if self.scale <= LOW_SCALES else LOUDEST_NOISE
+        return quiet(full, self._estimate.noise_std, loudest)
 
     @cached_property
     def bicubic(self) -> Tensor:
@@ -241,10 +248,32 @@ class Scene:
         """`(B,1,h,w)` inverse depth."""
         return self.estimate.inverse_depth
 
+    @cached_property
+    def noise_share(self) -> Tensor | None:
+        """Noise std of each place in terms of the whole picture's, `(B,1,h/4,w/4)`.
+
+        None where the noise is alike everywhere.
+        """
+        noise = self.estimate.noise_map
+        if noise is None:
+            return None
+        return noise / noise.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
+
     @property
-    def unexplained_std(self) -> Tensor:
-        """See `DegradationEstimate.unexplained_std`."""
-        return self.estimate.unexplained_std
+    def noise_by_place(self) -> Tensor:
+        """The measured noise std: `(B,1,h,w)` where places differ, else `(B,1,1,1)`."""
+        whole, share = self.estimate.noise_std.view(-1, 1, 1, 1), self.noise_share
+        if share is None:
+            return whole
+        height, width = self.lr.shape[-2:]
+        wide = F.interpolate(share, scale_factor=CELL, mode="bilinear")
+        return whole * wide[..., :height, :width]
+
+    @property
+    def unexplained_by_place(self) -> Tensor:
+        """`DegradationEstimate.unexplained_std` of each place, as `noise_by_place`."""
+        coded = jpeg_error_std(self.estimate.jpeg_quality).view(-1, 1, 1, 1)
+        return torch.hypot(self.noise_by_place, coded)
 
     def picture(self, canvas: Tensor) -> Tensor:
         """The picture's part of a canvas."""
@@ -288,9 +317,9 @@ class Scene:
         return grid_window(amount, self.scale, tile)
 
 
-def quiet(seen: BrightnessMap, noise_std: Tensor) -> BrightnessMap:
-    """A map with gains that do not raise this noise, `(B,)`, above `LOUDEST_NOISE`."""
-    return seen.at_most(LOUDEST_NOISE / noise_std.to(seen.gain).clamp_min(1e-6))
+def quiet(seen: BrightnessMap, noise_std: Tensor, loudest: float = LOUDEST_NOISE) -> BrightnessMap:
+    """A map with gains that do not raise this noise, `(B,)`, above `loudest`, 0..1 units."""
+    return seen.at_most(loudest / noise_std.to(seen.gain).clamp_min(1e-6))
 
 
 def adopt_basis(field: KernelField, basis: KernelBasis, device: torch.device) -> KernelField:

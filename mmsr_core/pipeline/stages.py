@@ -20,7 +20,8 @@ from ..models import (
     whole_picture_damage,
 )
 from ..models.blocks import GRID
-from ..models.mean_net import BACK_PROJECTIONS
+from ..models.damage_estimator import CELL
+from ..models.mean_net import BACK_PROJECTIONS, NOISE, noise_condition
 from ..precision import as_float64
 from ..tiling import Span, Tile, grid_window
 from .context import RunContext
@@ -154,7 +155,7 @@ def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) 
     height, width = base.shape[-2:]
     back = back_projected(context, scene) if back is None else back
     out = torch.empty_like(base)
-    conditions, seen = _global_conditions(scene), scene.brightness
+    seen = scene.brightness
     codes = scene.codes[:, : net.config["kernel_codes"]]
     depth = scene.depth if scene.has("depth") else None
     # Without DCMs in the net a prompt has no effect here.
@@ -171,7 +172,7 @@ def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) 
                 own_base,
                 own_base + sharper * (trust if trust.shape[-1] == 1 else repeat_cells(trust)),
                 grid_window(codes, scene.codes_scale, tile) * trust,
-                conditions,
+                _conditions_at(scene, tile),
                 None if depth is None else grid_window(depth, scene.scale, tile),
                 scene.amount("depth", tile).clamp(0, 1),
                 prompt,
@@ -189,6 +190,18 @@ def _global_conditions(scene: Scene) -> Tensor:
     gain = scene.brightness.gain.flatten()
     quality = with_jpeg_steps_times(scene.estimate.jpeg_quality, gain)
     return condition_globals(scene.scale, scene.told_noise_std * gain, quality)
+
+
+def _conditions_at(scene: Scene, tile: Tile) -> Tensor:
+    """`_global_conditions` with the noise of each place, `(B,3,h,w)`, where it differs."""
+    conditions, share = _global_conditions(scene), scene.noise_share
+    if share is None:
+        return conditions
+    told = (scene.told_noise_std * scene.brightness.gain.flatten()).view(-1, 1, 1, 1)
+    local = told * grid_window(share, scene.scale * CELL, tile)
+    spread = conditions[:, :, None, None].expand(-1, -1, *local.shape[-2:]).clone()
+    spread[:, NOISE] = noise_condition(local)[:, 0]
+    return spread
 
 
 def repeat_cells(grid_map: Tensor) -> Tensor:

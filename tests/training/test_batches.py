@@ -20,7 +20,7 @@ from mmsr_core.degradation import (
 )
 from mmsr_core.degradation.synthesis.first_order import sigma_range_px
 from tests.helpers import tiny_basis, tiny_models
-from training.data.batches import Batch, Preparer, degraded
+from training.data.batches import LEAST_CONTRAST, Batch, Preparer, degraded
 from training.data.explain import closest_gaussian
 from training.data.photos import Photo, patches, split
 from training.data.restoration import to_grid
@@ -54,6 +54,17 @@ def test_same_seed_same_batches(photos) -> None:
             assert torch.equal(getattr(a, name), getattr(b, name)), name
     assert not torch.equal(first[0].hr, other[0].hr)
     assert not torch.equal(first[0].hr, first[1].hr)
+
+
+def test_a_share_of_the_pictures_is_faded(photos) -> None:
+    plain = batches(photos, config=CLEAN)
+    made = batches(photos, config=CLEAN, faded_share=1.0)
+    for one, other in zip(plain, made, strict=True):
+        ratio = other.hr.std((1, 2, 3)) / one.hr.std((1, 2, 3))
+        assert bool((ratio < 1).all())
+        assert bool((ratio > LEAST_CONTRAST - 1e-3).all())
+        assert float(other.hr.min()) >= 0
+        assert float(other.hr.max()) <= 1
 
 
 @pytest.mark.parametrize(("position", "scale"), list(enumerate((4, 2, 3, 8, 1))))

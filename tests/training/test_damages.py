@@ -17,7 +17,7 @@ from training.data.damages import (
 from training.data.drawings import KINDS, drawing
 from training.data.photos import Photo
 
-NOTHING = {"drawings": 0, "grey": 0, "blur": 0, "halo": 0}
+NOTHING = {"drawings": 0, "grey": 0, "blur": 0, "halo": 0, "faded": 0, "harsh": 0, "bars": 0}
 
 
 def only(index: int, count: int) -> tuple[float, ...]:
@@ -92,6 +92,28 @@ def test_grey_pictures_are_grey() -> None:
     assert (
         np.ptp(to_grey(np.random.default_rng(0).random((4, 4, 3), np.float32)), axis=2).max() == 0
     )
+
+
+def test_contrast_and_bars_leave_the_noise_that_is_said() -> None:
+    plain = batch(noise=only(1, 5), noise_std=(9, 9))
+    for kind in ("faded", "harsh", "bars"):
+        made = batch(noise=only(1, 5), noise_std=(9, 9), **{kind: 1.0})
+        assert not torch.equal(made.pictures, plain.pictures)
+        assert float(made.noise_std.mean()) * 255 == pytest.approx(9, rel=0.1)
+
+
+def test_faded_pictures_have_less_contrast_and_harsh_ones_are_clipped() -> None:
+    plain, faded, harsh = (batch(**given) for given in ({}, {"faded": 1.0}, {"harsh": 1.0}))
+    assert float(faded.pictures.std()) < float(plain.pictures.std())
+    clipped = [((x == 0) | (x == 1)).float().mean() for x in (harsh.pictures, plain.pictures)]
+    assert clipped[0] > clipped[1] + 0.1
+
+
+def test_bars_cover_a_side_and_keep_one_colour() -> None:
+    made = batch(noise=only(1, 5), noise_std=(9, 9), bars=1.0)
+    for picture in made.pictures:
+        sides = (picture[:, 0], picture[:, -1], picture[:, :, 0], picture[:, :, -1])
+        assert any(bool((side == side[:, :1]).all()) for side in sides)
 
 
 def test_drawings_of_every_kind() -> None:

@@ -24,6 +24,8 @@ from .explain import closest_gaussian
 from .restoration import Conditions, prepare_conditions, whole_damage
 
 SCALES = (4, 2, 3, 8, 1)
+LEAST_CONTRAST = 0.3
+"""Of the contrast that a picture has."""
 
 
 @dataclass
@@ -54,11 +56,12 @@ def degraded(
     depth_dropout: float = 0.25,
     max_lr_pixels: int = 96,
     second_order_share: float = 0.0,
+    faded_share: float = 0.0,
 ) -> Iterator[Batch]:
     """Degrade `pairs` of (hr, depth) at random; the scale is drawn for each batch.
 
     `second_order_share` of the batches get the real-world mix of `degrade_second_order` instead of
-    one kernel field, noise and JPEG.
+    one kernel field, noise and JPEG. `faded_share` of the pictures lose contrast before (`faded`).
 
     Depth drives part of the kernel fields; what the networks get is a damaged copy of it, since an
     estimator's depth is never the one that made the blur. A batch has at most `max_lr_pixels`
@@ -71,6 +74,8 @@ def degraded(
         scale = SCALES[int(dice.choice(len(SCALES), p=shares))]
         side = min(hr.shape[-1], max_lr_pixels * scale)
         hr = hr[..., :side, :side].to(device, non_blocking=True)
+        if faded_share:
+            hr = faded(hr, faded_share, generator)
         depth = depth[..., : side // 4, : side // 4]
         at_lr: Tensor | None = None
         if not torch.isnan(depth).any():
@@ -85,6 +90,18 @@ def degraded(
             continue
         made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
         yield Batch(hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale)
+
+
+def faded(pictures: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """This share of `pictures (B,3,h,w)`, 0..1, with less contrast, at any brightness."""
+
+    def rand() -> Tensor:
+        size = (pictures.shape[0], 1, 1, 1)
+        return torch.rand(size, generator=generator, device=pictures.device)
+
+    chosen, contrast, brightness = rand() < share, rand(), rand()
+    gain = torch.where(chosen, LEAST_CONTRAST + (1 - LEAST_CONTRAST) * contrast, 1.0)
+    return pictures * gain + (1 - gain) * brightness
 
 
 def imperfect_depth(depth: Tensor, generator: torch.Generator) -> Tensor:

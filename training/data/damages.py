@@ -33,22 +33,28 @@ JPEG_KINDS: tuple[JpegKind, ...] = get_args(JpegKind)
 _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR, Image.Resampling.LANCZOS)
 _MARGIN = 16
 """Px around the picture that cropping and blurring use up."""
-_SHRINK_MOST = 3.0
+_SHRINK_MOST = 5.0
 
 
 @dataclass(frozen=True)
 class DamageShares:
     """How often each kind of damage comes."""
 
-    drawings: float = 0.25
+    drawings: float = 0.3
     grey: float = 0.15
-    noise: tuple[float, ...] = (0.34, 0.2, 0.14, 0.2, 0.12)
+    noise: tuple[float, ...] = (0.4, 0.18, 0.13, 0.18, 0.11)
     """In the order of `NOISE_KINDS`."""
     jpeg: tuple[float, ...] = (0.42, 0.26, 0.16, 0.1, 0.06)
     """In the order of `JPEG_KINDS`."""
     blur: float = 0.45
     halo: float = 0.08
-    noise_std: tuple[float, float] = (0.8, 26.0)
+    faded: float = 0.15
+    """Less contrast, at any brightness."""
+    harsh: float = 0.12
+    """More contrast: much of the picture is black or white, and hides its noise."""
+    bars: float = 0.08
+    """A border or bars, drawn over the noise. What counts is the noise of the picture."""
+    noise_std: tuple[float, float] = (0.8, 60.0)
     """Log-uniform, grey levels of 255."""
     jpeg_quality: tuple[float, float] = (10.0, 96.0)
     blur_std_px: tuple[float, float] = (0.25, 4.5)
@@ -120,12 +126,17 @@ def _one(
         clean = blurred(clean, blur, rng)
     if rng.random() < shares.halo:
         clean = with_halo(clean, rng)
+    if shares.faded + shares.harsh:
+        clean = with_contrast(clean, rng, shares)
     low, high = (math.log(v) for v in shares.noise_std)
     std = math.exp(rng.uniform(low, high))
     noise = make_noise(clean, noise_kind, std, rng)
     noise = to_grey(noise) if grey else noise
     quality = float(rng.uniform(*shares.jpeg_quality)) if jpeg_kind != "none" else 100.0
-    pixels = coded(clean + noise, jpeg_kind, quality, rng, grey)
+    shown = clean + noise
+    if shares.bars and rng.random() < shares.bars:
+        shown = with_bars(shown, rng)
+    pixels = coded(shown, jpeg_kind, quality, rng, grey)
     if resize != 1:
         pixels, noise = _resized(pixels, noise, resize, rng)
         blur *= resize
@@ -140,9 +151,14 @@ def _one(
 
 
 def photo_crop(photo: Photo, size: int, rng: np.random.Generator) -> np.ndarray:
-    """`(size,size,3)` float32, 0..255: reduced by 1.6 to 3, which leaves little damage."""
+    """`(size,size,3)` float32, 0..255: reduced by 1.6 to 5.
+
+    That leaves little damage, and of cloth, grass and gravel a texture as fine as noise.
+    """
     height, width = photo.pixels.shape[:2]
-    factor = min(rng.uniform(1.6, _SHRINK_MOST), min(height, width) / size)
+    factor = min(
+        math.exp(rng.uniform(math.log(1.6), math.log(_SHRINK_MOST))), min(height, width) / size
+    )
     span = min(math.ceil(size * factor), height, width)
     top, left = int(rng.integers(height - span + 1)), int(rng.integers(width - span + 1))
     image = Image.fromarray(photo.pixels[top : top + span, left : left + span])
@@ -176,6 +192,31 @@ def with_halo(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     radius, amount = rng.uniform(0.6, 2.0), rng.uniform(0.3, 1.5)
     soft = gaussian_filter(picture, (radius, radius, 0), mode="reflect")
     return np.clip(picture + amount * (picture - soft), 0, 255)
+
+
+def with_contrast(
+    picture: np.ndarray, rng: np.random.Generator, shares: DamageShares
+) -> np.ndarray:
+    """`(h,w,3)`: faded, or so harsh that much of it is black or white, or as it is."""
+    kind = rng.random()
+    if kind < shares.faded:
+        gain = rng.uniform(0.25, 1)
+        return gain * picture + (1 - gain) * rng.uniform(0, 255)
+    if kind < shares.faded + shares.harsh:
+        gain, middle = rng.uniform(1.2, 4), rng.choice(picture.reshape(-1))
+        return np.clip(128 + gain * (picture - middle), 0, 255)
+    return picture
+
+
+def with_bars(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """`(h,w,3)` with one to four of its sides covered: black, white, grey or coloured."""
+    covered = picture.copy()
+    side = len(picture)
+    colour = rng.uniform(0, 255, 3) if rng.random() < 0.3 else rng.choice([0.0, 255.0, 128.0])
+    for turn in rng.permutation(4)[: rng.integers(1, 5)]:
+        wide = _MARGIN + int(rng.uniform(0.03, 0.3) * (side - 2 * _MARGIN))
+        np.rot90(covered, turn)[:wide] = colour
+    return covered
 
 
 def make_noise(

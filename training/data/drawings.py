@@ -1,6 +1,6 @@
-"""Pictures that are no photographs: text, drawings, screens, pixel art and gradients.
+"""Pictures that are no photographs: text, drawings, screens, pixel art, gradients, print and cloth.
 
-Rendered by Pillow. They are clean by construction, which photographs never are.
+Rendered by Pillow and NumPy. They are clean by construction, which photographs never are.
 """
 
 from __future__ import annotations
@@ -108,12 +108,57 @@ def gradient(size: int, rng: np.random.Generator) -> Image.Image:
     return image
 
 
+def halftone(size: int, rng: np.random.Generator) -> Image.Image:
+    """A gradient as a printer's screen of dots shows it, one angle for each ink or one for all."""
+    big = size * _SMOOTHING
+    tone = np.asarray(gradient(size, rng).resize((big, big)), np.float32) / 255
+    period = rng.uniform(2.5, 8) * _SMOOTHING
+    angles = rng.uniform(0, math.tau, 3) if rng.random() < 0.5 else [rng.uniform(0, math.tau)] * 3
+    y, x = np.mgrid[0:big, 0:big] * (math.tau / period)
+    inks = np.empty_like(tone)
+    for channel, angle in enumerate(angles):
+        across = np.cos(math.cos(angle) * x + math.sin(angle) * y)
+        down = np.cos(math.cos(angle) * y - math.sin(angle) * x)
+        inks[..., channel] = (across + down) / 4 + 0.5 < tone[..., channel]
+    image = Image.fromarray((inks * 255).astype(np.uint8))
+    return image.resize((size, size), Image.Resampling.BOX)
+
+
+def cloth(size: int, rng: np.random.Generator) -> Image.Image:
+    """Threads or stitches over and under each other, uneven as cloth is, in one to three colours."""
+    y, x = np.mgrid[0:size, 0:size].astype(np.float32)
+    x, y = x + _waves(size, rng), y + _waves(size, rng)
+    angle = rng.uniform(0, math.tau)
+    along = math.cos(angle) * x + math.sin(angle) * y
+    across = math.cos(angle) * y - math.sin(angle) * x
+    wide, high = rng.uniform(2.2, 9, 2)
+    shift = rng.choice([0.0, math.pi])  # of every other row: stitches, or a plain weave
+    row = np.floor(across / high)
+    height = np.cos(math.tau * along / wide + shift * row) * rng.uniform(0.2, 1)
+    height += np.cos(math.tau * across / high) * rng.uniform(0.2, 1)
+    threads = rng.normal(0, rng.uniform(0, 0.4), 4 * size)
+    height += threads[row.astype(int) % len(threads)]
+    colours = np.array([_colour(rng) for _ in range(3)], np.float32)
+    which = np.clip(np.round(1 + _waves(size, rng) * rng.uniform(0, 2)), 0, 2).astype(int)
+    light = 1 + rng.uniform(0.05, 0.35) * height[..., None]
+    pixels = (40 + 0.7 * colours[which]) * light
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _waves(size: int, rng: np.random.Generator) -> np.ndarray:
+    """`(size,size)` float32: smooth hills and valleys of about one px."""
+    coarse = rng.normal(0, 1, (5, 5)).astype(np.float32)
+    return np.asarray(Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC))
+
+
 KINDS: tuple[Callable[[int, np.random.Generator], Image.Image], ...] = (
     text_page,
     line_art,
     screen,
     sprite,
     gradient,
+    halftone,
+    cloth,
 )
 
 

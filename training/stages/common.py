@@ -62,6 +62,12 @@ def add_loop_arguments(
     )
     parser.add_argument("--lr", type=ABOVE_0, default=lr)
     parser.add_argument("--clean-share", type=SHARE, default=0.45, help="without noise and JPEG")
+    parser.add_argument(
+        "--loudest-noise", type=ABOVE_0, default=14.0, help="most noise, grey levels of 255"
+    )
+    parser.add_argument(
+        "--faded-share", type=SHARE, default=0.0, help="pictures made to have less contrast"
+    )
     parser.add_argument("--x4-share", type=SHARE, default=0.76, help="of scale 4; the rest: 1 to 8")
     parser.add_argument("--x2-share", type=SHARE, help="of scale 2 (default: 33 %% of the rest)")
     parser.add_argument("--x1-share", type=SHARE, help="of scale 1 (default: 17 %% of the rest)")
@@ -230,11 +236,14 @@ def degraded_pairs(
         device,
         args.seed,
         SynthesisConfig(
-            families=with_resize_share(args.resize_share), clean_share=args.clean_share
+            families=with_resize_share(args.resize_share),
+            clean_share=args.clean_share,
+            noise_std=(SynthesisConfig.noise_std[0], args.loudest_noise / 255),
         ),
         (args.x4_share, x2_share, max(rest, 0), max(rest, 0), x1_share),
         max_lr_pixels=max_lr_pixels,
         second_order_share=args.second_order_share,
+        faded_share=args.faded_share,
     )
 
 
