@@ -25,6 +25,8 @@ from .results import Conditioning, DegradationEstimate
 
 LOUDEST_NOISE = 14 / 255
 """Std of the strongest noise that the networks were trained with."""
+CONSTANT = 0.5 / 255
+"""A channel whose values differ by no more than this holds one value."""
 CANVAS_MULTIPLE = 16
 """HR canvases are padded to multiples of this, the denoiser's stride on the HR / 4 grid."""
 
@@ -47,6 +49,7 @@ class Scene:
         prompt: Tensor | None = None,
         guide: Tensor | None = None,
         guide_mode: str = "guide",
+        fill_constant: bool = True,
     ) -> None:
         """All inputs are checked.
 
@@ -59,7 +62,14 @@ class Scene:
             prompt: see `Conditioning`.
             guide: see `Conditioning`.
             guide_mode: see `Conditioning`.
+            fill_constant: see the mean of the other channels in the place of a channel that holds
+                one value, until the result is there (`with_constants`). Not where one picture is
+                made of two sensors: its colours are those of the channels.
         """
+        self._constants: tuple[Tensor, Tensor] | None = None
+        if fill_constant and (guide is None or guide_mode != "fuse"):
+            self._constants = constant_channels(lr)
+            lr = self.without_constants(lr)
         self.lr = lr
         """The picture that is measured and restored: `given`, or a reduction of it."""
         self.scale = scale
@@ -261,12 +271,27 @@ class Scene:
             picture: `(B,3,H,W)` of `size`.
         """
         made = self._on_given_grid(self.operator.degrade(picture), self.scale // self.given_scale)
-        if not self._motions:
-            return self._input - made
         parts = list(made.split(1))
         for index, motion in self._motions.items():
             parts[index] = redo_motion(parts[index], motion)
-        return self._input - torch.cat(parts)
+        left = self._input - (torch.cat(parts) if self._motions else made)
+        return left if self._constants is None else left * ~self._constants[0]
+
+    def with_constants(self, picture: Tensor) -> Tensor:
+        """A picture `(B,3,H,W)` whose channels hold one value where those of the input do."""
+        if self._constants is None:
+            return picture
+        where, values = self._constants
+        return torch.where(where, values, picture)
+
+    def without_constants(self, picture: Tensor) -> Tensor:
+        """The mean of the others in the place of each channel that holds one value."""
+        if self._constants is None:
+            return picture
+        where = self._constants[0]
+        where = where & ~where.all(1, keepdim=True)  # nothing to see in a picture of one colour
+        others = (picture * ~where).sum(1, keepdim=True) / (~where).sum(1, keepdim=True)
+        return torch.where(where, others, picture)
 
     def _on_given_grid(self, low: Tensor, factor: int) -> Tensor:
         """A reduction by `factor` at the size of `given`."""
@@ -286,6 +311,18 @@ class Scene:
         if tuple(amount.shape[-2:]) == (1, 1):
             return amount
         return grid_window(amount, self.scale, tile)
+
+
+def constant_channels(pictures: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Which channels of `pictures (B,3,h,w)` hold one value, as under red light, and which.
+
+    Returns None where there are none, or `(B,3,1,1)` each: bools, and values.
+    """
+    low, high = pictures.amin((2, 3), keepdim=True), pictures.amax((2, 3), keepdim=True)
+    constant = high - low <= CONSTANT
+    if not bool(constant.any()):
+        return None
+    return constant, pictures.mean((2, 3), keepdim=True)
 
 
 def quiet(seen: BrightnessMap, noise_std: Tensor) -> BrightnessMap:
