@@ -69,7 +69,7 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     grey = is_grey(scene.given)
     if bool(grey.any()):
         result[grey] = result[grey].mean(1, keepdim=True)
-    return scene.with_constants(result)
+    return scene.put_back(result)
 
 
 def keep_flat(result: Tensor, given: Tensor, flatness: Tensor, scale: int) -> None:

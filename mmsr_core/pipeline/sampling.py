@@ -179,12 +179,12 @@ class Sampler:
         self._project(last)
         if self._on_step is not None:
             picture = self._scene.picture(self._result)
-            own = self._scene.with_constants(picture)
+            own = self._scene.put_back(picture)
             changed = self._on_step(step, self._times[step], own)
             if changed is not None:
-                picture.copy_(self._scene.without_constants(changed))
+                picture.copy_(self._scene.filled(changed))
             elif own is not picture:  # it may have been changed in place
-                picture.copy_(self._scene.without_constants(own))
+                picture.copy_(self._scene.filled(own))
         if last:  # canvases that nothing needs any more
             self._flow, self._mean = None, self._result
             if self._denoising is not None:
@@ -213,7 +213,7 @@ class Sampler:
         self._show(self._result)
 
     def _show(self, canvas: Tensor) -> None:
-        self._context.show(self._scene.with_constants(self._scene.picture(canvas)))
+        self._context.show(self._scene.put_back(self._scene.picture(canvas)))
 
     def _finish(self) -> None:
         scene, picture = self._scene, self._scene.picture(self._result)

@@ -90,7 +90,7 @@ def test_pictures_of_a_batch_stand_alone(pipe, picture) -> None:
     assert torch.equal(scene.lr[0], plain[0])
     torch.testing.assert_close(scene.lr[1, 2], plain[0, :2].mean(0))
     torch.testing.assert_close(scene.lr[2], batch[2])
-    torch.testing.assert_close(scene.with_constants(scene.lr), batch)
+    torch.testing.assert_close(scene.put_back(scene.lr), batch)
 
 
 def test_ordinary_pictures_are_not_touched(pipe, picture) -> None:
@@ -98,7 +98,7 @@ def test_ordinary_pictures_are_not_touched(pipe, picture) -> None:
     assert constant_channels(lr) is None
     scene = Scene(lr, 2, pipe.networks.basis)
     assert scene.lr is lr
-    assert scene.with_constants(lr) is lr
+    assert scene.put_back(lr) is lr
 
 
 def test_one_picture_of_two_sensors_keeps_its_channels(pipe, picture) -> None:
