@@ -29,9 +29,6 @@ CERTAIN = 4.8
 SMOOTHER = 0.85
 """...but their differences along and across the peak's direction are alike: .8 to 1.7. Those of
 moving ones have this ratio at most."""
-LESS_CERTAIN, MUCH_SMOOTHER = 3.9, 0.65
-"""Less deep peaks, as JPEG damage leaves them, are motions where the differences along them are as
-much weaker as this: photographs do not have that, and a wrong peak has not that direction."""
 LEAST_SIDE = 64
 _LARGEST_SIDE = 1024
 _EMPTY = 1e-7
@@ -80,10 +77,7 @@ def find_motion(picture: Tensor) -> MotionBlur | None:
     y, x = place // cols - rows // 2, place % cols - cols // 2
     certainty = float(-cepstrum.flatten()[place] / cepstrum[ring].std())
     angle = math.atan2(y, x) % math.pi
-    if certainty < LESS_CERTAIN:
-        return None
-    most = SMOOTHER if certainty >= CERTAIN else MUCH_SMOOTHER
-    if _smoothness_ratio(grey, angle) > most:
+    if certainty < CERTAIN or _smoothness_ratio(grey, angle) > SMOOTHER:
         return None
     return MotionBlur(math.hypot(y, x), angle, certainty)
 

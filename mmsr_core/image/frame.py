@@ -1,4 +1,4 @@
-"""Bars and borders: the frame of one colour that a picture may have, and what is inside of it."""
+"""Bars and borders, black or white, that a picture may have, and what is inside of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor
 
 _EVEN = 8 / 255
 """Values of a line of the frame differ by this much at most: JPEG."""
+_PURE = 28 / 255
+"""Channels of a frame are as near to 0 or 1 as this: an even sky, or a wall, is not."""
 _SMEARED, _SMEARED_SHARE, _SMEARED_LINES = 24 / 255, 0.95, 8
 """Behind it, up to so many lines of which so large a share differs so little from it: a JPEG's
 block that holds the edge."""
@@ -79,6 +81,8 @@ def _thickness(picture: Tensor) -> int:
     if float((first.amax(1) - first.amin(1)).max()) > _EVEN:
         return 0
     colour = first.mean(1).view(3, 1, 1)
+    if float(torch.minimum(colour, 1 - colour).max()) > _PURE:
+        return 0
     differs = (picture - colour).abs().amax(0)
     even = (differs <= _EVEN).all(1)
     thickness = int(even.int().cumprod(0).sum())

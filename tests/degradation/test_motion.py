@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from mmsr_core.degradation import MotionBlur, find_motion, undo_motion
@@ -47,26 +44,6 @@ def test_a_motion_is_found_and_taken_back(length, degrees) -> None:
     assert math.degrees(turn) < 8
     back = undo_motion(shaken, motion, torch.zeros(1))
     assert float(psnr(back, still, crop=4) - psnr(shaken, still, crop=4)) > 2
-
-
-def coded(picture: torch.Tensor, quality: int) -> torch.Tensor:
-    file = io.BytesIO()
-    pixels = picture[0].permute(1, 2, 0).mul(255).round().byte().numpy()
-    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
-    return torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None] / 255
-
-
-@pytest.mark.parametrize(("seed", "degrees"), [(0, 130), (2, 40)])
-def test_a_motion_is_found_through_jpeg_damage(seed: int, degrees: int) -> None:
-    motion = find_motion(coded(moved(scene(seed=seed), 13, degrees), 75))
-    assert motion is not None
-    assert motion.length_px == pytest.approx(13, abs=1.5)
-
-
-@pytest.mark.parametrize("quality", [30, 60, 90])
-@pytest.mark.parametrize("seed", range(4))
-def test_jpeg_damage_is_no_motion(seed: int, quality: int) -> None:
-    assert find_motion(coded(scene(seed=seed), quality)) is None
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -13,7 +13,7 @@ def photo(height: int = 60, width: int = 72) -> torch.Tensor:
     return 0.3 + 0.4 * smooth_picture((height, width), seed=3)
 
 
-@pytest.mark.parametrize("colour", [0.0, 0.15, 1.0])
+@pytest.mark.parametrize("colour", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("sides", [(9, 0, 0, 0), (8, 8, 0, 0), (0, 0, 11, 7), (3, 3, 3, 3)])
 def test_the_inside_of_a_frame_is_found(colour: float, sides: tuple[int, ...]) -> None:
     top, bottom, left, right = sides
@@ -41,6 +41,12 @@ def test_paper_around_a_thing_is_no_frame() -> None:
     [photo(), torch.full((1, 3, 60, 72), 0.4), torch.rand(1, 3, 10, 90), torch.zeros(1, 3, 1, 1)],
 )
 def test_without_a_frame_there_is_none(picture) -> None:
+    assert find_inside(picture) is None
+
+
+def test_an_even_sky_is_no_frame() -> None:
+    picture = photo()
+    picture[..., :30, :] = torch.tensor([0.55, 0.65, 0.8]).view(1, 3, 1, 1)
     assert find_inside(picture) is None
 
 
