@@ -7,7 +7,8 @@ for the noise. Numbers for a whole picture are means over its places, weighed by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ OWN_NOISE = 0.8 / 255
 NOISE_ERROR_OF_WHOLE, JPEG_ERROR_OF_WHOLE, BLUR_ERROR_OF_WHOLE = 0.4, 1.0, 0.65
 """Places do not err quite alike: `least_error` is multiplied by these. Calibrated on photographs
 that training has not seen (`python -m benchmarks damage`)."""
+MOST_NOISE = 100 / 255
+"""Noise was trained up to 60 of 255. What is estimated far above that is a pattern."""
 _JPEG_DOUBT = 1.4
 """Damage below this many expected errors of the places is none."""
 BLUR_FLOOR_PX = 0.3
@@ -84,6 +87,27 @@ class DamageMaps:
             self.jpeg_damage_error,
             torch.where(where, (seen.log_blur + self.log_blur) / 2, self.log_blur),
             torch.where(where, seen.log_blur_error, self.log_blur_error),
+        )
+
+    def without(
+        self, noise: Tensor, jpeg: Tensor | None = None, blur: Tensor | None = None
+    ) -> DamageMaps:
+        """These maps where it is known that there is none of some damage.
+
+        Args:
+            noise: bools that broadcast to the maps: where there is no noise.
+            jpeg: the same of JPEG damage; None is nowhere.
+            blur: the same of blur.
+        """
+
+        def cleared(values: Tensor, none: float, where: Tensor | None) -> Tensor:
+            return values if where is None else values.masked_fill(where, none)
+
+        return replace(
+            self,
+            log_noise=cleared(self.log_noise, math.log(NOISE_FLOOR), noise),
+            jpeg_damage=cleared(self.jpeg_damage, 0.0, jpeg),
+            log_blur=cleared(self.log_blur, math.log(BLUR_FLOOR_PX), blur),
         )
 
     @property

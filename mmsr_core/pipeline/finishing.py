@@ -66,19 +66,10 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     flatness = 1 - _rise(contrast * 255, FLAT_LEVELS)
     if bool((flatness > 0).any()):
         keep_flat(result, scene.given, flatness, scene.given_scale)
-    _keep_constant_channels(result, scene.given)
     grey = is_grey(scene.given)
     if bool(grey.any()):
         result[grey] = result[grey].mean(1, keepdim=True)
-    return result
-
-
-def _keep_constant_channels(result: Tensor, given: Tensor) -> None:
-    """Give channels that hold one value, as under red light, that value, in place."""
-    low, high = given.amin((2, 3), keepdim=True), given.amax((2, 3), keepdim=True)
-    constant = high - low <= 0.5 / 255
-    if bool(constant.any()):
-        result.copy_(torch.where(constant, given.mean((2, 3), keepdim=True), result))
+    return scene.put_back(result)
 
 
 def keep_flat(result: Tensor, given: Tensor, flatness: Tensor, scale: int) -> None:

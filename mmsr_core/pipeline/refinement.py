@@ -227,9 +227,9 @@ class Refinement:
 
     def _find_motions(self, whole: WholeDamage) -> Iterator[tuple[int, MotionBlur]]:
         """The straight motion of each whole picture of the batch that was shaken, by its place."""
-        for index, part in enumerate(self._scene.given.split(1)):
+        for index in range(len(self._scene.given)):
             soft = float(whole.blur_std_px[index]) >= LEAST_SHAKEN_PX
-            motion = find_motion(part) if soft else None
+            motion = find_motion(self._scene.inside(index)) if soft else None
             self._context.check()
             if motion is not None:
                 yield index, motion

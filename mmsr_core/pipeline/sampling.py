@@ -164,7 +164,7 @@ class Sampler:
 
     def _keep(self, mean: Tensor) -> None:
         self._mean = self._result = mean
-        self._context.show(self._scene.picture(mean))
+        self._show(mean)
 
     def _denoise(self, step: int) -> None:
         net = self._context.networks.denoiser
@@ -183,7 +183,7 @@ class Sampler:
             effect = self._detail * self._denoising.prompt_effect(self._flow.z, self._times[step])
             self._context.note(prompt_note(effect))
         self._result = self._denoising(self._flow.z, self._times[step])
-        self._context.show(self._scene.picture(self._result))
+        self._show(self._result)
 
     def _finish_step(self, step: int) -> None:
         """The detail dial after the last step; agreement with the input after every step."""
@@ -193,9 +193,12 @@ class Sampler:
         self._project(last)
         if self._on_step is not None:
             picture = self._scene.picture(self._result)
-            changed = self._on_step(step, self._times[step], picture)
+            own = self._scene.put_back(picture)
+            changed = self._on_step(step, self._times[step], own)
             if changed is not None:
-                picture.copy_(changed)
+                picture.copy_(self._scene.filled(changed))
+            elif own is not picture:  # it may have been changed in place
+                picture.copy_(self._scene.filled(own))
         if last:  # canvases that nothing needs any more
             self._flow, self._mean = None, self._result
             if self._denoising is not None:
@@ -221,7 +224,10 @@ class Sampler:
             conjugate_gradient(
                 picture, scene.lr, scene.operator, CG_ITERATIONS, noise, callback=check
             )
-        self._context.show(picture)
+        self._show(self._result)
+
+    def _show(self, canvas: Tensor) -> None:
+        self._context.show(self._scene.put_back(self._scene.picture(canvas)))
 
     def _finish(self) -> None:
         scene, picture = self._scene, self._scene.picture(self._result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from ..degradation import (
     undo_motion,
 )
 from ..image.brightness import BrightnessMap, full_range
+from ..image.frame import Inside, find_inside
 from ..models.damage_estimator import CELL
 from ..tiling import Tile, enlarge_bicubic, grid_window
 from ..types import MODALITIES
@@ -28,6 +29,8 @@ from .results import Conditioning, DegradationEstimate
 
 LOUDEST_NOISE, LOUDEST_NOISE_LOW = 14 / 255, 50 / 255
 """Std of the strongest noise that the networks were trained with; the mean net of low scales."""
+CONSTANT = 0.5 / 255
+"""A channel whose values differ by no more than this holds one value."""
 CANVAS_MULTIPLE = 16
 """HR canvases are padded to multiples of this, the denoiser's stride on the HR / 4 grid."""
 
@@ -50,6 +53,7 @@ class Scene:
         prompt: Tensor | None = None,
         guide: Tensor | None = None,
         guide_mode: str = "guide",
+        fill: bool = True,
     ) -> None:
         """All inputs are checked.
 
@@ -62,7 +66,19 @@ class Scene:
             prompt: see `Conditioning`.
             guide: see `Conditioning`.
             guide_mode: see `Conditioning`.
+            fill: see the mean of the other channels in the place of a channel that holds one
+                value, and the mirrored picture in the place of a frame of one colour, until the
+                result is there (`put_back`). Not where one picture is made of two sensors.
         """
+        self._constants: tuple[Tensor, Tensor] | None = None
+        self._insides: list[Inside | None] = [None] * len(lr)
+        self._frame: Tensor | None = None
+        """`(B,4,h,w)`: the picture as it was given, and where its frame is (1)."""
+        if fill and (guide is None or guide_mode != "fuse"):
+            self._constants = constant_channels(lr)
+            self._insides = [find_inside(one) for one in lr.split(1)]
+            self._frame = framed(lr, self._insides)
+            lr = self.filled(lr)
         self.lr = lr
         """The picture that is measured and restored: `given`, or a reduction of it."""
         self.scale = scale
@@ -289,13 +305,54 @@ class Scene:
         Args:
             picture: `(B,3,H,W)` of `size`.
         """
-        made = self._on_given_grid(self.operator.degrade(picture), self.scale // self.given_scale)
-        if not self._motions:
-            return self._input - made
+        low = self.operator.degrade(self.filled(picture))
+        made = self._on_given_grid(low, self.scale // self.given_scale)
         parts = list(made.split(1))
         for index, motion in self._motions.items():
             parts[index] = redo_motion(parts[index], motion)
-        return self._input - torch.cat(parts)
+        left = self._input - (torch.cat(parts) if self._motions else made)
+        if self._constants is not None:
+            left = left * ~self._constants[0]
+        return left if self._frame is None else left * (1 - self._frame[:, 3:])
+
+    def put_back(self, picture: Tensor) -> Tensor:
+        """A picture `(B,3,H,W)` with what `filled` took out of the input: one value, one colour."""
+        if self._constants is not None:
+            picture = torch.where(*self._constants, picture)
+        if self._frame is None:
+            return picture
+        frame = F.interpolate(self._frame, scale_factor=self.given_scale, mode="nearest")
+        height, width = picture.shape[-2:]
+        frame = frame[..., :height, :width]
+        bottom, right = height - frame.shape[-2], width - frame.shape[-1]
+        if bottom or right:  # the last pixels of what was reduced
+            frame = F.pad(frame, (0, right, 0, bottom), mode="replicate")
+        return torch.where(frame[:, 3:] > 0, frame[:, :3], picture)
+
+    def filled(self, picture: Tensor) -> Tensor:
+        """A picture of the input's or the result's size without what says nothing of it.
+
+        That is the mean of the others in the place of each channel that holds one value, and the
+        mirrored inside in the place of a frame.
+        """
+        if self._constants is not None:
+            where = self._constants[0]
+            where = where & ~where.all(1, keepdim=True)  # nothing to see in one colour
+            others = (picture * ~where).sum(1, keepdim=True) / (~where).sum(1, keepdim=True)
+            picture = torch.where(where, others, picture)
+        if self._frame is None:
+            return picture
+        by = round(picture.shape[-1] / self._frame.shape[-1])
+        parts = [
+            one if inside is None else inside.times(by).continued(one)
+            for one, inside in zip(picture.split(1), self._insides, strict=True)
+        ]
+        return torch.cat(parts)
+
+    def inside(self, index: int) -> Tensor:
+        """One of the pictures of `given`, `(1,3,h,w)`, without its frame."""
+        one, inside = self.given[index : index + 1], self._insides[index]
+        return one if inside is None else inside.of(one)
 
     def _on_given_grid(self, low: Tensor, factor: int) -> Tensor:
         """A reduction by `factor` at the size of `given`."""
@@ -315,6 +372,29 @@ class Scene:
         if tuple(amount.shape[-2:]) == (1, 1):
             return amount
         return grid_window(amount, self.scale, tile)
+
+
+def constant_channels(pictures: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Which channels of `pictures (B,3,h,w)` hold one value, as under red light, and which.
+
+    Returns None where there are none, or `(B,3,1,1)` each: bools, and values.
+    """
+    low, high = pictures.amin((2, 3), keepdim=True), pictures.amax((2, 3), keepdim=True)
+    constant = high - low <= CONSTANT
+    if not bool(constant.any()):
+        return None
+    return constant, pictures.mean((2, 3), keepdim=True)
+
+
+def framed(pictures: Tensor, insides: Sequence[Inside | None]) -> Tensor | None:
+    """`pictures (B,3,h,w)` and, as a fourth channel, where their frames are; None without any."""
+    if not any(insides):
+        return None
+    masks = pictures.new_zeros((len(pictures), 1, *pictures.shape[-2:]))
+    for mask, inside in zip(masks, insides, strict=True):
+        if inside is not None:
+            mask += inside.mask(*mask.shape[-2:])[0].to(mask)
+    return torch.cat((pictures, masks), 1)
 
 
 def quiet(seen: BrightnessMap, noise_std: Tensor, loudest: float = LOUDEST_NOISE) -> BrightnessMap:

@@ -49,7 +49,7 @@ class SecondSensor:
         guide = scene.guide.to(scene.lr)
         self._own: Scene | None = None
         if comes_at_low_resolution(guide, low_size, scene.scale):
-            self._own = Scene(guide, scene.scale, scene.basis)
+            self._own = Scene(guide, scene.scale, scene.basis, fill=False)
         self.canvas = guide if self._own is not None else fit_guide(guide, scene)
         """`(B,3,H',W')` the guide on the padded HR canvas, not clamped, after the stages."""
         self._note_shift(guide)

@@ -6,11 +6,14 @@ tiling sees the same borders. `[..., :H, :W]` is the picture.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import KernelField, back_project, shrink_codes, with_jpeg_steps_times
+from ..image.levels import FEW, HARDLY_ANY, few_levels, two_level_cells
 from ..models import (
     DamageEstimator,
     DamageMaps,
@@ -20,7 +23,7 @@ from ..models import (
     whole_picture_damage,
 )
 from ..models.blocks import GRID
-from ..models.damage_estimator import CELL
+from ..models.damage_estimator import CELL, MOST_NOISE
 from ..models.mean_net import BACK_PROJECTIONS, NOISE, noise_condition
 from ..precision import as_float64
 from ..tiling import Span, Tile, grid_window
@@ -52,14 +55,26 @@ def estimate_damage(context: RunContext, scene: Scene) -> DamageMaps | None:
     net = context.networks.damage_estimator
     if net is None:
         return None
-    maps = _damage_of(context, net, scene.lr)
+    maps = _believable(_damage_of(context, net, scene.lr), scene.lr)
     if not bool((scene.brightness.gain > FADED_GAIN).any()):
         return maps
     seen = quiet(scene.brightness, maps.whole().noise_std)
     faded = seen.gain > FADED_GAIN
     if bool(faded.any()):
-        maps = maps.with_contrast(_damage_of(context, net, seen(scene.lr)), seen.gain, faded)
+        more = _believable(_damage_of(context, net, seen(scene.lr)), scene.lr)
+        maps = maps.with_contrast(more, seen.gain, faded)
     return maps
+
+
+def _believable(maps: DamageMaps, lr: Tensor) -> DamageMaps:
+    """An estimate without what cannot be: patterns of a few levels are not noise.
+
+    A checkerboard or a dither looks like noise, the stronger, the more regular it is.
+    """
+    few, fewer = (few_levels(lr, most).view(-1, 1, 1, 1) for most in (FEW, HARDLY_ANY))
+    two, dither = two_level_cells(lr, CELL)
+    too_much = maps.log_noise > math.log(MOST_NOISE)
+    return maps.without(few | two | too_much, fewer | dither, fewer | dither)
 
 
 def _damage_of(context: RunContext, net: DamageEstimator, lr: Tensor) -> DamageMaps:

@@ -125,7 +125,7 @@ def halftone(size: int, rng: np.random.Generator) -> Image.Image:
 
 
 def cloth(size: int, rng: np.random.Generator) -> Image.Image:
-    """Threads or stitches over and under each other, uneven as cloth is, in one to three colours."""
+    """Threads or stitches over and under each other, uneven as cloth is, in up to three colours."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
     x, y = x + _waves(size, rng), y + _waves(size, rng)
     angle = rng.uniform(0, math.tau)
