@@ -169,14 +169,20 @@ def grain(scene: Scene, result: Tensor) -> Tensor:
     blurred = result if bool(sharp.all()) else scene.operator.degrade(result)
     if bool(sharp.any()):
         blurred = torch.where(sharp.view(-1, 1, 1, 1), result, blurred)
-    residual = scene.lr - blurred
+    residual, limit, scale = scene.lr - blurred, scene.noise_by_place, scene.scale
+    if scene.given_noise_std is not None:  # a reduction has no grain any more
+        residual, scale = scene.disagreement(result), scene.given_scale
+        limit = scene.given_noise_std.to(residual).view(-1, 1, 1, 1)
     side = _GRAIN_WINDOW
     energy = residual.square().mean(1, keepdim=True)
     energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)
-    residual = residual * (scene.noise_by_place * energy.clamp_min(1e-12).rsqrt()).clamp(max=1)
-    wide = F.interpolate(residual, size=tuple(result.shape[-2:]), mode="bicubic")
+    residual = residual * (limit * energy.clamp_min(1e-12).rsqrt()).clamp(max=1)
+    size = (scale * residual.shape[-2], scale * residual.shape[-1])
+    wide = F.interpolate(residual, size=size, mode="bicubic")
     before, after = (as_float64(x).std((1, 2, 3), keepdim=True) for x in (residual, wide))
-    return wide * (before / after.clamp_min(1e-9)).to(wide)
+    wide = wide * (before / after.clamp_min(1e-9)).to(wide)
+    below, right = (a - b for a, b in zip(result.shape[-2:], wide.shape[-2:], strict=True))
+    return F.pad(wide, (0, right, 0, below), mode="replicate") if below or right else wide
 
 
 def _rise(values: Tensor, span: tuple[float, float]) -> Tensor:

@@ -28,6 +28,8 @@ DOUBT, DOUBT_OF_CLEAN = 1.0, 3.0
 clean as a whole, where texture may look like noise, so many."""
 BLOCK_PX = 128
 """Side of the blocks that are looked at for repetition."""
+LEAST_SIDE_PX = 48
+"""Smaller pictures hold too few pixels to tell."""
 REPEATED = (0.08, 0.12)
 """Autocorrelation (rms over `LAGS_PX`) up to which a residual is noise, and from which it is none.
 Noise has .01, film grain up to .06; knitting that was taken for noise .09 to .14."""
@@ -61,10 +63,14 @@ def noise_by_place(damage: DamageMaps) -> Tensor | None:
 def repeated_share(residual: Tensor) -> Tensor:
     """How much of what a restoration leaves out repeats itself, `(B,1,rows,cols)` of blocks, 0..1.
 
+    None of it in pictures below `LEAST_SIDE_PX`.
+
     Args:
         residual: `(B,C,h,w)`: the input less the degraded result.
     """
     height, width = residual.shape[-2:]
+    if min(height, width) < LEAST_SIDE_PX:
+        return residual.new_zeros((len(residual), 1, 1, 1))
     flat = residual - smooth(residual, 2.0)
     energy = smooth(flat.square().mean(1, keepdim=True), 4.0)
     flat = flat * energy.clamp_min(1e-9).rsqrt()

@@ -168,7 +168,7 @@ class Refinement:
             assert damage is not None
             factor = self._chosen_reduction(damage.whole())
             if factor > 1:
-                self._reduce(factor)
+                self._reduce(factor, damage.whole().noise_std)
                 damage = estimate_damage(self._context, scene)
             self.reduced_by = factor
         elif damage is not None and self._name_motion:
@@ -208,9 +208,9 @@ class Refinement:
             factor //= 2
         return factor
 
-    def _reduce(self, factor: int) -> None:
+    def _reduce(self, factor: int, noise_std: Tensor | None = None) -> None:
         scene = self._scene
-        lost = 255 * scene.reduce(factor)
+        lost = 255 * scene.reduce(factor, noise_std)
         self._note(
             f"The blur is wide for x{scene.given_scale}: the picture was first reduced by "
             f"{factor}, which leaves out {lost:.1f} of 255."

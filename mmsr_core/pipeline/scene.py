@@ -88,6 +88,8 @@ class Scene:
         self._input = lr
         self._motions: dict[int, MotionBlur] = {}
         self.given_scale = scale
+        self.given_noise_std: Tensor | None = None
+        """`(B,)`, 0..1 units: the noise before a reduction; None: not reduced, or not known."""
         self.basis = basis
         self.prompt = None if prompt is None else prompt.to(lr)
         self.guide = guide
@@ -168,7 +170,7 @@ class Scene:
         self.given = self.lr = torch.cat(parts)
         self.forget()
 
-    def reduce(self, factor: int) -> float:
+    def reduce(self, factor: int, noise_std: Tensor | None = None) -> float:
         """Work on a reduction of the picture from here on, and enlarge by as much more.
 
         For pictures that are blurred so widely, in their own px, that they hold no more detail than
@@ -176,11 +178,13 @@ class Scene:
 
         Args:
             factor: 2 or more.
+            noise_std: `(B,)` of the pictures as they are, 0..1 units; of the reductions it is less.
 
         Returns:
             What the reduction leaves out of the pictures: the root mean square, 0..1 units.
         """
         lost = float(self.left_out(factor).square().mean().sqrt())
+        self.given_noise_std = noise_std
         self.lr = self._reduced(factor)
         self.scale = self.given_scale * factor
         size = (self.lr.shape[-2], self.lr.shape[-1])

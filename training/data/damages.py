@@ -40,7 +40,7 @@ _SHRINK_MOST = 5.0
 class DamageShares:
     """How often each kind of damage comes."""
 
-    drawings: float = 0.3
+    drawings: float = 0.4
     grey: float = 0.15
     noise: tuple[float, ...] = (0.4, 0.18, 0.13, 0.18, 0.11)
     """In the order of `NOISE_KINDS`."""
