@@ -139,7 +139,7 @@ def test_how_far_a_picture_is_reduced(blur, scale, factor) -> None:
 
 def test_grain_is_kept_on_request(small) -> None:
     generator = torch.Generator().manual_seed(0)
-    slope = torch.linspace(0.3, 0.7, 64).expand(1, 3, 96, 96)
+    slope = torch.linspace(0.3, 0.7, 96).expand(1, 3, 96, 96)
     lr = (slope + 12 / 255 * torch.randn((1, 1, 96, 96), generator=generator)).clamp(0, 1)
 
     def grain(denoise: float) -> float:
