@@ -144,12 +144,14 @@ class Sampler:
         scene = self._scene
         if not bool((scene.estimate.noise_std > LEAST_NOISE).any()):
             return mean
-        other = without_repeated(scene.estimate, left_over(scene, mean))
+        residual = left_over(scene, mean)
+        other = without_repeated(scene.estimate, residual)
         if other is not None:
             self._context.note("A part of what looked like noise repeats itself: it is kept.")
             scene.measure(other)
             mean = restore_mean(self._context, scene, back)
-        more = noise_to_tell(scene, left_over(scene, mean))
+            residual = left_over(scene, mean)
+        more = noise_to_tell(scene, residual)
         if bool((more > scene.told_noise_std).any()):
             scene.told_noise_std = more
             mean = restore_mean(self._context, scene, back)

@@ -140,7 +140,7 @@ def test_without_a_damage_estimator_no_doubt_is_claimed(tmp_path):
     assert seen.numbers()["give_or_take"] == {}
 
 
-@pytest.mark.parametrize("size", [(96, 96), (97, 94)])
+@pytest.mark.parametrize("size", [(144, 144), (145, 142)])
 def test_a_picture_that_is_worked_on_in_small_is_inspected(tmp_path, size):
     """Blurred too widely for its scale: the kernels are of a reduction of it."""
     with Image.open(EXAMPLES / "out_of_focus.png") as example:

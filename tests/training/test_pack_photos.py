@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from mmsr_core.errors import InputError
 from training.data import duplicates
+from training.data.drawings import KINDS
 from training.data.duplicates import PictureIndex
 from training.data.folders import PictureRules, find_pictures, read_training_picture
 from training.data.photos import load_photos, shards_of
@@ -176,12 +177,12 @@ def test_an_empty_index_leaves_nothing_out(tmp_path: Path) -> None:
 
 
 def test_drawings_can_be_packed_and_are_the_same_again(tmp_path: Path) -> None:
-    draw_pictures.main(["--out", str(tmp_path / "in"), "--count", "6", "--side", "64"])
+    draw_pictures.main(["--out", str(tmp_path / "in"), "--count", "8", "--side", "64"])
     files = sorted((tmp_path / "in").iterdir())
-    assert len({path.name.rsplit("_", 1)[0] for path in files}) == 5  # every kind
+    assert len({path.name.rsplit("_", 1)[0] for path in files}) == len(KINDS)
     before = [path.read_bytes() for path in files]
     files[0].unlink()
-    draw_pictures.main(["--out", str(tmp_path / "in"), "--count", "6", "--side", "64"])
+    draw_pictures.main(["--out", str(tmp_path / "in"), "--count", "8", "--side", "64"])
     assert [path.read_bytes() for path in files] == before
     assert {row["source"] for row in run(tmp_path / "in", tmp_path / "out")} == {"own"}
     with pytest.raises(InputError, match="--side 8"):

@@ -1,4 +1,4 @@
-"""Make training pictures of our own: text, drawings, screens, pixel art and gradients.
+"""Make training pictures of our own: text, drawings, screens, pixel art, print, cloth.
 
 `python -m training.tools.draw_pictures --out DIR --count 400`, then
 `python -m training.tools.pack_photos --photos DIR --source own --licence "our own" --out DATA`
