@@ -22,6 +22,8 @@ _LOOKED_AT = 1 << 14
 """Of large pictures so many values are looked at first: most hold many levels there already."""
 _PLACES_A_LEVEL = 16
 """A picture with fewer pixels for each level is too small to tell."""
+_BAND_CELLS, _HALO_CELLS = 64, 3
+"""Rows of cells that are looked at together, which bounds the memory, and how far they look."""
 _NEAR = 1.5 / 255
 _OFTEN = 0.25
 """Share of the neighbours that differ in a dither; where four flat blocks meet it is .08."""
@@ -67,6 +69,18 @@ def two_level_cells(pictures: Tensor, cell: int) -> tuple[Tensor, Tensor]:
     """
     pad = (0, -pictures.shape[-1] % cell, 0, -pictures.shape[-2] % cell)
     pictures = F.pad(pictures, pad, mode="replicate")
+    count = pictures.shape[-2] // cell
+    bands = []
+    for start in range(0, count, _BAND_CELLS):
+        stop = min(start + _BAND_CELLS, count)
+        low, high = max(start - _HALO_CELLS, 0), min(stop + _HALO_CELLS, count)
+        found = _two_levels(pictures[..., low * cell : high * cell, :], cell)
+        bands.append([part[..., start - low : stop - low, :] for part in found])
+    two, alternating = (torch.cat(parts, -2) for parts in zip(*bands, strict=True))
+    return two, alternating
+
+
+def _two_levels(pictures: Tensor, cell: int) -> tuple[Tensor, Tensor]:
     highest = F.max_pool2d(F.max_pool2d(pictures, cell), 3, 1, 1)
     lowest = -F.max_pool2d(F.max_pool2d(-pictures, cell), 3, 1, 1)
     apart = (highest - lowest).amax(1, keepdim=True) > 2 * APART / 255

@@ -28,6 +28,7 @@ DOUBT, DOUBT_OF_CLEAN = 1.0, 3.0
 clean as a whole, where texture may look like noise, so many."""
 BLOCK_PX = 128
 """Side of the blocks that are looked at for repetition."""
+_HALO_PX = 24
 LEAST_SIDE_PX = 48
 """Smaller pictures hold too few pixels to tell."""
 REPEATED = (0.08, 0.12)
@@ -71,19 +72,26 @@ def repeated_share(residual: Tensor) -> Tensor:
     height, width = residual.shape[-2:]
     if min(height, width) < LEAST_SIDE_PX:
         return residual.new_zeros((len(residual), 1, 1, 1))
-    flat = residual - smooth(residual, 2.0)
-    energy = smooth(flat.square().mean(1, keepdim=True), 4.0)
-    flat = flat * energy.clamp_min(1e-9).rsqrt()
+    side = BLOCK_PX
     rows, cols = (
-        torch.linspace(0, side - min(side, BLOCK_PX), -(-side // BLOCK_PX)).long().tolist()
-        for side in (height, width)
+        torch.linspace(0, size - min(size, side), -(-size // side)).long().tolist()
+        for size in (height, width)
     )
-    found = [
-        [_autocorrelation(flat[..., top : top + BLOCK_PX, left : left + BLOCK_PX]) for left in cols]
-        for top in rows
-    ]
+    found = []
+    for top in rows:  # one after the other: a large picture's residual need not be held again
+        first = max(top - _HALO_PX, 0)
+        flat = _evened(residual[..., first : top + side + _HALO_PX, :])
+        band = flat[..., top - first : top - first + side, :]
+        found.append([_autocorrelation(band[..., left : left + side]) for left in cols])
     rms = torch.stack([torch.stack(row, -1) for row in found], -2)
     return ((rms - REPEATED[0]) / (REPEATED[1] - REPEATED[0])).clamp(0, 1)
+
+
+def _evened(residual: Tensor) -> Tensor:
+    """A residual without slow changes, as strong everywhere."""
+    flat = residual - smooth(residual, 2.0)
+    energy = smooth(flat.square().mean(1, keepdim=True), 4.0)
+    return flat * energy.clamp_min(1e-9).rsqrt()
 
 
 def _autocorrelation(block: Tensor) -> Tensor:

@@ -76,3 +76,14 @@ def test_sides_need_not_be_whole_cells() -> None:
     two, dither = two_level_cells(rgb((x + y) % 2), 4)
     assert two.shape == dither.shape == (1, 1, 6, 8)
     assert bool(two.all())
+
+
+def test_bands_of_a_tall_picture_are_the_picture(monkeypatch) -> None:
+    generator = torch.Generator().manual_seed(4)
+    picture = torch.rand((1, 3, 150, 40), generator=generator)
+    picture[..., 30:90, :24] = (picture[..., 30:90, :24] > 0.5).float()
+    whole = two_level_cells(picture, 4)
+    monkeypatch.setattr("mmsr_core.image.levels._BAND_CELLS", 5)
+    for one, other in zip(whole, two_level_cells(picture, 4), strict=True):
+        assert torch.equal(one, other)
+    assert 0 < float(whole[1].float().mean()) < 0.5
