@@ -168,7 +168,10 @@ class Refinement:
             assert damage is not None
             factor = self._chosen_reduction(damage.whole())
             if factor > 1:
-                self._reduce(factor, damage.whole().noise_std)
+                noise_std, stated = damage.whole().noise_std, self._overrides.noise_std
+                self._reduce(
+                    factor, noise_std if stated is None else torch.full_like(noise_std, stated)
+                )
                 damage = estimate_damage(self._context, scene)
             self.reduced_by = factor
         elif damage is not None and self._name_motion:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import back_project, conjugate_gradient, decibels
+from ..degradation import back_project, conjugate_gradient, decibels, jpeg_error_std
 from ..diffusion import RectifiedFlow, seeded_noise
 from ..image import limit_chroma
 from .context import RunContext, Stage
@@ -275,6 +275,10 @@ class Sampler:
     ) -> RestorationReport:
         scene, context = self._scene, self._context
         estimate, (height, width) = scene.estimate, scene.wanted_size
+        # Of the picture as it was given: a reduction has less noise.
+        noise = scene.given_noise_std
+        noise = estimate.noise_std if noise is None else noise.to(estimate.noise_std)
+        unexplained = torch.hypot(noise, jpeg_error_std(estimate.jpeg_quality))
         bicubic = scene.picture(scene.bicubic).clamp(0, 1)
         agreement = {
             name: agreement_db(scene, picture)
@@ -289,10 +293,10 @@ class Sampler:
             detail=self._detail,
             consistency_db=agreement,
             blur_sigma_px=blur_range_px(estimate.kernel_field),
-            noise_std=round(float(estimate.noise_std.mean()), 5),
+            noise_std=round(float(noise.mean()), 5),
             jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),
             errors=expected_errors(estimate),
-            unexplained_std=round(float(estimate.unexplained_std.mean()), 5),
+            unexplained_std=round(float(unexplained.mean()), 5),
             modality_weights=mean_weights(weights),
             modality_weights_by_step=[mean_weights(maps) for maps in by_step],
             stage_seconds={name: round(value, 3) for name, value in context.seconds.items()},

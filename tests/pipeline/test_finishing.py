@@ -147,6 +147,10 @@ def test_grain_is_kept_on_request(small) -> None:
         wide = F.interpolate(slope, scale_factor=4, mode="bicubic")
         return float((picture - wide)[..., 16:-16, 16:-16].std()) * 255
 
+    report = small(lr, scale=4, steps=0).report
+    assert any("reduced by" in note for note in report.notes)
+    assert report.noise_std * 255 == pytest.approx(12, rel=0.2)  # of the picture as it was given
+    assert "agrees with the input" in report.summary()
     assert grain(1.0) < 4
     assert grain(0.0) == pytest.approx(12, rel=0.1)
     assert grain(1.0) < grain(0.5) < grain(0.0)
