@@ -55,26 +55,36 @@ def estimate_damage(context: RunContext, scene: Scene) -> DamageMaps | None:
     net = context.networks.damage_estimator
     if net is None:
         return None
-    maps = _believable(_damage_of(context, net, scene.lr), scene.lr)
+    patterns = _patterns(scene.lr)
+    maps = _believable(_damage_of(context, net, scene.lr), patterns)
     if not bool((scene.brightness.gain > FADED_GAIN).any()):
         return maps
     seen = quiet(scene.brightness, maps.whole().noise_std)
     faded = seen.gain > FADED_GAIN
     if bool(faded.any()):
-        more = _believable(_damage_of(context, net, seen(scene.lr)), scene.lr)
+        more = _believable(_damage_of(context, net, seen(scene.lr)), patterns)
         maps = maps.with_contrast(more, seen.gain, faded)
     return maps
 
 
-def _believable(maps: DamageMaps, lr: Tensor) -> DamageMaps:
+def _patterns(lr: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a picture is drawn in a few levels, and where in so few that nothing damaged it.
+
+    Bools that broadcast to the maps of the damage estimator: no noise, and no damage at all.
+    """
+    few, fewer = (few_levels(lr, most).view(-1, 1, 1, 1) for most in (FEW, HARDLY_ANY))
+    two, dither = two_level_cells(lr, CELL)
+    return few | two, fewer | dither
+
+
+def _believable(maps: DamageMaps, patterns: tuple[Tensor, Tensor]) -> DamageMaps:
     """An estimate without what cannot be: patterns of a few levels are not noise.
 
     A checkerboard or a dither looks like noise, the stronger, the more regular it is.
     """
-    few, fewer = (few_levels(lr, most).view(-1, 1, 1, 1) for most in (FEW, HARDLY_ANY))
-    two, dither = two_level_cells(lr, CELL)
+    no_noise, undamaged = patterns
     too_much = maps.log_noise > math.log(MOST_NOISE)
-    return maps.without(few | two | too_much, fewer | dither, fewer | dither)
+    return maps.without(no_noise | too_much, undamaged, undamaged)
 
 
 def _damage_of(context: RunContext, net: DamageEstimator, lr: Tensor) -> DamageMaps:
@@ -170,7 +180,7 @@ def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) 
     height, width = base.shape[-2:]
     back = back_projected(context, scene) if back is None else back
     out = torch.empty_like(base)
-    seen = scene.brightness
+    conditions, seen = _global_conditions(scene), scene.brightness
     codes = scene.codes[:, : net.config["kernel_codes"]]
     depth = scene.depth if scene.has("depth") else None
     # Without DCMs in the net a prompt has no effect here.
@@ -187,7 +197,7 @@ def restore_mean(context: RunContext, scene: Scene, back: Tensor | None = None) 
                 own_base,
                 own_base + sharper * (trust if trust.shape[-1] == 1 else repeat_cells(trust)),
                 grid_window(codes, scene.codes_scale, tile) * trust,
-                _conditions_at(scene, tile),
+                _conditions_at(scene, conditions, tile),
                 None if depth is None else grid_window(depth, scene.scale, tile),
                 scene.amount("depth", tile).clamp(0, 1),
                 prompt,
@@ -207,9 +217,9 @@ def _global_conditions(scene: Scene) -> Tensor:
     return condition_globals(scene.scale, scene.told_noise_std * gain, quality)
 
 
-def _conditions_at(scene: Scene, tile: Tile) -> Tensor:
+def _conditions_at(scene: Scene, conditions: Tensor, tile: Tile) -> Tensor:
     """`_global_conditions` with the noise of each place, `(B,3,h,w)`, where it differs."""
-    conditions, share = _global_conditions(scene), scene.noise_share
+    share = scene.noise_share
     if share is None:
         return conditions
     told = (scene.told_noise_std * scene.brightness.gain.flatten()).view(-1, 1, 1, 1)
