@@ -99,6 +99,17 @@ def target_size(text: str) -> TargetSize:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def colour_name(text: str) -> str:
+    """A colour such as white, black or #rrggbb, as it was written."""
+    from ..image import parse_colour
+
+    try:
+        parse_colour(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def add_result_size(parser: argparse.ArgumentParser, default: str) -> None:
     """Adds `--scale`, such as 1.5, or `--size`; `result_size` reads them."""
     size = parser.add_mutually_exclusive_group()

@@ -24,6 +24,7 @@ from .results import (
     expected_errors,
     mean_weights,
     peak_memory_mb,
+    sharpness_of,
 )
 from .scene import Scene
 from .second_sensor import SecondSensor
@@ -307,6 +308,7 @@ class Sampler:
             tile=context.tiles.core,
             model=model,
             notes=list(dict.fromkeys((*estimate.notes, *context.notes))),
+            sharpness=sharpness_of(estimate, scene.given_scale).to_dict(),
             fused=self._fused,
         )
 

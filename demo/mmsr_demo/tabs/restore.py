@@ -21,16 +21,17 @@ from ..ui.viewer import before_after
 from ..work.history import Past
 from ..work.jobs import Restoration
 from ..work.parts import MARGIN, part_around
-from ..work.saving import PLAIN_KIND
+from ..work.saving import BACKGROUNDS, PLAIN_KIND
 from .controls import (
     advanced_controls,
+    background_control,
     format_control,
-    in_format,
     numbers_of,
     preset_of,
     read_job,
     size_controls,
     symptom_control,
+    wire_format,
     wire_symptom,
 )
 from .history import FILES, build_history, wire_history, words_of_past
@@ -101,6 +102,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                     "Download", variant="primary", visible=False, elem_id="restore-download"
                 )
                 kind = format_control("restore")
+                background = background_control("restore", label=False)
                 more = gr.Button(
                     "What was wrong?", visible=False, size="md", elem_id="restore-more"
                 )
@@ -120,7 +122,9 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     inputs = {
         "picture": picture, "symptom": symptom, "preset": preset, **sizes, **advanced,
     }  # fmt: skip
-    cleared = dict.fromkeys((hint, slider, download, kind, more), gr.update(visible=False))
+    cleared = dict.fromkeys(
+        (hint, slider, download, kind, background, more), gr.update(visible=False)
+    )
 
     def prepare(values: Updates) -> Task[Restoration]:
         given = {name: values[component] for name, component in inputs.items()}
@@ -144,6 +148,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             result: made,
             hint: gr.update(visible=False),
             kind: gr.update(visible=True, value=PLAIN_KIND),
+            background: gr.update(visible=False, value=BACKGROUNDS[0]),
             download: gr.update(value=str(made.after), visible=True),
             more: gr.update(visible=True),
         }
@@ -194,7 +199,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         return copy, copy
 
     chosen = example.click(worded(pressed), example, [picture, awaited], **QUIET)
-    shown = [owned, hint, slider, download, kind, more, report]
+    shown = [owned, hint, slider, download, kind, background, more, report]
     ran = wire_run(
         session, RunParts(start, stop, status, queue, (attempt,)), [start.click, chosen.then],
         set(inputs.values()), [result, used, *shown], prepare, show, begun={report: ""} | cleared,
@@ -214,7 +219,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     ):
         event.then(None, note, js=DRAW_PART, **QUIET)
     picture.change(_mark_old, [picture, owned, awaited], hint, **QUIET)
-    kind.input(in_format, [result, kind], [download, hint], **QUIET)
+    wire_format(result, kind, background, [download, hint])
     more.click(lambda: gr.Tabs(selected="inspect"), outputs=tabs, **QUIET)
     preset.input(numbers_of, preset, [advanced["steps"], advanced["detail"]], **QUIET)
     wire_symptom(symptom, inputs)
