@@ -32,6 +32,7 @@ _LEVELS = {
     "noise_std": "noise_levels",
     "unexplained_std": "unexplained_levels",
     "difference": "difference_levels",
+    "prior_noise_std": "prior_noise_levels",
 }
 """What a report has in 0..1 units, and its name in grey levels of 255, as options take it."""
 _NO_BLUR_PX = 0.45
@@ -270,11 +271,12 @@ def sharpness_of(estimate: DegradationEstimate, scale: int) -> Sharpness:
         scale: from the picture to the result; the kernels have a larger one where it was reduced.
     """
     field = estimate.kernel_field
+    width = field.moments().blur_sigma_px.float().prod(1).sqrt().mean(0)
+    kernels = sharpness_of_widths(width, scale)
     if estimate.damage is None or estimate.kernels_given:
-        width = field.moments().blur_sigma_px.float().prod(1).sqrt().mean(0)
-        return sharpness_of_widths(width, scale)
+        return kernels
     noise, quality = float(estimate.noise_std.mean()), float(estimate.jpeg_quality.mean())
-    return sharpness_of_damage(estimate.damage, field.scale / scale, noise, quality)
+    return sharpness_of_damage(estimate.damage, field.scale / scale, noise, quality, kernels)
 
 
 def blur_lines(sharpness: str, blur_sigma_px: dict[str, float], scale: int) -> list[str]:
@@ -322,6 +324,8 @@ def with_levels(content: dict[str, Any]) -> dict[str, Any]:
 
 def _in_levels(value: Any) -> Any:
     """A number, or those of a dict, times 255."""
+    if value is None:
+        return None
     if isinstance(value, dict):
         return {name: _in_levels(number) for name, number in value.items()}
     return round(255 * value, 3)

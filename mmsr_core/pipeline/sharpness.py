@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ShapeError
-from ..models.damage_estimator import BLUR_ERROR_OF_WHOLE, BLUR_FLOOR_PX, DamageMaps
+from ..models.damage_estimator import BLUR_FLOOR_PX, DamageMaps
 
 LEVELS = ((0.30, "sharp"), (0.45, "slightly soft"), (0.95, "soft"), (math.inf, "very soft"))
 """Blur width (std) in px of the picture, and its name."""
@@ -25,9 +25,12 @@ CLEAR_QUALITY = 85
 """JPEG quality below which compression is named so."""
 _EVEN_RATIO = 1.15
 """A blur whose widest region is less than this many times its narrowest counts as even."""
+_VARYING_RATIO, _VARYING_PX = 1.25, 0.6
+"""Kernels of a picture in which no blur is found differ by place from these on: the widest region
+of sharp photographs has .50 px at most, that of scenes with a narrow depth of field has .65."""
 _LEAST_DIFFERENCE_PX = 0.1
 """So does one whose regions differ by less than this, px of the result."""
-_LEAST_DOUBT_PX = 0.1
+_LEAST_DOUBT_PX, _NONE_PX = 0.1, 0.05
 _HIDDEN_SHARE = 0.25
 """Expected relative error of the blur from which on it is said what hides it."""
 _PLACES: dict[str, tuple[tuple[int, int, int], ...]] = {
@@ -62,7 +65,7 @@ class Sharpness:
     range_px: tuple[float, float] | None = None
     """Between which widths the mean is expected to be; None where that is not known."""
     hidden_by: str = ""
-    """What makes that range so wide, such as "noise"; empty where it is narrow."""
+    """What makes that range so wide, or may hide a narrow blur, such as "noise"; else empty."""
 
     @property
     def level(self) -> str:
@@ -80,8 +83,16 @@ class Sharpness:
         return self._bounds != (LEVELS[0][1], LEVELS[-1][1])
 
     @property
+    def varies(self) -> bool:
+        """Whether kernels differ by place by more than those of sharp pictures do."""
+        uneven = self.widest_px >= _VARYING_RATIO * self.narrowest_px
+        return bool(self.place) and uneven and self.widest_px >= _VARYING_PX
+
+    @property
     def fault(self) -> str:
         """What is wrong, in a word or two; empty where nothing is, or nothing is known."""
+        if self.is_known and self.level == LEVELS[0][1] and self.place:
+            return f"{level_of(self.widest_px)} in places"
         if not self.is_known or self.level == LEVELS[0][1]:
             return ""
         low, high = self._bounds
@@ -106,13 +117,15 @@ class Sharpness:
                 f"{word} {self.place}: about {self.widest_px:.1f} px; "
                 f"sharpest part {self.narrowest_px:.1f} px."
             )
-        if self.level == LEVELS[0][1] and self.mean_px < 0.05:
-            return "Sharp everywhere: no blur was found."
-        doubt = "" if self.doubt_px is None else self.doubt_px
-        give = "" if doubt == "" else f", give or take {max(_LEAST_DOUBT_PX, doubt):.1f} px"
+        doubt = self.doubt_px
+        give = "" if doubt is None else f", give or take {max(_LEAST_DOUBT_PX, doubt):.1f} px"
+        width = f"the blur is about {self.mean_px:.1f} px wide{give}"
+        if self.level == LEVELS[0][1]:
+            far = f", as far as its {self.hidden_by} lets one tell" if self.hidden_by else ""
+            found = "no blur was found" if self.mean_px < _NONE_PX else width
+            return f"Sharp everywhere{far}: {found}."
         why = f", since its {self.hidden_by} hides it" if self.hidden_by else ""
-        word = (self.fault or self.level).capitalize()
-        return f"{word} everywhere: the blur is about {self.mean_px:.1f} px wide{give}{why}."
+        return f"{(self.fault or self.level).capitalize()} everywhere: {width}{why}."
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain numbers and strings."""
@@ -148,15 +161,23 @@ def sharpness_of_widths(width_px: Tensor, scale: float) -> Sharpness:
 
 
 def sharpness_of_damage(
-    damage: DamageMaps, reduced_by: float, noise_std: float, jpeg_quality: float
+    damage: DamageMaps,
+    reduced_by: float,
+    noise_std: float,
+    jpeg_quality: float,
+    kernels: Sharpness | None = None,
 ) -> Sharpness:
     """The same from the damage estimate, with its expected error.
+
+    Places are named in clean pictures only: noise makes what is flat, such as a sky, look soft.
 
     Args:
         damage: of the pictures that were worked on; of a batch, the mean.
         reduced_by: by how much they had been reduced before.
         noise_std: 0..1 units.
         jpeg_quality: 1..100; 100 means none.
+        kernels: what the estimated kernels say. Where the estimate finds no blur they may still
+            differ by place, by less than it sees.
     """
     whole = damage.whole()
     mean = float(whole.blur_std_px.mean())
@@ -166,19 +187,23 @@ def sharpness_of_damage(
     weight = damage.log_blur_error.double().cpu().pow(-2)
     blur = damage.log_blur.double().cpu()
     sums = F.adaptive_avg_pool2d(torch.cat((blur * weight, weight), 1).mean(0, keepdim=True), 3)[0]
-    logs, errors = sums[0] / sums[1], BLUR_ERROR_OF_WHOLE * sums[1].rsqrt()
+    logs, errors = sums[0] / sums[1], sums[1].rsqrt()
     regions = (logs.exp() - BLUR_FLOOR_PX).clamp_min(0) * reduced_by
     worst, best = int(regions.argmax()), int(regions.argmin())
     widest, narrowest = float(regions.max()), float(regions.min())
     # A region that shows little, such as a sky, is no reason to call a place soft.
     sure = float((logs - errors).flatten()[worst]) > float((logs + errors).flatten()[best])
     uneven = widest >= narrowest * _EVEN_RATIO and widest - narrowest >= _LEAST_DIFFERENCE_PX
-    place = _best_place(regions) if sure and uneven and level_of(widest) != LEVELS[0][1] else ""
-    hidden = ""
-    if share > _HIDDEN_SHARE:
-        noisy, coded = noise_std >= VISIBLE_NOISE, jpeg_quality < CLEAR_QUALITY
-        hidden = "noise" if noisy else "compression" if coded else ""
     mean, low, high = (reduced_by * value for value in (mean, low, high))
+    noisy, coded = noise_std >= VISIBLE_NOISE, jpeg_quality < CLEAR_QUALITY
+    cause = "noise" if noisy else "compression" if coded else ""
+    is_sharp = level_of(mean) == LEVELS[0][1]
+    hidden = cause if share > _HIDDEN_SHARE or is_sharp else ""
+    place = ""
+    if not noisy and sure and uneven and level_of(widest) != LEVELS[0][1]:
+        place = _best_place(regions)
+    elif not cause and is_sharp and kernels is not None and kernels.varies:
+        place, widest, narrowest = kernels.place, kernels.widest_px, kernels.narrowest_px
     return Sharpness(mean, widest, narrowest, place, (low, high), hidden)
 
 

@@ -29,7 +29,8 @@ def said(blur_px, error, noise=0.0, quality=100.0, reduced_by=1):
 def test_a_sharp_picture_is_sharp_with_any_noise(noise):
     found = said(0.02, 0.1, noise)
     assert found.fault == ""
-    assert found.words() == "Sharp everywhere: no blur was found."
+    far = ", as far as its noise lets one tell" if noise else ""
+    assert found.words() == f"Sharp everywhere{far}: no blur was found."
 
 
 def test_what_noise_hides_is_said():
@@ -59,7 +60,18 @@ def test_a_place_is_named_where_it_is_sure():
     blur[:, 6:] = 1.5
     assert said(blur, 0.15).words().startswith("Very soft towards the right edge: about 1.5 px;")
     assert said(blur, 3.0).place == ""  # As in a sky.
+    assert said(blur, 0.15, 12 / 255).place == ""  # Noise makes a sky look soft.
     assert said(0.1 * blur, 0.15).place == ""  # Sharp everywhere.
+
+
+def test_kernels_that_differ_by_place_are_named_where_the_picture_is_clean():
+    soft = Sharpness(0.55, 0.68, 0.48, "towards the bottom")
+    found = sharpness_of_damage(maps(0.01, 0.15), 1, 0.0, 100.0, soft)
+    assert found.words() == "Soft towards the bottom: about 0.7 px; sharpest part 0.5 px."
+    assert found.fault == "soft in places"
+    for noise, kernels in ((10 / 255, soft), (0.0, Sharpness(0.45, 0.50, 0.36, "in the middle"))):
+        even = sharpness_of_damage(maps(0.01, 0.15, noise), 1, noise, 100.0, kernels)
+        assert (even.fault, even.place) == ("", "")
 
 
 def test_widths_are_those_of_the_picture_also_where_it_was_reduced():
