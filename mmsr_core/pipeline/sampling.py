@@ -15,7 +15,7 @@ from ..degradation import back_project, conjugate_gradient, decibels, jpeg_error
 from ..diffusion import RectifiedFlow, seeded_noise
 from ..image import limit_chroma
 from .context import RunContext, Stage
-from .finishing import finish, fit_wanted, grain, noise_to_tell
+from .finishing import finish, finish_fused, grain, noise_to_tell
 from .noise_map import LEAST_NOISE, without_repeated
 from .results import (
     RestorationOutput,
@@ -240,7 +240,9 @@ class Sampler:
         # What is flat or undamaged in the first picture need not be so in one picture of both.
         if self._grain is not None:
             picture = picture + (1 - self._denoise_share) * self._grain
-        self._images = fit_wanted(scene, limit_chroma(picture))
+        net = self._context.networks.fusion_net
+        assert net is not None
+        self._images = finish_fused(scene, limit_chroma(picture), net.preference[1])
 
     # -- results ----------------------------------------------------------------------------------
 

@@ -70,14 +70,6 @@ def test_metadata_is_kept(tmp_path, suffix):
     assert "7" in found
 
 
-def test_jpeg_refuses_real_transparency_only(tmp_path):
-    with pytest.raises(ImageFileError, match="transparency"):
-        save_image(tmp_path / "a.jpg", DEEP[:, :3], DEEP[:, 3:])
-    assert list(tmp_path.iterdir()) == []
-    save_image(tmp_path / "a.jpg", DEEP[:, :3], torch.ones(1, 1, 6, 9))
-    assert load_image(tmp_path / "a.jpg").size == (6, 9)
-
-
 def test_bad_arguments(tmp_path):
     rgb = DEEP[:, :3]
     with pytest.raises(ImageFileError, match=r"\.xyz"):

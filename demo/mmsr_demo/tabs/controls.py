@@ -44,7 +44,7 @@ from ..work.saving import (
     ground_in,
 )
 
-_ASK = "Sets the controls below. You can still change them."
+_ASK = "Sets the other controls. You can still change them."
 
 
 def symptom_control(label: str = "What is wrong with it?", tab: str = "restore") -> Any:

@@ -75,6 +75,10 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 )
             )
             plan = gr.HTML(elem_classes="mm-plan")
+            # Size and button before what may be left alone: seen without scrolling in a low window.
+            sizes = size_controls()
+            start, attempt, stop = run_buttons("Restore", "restore", "Try on a part")
+            note = gr.HTML(elem_id="restore-part")
             symptom = symptom_control()
             preset = gr.Radio(
                 list(PRESETS),
@@ -84,9 +88,6 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 elem_id="restore-preset",
                 elem_classes="mm-segments",
             )
-            sizes = size_controls()
-            start, attempt, stop = run_buttons("Restore", "restore", "Try on a part")
-            note = gr.HTML(elem_id="restore-part")
             with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
                 advanced = advanced_controls(session.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
