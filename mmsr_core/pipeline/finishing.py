@@ -102,7 +102,10 @@ def finish_fused(scene: Scene, result: Tensor, preference: Tensor) -> Tensor:
         bright = luminance(first)
         dark = luminance(F.interpolate(second, size=size, mode="area"))
         level = torch.lerp(dark, bright, torch.sigmoid(preference.to(first) * (bright - dark)))
-        target = (first + scene.amounts["guide"] * (level - bright)).clamp(0, 1)
+        amount = scene.amounts["guide"]
+        if tuple(amount.shape[-2:]) not in ((1, 1), size):  # of a reduction
+            amount = F.interpolate(amount, size=size, mode="bilinear")
+        target = (first + amount * (level - bright)).clamp(0, 1)
         keep_flat(made, target, flatness, scene.given_scale)
     return made
 
