@@ -107,7 +107,10 @@ def run(args: argparse.Namespace) -> int:
             say_error(f"{source}: {error}")
             reports.append(paths | {"error": str(error)})
             continue
-        reports.append(paths | {"output": str(target)} | result.to_dict() | {"notes": notes})
+        merged = result.to_dict()
+        reports.append(
+            paths | {"output": str(target)} | merged | {"notes": [*notes, *merged["notes"]]}
+        )
         if not args.quiet:
             print(f"{source} + {prior} -> {target}")
             for line in (*notes, *result.summary().splitlines()):
@@ -267,8 +270,7 @@ class _Merger:
             check(prior_scale(lr, suggested))
             complaint = complaint_of_prior(lr, suggested)
             if complaint:
-                say_warning(f"{prior}: {complaint}")
-                notes = [*notes, complaint]
+                say_warning(f"{prior}: {complaint}")  # the report has it as well
         else:
             upscale = self._prior_model()
             check(upscale.scale)

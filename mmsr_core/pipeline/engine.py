@@ -27,7 +27,7 @@ from ..types import (
 from . import inputs
 from .clip import CLIP_REACH, MAX_CLIP_REACH, ClipRun
 from .context import Networks, RunContext, halves
-from .prior import PriorResult, combine_prior, prior_scale
+from .prior import PriorResult, combine_prior, complaint_of_prior, prior_scale
 from .refinement import Refinement
 from .restoration import Restoration
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
@@ -516,10 +516,12 @@ class MMSREngine:
         conditioning = self.fuse_modalities(picture, estimate)
         faithful = self.sample(conditioning, steps=0, tile=tile, progress=restoring)
         merged = combine_prior(picture, faithful.estimate, faithful.images, given, trust, mask)
+        complaints = {complaint_of_prior(one, given[i : i + 1] if len(given) > 1 else given)
+                      for i, one in enumerate(picture.split(1))}  # fmt: skip
         return replace(
             merged.resized(size),
             prior_noise_std=self._noise_of(given, tile) if trust else None,
-            notes=tuple(faithful.report.notes),
+            notes=(*sorted(complaints - {""}), *faithful.report.notes),
             total_seconds=round(time.perf_counter() - started, 3),
             device=faithful.report.device,
         )

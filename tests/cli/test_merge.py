@@ -176,13 +176,15 @@ def photograph(tmp_path):
 def test_a_wrong_prior_is_named_before_the_run(mmsr, photograph, tmp_path, monkeypatch):
     low, large = photograph
     up = tmp_path / "up.png"
-    line = ("merge", low, up, "-o", tmp_path / "o.png")
+    report = tmp_path / "report.json"
+    line = ("merge", low, up, "-o", tmp_path / "o.png", "--report", report)
     large.save(up)
     assert mmsr(*line)[2] == []
     large.crop((32, 24, 288, 216)).resize((320, 240)).save(up)
     err = mmsr(*line)[2]
     assert "warning" in err[0]
     assert "seems to be cropped: it shows 80% of the input's width and 80% of its height" in err[0]
+    assert "seems to be cropped" in json.loads(report.read_text(encoding="utf-8"))["notes"][0]
     large.rotate(180).save(up)
 
     def refuse(*_):
