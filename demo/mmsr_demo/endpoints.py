@@ -54,7 +54,7 @@ from .work.inspection import Inspection
 from .work.jobs import BatchResult, CompareJob, Comparison, Made, Restoration, RestoreJob
 from .work.models import MAX_PROMPT
 from .work.progress_stream import ProgressUpdate
-from .work.saving import KINDS, PLAIN_KIND, converted
+from .work.saving import KINDS, PLAIN_KIND, converted, converted_notes, noted
 
 Result = TypeVar("Result", bound=Made)
 
@@ -138,6 +138,13 @@ def _format() -> Any:
     )
 
 
+def _background() -> Any:
+    return gr.Textbox(
+        "", label="background: behind transparent places in a JPEG, a name or #rrggbb (empty: "
+        "white)", max_length=40, visible=False,
+    )  # fmt: skip
+
+
 def _number(low: float, high: float, value: float, label: str) -> Any:
     return take_number(gr.Slider(low, high, value, label=label, visible=False))
 
@@ -196,11 +203,12 @@ def _restore(session: PageSession) -> None:
             label="preset: sets steps and detail where they are not given",
         ),
         _format(),
+        _background(),
     ]  # fmt: skip
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, *known, size, symptom, preset, kind, callback = more
+        references, *known, size, symptom, preset, kind, background, callback = more
         chosen = _chosen(
             symptom,
             preset,
@@ -225,7 +233,7 @@ def _restore(session: PageSession) -> None:
             strengths=_strengths(strengths),
             **known_damage(*known),
         )
-        return _in_format(session.engine.restore(job, callback), kind)
+        return _in_format(session.engine.restore(job, callback), kind, background)
 
     def present(made: Restoration) -> tuple[str, dict[str, Any]]:
         return str(made.after), made.report | {"measured": made.inspection.numbers()}
@@ -238,12 +246,12 @@ def _restore(session: PageSession) -> None:
         strengths: Any = None, references: Any = None, noise_255: Any = None,
         jpeg_quality: Any = None, blur_px: Any = None, denoise: Any = None, size: Any = "",
         symptom: Any = UNKNOWN_SYMPTOM, preset: Any = None, format: Any = PLAIN_KIND,
-        request: gr.Request | None = None,
+        background: Any = "", request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
         known = (noise_255, jpeg_quality, blur_px, denoise)
-        more = (references, *known, size, symptom, preset, format)
+        more = (references, *known, size, symptom, preset, format, background)
         yield from run(*given, *more, request=request, progress=progress)
 
     text = (
@@ -253,9 +261,10 @@ def _restore(session: PageSession) -> None:
     _endpoint(restore, "restore", text, inputs, [_file("restored"), _json("report")])
 
 
-def _in_format(made: Restoration, kind: str) -> Restoration:
-    """The result with its file in another format, one of `KINDS`."""
-    return replace(made, after=converted(made, kind))
+def _in_format(made: Restoration, kind: str, background: str) -> Restoration:
+    """The result with its file in another format, one of `KINDS`, and what is to be known of it."""
+    after = converted(made, kind, background)
+    return replace(noted(made, converted_notes(made, kind, background)), after=after)
 
 
 def _chosen(
@@ -325,11 +334,13 @@ def _fuse(session: PageSession) -> None:
         _number(0, MAX_STRENGTH, 1, "strength of the second picture"),
         _steps(),
         _format(),
+        _background(),
     ]
 
     def work(*values: Any) -> Restoration:
-        *given, kind, callback = values
-        return _in_format(session.engine.restore(fuse_job(session, *given), callback), kind)
+        *given, kind, background, callback = values
+        made = session.engine.restore(fuse_job(session, *given), callback)
+        return _in_format(made, kind, background)
 
     def present(made: Restoration) -> tuple[str, dict[str, Any]]:
         return str(made.after), made.report
@@ -338,10 +349,10 @@ def _fuse(session: PageSession) -> None:
 
     def fuse(
         first: Any, second: Any, mode: Any, scale: Any, strength: Any, steps: Any,
-        format: Any = PLAIN_KIND, request: gr.Request | None = None,
+        format: Any = PLAIN_KIND, background: Any = "", request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
-        given = (first, second, mode, scale, strength, steps, format)
+        given = (first, second, mode, scale, strength, steps, format, background)
         yield from run(*given, request=request, progress=progress)
 
     text = "Restores the first picture with a second sensor's. Returns the file and the report."
@@ -403,11 +414,13 @@ def _batch(session: PageSession) -> None:
     files = take_unread(gr.File(label="files", file_count="multiple", visible=False))
 
     def work(*values: Any) -> BatchResult:
-        given, preset, scale, size, symptom, kind, callback = values
+        given, preset, scale, size, symptom, kind, background, callback = values
         chosen = _chosen(symptom, None, {"preset": preset, "scale": scale}, has_size=bool(size))
         job = batch_settings(chosen["preset"], chosen["scale"], size, symptom)
         uploads = batch_uploads(session, given)
-        return restore_batch(session.engine, uploads, job, callback, kind=kind)
+        return restore_batch(
+            session.engine, uploads, job, callback, kind=kind, background=background
+        )
 
     def present(done: BatchResult) -> tuple[Any, ...]:
         return str(done.archive), [asdict(line) for line in done.lines]
@@ -416,11 +429,11 @@ def _batch(session: PageSession) -> None:
 
     def batch(
         files: Any, preset: Any = None, scale: Any = "", size: Any = "",
-        symptom: Any = UNKNOWN_SYMPTOM, format: Any = PLAIN_KIND,
+        symptom: Any = UNKNOWN_SYMPTOM, format: Any = PLAIN_KIND, background: Any = "",
         request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
-        given = (files, preset, scale, size, symptom, format)
+        given = (files, preset, scale, size, symptom, format, background)
         yield from run(*given, request=request, progress=progress)
 
     text = "Restores several pictures, or those in ZIP archives. Returns a ZIP and a line for each."
@@ -430,6 +443,7 @@ def _batch(session: PageSession) -> None:
         label=f"preset (empty: {DEFAULT_PRESET}, or the symptom's)",
     )  # fmt: skip
     inputs = [
-        files, preset, _open_scale(), _size(), _symptom("scale, preset and denoise"), _format()
+        files, preset, _open_scale(), _size(), _symptom("scale, preset and denoise"), _format(),
+        _background(),
     ]  # fmt: skip
     _endpoint(batch, "batch", text, inputs, outputs)

@@ -89,6 +89,24 @@ def strength(text: str) -> tuple[str, float]:
     return name, number(0, 2)(value)
 
 
+def scale_factor(text: str) -> float:
+    """A factor from 1 to 16, as 2, 2x or x2."""
+    plain = text.strip().lower().replace("×", "x")
+    bare = plain.removeprefix("x") if plain.startswith("x") else plain.removesuffix("x")
+    try:
+        return number(1, 16)(bare)
+    except argparse.ArgumentTypeError as error:
+        smaller = "" if not _is_below_one(bare) else "; `--size 0.5x` gives a smaller picture"
+        raise argparse.ArgumentTypeError(f"{error}{smaller}") from None
+
+
+def _is_below_one(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1
+    except ValueError:
+        return False
+
+
 def target_size(text: str) -> TargetSize:
     """A size such as 4K, 3000, w3000, h2000, 12MP."""
     from ..image import TargetSize
@@ -99,12 +117,23 @@ def target_size(text: str) -> TargetSize:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def colour_name(text: str) -> str:
+    """A colour such as white, black or #rrggbb, as it was written."""
+    from ..image import parse_colour
+
+    try:
+        parse_colour(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def add_result_size(parser: argparse.ArgumentParser, default: str) -> None:
     """Adds `--scale`, such as 1.5, or `--size`; `result_size` reads them."""
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
         "--scale",
-        type=number(1, 16),
+        type=scale_factor,
         metavar="N",
         help=f"how many times larger, 1 to 16, such as 1.5 (default {default})",
     )
@@ -112,7 +141,7 @@ def add_result_size(parser: argparse.ArgumentParser, default: str) -> None:
         "--size",
         type=target_size,
         metavar="SIZE",
-        help="size of the result: 4K, 3000 (longest side), w3000, h2000, 12MP or 1.5x",
+        help="size of the result: 4K, 1080p, 3000 (longest side), w3000, h2000, 12MP or 1.5x",
     )
 
 

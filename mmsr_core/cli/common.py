@@ -33,6 +33,11 @@ def say_error(message: str) -> None:
     print(f"mmsr: error: {one_line(message)}", file=sys.stderr, flush=True)
 
 
+def say_warning(message: str) -> None:
+    """Writes one `mmsr: warning:` line to stderr: the run goes on."""
+    print(f"mmsr: warning: {one_line(message)}", file=sys.stderr, flush=True)
+
+
 def quiet_libraries() -> None:
     """Keeps the notices of other libraries off stderr; their errors still come through."""
     for name in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from .arguments import add_common, add_scale, number, whole_number
 from .common import load_kernel
-from .files import require_distinct
+from .files import add_background, background_notes, require_distinct
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--seed", type=whole_number(0, 2**63 - 1), default=0, metavar="N", help="default 0"
     )
+    add_background(parser)
     add_common(parser)
 
 
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.input} has {image.size[1]}x{image.size[0]} pixels, "
             f"too few for --scale {args.scale}."
         )
-    check_can_hold(args.output, (height, width), image.alpha)
+    check_can_hold(args.output, (height, width))
     rows, columns = slice(height * args.scale), slice(width * args.scale)
     hr = image.rgb[..., rows, columns]
     with torch.inference_mode():
@@ -93,10 +94,10 @@ def run(args: argparse.Namespace) -> int:
         alpha = image.alpha
         if alpha is not None:
             alpha = resize_alpha(alpha[..., rows, columns], (height, width))
-    save_image(args.output, lr, alpha, icc_profile=image.icc_profile)
+    save_image(args.output, lr, alpha, icc_profile=image.icc_profile, background=args.background)
     if not args.quiet:
         print(f"{args.input} -> {args.output} ({width}x{height})")
-        for note in image.notes:
+        for note in (*image.notes, *background_notes(args, args.output, image)):
             print(f"  {note}")
         if tuple(hr.shape[-2:]) != image.size:
             print(f"  cropped to {hr.shape[-1]}x{hr.shape[-2]}, a multiple of {args.scale}")

@@ -45,7 +45,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     from ..image import check_output_size, load_image, make_folder, read_size, save_image
-    from ..pipeline.results import damage_words, expected_errors, with_levels
+    from ..pipeline.results import (
+        blur_lines,
+        blur_range_px,
+        damage_words,
+        expected_errors,
+        sharpness_of,
+        with_levels,
+    )
     from ..visualize import depth_map, kernel_map
 
     check_output_size(read_size(args.input), args.scale)
@@ -71,18 +78,19 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     seconds = time.perf_counter() - started
-    blur = estimate.kernel_field.moments().blur_sigma_px.prod(dim=1).sqrt()
+    blur = blur_range_px(estimate.kernel_field)
+    sharpness = sharpness_of(estimate, args.scale)
     noise_std, jpeg_quality = float(estimate.noise_std[0]), float(estimate.jpeg_quality[0])
     estimate.kernel_field.save(field_file)
     save_image(map_file, kernel_map(estimate.kernel_field, image.visible_rgb)[None])
     if estimate.inverse_depth is not None:
         save_image(depth_file, depth_map(estimate.inverse_depth)[None], bit_depth=16)
-    low, mean, high = float(blur.min()), float(blur.mean()), float(blur.max())
     content = {
         "input": str(args.input),
         "input_size": [image.size[1], image.size[0]],
         "scale": args.scale,
-        "blur_sigma_px": {"min": low, "mean": mean, "max": high},
+        "sharpness": sharpness.to_dict(),
+        "blur_sigma_px": blur,
         "noise_std": noise_std,
         "jpeg_quality": jpeg_quality,
         "errors": expected_errors(estimate),
@@ -96,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
     write_json(json_file, with_levels(content))
     if not args.quiet:
         print(f"{args.input} -> {args.output}")
-        print(f"  blur width {low:.2f} to {high:.2f} px of the result, mean {mean:.2f}")
+        for line in blur_lines(sharpness.words(), blur, args.scale):
+            print(f"  {line}")
         errors = expected_errors(estimate)
         print(f"  {damage_words(noise_std, jpeg_quality, errors)}")
         for note in content["notes"]:

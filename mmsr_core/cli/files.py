@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ImageFileError
-from .arguments import UsageError, whole_number
+from .arguments import UsageError, colour_name, whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,7 @@ def _name_part(text: str) -> str:
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
-    """Adds `--format`, `--quality`, `--suffix`, `--strip`, `--recursive`, `--skip-existing`."""
+    """Adds the options that say what is read, and where and how results are written."""
     group = parser.add_argument_group("files")
     group.add_argument(
         "--format",
@@ -52,6 +52,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         metavar="Q",
         help="quality of JPEG, AVIF, or lossy WebP and JPEG XL results (default 95, 90, lossless)",
     )
+    add_background(group)
     group.add_argument(
         "--suffix",
         type=_name_part,
@@ -69,6 +70,17 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--strip", action="store_true", help="write no EXIF data and no settings (privacy)"
+    )
+
+
+def add_background(group: argparse._ActionsContainer) -> None:
+    """Adds `--background`."""
+    group.add_argument(
+        "--background",
+        type=colour_name,
+        metavar="COLOUR",
+        help="lay transparent places on this colour: white, black, #rrggbb (default: kept; white "
+        "in JPEG, which cannot keep them)",
     )
 
 
@@ -318,7 +330,7 @@ def save_like(
     images: Tensor,
     image: LoadedImage,
     metadata: dict[str, str] | None = None,
-) -> None:
+) -> list[str]:
     """Writes a result with the alpha, profile, depth, EXIF data, dpi and texts of its input.
 
     Args:
@@ -327,6 +339,9 @@ def save_like(
         images: `(1,3,H,W)`, 0..1.
         image: The input.
         metadata: Texts for the file.
+
+    Returns:
+        What is to be known of the file: where transparency was lost.
     """
     from ..image import resize_alpha, save_image
 
@@ -344,4 +359,17 @@ def save_like(
         quality=args.quality,
         exif=None if args.strip else image.exif,
         dpi=image.dpi,
+        background=args.background,
     )
+    return background_notes(args, target, image)
+
+
+def background_notes(args: argparse.Namespace, target: Path, image: LoadedImage) -> list[str]:
+    """What is to be said where transparent places of a picture are laid on a colour."""
+    from ..image import ground_of, ground_words
+
+    ground = ground_of(target, image.alpha, args.background)
+    if ground is None:
+        return []
+    hint = "" if args.background else " --background COLOUR takes another colour."
+    return [ground_words(target, ground) + hint]

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import difflib
 import io
+import shlex
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from .. import __version__
 from ..errors import MMSRError
@@ -19,6 +22,7 @@ from .arguments import Parser, UsageError
 from .common import quiet_libraries, say_error
 from .plugins import add_plugin, run_benchmarks
 
+_PICTURES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic"))
 _DESCRIPTION = (
     "Measures the blur, noise and JPEG damage of a picture at every place, restores it, and "
     "reports how well the result agrees with the input."
@@ -38,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work(words: Sequence[str]) -> int:
         if words[:1] == ["bench"]:
             return run_benchmarks(words[1:])
+        _check_command(words)
         args = _parser(words).parse_args(words)
         quiet_libraries()
         return args.run(args)
@@ -78,6 +83,34 @@ def run_command(work: Callable[[Sequence[str]], int], argv: Sequence[str] | None
             traceback.print_exc()
         say_error(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
         return 1
+
+
+_COMMANDS = ("upscale", "merge", "estimate", "degrade", "info", "demo", "bench")
+_OTHER_NAMES = {
+    **dict.fromkeys(("restore", "enlarge", "fuse", "denoise", "deblur", "batch"), "upscale"),
+    "measure": "estimate",
+}  # fmt: skip
+"""What people call a command, and its name."""
+
+
+def _check_command(words: Sequence[str]) -> None:
+    """Says what to write where the first word is a picture, or another name of a command.
+
+    Raises:
+        UsageError: it is one of these.
+    """
+    first = words[0] if words else ""
+    if not first or first.startswith("-") or first in _COMMANDS:
+        return
+    if Path(first).exists() or Path(first).suffix.lower() in _PICTURES:
+        raise UsageError(
+            f"{first} is no command; to restore it: mmsr upscale {shlex.quote(first)} -o out.png"
+        )
+    found = difflib.get_close_matches(first, (*_COMMANDS, *_OTHER_NAMES), 1)
+    if found:
+        name = _OTHER_NAMES.get(found[0], found[0])
+        more = " (with --guide OTHER --mode fuse)" if found[0] == "fuse" else ""
+        raise UsageError(f"There is no command {first!r}; is `mmsr {name}`{more} meant?")
 
 
 def _parser(words: Sequence[str]) -> Parser:

@@ -22,7 +22,14 @@ from .arguments import (
     number,
     result_size,
 )
-from .common import load_model, progress_bar, read_overrides, say_error, write_json
+from .common import (
+    load_model,
+    progress_bar,
+    read_overrides,
+    say_error,
+    say_warning,
+    write_json,
+)
 from .files import add_file_options, place_below, plan_files, require_distinct, save_like
 
 if TYPE_CHECKING:
@@ -100,7 +107,10 @@ def run(args: argparse.Namespace) -> int:
             say_error(f"{source}: {error}")
             reports.append(paths | {"error": str(error)})
             continue
-        reports.append(paths | {"output": str(target)} | result.to_dict() | {"notes": notes})
+        merged = result.to_dict()
+        reports.append(
+            paths | {"output": str(target)} | merged | {"notes": [*notes, *merged["notes"]]}
+        )
         if not args.quiet:
             print(f"{source} + {prior} -> {target}")
             for line in (*notes, *result.summary().splitlines()):
@@ -233,9 +243,12 @@ class _Merger:
         self._upscale: PriorModel | None = None
 
     def merge(self, source: Path, prior: Path, target: Path) -> tuple[PriorResult, list[str]]:
-        """Reads, merges and writes one picture; also what is to be known of the two files."""
+        """Reads, merges and writes one picture; also what is to be known of the two files.
+
+        A prior that seems to show something else is named before the run.
+        """
         from ..image import check_can_hold, load_image, make_folder, save_image
-        from ..pipeline.prior import prior_scale
+        from ..pipeline.prior import complaint_of_prior, prior_scale
 
         args = self._args
         image = load_image(source)
@@ -248,13 +261,16 @@ class _Merger:
 
         def check(nearest: int) -> None:
             made = size or (height * nearest, width * nearest)
-            check_can_hold(target, made, image.alpha)
+            check_can_hold(target, made)
 
         if args.prior_model is None:
             other = load_image(prior)
             suggested = other.visible_rgb
             notes = [*notes, *(f"{prior.name}: {note}" for note in other.notes)]
             check(prior_scale(lr, suggested))
+            complaint = complaint_of_prior(lr, suggested)
+            if complaint:
+                say_warning(f"{prior}: {complaint}")  # the report has it as well
         else:
             upscale = self._prior_model()
             check(upscale.scale)
@@ -271,7 +287,7 @@ class _Merger:
                 tile=args.tile,
                 progress=progress,
             )
-        save_like(args, target, result.images, image)
+        notes = [*notes, *save_like(args, target, result.images, image)]
         if args.maps is not None:
             weight = result.weight_map.expand(-1, 3, -1, -1)
             path = _map_path(args, target)

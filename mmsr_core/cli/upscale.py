@@ -332,11 +332,11 @@ def _finished(
 ) -> _Result:
     """Saves one result and says what was measured."""
     source, target, stem = job
-    _save(args, target, stem, image, output)
+    notes = [*image.notes, *_save(args, target, stem, image, output)]
     if not args.quiet:
-        _print_report(source, target, image, output)
+        _print_report(source, target, notes, output)
     report = output.report.to_dict()
-    report["notes"] = [*image.notes, *report["notes"]]
+    report["notes"] = [*notes, *report["notes"]]
     return _Result(source, 0, {"input": str(source), "output": str(target)} | report)
 
 
@@ -390,7 +390,7 @@ def _load(
     check_output_size(header, wanted.scale(header))
     image = load_image(source)
     scale, size = wanted.scale(image.size), wanted.of(image.size)
-    check_can_hold(target, size, image.alpha)
+    check_can_hold(target, size)
     kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, scale)
     depth = None if args.depth is None else load_depth(args.depth, image.size)
     names = (
@@ -416,18 +416,17 @@ def _save(
     stem: str,
     image: LoadedImage,
     output: RestorationOutput,
-) -> None:
-    """Writes one result, as its input is, and its maps."""
-    save_like(args, target, output.images, image, _metadata(args, output))
+) -> list[str]:
+    """Writes one result, as its input is, and its maps; see `save_like`."""
+    notes = save_like(args, target, output.images, image, _metadata(args, output))
     if args.maps is not None:
         write_maps(args.maps, stem, image.visible_rgb, output)
+    return notes
 
 
-def _print_report(
-    source: Path, target: Path, image: LoadedImage, output: RestorationOutput
-) -> None:
+def _print_report(source: Path, target: Path, notes: list[str], output: RestorationOutput) -> None:
     print(f"{source} -> {target}")
-    for line in (*image.notes, *output.report.summary().splitlines()):
+    for line in (*notes, *output.report.summary().splitlines()):
         print(f"  {line.strip()}", flush=True)
 
 

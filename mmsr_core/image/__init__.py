@@ -16,12 +16,14 @@ from .registration import register, sensor_shift
 from .resize import resize_alpha, resize_bicubic
 from .smoothing import smooth
 from .target import TargetSize
-from .transparency import spread_colour
+from .transparency import has_transparency, parse_colour, spread_colour
 from .writing import (
     OUTPUT_SUFFIXES,
     check_can_hold,
     check_output_suffix,
     check_writable_folder,
+    ground_of,
+    ground_words,
     make_folder,
     save_image,
 )
@@ -40,11 +42,15 @@ __all__ = [
     "check_output_size",
     "check_output_suffix",
     "check_writable_folder",
+    "ground_of",
+    "ground_words",
+    "has_transparency",
     "is_narrow_grey",
     "limit_chroma",
     "load_image",
     "luminance",
     "make_folder",
+    "parse_colour",
     "read_size",
     "register",
     "resize_alpha",

@@ -12,7 +12,7 @@ from ..types import MAX_SCALE
 
 NAMED_SIDES = {"HD": 1920, "2K": 2048, "4K": 3840, "5K": 5120, "8K": 7680}
 """Names of sizes and their longest side, px."""
-_PATTERN = re.compile(r"(?:(?P<letter>[wh])?(?P<value>\d+(?:\.\d+)?)(?P<unit>x|mp|px)?)", re.I)
+_PATTERN = re.compile(r"(?:(?P<letter>[wh])?(?P<value>\d+(?:\.\d+)?)(?P<unit>x|mp|px|p)?)", re.I)
 
 
 def next_whole_factor(factor: float, tolerance: float = 1e-6) -> int:
@@ -29,7 +29,7 @@ def next_whole_factor(factor: float, tolerance: float = 1e-6) -> int:
 class TargetSize:
     """A wanted size. The proportions of the picture stay."""
 
-    kind: Literal["factor", "longest", "width", "height", "pixels"]
+    kind: Literal["factor", "longest", "shortest", "width", "height", "pixels"]
     value: float
     """A factor, px, or a number of pixels in all."""
 
@@ -39,12 +39,14 @@ class TargetSize:
 
         Args:
             text: `4K` and the other `NAMED_SIDES`, `3000` or `3000px` (the longest side),
-                `w3000`, `h2000`, `12MP`, `1.5x`.
+                `1080p` (the shorter side), `w3000`, `h2000`, `12MP`, `1.5x` (also `x1.5`).
 
         Raises:
             InputError: it is none of these.
         """
-        plain = text.strip()
+        plain = text.strip().replace("×", "x")
+        if plain[:1].lower() == "x":
+            plain = f"{plain[1:]}x"
         side = NAMED_SIDES.get(plain.upper())
         if side is not None:
             return cls("longest", side)
@@ -56,14 +58,16 @@ class TargetSize:
                 return cls("width" if letter == "w" else "height", value)
             if not letter and unit == "x" and value > 0:
                 return cls("factor", value)
+            if not letter and unit == "p" and value >= 1:
+                return cls("shortest", value)
             if not letter and unit == "mp" and value > 0:
                 return cls("pixels", value * 1e6)
             if not letter and unit in ("", "px") and value >= 1:
                 return cls("longest", value)
         names = ", ".join(NAMED_SIDES)
         raise InputError(
-            f"A size is one of {names}, 3000 (the longest side), w3000, h2000, 12MP or 1.5x; "
-            f"got {text!r}."
+            f"A size is one of {names}, 3000 (the longest side), 1080p (the shorter one), w3000, "
+            f"h2000, 12MP or 1.5x; got {text!r}."
         )
 
     def of(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -72,6 +76,7 @@ class TargetSize:
         factor = {
             "factor": self.value,
             "longest": self.value / max(size),
+            "shortest": self.value / min(size),
             "width": self.value / width,
             "height": self.value / height,
             "pixels": math.sqrt(self.value / (height * width)),

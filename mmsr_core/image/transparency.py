@@ -1,12 +1,19 @@
-"""Colour under transparent pixels, which nobody sees and every filter mixes into the edges."""
+"""Transparency: the colour that is hidden under it, and the colour that it is laid on."""
 
 from __future__ import annotations
 
 import torch
+from PIL import ImageColor
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import ShapeError
+from ..errors import InputError, ShapeError
+
+WHITE = "white"
+"""What transparent places are laid on in a format without transparency: paper, as in most
+programs."""
+_OPAQUE = 254.5 / 255
+"""Alpha from which on nothing shines through in 8 bits."""
 
 
 def spread_colour(rgb: Tensor, alpha: Tensor | None) -> Tensor:
@@ -34,6 +41,42 @@ def spread_colour(rgb: Tensor, alpha: Tensor | None) -> Tensor:
     if not bool(hidden.any()):
         return rgb
     return torch.where(hidden, _filled(torch.where(hidden, 0, rgb), alpha.clamp(0, 1)), rgb)
+
+
+def parse_colour(text: str) -> tuple[float, float, float]:
+    """A colour by its name or as `#rgb`, `#rrggbb`, `rgb(...)`, `hsl(...)`: three of 0..1.
+
+    Raises:
+        InputError: it is none of these, or is transparent itself.
+    """
+    expected = "a name such as white or black, or #rrggbb"
+    try:
+        values = ImageColor.getrgb(text.strip())
+    except ValueError as error:
+        raise InputError(f"{text!r} is no colour; expected {expected}.") from error
+    if len(values) == 4 and values[3] < 255:
+        raise InputError(f"The colour {text!r} is transparent itself; expected {expected}.")
+    return values[0] / 255, values[1] / 255, values[2] / 255
+
+
+def has_transparency(alpha: Tensor | None) -> bool:
+    """Whether anything shines through a picture with this alpha, 0..1."""
+    return alpha is not None and bool((alpha < _OPAQUE).any())
+
+
+def lay_on(rgb: Tensor, alpha: Tensor, colour: tuple[float, float, float]) -> Tensor:
+    """A picture on a ground of one colour.
+
+    Args:
+        rgb: `(...,3,H,W)`, 0..1, not premultiplied.
+        alpha: `(...,1,H,W)`, 0..1.
+        colour: of the ground, 0..1, in the picture's own colour space.
+
+    Returns:
+        `(...,3,H,W)`.
+    """
+    ground = rgb.new_tensor(colour).view(3, 1, 1)
+    return ground + alpha.to(rgb) * (rgb - ground)
 
 
 def _filled(rgb: Tensor, weight: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from .atomic import atomic_path
 from .deep import encode_png16, find_codecs, warn_of_eight_bits
 from .exif import has_parts, with_settings
 from .plugins import JXL
+from .transparency import WHITE, has_transparency, lay_on, parse_colour
 
 _FORMATS = {
     ".png": "PNG",
@@ -33,6 +34,7 @@ OUTPUT_SUFFIXES = frozenset(_FORMATS)
 """Endings of the names that can be written."""
 _QUALITIES = {"JPEG": 95, "AVIF": 90}
 """Quality where none is asked for. WebP and JPEG XL are lossless then."""
+_WITHOUT_ALPHA = frozenset(("JPEG",))
 _BAND_ROWS = 256
 
 
@@ -59,17 +61,15 @@ def check_output_suffix(path: str | Path) -> str:
     return _FORMATS[suffix]
 
 
-def check_can_hold(path: str | Path, size: tuple[int, int], alpha: Tensor | None = None) -> None:
+def check_can_hold(path: str | Path, size: tuple[int, int]) -> None:
     """Refuses, before a long run, a format that cannot hold the result.
 
     Args:
         path: The file to be written.
         size: Height and width of the result.
-        alpha: The alpha it will have, at any size, or None.
 
     Raises:
-        ImageFileError: The format has no alpha and the picture is not opaque, or the picture is
-            larger than the format allows.
+        ImageFileError: The picture is larger than the format allows.
     """
     file_format = check_output_suffix(path)
     limit = {"WEBP": 16383, "JPEG": 65535}.get(file_format)
@@ -78,11 +78,29 @@ def check_can_hold(path: str | Path, size: tuple[int, int], alpha: Tensor | None
             f"Cannot write {path}: {size[1]}x{size[0]} pixels are more than {file_format} allows "
             f"({limit} a side); use .png or .tif."
         )
-    if file_format == "JPEG" and alpha is not None and bool((alpha * 255 < 254.5).any()):
-        raise ImageFileError(
-            f"Cannot write {path}: the picture has transparency and JPEG cannot keep it; "
-            "use .png, .webp or .tif."
-        )
+
+
+def ground_of(path: str | Path, alpha: Tensor | None, background: str | None = None) -> str | None:
+    """The colour that a file's transparent places are laid on; None where they are kept.
+
+    Args:
+        path: The file to be written.
+        alpha: Of the picture, 0..1, at any size; None or 1 everywhere: there are none.
+        background: The colour that is asked for, in any format; None lays them on white where the
+            format has no transparency.
+    """
+    if not has_transparency(alpha):
+        return None
+    return background or (WHITE if check_output_suffix(path) in _WITHOUT_ALPHA else None)
+
+
+def ground_words(path: str | Path, ground: str) -> str:
+    """What has become of transparent places, for people; see `ground_of`."""
+    text = f"Transparent places are laid on {ground}"
+    file_format = check_output_suffix(path)
+    if file_format in _WITHOUT_ALPHA:
+        text += f", as {file_format} has no transparency; PNG, WebP and TIFF keep it"
+    return text + "."
 
 
 def check_writable_folder(folder: str | Path) -> None:
@@ -137,6 +155,7 @@ def save_image(
     quality: int | None = None,
     exif: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    background: str | None = None,
 ) -> None:
     """Writes a picture; the file appears as a whole or not at all.
 
@@ -148,7 +167,7 @@ def save_image(
     Args:
         path: The file; its ending chooses the format. The folder must exist.
         rgb: `(1,3,H,W)` float; values outside 0..1 are clamped.
-        alpha: `(1,1,H,W)` float or None. JPEG has no alpha: there it must be 1 everywhere.
+        alpha: `(1,1,H,W)` float or None. JPEG has none: there the picture is laid on `background`.
         metadata: Text entries such as the settings of a run.
         icc_profile: An RGB profile to embed. JPEG XL is written in sRGB instead: its plugin embeds
             none.
@@ -157,11 +176,13 @@ def save_image(
         quality: 1..100 for JPEG, AVIF, and WebP and JPEG XL (lossy then); the others have none.
         exif: EXIF data to embed (`LoadedImage.exif`).
         dpi: pixels per inch to embed, across and down.
+        background: a colour, see `parse_colour`: transparent places are laid on it in any format.
+            None keeps them where the format can, and lays them on white where it cannot.
 
     Raises:
         ShapeError: A tensor has the wrong shape.
-        InputError: The values are not finite, `bit_depth` is not 8 or 16, or `quality` is out of
-            its range.
+        InputError: The values are not finite, `bit_depth` is not 8 or 16, `quality` is out of
+            its range, or `background` is no colour.
         ImageFileError: The name, format or folder does not allow it.
     """
     file_format = check_output_suffix(path)
@@ -172,7 +193,13 @@ def save_image(
     if quality is not None and not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100, but is {quality}.")
     _check_tensors(rgb, alpha)
-    check_can_hold(path, (rgb.shape[2], rgb.shape[3]), alpha)
+    check_can_hold(path, (rgb.shape[2], rgb.shape[3]))
+    colour = None if background is None else parse_colour(background)
+    if background is not None or file_format in _WITHOUT_ALPHA:
+        ground = ground_of(path, alpha, background)
+        if alpha is not None and ground is not None:
+            rgb = lay_on(rgb.detach().float(), alpha.detach(), colour or parse_colour(ground))
+        alpha = None
     codecs = find_codecs() if bit_depth == 16 else None
     if codecs is not None:
         data = encode_png16(codecs, _quantised(rgb, alpha, 16), metadata, icc_profile, exif, dpi)
@@ -185,7 +212,7 @@ def save_image(
     else:
         if bit_depth == 16:
             warn_of_eight_bits(f"{path} is written")
-        image = Image.fromarray(_quantised(rgb, None if file_format == "JPEG" else alpha, 8))
+        image = Image.fromarray(_quantised(rgb, alpha, 8))
     options = _save_options(file_format, metadata, icc_profile, quality, exif)
     if dpi is not None:
         options["dpi"] = dpi

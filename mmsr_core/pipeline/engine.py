@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,12 +27,13 @@ from ..types import (
 from . import inputs
 from .clip import CLIP_REACH, MAX_CLIP_REACH, ClipRun
 from .context import Networks, RunContext, halves
-from .prior import PriorResult, combine_prior, prior_scale
+from .prior import PriorResult, combine_prior, complaint_of_prior, prior_scale
 from .refinement import Refinement
 from .restoration import Restoration
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput
 from .sampling import Sampler, StepCallback, unknown_words_note
 from .scene import Scene
+from .stages import estimate_damage
 
 if TYPE_CHECKING:
     from ..models import DamageEstimator, DepthNet, FusionNet, PromptTextEncoder
@@ -485,6 +487,7 @@ class MMSREngine:
             InputError: the prior is no enlargement of `lr`, the scale is not the estimate's, or a
                 value is out of its range.
         """
+        started = time.perf_counter()
         inputs.check_number("trust", trust, 0, 1)
         inputs.check_size(size)
         inputs.check_overrides(overrides)
@@ -513,7 +516,23 @@ class MMSREngine:
         conditioning = self.fuse_modalities(picture, estimate)
         faithful = self.sample(conditioning, steps=0, tile=tile, progress=restoring)
         merged = combine_prior(picture, faithful.estimate, faithful.images, given, trust, mask)
-        return merged.resized(size)
+        complaints = {complaint_of_prior(one, given[i : i + 1] if len(given) > 1 else given)
+                      for i, one in enumerate(picture.split(1))}  # fmt: skip
+        return replace(
+            merged.resized(size),
+            prior_noise_std=self._noise_of(given, tile) if trust else None,
+            notes=(*sorted(complaints - {""}), *faithful.report.notes),
+            total_seconds=round(time.perf_counter() - started, 3),
+            device=faithful.report.device,
+        )
+
+    @torch.no_grad()
+    def _noise_of(self, picture: Tensor, tile: int | None) -> float | None:
+        """The noise (std) of pictures, 0..1 units; None without a damage estimator."""
+        context = self._context(tile, None)
+        scene = Scene(picture.to(context.device), 1, context.networks.basis)
+        damage = estimate_damage(context, scene)
+        return None if damage is None else round(float(damage.whole().noise_std.mean()), 5)
 
     def restore_clip(
         self,

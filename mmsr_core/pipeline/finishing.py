@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import NO_JPEG_QUALITY
+from ..image import luminance
 from ..models.damage_estimator import (
     CELL,
     NOISE_FLOOR,
@@ -70,6 +71,43 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     if bool(grey.any()):
         result[grey] = result[grey].mean(1, keepdim=True)
     return scene.put_back(result)
+
+
+def finish_fused(scene: Scene, result: Tensor, preference: Tensor) -> Tensor:
+    """As `finish` for one picture of two sensors: what is flat in both stays flat.
+
+    White on white is white there, and flat places of different brightness are weighed as the
+    fusion net weighs brightness (`fuse_starlets`), without what it adds.
+
+    Args:
+        scene: the measured picture with its guide.
+        result: `(B,3,H,W)` of `scene.size`, fused; it may be overwritten.
+        preference: of the brightness, a number in a tensor.
+    """
+    made = fit_wanted(scene, result)
+    first, guide = scene.given, scene.guide
+    if guide is None:
+        return made
+    size = (int(first.shape[-2]), int(first.shape[-1]))
+    second = guide.to(first)
+    own = local_contrast(first, FLAT_WINDOW)
+    other = local_contrast(second, FLAT_WINDOW)
+    coded = (scene.estimate.jpeg_quality < NO_JPEG_QUALITY).view(-1, 1, 1, 1)
+    if bool(coded.any()):
+        own = torch.where(coded, local_contrast(first, CODED_FLAT_WINDOW), own)
+    # Detail of a larger guide counts, also where a smaller one would be flat.
+    contrast = torch.maximum(own, F.adaptive_max_pool2d(other, size))
+    flatness = 1 - _rise(contrast * 255, FLAT_LEVELS)
+    if bool((flatness > 0).any()):
+        bright = luminance(first)
+        dark = luminance(F.interpolate(second, size=size, mode="area"))
+        level = torch.lerp(dark, bright, torch.sigmoid(preference.to(first) * (bright - dark)))
+        amount = scene.amounts["guide"]
+        if tuple(amount.shape[-2:]) not in ((1, 1), size):  # of a reduction
+            amount = F.interpolate(amount, size=size, mode="bilinear")
+        target = (first + amount * (level - bright)).clamp(0, 1)
+        keep_flat(made, target, flatness, scene.given_scale)
+    return made
 
 
 def keep_flat(result: Tensor, given: Tensor, flatness: Tensor, scale: int) -> None:

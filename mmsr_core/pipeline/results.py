@@ -14,6 +14,7 @@ from ..degradation import NO_JPEG_QUALITY, KernelField, jpeg_error_std
 from ..image import resize_bicubic
 from ..models.damage_estimator import NOISE_FLOOR, DamageMaps
 from ..types import preset_name
+from .sharpness import Sharpness, sharpness_of_damage, sharpness_of_widths
 
 AGREEMENT_MARGIN = 1.2
 """A result agrees with the input if it leaves no more than this many times the noise..."""
@@ -31,6 +32,7 @@ _LEVELS = {
     "noise_std": "noise_levels",
     "unexplained_std": "unexplained_levels",
     "difference": "difference_levels",
+    "prior_noise_std": "prior_noise_levels",
 }
 """What a report has in 0..1 units, and its name in grey levels of 255, as options take it."""
 _NO_BLUR_PX = 0.45
@@ -170,6 +172,8 @@ class RestorationReport:
     tile: int
     model: str
     notes: list[str]
+    sharpness: dict[str, Any] = field(default_factory=dict)
+    """How sharp the picture is, as it was measured: see `Sharpness.to_dict`, px of the picture."""
     fused: bool = False
     """Whether this is one picture of two sensors, which is meant to differ from either."""
 
@@ -207,7 +211,7 @@ class RestorationReport:
         lines = [
             f"{_size(self.input_size)} -> {_size(self.output_size)} ({factor}{whole}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
-            self._blur_words(),
+            *self._blur_lines(),
             damage_words(self.noise_std, self.jpeg_quality, self.errors),
             self._agreement(),
         ]
@@ -217,12 +221,8 @@ class RestorationReport:
             lines.append(f"detail drawn from: {shares}")
         return "\n".join(lines + self.notes)
 
-    def _blur_words(self) -> str:
-        blur = self.blur_sigma_px
-        if self.scale == 1 and blur["max"] < _NO_BLUR_PX:
-            return "no blur found"
-        low, high, mean = blur["min"], blur["max"], blur["mean"]
-        return f"blur width {low:.1f} to {high:.1f} px of the result, mean {mean:.1f}"
+    def _blur_lines(self) -> list[str]:
+        return blur_lines(self.sharpness.get("words", ""), self.blur_sigma_px, self.scale)
 
     def _agreement(self) -> str:
         """Whether what the result leaves of the input is noise."""
@@ -263,6 +263,37 @@ class RestorationOutput:
         return replace(self, images=images, report=report)
 
 
+def sharpness_of(estimate: DegradationEstimate, scale: int) -> Sharpness:
+    """How sharp a picture is: as it was measured, or as the caller's kernels say.
+
+    Args:
+        estimate: of the picture.
+        scale: from the picture to the result; the kernels have a larger one where it was reduced.
+    """
+    field = estimate.kernel_field
+    width = field.moments().blur_sigma_px.float().prod(1).sqrt().mean(0)
+    kernels = sharpness_of_widths(width, scale)
+    if estimate.damage is None or estimate.kernels_given:
+        return kernels
+    noise, quality = float(estimate.noise_std.mean()), float(estimate.jpeg_quality.mean())
+    return sharpness_of_damage(estimate.damage, field.scale / scale, noise, quality, kernels)
+
+
+def blur_lines(sharpness: str, blur_sigma_px: dict[str, float], scale: int) -> list[str]:
+    """How sharp a picture is, and with which kernels it is restored, for people.
+
+    Args:
+        sharpness: `Sharpness.words`; empty where it is not known.
+        blur_sigma_px: see `RestorationReport`.
+        scale: of the kernels.
+    """
+    low, high, mean = (blur_sigma_px[name] for name in ("min", "max", "mean"))
+    if scale == 1 and high < _NO_BLUR_PX:
+        return [sharpness or "no blur found"]
+    kernels = f"blur width used: {low:.1f} to {high:.1f} px of the result, mean {mean:.1f}"
+    return [sharpness, kernels] if sharpness else [kernels]
+
+
 def damage_words(noise_std: float, jpeg_quality: float, errors: dict[str, float]) -> str:
     """Noise and JPEG quality for people, with their expected errors where these are known."""
 
@@ -293,6 +324,8 @@ def with_levels(content: dict[str, Any]) -> dict[str, Any]:
 
 def _in_levels(value: Any) -> Any:
     """A number, or those of a dict, times 255."""
+    if value is None:
+        return None
     if isinstance(value, dict):
         return {name: _in_levels(number) for name, number in value.items()}
     return round(255 * value, 3)

@@ -15,7 +15,7 @@ from ..degradation import back_project, conjugate_gradient, decibels, jpeg_error
 from ..diffusion import RectifiedFlow, seeded_noise
 from ..image import limit_chroma
 from .context import RunContext, Stage
-from .finishing import finish, fit_wanted, grain, noise_to_tell
+from .finishing import finish, finish_fused, grain, noise_to_tell
 from .noise_map import LEAST_NOISE, without_repeated
 from .results import (
     RestorationOutput,
@@ -24,6 +24,7 @@ from .results import (
     expected_errors,
     mean_weights,
     peak_memory_mb,
+    sharpness_of,
 )
 from .scene import Scene
 from .second_sensor import SecondSensor
@@ -239,7 +240,9 @@ class Sampler:
         # What is flat or undamaged in the first picture need not be so in one picture of both.
         if self._grain is not None:
             picture = picture + (1 - self._denoise_share) * self._grain
-        self._images = fit_wanted(scene, limit_chroma(picture))
+        net = self._context.networks.fusion_net
+        assert net is not None
+        self._images = finish_fused(scene, limit_chroma(picture), net.preference[1])
 
     # -- results ----------------------------------------------------------------------------------
 
@@ -307,6 +310,7 @@ class Sampler:
             tile=context.tiles.core,
             model=model,
             notes=list(dict.fromkeys((*estimate.notes, *context.notes))),
+            sharpness=sharpness_of(estimate, scene.given_scale).to_dict(),
             fused=self._fused,
         )
 

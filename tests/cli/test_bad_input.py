@@ -179,9 +179,9 @@ def test_maps_that_would_replace_something(tmp_path, refused, picture):
 def test_names_formats_and_sizes(tmp_path, refused, picture):
     assert "'.xyz'" in refused("upscale", picture, "-o", tmp_path / "o.xyz")
     assert "no ending" in refused("upscale", picture, "-o", tmp_path / "o")
-    clear = tmp_path / "clear.png"
-    Image.new("RGBA", (8, 8), (1, 2, 3, 4)).save(clear)
-    assert "JPEG cannot keep it" in refused("upscale", clear, "-o", tmp_path / "o.jpg")
+    for colour in ("blurple", "#12", "#00000080"):
+        said = refused("upscale", picture, "-o", tmp_path / "o.jpg", "--background", colour)
+        assert "expected a name such as white" in said
     long = tmp_path / "long.png"
     Image.new("L", (5000, 1)).save(long)
     assert "WEBP allows" in refused("upscale", long, "-o", tmp_path / "o.webp")

@@ -93,3 +93,12 @@ def test_bad_input(refused, picture, tmp_path, kernel_file, unwritable):
     assert "no ending" in refused("degrade", picture, "-o", tmp_path / "lr")
     assert "Cannot write" in refused("degrade", picture, "-o", unwritable / "lr.png")
     assert not out.exists()
+
+
+def test_a_transparent_picture_into_a_jpeg(mmsr, picture, tmp_path):
+    Image.new("RGBA", (24, 16), (9, 9, 9, 0)).save(picture)
+    out = tmp_path / "o.jpg"
+    code, said, _ = mmsr("degrade", picture, "-o", out, "--background", "black")
+    assert code == 0
+    assert "laid on black" in said
+    assert np.asarray(Image.open(out)).max() < 3

@@ -25,6 +25,9 @@ def test_one_pair(mmsr, picture, upscaled, tmp_path):
     code, said, err = mmsr("merge", picture, upscaled, "-o", out, "--maps", tmp_path / "maps")
     assert (code, err) == (0, [])
     assert "the prior counts" in said
+    assert "24x16 and a prior of 96x64 -> 96x64 (x4), trust 0.5, " in said
+    assert " s on cpu" in said
+    assert "noise " in said
     assert load_image(out).size == (64, 96)
     assert (tmp_path / "maps" / "out_prior_weight.png").is_file()
 
@@ -130,6 +133,10 @@ def test_the_report_has_the_figures(mmsr, picture, upscaled, tmp_path):
     said = json.loads(report.read_text(encoding="utf-8"))
     assert said["prior"] == str(upscaled)
     assert 0 < said["prior_weight"]["mean"] < 1
+    assert (said["input_size"], said["prior_size"]) == ([24, 16], [96, 64])
+    assert (said["output_size"], said["factor"], said["trust"]) == ([96, 64], 4, 0.5)
+    assert said["total_seconds"] > 0
+    assert "words" in said["sharpness"]
     assert set(said["consistency_db"]) == {"mean", "prior", "result"}
     assert said["consistency_db"]["result"] > said["consistency_db"]["prior"]
     assert said["unexplained_levels"] == pytest.approx(255 * said["unexplained_std"], abs=1e-3)
@@ -138,12 +145,55 @@ def test_the_report_has_the_figures(mmsr, picture, upscaled, tmp_path):
 
 
 def test_what_cannot_be_written_is_refused_before_the_run(refused, picture, upscaled, tmp_path):
-    grey = Image.open(picture).convert("RGBA")
-    grey.putalpha(100)
-    grey.save(picture)
-    assert "JPEG cannot keep it" in refused("merge", picture, upscaled, "-o", tmp_path / "o.jpg")
     said = refused("merge", picture, upscaled, "-o", tmp_path / "o.png", "--report", upscaled)
     assert "another file of this run" in said
+
+
+def test_a_transparent_picture_is_merged_into_a_jpeg(mmsr, picture, upscaled, tmp_path):
+    clear = Image.open(picture).convert("RGBA")
+    clear.putalpha(0)
+    clear.save(picture)
+    out, report = tmp_path / "o.jpg", tmp_path / "report.json"
+    code, said, _ = mmsr(
+        "merge", picture, upscaled, "-o", out, "--background", "black", "--report", report
+    )
+    assert code == 0
+    assert "laid on black" in said
+    assert "laid on black" in " ".join(json.loads(report.read_text(encoding="utf-8"))["notes"])
+    assert np.asarray(Image.open(out)).max() < 3
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    """A picture with something to see everywhere, and the same four times as large."""
+    generator = np.random.default_rng(0)
+    coarse = generator.uniform(0, 255, (30, 40, 3)).astype(np.uint8)
+    large = Image.fromarray(coarse).resize((320, 240), Image.Resampling.BICUBIC)
+    large.resize((80, 60), Image.Resampling.BOX).save(tmp_path / "low.png")
+    return tmp_path / "low.png", large
+
+
+def test_a_wrong_prior_is_named_before_the_run(mmsr, photograph, tmp_path, monkeypatch):
+    low, large = photograph
+    up = tmp_path / "up.png"
+    report = tmp_path / "report.json"
+    line = ("merge", low, up, "-o", tmp_path / "o.png", "--report", report)
+    large.save(up)
+    assert mmsr(*line)[2] == []
+    large.crop((32, 24, 288, 216)).resize((320, 240)).save(up)
+    err = mmsr(*line)[2]
+    assert "warning" in err[0]
+    assert "seems to be cropped: it shows 80% of the input's width and 80% of its height" in err[0]
+    assert "seems to be cropped" in json.loads(report.read_text(encoding="utf-8"))["notes"][0]
+    large.rotate(180).save(up)
+
+    def refuse(*_):
+        raise RuntimeError("the model is loaded after the warning")
+
+    monkeypatch.setattr("mmsr_core.cli.merge.load_model", refuse)
+    err = mmsr(*line)[2]
+    assert "another picture than the input" in err[0]
+    assert "after the warning" in err[1]
 
 
 def test_one_prior_is_named(refused, picture, upscaled, tmp_path):

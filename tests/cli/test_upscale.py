@@ -354,3 +354,31 @@ def test_ctrl_c_leaves_nothing_half_written(model, tmp_path):
     assert b"Traceback" not in rest
     assert [path.name for path in out.parent.iterdir()] == ["large.png"]
     assert out.read_bytes() == b"the old result"
+
+
+def test_one_transparent_picture_does_not_spoil_a_folder_of_jpegs(upscale, picture, tmp_path):
+    clear = Image.open(picture).convert("RGBA")
+    clear.putalpha(0)
+    clear.save(picture.with_name("clear.png"))
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    line = (picture.parent, "-o", out, "--format", "jpg", "--scale", 1)
+    code, said, err = upscale(*line, "--report", report)
+    assert (code, err) == (0, [])
+    assert said.count("laid on white, as JPEG has no transparency") == 1
+    assert "--background COLOUR" in said
+    assert np.asarray(Image.open(out / "clear.jpg")).min() > 252
+    notes = {part["input"]: part["notes"] for part in json.loads(report.read_text("utf-8"))}
+    assert "laid on white" in " ".join(notes[str(picture.with_name("clear.png"))])
+    assert "laid on" not in " ".join(notes[str(picture)])
+    assert upscale(*line, "--background", "#0000ff")[0] == 0
+    blue = np.asarray(Image.open(out / "clear.jpg")).astype(int)
+    assert np.abs(blue - (0, 0, 255)).max() < 4
+
+
+def test_a_background_counts_in_a_png_too(upscale, picture, tmp_path):
+    clear, out = picture.with_name("clear.png"), tmp_path / "o.png"
+    Image.new("RGBA", (24, 16), (9, 9, 9, 0)).save(clear)
+    assert upscale(clear, "-o", out, "--scale", 1)[0] == 0
+    assert Image.open(out).mode == "RGBA"
+    assert upscale(clear, "-o", out, "--scale", 1, "--background", "black")[0] == 0
+    assert Image.open(out).mode == "RGB"

@@ -121,3 +121,21 @@ def test_a_pipe_that_cannot_hold_a_name_does_not_end_the_run(tmp_path):
     made = subprocess.run(command, capture_output=True, env=environment, timeout=120)
     assert made.returncode == 2
     assert b"\\u65e5\\u672c has no picture files" in made.stderr
+
+
+def test_a_picture_or_another_name_in_place_of_a_command(refused, picture):
+    assert f"mmsr upscale {picture} -o out.png" in refused(picture)
+    assert "mmsr upscale 'my cat.jpg' -o" in refused("my cat.jpg")
+    for word, name in (("restore", "upscale"), ("upscal", "upscale"), ("measure", "estimate")):
+        assert f"is `mmsr {name}` meant?" in refused(word, picture, "-o", "out.png")
+    assert "--mode fuse" in refused("fuse", picture, picture, "-o", "out.png")
+    assert "invalid choice" in refused("qqqqqq")
+
+
+def test_a_scale_as_people_write_it(refused, picture):
+    from mmsr_core.cli.arguments import scale_factor
+
+    assert [scale_factor(text) for text in ("2", "2x", "x2", "X1.5", "×3")] == [2, 2, 2, 1.5, 3]
+    for text in ("x", "2xx", "x2x", "17x", "nan"):
+        assert "from 1 to 16" in refused("upscale", picture, "-o", "out.png", "--scale", text)
+    assert "--size 0.5x" in refused("upscale", picture, "-o", "out.png", "--scale", "0.5")

@@ -310,6 +310,43 @@ def test_the_first_sight_is_a_before_and_after(open_page, screenshot):
     assert page.faults == []
 
 
+@pytest.mark.parametrize("size", [(1280, 800), (1440, 900), PHONE])
+def test_picture_size_and_button_are_seen_without_scrolling(open_page, demo_picture, size):
+    page = open_page(size)
+    for loaded in (False, True):
+        if loaded:
+            upload(page, demo_picture(40, 48, "fold.png"))
+            page.wait_for_selector("text=48×40 → 192×160")
+        for part in ("#restore-picture", "#restore-scale", "#restore-size", "#restore-start"):
+            box = page.locator(part).bounding_box()
+            assert box["y"] + box["height"] <= size[1], (part, loaded)
+    assert too_wide(page) <= 0
+
+
+def test_a_transparent_picture_as_a_jpeg_asks_for_its_background(open_page, demo_picture):
+    path = demo_picture(20, 24, "window.png")
+    with Image.open(path) as image:
+        image.putalpha(0)
+        image.save(path)
+    page = open_page(DESK)
+    upload(page, path)
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-download")
+    assert not page.locator("#restore-background").is_visible()
+    page.click("#restore-format input")
+    page.get_by_role("option", name="JPEG").click()
+    page.get_by_text("laid on white, as JPEG has no transparency").wait_for()
+    page.click("#restore-background input")
+    page.get_by_role("option", name="Black").click()
+    page.get_by_text("laid on black").wait_for()
+    page.wait_for_timeout(1500)  # The button leads to another file by now.
+    with page.expect_download() as download:
+        page.click("#restore-download")
+    with Image.open(download.value.path()) as image:
+        assert max(image.getpixel((4, 4))) < 5
+    assert page.faults == []
+
+
 def test_a_size_is_asked_for_and_the_download_has_a_format(open_page, demo_picture):
     page = open_page(DESK)
     upload(page, demo_picture(20, 24, "sized.png"))

@@ -52,15 +52,15 @@ def test_the_endpoints_keep_their_names_and_order(client):
         "/restore": [
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
             "guide_mode", "strengths", "references", "noise_255", "jpeg_quality", "blur_px",
-            "denoise", "size", "symptom", "preset", "format",
+            "denoise", "size", "symptom", "preset", "format", "background",
         ],
         "/estimate": ["picture", "scale"],
-        "/fuse": ["first", "second", "mode", "scale", "strength", "steps", "format"],
+        "/fuse": ["first", "second", "mode", "scale", "strength", "steps", "format", "background"],
         "/compare": [
             "good", "damaged", "scale", "blur_px", "blur_end_px", "noise_255", "jpeg_quality",
             "preset",
         ],
-        "/batch": ["files", "preset", "scale", "size", "symptom", "format"],
+        "/batch": ["files", "preset", "scale", "size", "symptom", "format", "background"],
     }  # fmt: skip
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
 
@@ -243,6 +243,25 @@ def test_a_result_too_large_for_its_format_is_named_and_the_rest_goes_on(
     with zipfile.ZipFile(archive_path) as archive:
         assert archive.namelist() == ["small_restored.webp", "report.json"]
     assert not list(demo_server[1].workspace.root.rglob("wide_restored.*"))
+
+
+def test_transparent_places_of_a_jpeg_have_the_colour_that_is_asked_for(client, demo_picture):
+    path = demo_picture(20, 24, "glass.png")
+    with Image.open(path) as image:
+        image.putalpha(0)
+        image.save(path)
+    given = {"scale": "1", "format": "JPEG", "background": "#0000ff"}
+    single, report = client.predict(file(path), api_name="/restore", **given)
+    assert "laid on #0000ff" in " ".join(report["notes"])
+    with Image.open(single) as image:
+        red, _, blue = image.getpixel((5, 5))
+    assert (red < 5, blue > 250) == (True, True)
+    _, lines = client.predict([file(path)], api_name="/batch", **given)
+    assert "laid on #0000ff" in lines[0]["message"]
+    _, report = client.predict(file(path), scale="1", api_name="/restore")
+    assert "laid on" not in " ".join(report["notes"])
+    for name, picture in (("/batch", [file(path)]), ("/restore", file(path))):
+        assert "#rrggbb" in refusal(client, name, picture, **{**given, "background": "blurple"})
 
 
 def test_an_unknown_format_is_refused(client, demo_picture):

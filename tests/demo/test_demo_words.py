@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmsr_core.errors import ShapeError
+from mmsr_core.pipeline.sharpness import LEVELS, sharpness_of_widths
 from mmsr_demo.ui import messages as words
 
 MIRROR = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
@@ -24,7 +25,7 @@ def ramp(angle, low=1.0, high=2.4, size=24):
 
 
 def test_soft_towards_an_edge():
-    text = words.blur_words(ramp(0), 4)
+    text = sharpness_of_widths(ramp(0), 4).words()
     assert text.startswith("Soft towards the right edge: about 0.")  # px of the picture
     assert "sharpest part 0." in text
 
@@ -32,52 +33,52 @@ def test_soft_towards_an_edge():
 @pytest.mark.parametrize("angle", [0.0, 0.7, 1.6, 2.4, 3.3, 4.0, 4.8, 5.6])
 def test_mirrored_pictures_have_mirrored_places(angle):
     width = ramp(angle)
-    place = words.summarise_blur(width, 4).place
+    place = sharpness_of_widths(width, 4).place
     assert place
-    assert words.summarise_blur(width.flip(1), 4).place == mirrored(place, across=True)
-    assert words.summarise_blur(width.flip(0), 4).place == mirrored(place, across=False)
+    assert sharpness_of_widths(width.flip(1), 4).place == mirrored(place, across=True)
+    assert sharpness_of_widths(width.flip(0), 4).place == mirrored(place, across=False)
 
 
 def test_middle_and_edges_are_opposites():
     y, x = torch.meshgrid(torch.linspace(-1, 1, 30), torch.linspace(-1, 1, 30), indexing="ij")
     bump = torch.exp(-4 * (x * x + y * y))
-    assert words.summarise_blur(1 + bump, 4).place == "in the middle"
-    assert words.summarise_blur(2 - bump, 4).place == "around the edges"
+    assert sharpness_of_widths(1 + bump, 4).place == "in the middle"
+    assert sharpness_of_widths(2 - bump, 4).place == "around the edges"
 
 
 def test_even_blur_names_no_place():
     generator = torch.Generator().manual_seed(0)
     width = 2 + 0.05 * torch.rand(16, 20, generator=generator)
-    assert words.summarise_blur(width, 4).place == ""
-    assert "everywhere" in words.blur_words(width, 4)
+    assert sharpness_of_widths(width, 4).place == ""
+    assert "everywhere" in sharpness_of_widths(width, 4).words()
 
 
 def test_levels_rise_with_the_blur_and_do_not_depend_on_the_scale():
-    names = [name for _, name in words._LEVELS]
+    names = [name for _, name in LEVELS]
     order = [
-        names.index(words.summarise_blur(torch.full((9, 9), s), 4).level)
+        names.index(sharpness_of_widths(torch.full((9, 9), s), 4).level)
         for s in torch.linspace(0.5, 4, 12).tolist()
     ]
     assert order == sorted(order)
     assert order[0] == 0
     assert order[-1] == len(names) - 1
     for scale in (1, 2, 8):
-        same = words.summarise_blur(torch.full((9, 9), 0.5 * scale), scale).level
-        assert same == words.summarise_blur(torch.full((9, 9), 2.0), 4).level
+        same = sharpness_of_widths(torch.full((9, 9), 0.5 * scale), scale).level
+        assert same == sharpness_of_widths(torch.full((9, 9), 2.0), 4).level
 
 
 def test_the_measured_range_is_in_the_sentence():
     for width in (torch.full((5, 5), 1.7), ramp(2.0, 0.9, 3.0)):
-        blur = words.summarise_blur(width, 4)
-        assert blur.narrowest_px <= blur.mean_px <= blur.widest_px
-        shown = blur.widest_px if blur.place else blur.mean_px
-        assert f"{shown / 4:.1f} px" in words.blur_words(width, 4)
-        assert f"{shown:.1f} px" in words.blur_words(width, 1)
+        for scale in (1, 4):
+            blur = sharpness_of_widths(width, scale)
+            assert blur.narrowest_px <= blur.mean_px <= blur.widest_px
+            shown = blur.widest_px if blur.place else blur.mean_px
+            assert f"{shown:.1f} px" in blur.words()
 
 
 def test_wrong_shapes_are_refused():
     with pytest.raises(ShapeError):
-        words.summarise_blur(torch.ones(1, 4, 4), 4)
+        sharpness_of_widths(torch.ones(1, 4, 4), 4)
     with pytest.raises(ShapeError):
         words.blur_width(torch.ones(1, 3, 4, 4))
 
@@ -159,7 +160,7 @@ def test_every_stage_has_words():
 
 
 def test_headline_lists_what_is_wrong():
-    assert words.headline("sharp", 0.0, 100) == "Your picture is in good shape."
+    assert words.headline("", 0.0, 100) == "Your picture is in good shape."
     assert words.headline("soft", 5 / 255, 50) == "Your picture is soft, noisy and compressed."
     assert words.headline("very soft", 0.0, 100) == "Your picture is very soft."
 

@@ -12,7 +12,8 @@ from mmsr_core.image import TargetSize
         ("4K", (2160, 3840), 4), ("4k", (2160, 3840), 4), ("3000", (1688, 3000), 4),
         ("3000px", (1688, 3000), 4), ("w1920", (1080, 1920), 2), ("h2160", (2160, 3840), 4),
         ("2x", (1080, 1920), 2), ("1.5x", (810, 1440), 2), ("8.2944MP", (2160, 3840), 4),
-        ("480", (270, 480), 1), ("0.5x", (270, 480), 1),
+        ("480", (270, 480), 1), ("0.5x", (270, 480), 1), ("1080p", (1080, 1920), 2),
+        ("x2", (1080, 1920), 2), ("×1.5", (810, 1440), 2),
     ],
 )  # fmt: skip
 def test_sizes(text, wanted, scale):
@@ -25,6 +26,10 @@ def test_the_longest_side_of_an_upright_picture():
     assert TargetSize.parse("4K").of((960, 540)) == (3840, 2160)
 
 
+def test_the_shorter_side_of_an_upright_picture():
+    assert TargetSize.parse("1080p").of((960, 540)) == (1920, 1080)
+
+
 def test_rounding_asks_for_no_larger_factor():
     # 1001 x 667 at twice the size: 2002 x 1334, and a width of 2002 is not "a little over" two.
     target = TargetSize.parse("w2002")
@@ -32,7 +37,9 @@ def test_rounding_asks_for_no_larger_factor():
     assert target.scale((667, 1001)) == 2
 
 
-@pytest.mark.parametrize("text", ["", "big", "-3", "0", "0x", "w", "w2x", "4 K", "1e9", "nan"])
+@pytest.mark.parametrize(
+    "text", ["", "big", "-3", "0", "0x", "w", "w2x", "x", "x2x", "1080pp", "4 K", "1e9", "nan"]
+)
 def test_nonsense_is_refused(text):
     with pytest.raises(InputError, match="A size is one of"):
         TargetSize.parse(text)

@@ -13,6 +13,7 @@ from mmsr_core.image import (
     atomic_path,
     atomic_write_text,
     check_writable_folder,
+    ground_of,
     load_image,
     resize_alpha,
     resize_bicubic,
@@ -67,14 +68,6 @@ def test_metadata_is_kept(tmp_path, suffix):
     with Image.open(path) as image:
         found = image.text["seed"] if suffix == ".png" else image.getexif()[0x010E]
     assert "7" in found
-
-
-def test_jpeg_refuses_real_transparency_only(tmp_path):
-    with pytest.raises(ImageFileError, match="transparency"):
-        save_image(tmp_path / "a.jpg", DEEP[:, :3], DEEP[:, 3:])
-    assert list(tmp_path.iterdir()) == []
-    save_image(tmp_path / "a.jpg", DEEP[:, :3], torch.ones(1, 1, 6, 9))
-    assert load_image(tmp_path / "a.jpg").size == (6, 9)
 
 
 def test_bad_arguments(tmp_path):
@@ -205,3 +198,44 @@ def test_without_imagecodecs_grey_keeps_its_sixteen_bits(tmp_path, monkeypatch, 
     assert image.bit_depth == 16
     assert torch.equal(quantised(image.rgb, 65535), quantised(grey, 65535))
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_a_background_takes_the_place_of_transparency(tmp_path, name):
+    rgb, alpha = torch.full((1, 3, 8, 8), 1.0), torch.zeros(1, 1, 8, 8)
+    alpha[..., 4:] = 1
+    save_image(tmp_path / name, rgb, alpha, background="#204060")
+    made = load_image(tmp_path / name)
+    assert made.alpha is None
+    assert torch.allclose(made.rgb[0, :, 0, 0] * 255, torch.tensor([32.0, 64, 96]), atol=2)
+    assert torch.allclose(made.rgb[0, :, 0, 7] * 255, torch.tensor(255.0), atol=2)
+
+
+def test_jpeg_is_laid_on_white_and_the_others_stay_transparent(tmp_path):
+    rgb, alpha = torch.zeros(1, 3, 8, 8), torch.full((1, 1, 8, 8), 0.5)
+    for name in ("a.jpg", "a.png", "a.webp", "a.tif"):
+        save_image(tmp_path / name, rgb, alpha)
+        made = load_image(tmp_path / name)
+        if name == "a.jpg":
+            assert torch.allclose(made.rgb * 255, torch.tensor(127.5), atol=1)
+        else:
+            assert made.alpha is not None
+            assert float(made.alpha.mean()) == pytest.approx(0.5, abs=0.01)
+    assert ground_of("a.jpg", alpha) == "white"
+    assert ground_of("a.jpg", torch.ones_like(alpha)) is None
+    assert ground_of("a.png", alpha) is None
+    assert ground_of("a.png", alpha, "black") == "black"
+
+
+def test_a_16_bit_picture_on_a_background_stays_one(tmp_path):
+    rgb, alpha = torch.full((1, 3, 8, 8), 0.3), torch.full((1, 1, 8, 8), 0.5)
+    save_image(tmp_path / "a.png", rgb, alpha, bit_depth=16, background="black")
+    made = load_image(tmp_path / "a.png")
+    assert (made.bit_depth, made.alpha) == (16, None)
+    assert torch.allclose(made.rgb, torch.tensor(0.15), atol=1e-4)
+
+
+@pytest.mark.parametrize("text", ["", "blurple", "#12", "rgba(1,2,3,4)", "white;"])
+def test_what_is_no_colour_is_refused(tmp_path, text):
+    with pytest.raises(InputError, match="expected a name such as white or black, or #rrggbb"):
+        save_image(tmp_path / "a.png", torch.zeros(1, 3, 4, 4), background=text)

@@ -364,3 +364,21 @@ def test_noise_of_a_sharp_picture_is_not_sharpened(small) -> None:
     assert output.estimate.damage is not None
     assert bool(is_sharp(output.estimate.damage))
     assert float((output.images - sharp).square().mean().sqrt()) * 255 < 7
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize(("first", "second"), [(1.0, 1.0), (0.0, 0.0), (0.5, 0.5), (0.75, 0.25)])
+def test_what_is_flat_in_both_sensors_is_flat_in_one_picture_of_both(pipe, first, second, scale):
+    one, other = (torch.full((1, 3, 16, 20), value) for value in (first, second))
+    made = pipe(one, scale=scale, guide=other, guide_mode="fuse").images
+    assert float(made.amax() - made.amin()) < 1e-4
+    if first == second:
+        assert torch.allclose(made, torch.tensor(first), atol=1e-4)
+    else:  # the brighter one counts most
+        assert (first + second) / 2 < float(made.mean()) < first
+
+
+def test_a_flat_first_picture_takes_the_seconds_detail(pipe, picture):
+    flat, guide = torch.full((1, 3, 16, 20), 0.5), picture(32, 40)
+    made = pipe(flat, scale=2, guide=guide, guide_mode="fuse").images
+    assert float(made.std()) > 0.01

@@ -20,12 +20,12 @@ from ..settings import (
 )
 from ..ui import panels
 from ..ui.requests import as_upload, take_unread
-from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
+from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..work.batch import restore_batch
 from ..work.jobs import BatchLine, BatchResult, RestoreJob
 from ..work.saving import KINDS, PLAIN_KIND
-from .controls import size_controls, symptom_control, wire_symptom
+from .controls import background_control, size_controls, symptom_control, wire_symptom
 
 
 def build_batch(session: PageSession) -> None:
@@ -54,8 +54,8 @@ def build_batch(session: PageSession) -> None:
             kind = gr.Radio(
                 list(KINDS), value=PLAIN_KIND, label="File format", elem_id="batch-format",
                 elem_classes="mm-segments",
-                info="In a JPEG, white shines through what is transparent.",
             )  # fmt: skip
+            background = background_control("batch")
             start, stop = run_buttons("Restore all", "batch")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
             status, queue = run_status("batch")
@@ -83,7 +83,7 @@ def build_batch(session: PageSession) -> None:
         job = batch_settings(
             values[preset], values[sizes["scale"]], values[sizes["size"]], values[symptom]
         )
-        wanted = values[kind]
+        wanted, ground = values[kind], values[background]
         lines: list[BatchLine] = []
         shown = 0
 
@@ -96,17 +96,19 @@ def build_batch(session: PageSession) -> None:
 
         return Task(
             lambda callback: restore_batch(
-                session.engine, uploads, job, callback, lines.append, wanted
+                session.engine, uploads, job, callback, lines.append, wanted, ground
             ),
             meanwhile,
         )
 
     wire_run(
         session, RunParts(start, stop, status, queue), [start.click],
-        {files, symptom, preset, kind, *sizes.values()}, [download, table], prepare, show,
+        {files, symptom, preset, kind, background, *sizes.values()}, [download, table],
+        prepare, show,
         begun={download: gr.update(visible=False), table: ""},
     )  # fmt: skip
     wire_symptom(symptom, {"preset": preset, **sizes})
+    kind.input(lambda name: gr.update(visible=name == "JPEG"), kind, background, **QUIET)
 
 
 def batch_uploads(session: PageSession, values: Any) -> list[tuple[str, Path]]:

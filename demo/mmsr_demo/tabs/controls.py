@@ -35,9 +35,16 @@ from ..ui.run_events import QUIET
 from ..ui.session import PageSession
 from ..work.jobs import Restoration, RestoreJob
 from ..work.models import MAX_PROMPT, Abilities
-from ..work.saving import KINDS, PLAIN_KIND, converted
+from ..work.saving import (
+    BACKGROUNDS,
+    KINDS,
+    PLAIN_KIND,
+    converted,
+    converted_notes,
+    ground_in,
+)
 
-_ASK = "Sets the controls below. You can still change them."
+_ASK = "Sets the other controls. You can still change them."
 
 
 def symptom_control(label: str = "What is wrong with it?", tab: str = "restore") -> Any:
@@ -101,14 +108,42 @@ def format_control(tab: str) -> Any:
     )  # fmt: skip
 
 
-def in_format(made: Restoration, name: str) -> list[Any]:
-    """The download in another format; what is wrong is said above the pictures."""
+def background_control(tab: str, *, label: bool = True) -> Any:
+    """What transparent places are laid on in a JPEG, to be shown where that is asked for."""
+    return gr.Dropdown(
+        list(BACKGROUNDS), value=BACKGROUNDS[0], allow_custom_value=True, visible=False,
+        label="Behind transparent places", show_label=label, min_width=110,
+        scale=None if label else 0, elem_id=f"{tab}-background",
+        info="JPEG cannot keep them. A name, or #rrggbb." if label else None,
+    )  # fmt: skip
+
+
+def in_format(made: Restoration, name: str, background: str | None) -> list[Any]:
+    """The download in another format, a word on it above the pictures, and its background."""
+    choice = gr.update(visible=ground_in(made, name) is not None)
     try:
-        return [gr.update(value=str(converted(made, name))), gr.update()]
+        path = converted(made, name, background)
     except Exception as error:  # noqa: BLE001 - shown in place, in words.
         gone = not made.after.is_file()
         text = "The file of this result was cleared. Restore it again." if gone else explain(error)
-        return [gr.update(), gr.update(value=panels.notice(text, "bad"), visible=True)]
+        return [gr.update(), gr.update(value=panels.notice(text, "bad"), visible=True), choice]
+    said = panels.notice(" ".join(converted_notes(made, name, background)))
+    return [gr.update(value=str(path)), gr.update(value=said, visible=bool(said)), choice]
+
+
+def wire_format(made: Any, kind: Any, background: Any, outputs: list[Any]) -> None:
+    """Makes the download another file when its format or background is chosen.
+
+    Args:
+        made: the state with the `Restoration`.
+        kind: of `format_control`.
+        background: of `background_control`.
+        outputs: the download button, and where is said what is to be known.
+    """
+    gr.on(
+        [kind.input, background.input], in_format, [made, kind, background],
+        [*outputs, background], **QUIET,
+    )  # fmt: skip
 
 
 def numbers_of(name: str) -> tuple[int, float]:

@@ -17,8 +17,8 @@ from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_sta
 from ..ui.session import PageSession
 from ..ui.viewer import before_after
 from ..work.jobs import Restoration, RestoreJob
-from ..work.saving import PLAIN_KIND
-from .controls import format_control, in_format
+from ..work.saving import BACKGROUNDS, PLAIN_KIND
+from .controls import background_control, format_control, wire_format
 from .restore import EXAMPLES
 
 FUSE_EXAMPLE = ("shaken.png", "second_sensor.png")
@@ -69,9 +69,10 @@ def build_fuse(session: PageSession) -> None:
                     "Download", visible=False, size="md", elem_id="fuse-download"
                 )
                 kind = format_control("fuse")
+                background = background_control("fuse", label=False)
             report = gr.HTML(elem_id="fuse-report")
 
-    cleared = dict.fromkeys((hint, slider, download, kind), gr.update(visible=False))
+    cleared = dict.fromkeys((hint, slider, download, kind, background), gr.update(visible=False))
 
     def show(made: Restoration) -> Updates:
         share = made.report.get("modality_weights", {}).get("guide")
@@ -87,6 +88,7 @@ def build_fuse(session: PageSession) -> None:
             result: made,
             download: gr.update(value=str(made.after), visible=True),
             kind: gr.update(value=PLAIN_KIND, visible=True),
+            background: gr.update(visible=False, value=BACKGROUNDS[0]),
             report: panels.findings(
                 seen.headline(), seen.sentences(), " ".join([*seen.notes, note])
             ),
@@ -99,9 +101,10 @@ def build_fuse(session: PageSession) -> None:
     wire_run(
         session, RunParts(start, stop, status, queue), [start.click],
         {first, second, mode, scale, strength, steps},
-        [result, hint, slider, download, kind, report], prepare, show, begun={report: ""} | cleared,
+        [result, hint, slider, download, kind, background, report], prepare, show,
+        begun={report: ""} | cleared,
     )  # fmt: skip
-    kind.input(in_format, [result, kind], [download, hint], **QUIET)
+    wire_format(result, kind, background, [download, hint])
     example.click(
         lambda: [*(session.example_copy(EXAMPLES / name) for name in FUSE_EXAMPLE), "guide"],
         outputs=[first, second, mode],

@@ -21,16 +21,17 @@ from ..ui.viewer import before_after
 from ..work.history import Past
 from ..work.jobs import Restoration
 from ..work.parts import MARGIN, part_around
-from ..work.saving import PLAIN_KIND
+from ..work.saving import BACKGROUNDS, PLAIN_KIND
 from .controls import (
     advanced_controls,
+    background_control,
     format_control,
-    in_format,
     numbers_of,
     preset_of,
     read_job,
     size_controls,
     symptom_control,
+    wire_format,
     wire_symptom,
 )
 from .history import FILES, build_history, wire_history, words_of_past
@@ -74,6 +75,10 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 )
             )
             plan = gr.HTML(elem_classes="mm-plan")
+            # Size and button before what may be left alone: seen without scrolling in a low window.
+            sizes = size_controls()
+            start, attempt, stop = run_buttons("Restore", "restore", "Try on a part")
+            note = gr.HTML(elem_id="restore-part")
             symptom = symptom_control()
             preset = gr.Radio(
                 list(PRESETS),
@@ -83,9 +88,6 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                 elem_id="restore-preset",
                 elem_classes="mm-segments",
             )
-            sizes = size_controls()
-            start, attempt, stop = run_buttons("Restore", "restore", "Try on a part")
-            note = gr.HTML(elem_id="restore-part")
             with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
                 advanced = advanced_controls(session.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
@@ -101,6 +103,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                     "Download", variant="primary", visible=False, elem_id="restore-download"
                 )
                 kind = format_control("restore")
+                background = background_control("restore", label=False)
                 more = gr.Button(
                     "What was wrong?", visible=False, size="md", elem_id="restore-more"
                 )
@@ -120,7 +123,9 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     inputs = {
         "picture": picture, "symptom": symptom, "preset": preset, **sizes, **advanced,
     }  # fmt: skip
-    cleared = dict.fromkeys((hint, slider, download, kind, more), gr.update(visible=False))
+    cleared = dict.fromkeys(
+        (hint, slider, download, kind, background, more), gr.update(visible=False)
+    )
 
     def prepare(values: Updates) -> Task[Restoration]:
         given = {name: values[component] for name, component in inputs.items()}
@@ -144,6 +149,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             result: made,
             hint: gr.update(visible=False),
             kind: gr.update(visible=True, value=PLAIN_KIND),
+            background: gr.update(visible=False, value=BACKGROUNDS[0]),
             download: gr.update(value=str(made.after), visible=True),
             more: gr.update(visible=True),
         }
@@ -194,7 +200,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
         return copy, copy
 
     chosen = example.click(worded(pressed), example, [picture, awaited], **QUIET)
-    shown = [owned, hint, slider, download, kind, more, report]
+    shown = [owned, hint, slider, download, kind, background, more, report]
     ran = wire_run(
         session, RunParts(start, stop, status, queue, (attempt,)), [start.click, chosen.then],
         set(inputs.values()), [result, used, *shown], prepare, show, begun={report: ""} | cleared,
@@ -214,7 +220,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     ):
         event.then(None, note, js=DRAW_PART, **QUIET)
     picture.change(_mark_old, [picture, owned, awaited], hint, **QUIET)
-    kind.input(in_format, [result, kind], [download, hint], **QUIET)
+    wire_format(result, kind, background, [download, hint])
     more.click(lambda: gr.Tabs(selected="inspect"), outputs=tabs, **QUIET)
     preset.input(numbers_of, preset, [advanced["steps"], advanced["detail"]], **QUIET)
     wire_symptom(symptom, inputs)

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from mmsr_core.degradation import NO_JPEG_QUALITY
 from mmsr_core.errors import ShapeError
 from mmsr_core.pipeline.results import AGREEMENT_MARGIN, ROUNDING_LEVELS
+from mmsr_core.pipeline.sharpness import CLEAR_QUALITY, VISIBLE_NOISE
 
-_EVEN_RATIO = 1.15
-"""A blur whose widest region is less than this many times its narrowest counts as even."""
-_LEVELS = ((0.30, "sharp"), (0.45, "slightly soft"), (0.65, "soft"), (math.inf, "very soft"))
-"""Blur width in px of the input (px of the result / scale), and its name. The smallest blur that
-shrinking itself leaves (MANet's variance of 0.175 s) is 0.21 at x4."""
-_PLACES: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "towards the left edge": ((1, 0, 0), (1, 0, 0), (1, 0, 0)),
-    "towards the right edge": ((0, 0, 1), (0, 0, 1), (0, 0, 1)),
-    "towards the top": ((1, 1, 1), (0, 0, 0), (0, 0, 0)),
-    "towards the bottom": ((0, 0, 0), (0, 0, 0), (1, 1, 1)),
-    "in the top left corner": ((1, 0, 0), (0, 0, 0), (0, 0, 0)),
-    "in the top right corner": ((0, 0, 1), (0, 0, 0), (0, 0, 0)),
-    "in the bottom left corner": ((0, 0, 0), (0, 0, 0), (1, 0, 0)),
-    "in the bottom right corner": ((0, 0, 0), (0, 0, 0), (0, 0, 1)),
-    "in the middle": ((0, 0, 0), (0, 1, 0), (0, 0, 0)),
-    "around the edges": ((1, 1, 1), (1, 0, 1), (1, 1, 1)),
-}
 _DIRECTIONS = (
     "left to right",
     "from the top left to the bottom right",
@@ -39,73 +21,11 @@ _DIRECTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class BlurSummary:
-    """The blur of a picture, region by region."""
-
-    level: str
-    """"sharp" to "very soft", from the mean width."""
-    place: str
-    """Where it is softest; empty when the blur is even."""
-    mean_px: float
-    widest_px: float
-    """Width in the softest region, px of the result."""
-    narrowest_px: float
-
-
 def blur_width(blur_sigma_px: Tensor) -> Tensor:
     """`(B,2,h,w)` standard deviations along both axes to `(B,h,w)`, their geometric mean."""
     if blur_sigma_px.dim() != 4 or blur_sigma_px.shape[1] != 2:
         raise ShapeError("blur_sigma_px", "(B,2,h,w)", tuple(blur_sigma_px.shape))
     return blur_sigma_px.float().prod(1).sqrt()
-
-
-def summarise_blur(width_px: Tensor, scale: int) -> BlurSummary:
-    """Where a picture is soft, and by how much.
-
-    The picture is divided into 3x3 regions; the place named is the pattern of regions that
-    correlates best with their mean widths.
-
-    Args:
-        width_px: `(h,w)` blur width in px of the result.
-        scale: SR factor the widths belong to.
-    """
-    if width_px.dim() != 2:
-        raise ShapeError("width_px", "(h,w)", tuple(width_px.shape))
-    regions = functional.adaptive_avg_pool2d(width_px[None, None].float(), 3)[0, 0].double()
-    low, high, mean = float(regions.min()), float(regions.max()), float(width_px.float().mean())
-    level = next(name for bound, name in _LEVELS if mean / scale < bound)
-    if high < low * _EVEN_RATIO or high - low < 0.1:
-        return BlurSummary(level, "", mean, high, low)
-    centred = regions - regions.mean()
-
-    def fit(name: str) -> float:
-        mask = torch.tensor(_PLACES[name], dtype=torch.float64)
-        mask = mask - mask.mean()
-        return float((mask * centred).sum() / mask.norm())
-
-    return BlurSummary(level, max(_PLACES, key=fit), mean, high, low)
-
-
-def blur_words(width_px: Tensor, scale: int, error: float | None = None) -> str:
-    """The blur in one sentence, in px of the picture: "Soft towards the right edge: about 0.6 px".
-
-    Args:
-        width_px: `(h,w)` blur width in px of the result.
-        scale: SR factor the widths belong to.
-        error: expected relative error of an even blur's width; None where it is not known.
-    """
-    blur = summarise_blur(width_px, scale)
-    if not blur.place:
-        mean = blur.mean_px / scale
-        doubt = "" if error is None else f", give or take {max(0.1, error * mean):.1f} px"
-        return f"{blur.level.capitalize()} everywhere: the blur is about {mean:.1f} px wide{doubt}."
-    worst = next(name for bound, name in _LEVELS if blur.widest_px / scale < bound)
-    word = "Softest" if worst == "sharp" else worst.capitalize()
-    return (
-        f"{word} {blur.place}: about {blur.widest_px / scale:.1f} px; "
-        f"sharpest part {blur.narrowest_px / scale:.1f} px."
-    )
 
 
 def direction_words(angle_rad: float) -> str:
@@ -200,12 +120,12 @@ def score_words(bicubic_db: float, restored_db: float) -> str:
     return f"{nearer} is closer to the good picture than {other}: by {abs(gain):.1f} dB."
 
 
-def headline(blur_level: str, noise_std: float, jpeg_quality: float) -> str:
-    """One sentence about the whole picture."""
-    faults = [] if blur_level == "sharp" else [blur_level]
-    if noise_std * 255 >= 3:
+def headline(softness: str, noise_std: float, jpeg_quality: float) -> str:
+    """One sentence about the whole picture; `softness` is `Sharpness.fault`."""
+    faults = [softness] if softness else []
+    if noise_std >= VISIBLE_NOISE:
         faults.append("noisy")
-    if jpeg_quality < 85:
+    if jpeg_quality < CLEAR_QUALITY:
         faults.append("compressed")
     if not faults:
         return "Your picture is in good shape."

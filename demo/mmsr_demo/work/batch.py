@@ -6,11 +6,12 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsr_core.errors import InputError, MMSRError
+from mmsr_core.image.transparency import WHITE, parse_colour
 from mmsr_core.types import Progress, ProgressCallback
 
 from ..files.archive import BatchItem, BatchLimits, collect_batch
@@ -18,7 +19,7 @@ from ..files.workspace import safe_stem
 from .jobs import BatchLine, BatchResult, Restoration, RestoreJob
 from .progress_stream import Stopped
 from .reporting import report_unexpected
-from .saving import PLAIN_KIND, check_kind, converted
+from .saving import PLAIN_KIND, check_kind, converted, converted_notes
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -39,6 +40,7 @@ def restore_batch(
     progress: ProgressCallback,
     on_line: Callable[[BatchLine], None] = lambda line: None,
     kind: str = PLAIN_KIND,
+    background: str | None = None,
 ) -> BatchResult:
     """Restores every picture of a batch into one ZIP, with a report for each.
 
@@ -49,18 +51,21 @@ def restore_batch(
         progress: called with the share of the whole batch.
         on_line: called when a picture is done.
         kind: of the results, one of `KINDS`; see `converted`.
+        background: see `converted`.
 
     Raises:
         InputError: The batch as a whole cannot be used, no picture in it can, or there is no such
-            kind.
+            kind or colour.
     """
     check_kind(kind)
+    parse_colour(background or WHITE)
+    files = ResultFiles(kind, background)
     with engine.workspace.result_folder() as folder:
         unpacked = folder / "in"
         unpacked.mkdir()
         items = collect_batch(uploads, unpacked, batch_limits(engine))
         target = folder / "restored.zip"
-        lines = _restore_all(engine, items, settings, kind, target, progress, on_line)
+        lines = _restore_all(engine, items, settings, files, target, progress, on_line)
         if not any(line.result for line in lines):
             reasons = "; ".join(f"{line.name}: {line.message}" for line in lines[:3])
             raise InputError(f"None of the {len(lines)} files could be restored. {reasons}")
@@ -68,11 +73,27 @@ def restore_batch(
     return BatchResult(target, tuple(lines))
 
 
+@dataclass(frozen=True)
+class ResultFiles:
+    """What kind of file every result becomes; see `converted`."""
+
+    kind: str
+    background: str | None
+
+    def of(self, made: Restoration) -> Path:
+        """The file of one result."""
+        return converted(made, self.kind, self.background)
+
+    def notes(self, made: Restoration) -> list[str]:
+        """What is to be known of that file."""
+        return converted_notes(made, self.kind, self.background)
+
+
 def _restore_all(
     engine: Engine,
     items: Sequence[BatchItem],
     settings: RestoreJob,
-    kind: str,
+    files: ResultFiles,
     target: Path,
     progress: ProgressCallback,
     on_line: Callable[[BatchLine], None],
@@ -88,10 +109,10 @@ def _restore_all(
                 stage = f"{done + 1} of {len(items)}: {event.stage}"
                 progress(Progress(stage, round(1000 * share), 1000 * len(items), event.preview))
 
-            line, made = _restore_one(engine, item, settings, kind, taken, callback)
+            line, made = _restore_one(engine, item, settings, files, taken, callback)
             if made is not None:
                 try:
-                    archive.write(converted(made, kind), line.result)
+                    archive.write(files.of(made), line.result)
                 finally:
                     engine.workspace.discard(made.own_folder)  # A batch may be large.
                 reports[line.result] = made.report
@@ -108,7 +129,7 @@ def _restore_one(
     engine: Engine,
     item: BatchItem,
     settings: RestoreJob,
-    kind: str,
+    files: ResultFiles,
     taken: set[str],
     callback: ProgressCallback,
 ) -> tuple[BatchLine, Restoration | None]:
@@ -118,7 +139,7 @@ def _restore_one(
     try:
         made = engine.restore(job, callback)
         try:
-            suffix = converted(made, kind).suffix
+            suffix = files.of(made).suffix
         except BaseException:
             engine.workspace.discard(made.own_folder)
             raise
@@ -136,5 +157,6 @@ def _restore_one(
         name = f"{stem}_{number}_restored{suffix}"
     taken.add(name.lower())
     height, width = made.plan.result
-    said = ". ".join([f"{width}×{height}", *(n.rstrip(".") for n in made.inspection.notes)])
+    notes = (*made.inspection.notes, *files.notes(made))
+    said = ". ".join([f"{width}×{height}", *(n.rstrip(".") for n in notes)])
     return BatchLine(item.name, name, said), made

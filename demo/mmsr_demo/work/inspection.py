@@ -14,7 +14,8 @@ from torch.nn import functional
 from mmsr_core.degradation import KernelField
 from mmsr_core.image import read_size, resize_bicubic, save_image
 from mmsr_core.models.damage_estimator import BLUR_FLOOR_PX, NOISE_FLOOR
-from mmsr_core.pipeline.results import expected_errors
+from mmsr_core.pipeline.results import expected_errors, sharpness_of
+from mmsr_core.pipeline.sharpness import Sharpness
 from mmsr_core.visualize import depth_map, heat, kernel_map
 
 from ..ui import messages as words
@@ -35,7 +36,9 @@ class Inspection:
     field: KernelField
     """Every n-th kernel of the picture, or of the reduction of it that was worked on."""
     width_px: Tensor
-    """`(h',w')` blur width, px of the result."""
+    """`(h',w')` width of the kernels, px of the result."""
+    sharpness: Sharpness
+    """How sharp it is, as it was measured."""
     thumbnail: Tensor
     """`(1,3,h'',w'')` float16 in 0..1: the picture, small, to be seen under the map."""
     folder: Path
@@ -90,20 +93,18 @@ class Inspection:
 
     def summary_place(self) -> str:
         """Where the picture is softest; empty when the blur is even."""
-        return words.summarise_blur(self.width_px, self.scale).place
+        return self.sharpness.place
 
     def headline(self) -> str:
         """One sentence about the whole picture."""
-        level = words.summarise_blur(self.width_px, self.scale).level
-        return words.headline(level, self.noise_std, self.jpeg_quality)
+        return words.headline(self.sharpness.fault, self.noise_std, self.jpeg_quality)
 
     def sentences(self) -> list[tuple[str, str]]:
         """(subject, finding) in words, most important first."""
         moments = self.field.moments()
         smear = words.smear_words(moments.blur_sigma_px[0].cpu(), moments.angle_rad[0].cpu())
-        blur = words.blur_words(self.width_px, self.scale, self.errors.get("blur"))
-        found = [("Sharpness", blur)]
-        if smear:
+        found = [("Sharpness", self.sharpness.words())]
+        if smear and self.sharpness.fault:  # the kernels of a sharp picture need not be round
             found.append(("Movement", smear))
         found.append(("Noise", words.noise_words(self.noise_std, self.errors.get("noise_std"))))
         quality_error = self.errors.get("jpeg_quality")
@@ -118,27 +119,30 @@ class Inspection:
 
     def numbers(self) -> dict[str, Any]:
         """The same as plain numbers and strings."""
-        blur = words.summarise_blur(self.width_px, self.scale)
+        blur, doubt = self.sharpness, self.sharpness.doubt_px
+        off = {name: self.errors.get(name) for name in ("noise_std", "jpeg_quality")}
+        off["blur"] = None if doubt is None else doubt * self.scale
         return {
             "summary": self.headline(),
             "words": {subject.lower(): text for subject, text in self.sentences()},
             "notes": list(self.notes),
             "scale": self.scale,
             "blur_px": {
-                "mean": round(blur.mean_px, 3),
-                "softest_region": round(blur.widest_px, 3),
-                "sharpest_region": round(blur.narrowest_px, 3),
+                "mean": round(blur.mean_px * self.scale, 3),
+                "softest_region": round(blur.widest_px * self.scale, 3),
+                "sharpest_region": round(blur.narrowest_px * self.scale, 3),
             },
             "noise_std_255": round(self.noise_std * 255, 2),
             "jpeg_quality": round(self.jpeg_quality, 1),
             "give_or_take": {
-                name: round(self.errors[error] * unit, 2)
+                name: round(off_by * unit, 2)
                 for name, error, unit in (
                     ("noise_std_255", "noise_std", 255),
                     ("jpeg_quality", "jpeg_quality", 1),
-                    ("blur_px", "blur", blur.mean_px),
+                    ("blur_px", "blur", 1),
                 )
-                if error in self.errors
+                for off_by in [off[error]]
+                if off_by is not None
             },
         }  # fmt: skip
 
@@ -221,6 +225,7 @@ def inspect_run(
     return Inspection(
         field=field,
         width_px=words.blur_width(field.moments().blur_sigma_px)[0],
+        sharpness=sharpness_of(estimate, scale or whole.scale),
         thumbnail=resize_bicubic(lr[:1].detach().float().cpu(), size).half(),
         folder=folder,
         depth_file=depth_file,

@@ -72,6 +72,8 @@ class Restoration:
     inspection: Inspection
     own_folder: Path | None = None
     """See `Made`; None for the answer of an earlier run."""
+    transparent: bool = False
+    """Whether anything shines through the result."""
     part: Part | None = None
     """What of the picture that is worked on was restored; None for all of it."""
 

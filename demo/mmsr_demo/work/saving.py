@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmsr_core import __version__
 from mmsr_core.errors import InputError
+from mmsr_core.image.transparency import WHITE, parse_colour
 
 from ..files.workspace import safe_stem
 from .inspection import Inspection, inspect_run
@@ -29,6 +30,8 @@ KINDS: dict[str, tuple[str, int | None]] = {
     "WebP": (".webp", 92),
 }
 """Formats of a download: its ending and its quality."""
+BACKGROUNDS = ("White", "Black", "#808080")
+"""Colours that are offered for transparent places in a JPEG; others may be written."""
 PLAIN_KIND = "PNG"
 """What results are made in."""
 
@@ -61,7 +64,7 @@ def save_result(
         plan: the sizes.
         output: of the pipeline.
     """
-    from mmsr_core.image import resize_alpha, resize_bicubic, save_image
+    from mmsr_core.image import has_transparency, resize_alpha, resize_bicubic, save_image
 
     stem = safe_stem(job.name)
     alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
@@ -79,7 +82,8 @@ def save_result(
     )
     save_image(before, resize_bicubic(lr, plan.result), alpha, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
-    return Restoration(after, before, plan, output.report.to_dict(), seen, folder)
+    transparent = has_transparency(image.alpha)
+    return Restoration(after, before, plan, output.report.to_dict(), seen, folder, transparent)
 
 
 def save_part(
@@ -115,7 +119,7 @@ def save_part(
         save_image(folder / f"{name}.png", shown, alpha, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
     after, before_file = folder / "after.png", folder / "before.png"
-    return Restoration(after, before_file, plan, output.report.to_dict(), seen, folder, part)
+    return Restoration(after, before_file, plan, output.report.to_dict(), seen, folder, part=part)
 
 
 def noted(made: Restoration, notes: Sequence[str]) -> Restoration:
@@ -128,40 +132,55 @@ def noted(made: Restoration, notes: Sequence[str]) -> Restoration:
     )
 
 
-def converted(made: Restoration, kind: str) -> Path:
+def converted(made: Restoration, kind: str, background: str | None = None) -> Path:
     """The result as a file of another kind, beside its PNG; made when first asked for.
-
-    JPEG has no transparency: there, white shines through.
 
     Args:
         made: a result whose PNG is still there.
         kind: one of `KINDS`.
+        background: what a JPEG's transparent places are laid on, one of `BACKGROUNDS` or another
+            colour; white if None or empty.
 
     Raises:
-        InputError: it is none of them.
+        InputError: it is none of them, or no colour.
         ImageFileError: the PNG is gone, or too large for the format.
     """
     from mmsr_core.image import load_image, save_image
 
     check_kind(kind)
     suffix, quality = KINDS[kind]
-    target = made.after.with_suffix(suffix)
+    ground = ground_in(made, kind, background)
+    colour = (
+        "" if ground is None else "".join(f"{round(255 * v):02x}" for v in parse_colour(ground))
+    )
+    target = made.after.with_name(f"{made.after.stem}{colour and '_on_' + colour}{suffix}")
     if target.is_file():
         return target
     image = load_image(made.after)
-    rgb, alpha = image.rgb, image.alpha
-    if kind == "JPEG" and alpha is not None:
-        rgb, alpha = 1 + alpha * (rgb - 1), None
     save_image(
         target,
-        rgb,
-        alpha,
+        image.rgb,
+        image.alpha,
         quality=quality,
         icc_profile=image.icc_profile,
         exif=image.exif,
         dpi=image.dpi,
+        background=ground,
     )
     return target
+
+
+def ground_in(made: Restoration, kind: str, background: str | None = None) -> str | None:
+    """The colour that a result's transparent places are laid on; None where they stay."""
+    return (background or WHITE).lower() if kind == "JPEG" and made.transparent else None
+
+
+def converted_notes(made: Restoration, kind: str, background: str | None = None) -> list[str]:
+    """What is to be known of a converted file."""
+    from mmsr_core.image import ground_words
+
+    ground = ground_in(made, kind, background)
+    return [] if ground is None else [ground_words(f"x{KINDS[kind][0]}", ground)]
 
 
 def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:
