@@ -225,8 +225,9 @@ def preset_input() -> io.Input:
         default=CUSTOM,
         optional=True,
         tooltip=(
-            "custom: steps and detail as set above. faithful: nothing is invented. balanced: a "
-            "third of the detail the model would draw. crisp: all of it."
+            "Sets steps and detail. faithful: nothing is invented. balanced: a third of the detail "
+            "the model would draw. crisp: all of it. custom: your own steps and detail; changing "
+            "one of them chooses it."
         ),
     )
 
@@ -235,14 +236,15 @@ def known_noise_input() -> io.Input:
     """Noise that the user knows."""
     return io.Float.Input(
         "noise",
+        display_name="noise (-1 = measured)",
         default=-1.0,
         min=-1.0,
         max=MAX_NOISE,
         step=0.5,
         optional=True,
         tooltip=(
-            "Strength of the noise, as a standard deviation in steps of 255. -1 measures it. More "
-            "smooths more."
+            "-1 measures the noise. A number of your own takes its place: a standard deviation in "
+            "steps of 255. More smooths more."
         ),
     )
 
@@ -251,12 +253,16 @@ def known_jpeg_input() -> io.Input:
     """JPEG quality that the user knows."""
     return io.Int.Input(
         "jpeg_quality",
+        display_name="JPEG quality (0 = measured)",
         default=0,
         min=0,
         max=100,
         step=1,
         optional=True,
-        tooltip="JPEG quality the picture was saved with; 100 means none. 0 measures it.",
+        tooltip=(
+            "0 measures the JPEG damage. A number of your own takes its place: the quality the "
+            "picture was saved with; 100 means none."
+        ),
     )
 
 
@@ -264,14 +270,16 @@ def known_blur_input() -> io.Input:
     """A blur that the user knows."""
     return io.Float.Input(
         "blur",
+        display_name="blur width (0 = measured)",
         default=0.0,
         min=0.0,
         max=MAX_BLUR_SIGMA_PX,
         step=0.1,
         optional=True,
         tooltip=(
-            "One blur width for the whole picture, in pixels of the result (a standard deviation). "
-            "More sharpens more. 0 measures the blur at every place."
+            "0 measures the blur at every place. A number of your own takes its place: one blur "
+            "width for the whole picture, in pixels of the result (a standard deviation). More "
+            "sharpens more."
         ),
     )
 

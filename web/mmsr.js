@@ -2,8 +2,10 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { showMeasured } from "./lib/measured.mjs";
 import { fileIn, findNode, findSaved } from "./lib/outputs.mjs";
 import { MIN_HEIGHT, Panel } from "./lib/panel.mjs";
+import { tiePreset } from "./lib/presets.mjs";
 import { holdersOf, placeOf, queuedIds, Runs } from "./lib/runs.mjs";
 import { keyOf, recall, remember, viewPath } from "./lib/store.mjs";
 import { dictionary } from "./lib/words.mjs";
@@ -198,6 +200,10 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (NODES.has(node.comfyClass)) addPanel(node);
+    if (!node.comfyClass?.startsWith("MMSR_")) return;
+    tiePreset(node);
+    const word = dictionary(language());
+    for (const widget of node.widgets ?? []) showMeasured(widget, word("measured"));
   },
   afterConfigureGraph() {
     for (const wait of RECALL_MS) setTimeout(recallAll, wait);

@@ -16,6 +16,8 @@ class Outside:
     name: str
     value: Any = None
     """What its widget says at first; None: what the node has."""
+    label: str = ""
+    """What the frontend shows in place of the name."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ BLUEPRINTS: dict[str, Blueprint] = {
                 "MMSR_EstimateDegradation", (0, 320), _PANEL,
                 {
                     "model": ("1", 0), "image": _IMAGE, "scale": Outside("scale", 2),
-                    "noise": Outside("noise"), "jpeg_quality": Outside("jpeg_quality"),
+                    "noise": Outside("noise", label="noise (-1 = measured)"),
+                    "jpeg_quality": Outside("jpeg_quality", label="JPEG quality (0 = measured)"),
                 },
             ),
             "3": (

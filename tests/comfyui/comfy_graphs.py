@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from comfy_server import ROOT
+from workflow_list import TITLES
 
 TINY_CHECKPOINT = "tiny_sd15.safetensors"
 """Made by make_checkpoint.py: no such file ships with anything."""
@@ -84,7 +85,8 @@ def to_api(graph: dict, object_info: dict) -> dict:
 
 def graph(name: str) -> dict:
     """A workflow that ships, in the graph form."""
-    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    path = ROOT / "workflows" / f"{TITLES[name]}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def api(name: str) -> dict:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK_NAME = "some-other_name.v2"  # the pack must not depend on the name of its folder
+ANSWER_SECONDS = 300
+"""How long one answer may take: on a busy machine a running node keeps the server waiting."""
 SHIPPED = (
     "__init__.py", "pyproject.toml", "mmsr_core", "nodes", "web", "weights", "workflows",
     "subgraphs", "locales",
@@ -145,7 +147,7 @@ class ComfyServer:
 
     def fetch(self, path: str) -> bytes:
         """GET, bytes back."""
-        with urllib.request.urlopen(self.url + path, timeout=30) as reply:
+        with urllib.request.urlopen(self.url + path, timeout=ANSWER_SECONDS) as reply:
             return reply.read()
 
     def get(self, path: str) -> dict:
@@ -160,7 +162,7 @@ class ComfyServer:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as reply:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as reply:
                 return reply.status, json.loads(reply.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from comfy_server import ROOT, ComfyServer, copy_examples, copy_pack
 from PIL import Image, ImageDraw
+from workflow_list import TITLES
 
 SIDE = 512
 
@@ -72,7 +73,8 @@ def main() -> None:
                 name = path.stem.removesuffix("_api")
                 if len(sys.argv) > 1 and name not in sys.argv[1:]:
                     continue
-                make(server, path).save(ROOT / "workflows" / f"{name}.jpg", quality=85)
+                made = ROOT / "workflows" / f"{TITLES[name]}.jpg"
+                make(server, path).save(made, quality=85)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from blueprint_list import BLUEPRINTS, CATEGORY, Blueprint, Outside
-from workflow_list import APPS, WORKFLOWS, App
+from workflow_list import APPS, TITLES, WORKFLOWS, App
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
@@ -66,6 +66,7 @@ class Port:
     type: str
     widget: bool
     value: Any
+    label: str = ""
     links: list[int] = field(default_factory=list)
 
 
@@ -175,7 +176,7 @@ def lay_out(
                     len(made.links) + 1, INSIDE_INPUT, ends[given.name], int(key), len(entries),
                     type_name,
                 )  # fmt: skip
-                port = Port(type_name, declaration.widget, value)
+                port = Port(type_name, declaration.widget, value, given.label)
                 port = made.ports.setdefault(given.name, port)
                 if (port.type, port.value) != (type_name, value):
                     raise SystemExit(f"{name}: {given.name} is to be two different things")
@@ -287,13 +288,14 @@ def build_blueprint(name: str, blueprint: Blueprint, info: dict) -> dict:
     inputs, host_inputs, values = [], [], []
     for place, port in enumerate(blueprint.inputs):
         known = made.ports[port]
+        label = {"label": known.label} if known.label else {}
         inputs.append(
             {
-                "id": identity("in", port), "name": port, "type": known.type,
+                "id": identity("in", port), "name": port, **label, "type": known.type,
                 "linkIds": known.links, "pos": [left + 100, 140 + 20 * place],
             }
         )  # fmt: skip
-        host_inputs.append({"name": port, "type": known.type, "link": None})
+        host_inputs.append({"name": port, **label, "type": known.type, "link": None})
         if known.widget:
             host_inputs[-1]["widget"] = {"name": port}
             values.append(known.value)
@@ -394,7 +396,7 @@ def main() -> None:
     for name, (note, described) in WORKFLOWS.items():
         nodes = {key: Node(*parts) for key, parts in described.items()}
         graph, api = build(name, note, nodes, info, APPS.get(name))
-        write(ROOT / "workflows" / f"{name}.json", graph)
+        write(ROOT / "workflows" / f"{TITLES[name]}.json", graph)
         write(ROOT / "workflows" / "api" / f"{name}_api.json", api)
     for name, blueprint in BLUEPRINTS.items():
         write(ROOT / "subgraphs" / f"{name}.json", build_blueprint(name, blueprint, info))

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from comfy_browser import opened, shoot
 from comfy_graphs import api, graph, quick, smaller, to_api
-from comfy_server import ROOT
+from comfy_server import PACK_NAME
+from workflow_list import TITLES
 
 pytestmark = pytest.mark.comfy
 
-WORKFLOWS = sorted(p.stem for p in (ROOT / "workflows").glob("*.json"))
+WORKFLOWS = sorted(TITLES)
 PANELS = {
     "mmsr_faithfulness": 3, "mmsr_fuse_sensors": 1, "mmsr_prompt": 2, "mmsr_sd_refine": 3,
     "mmsr_ssr_full": 3, "mmsr_upscale": 1, "mmsr_video_frames": 1, "mmsr_merge_upscale": 1,
@@ -144,3 +145,80 @@ def test_quick_graph_is_the_quick_prompt(frontend, name):
     prompt = smaller(api(name))
     made = to_api(quick(graph(name)), frontend.get("/object_info"))
     assert made == {key: {k: n[k] for k in ("class_type", "inputs")} for key, n in prompt.items()}
+
+
+LABELS = {
+    "noise": "noise (-1 = measured)",
+    "jpeg_quality": "JPEG quality (0 = measured)",
+    "blur": "blur width (0 = measured)",
+}
+
+
+def widgets_of(page, kind: str, read: str) -> dict:
+    return page.page.evaluate(
+        f"""() => Object.fromEntries(app.graph.nodes.find(n => n.type === '{kind}')
+                .widgets.map(w => [w.name, {read}]))"""
+    )
+
+
+def test_what_is_measured_says_so_on_the_canvas(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    page.load(graph("mmsr_upscale"))
+    labels = widgets_of(page, "MMSR_Upscale", "w.label")
+    assert {key: labels[key] for key in LABELS} == LABELS
+    shown = widgets_of(page, "MMSR_Upscale", "w._displayValue")
+    assert {shown[key] for key in LABELS} == {"measured"}
+    inputs = page.prompt()["3"]["inputs"]
+    assert [inputs[key] for key in LABELS] == [-1, 0, 0]
+    page.page.evaluate(
+        """() => { app.graph.nodes.find(n => n.type === 'MMSR_Upscale')
+                   .widgets.find(w => w.name === 'noise').value = 5; }"""
+    )
+    assert float(widgets_of(page, "MMSR_Upscale", "w._displayValue")["noise"]) == 5
+    # Where 0 means none, and where nothing is measured, the numbers stay.
+    page.load(graph("mmsr_faithfulness"))
+    assert float(widgets_of(page, "MMSR_Degrade", "w._displayValue")["noise"]) >= 0
+    shoot(page, "measured")
+    assert page.errors == []
+    page.page.close()
+
+
+def test_a_preset_and_its_numbers_go_together(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    page.load(graph("mmsr_upscale"))
+
+    def give(name: str, value: object) -> list:
+        """What the canvas does when a user gives a widget a value; what is then to be run."""
+        page.page.evaluate(
+            """([name, value]) => {
+                const node = app.graph.nodes.find(n => n.type === 'MMSR_Upscale');
+                node.widgets.find(w => w.name === name).setValue(
+                    value, { e: {}, node, canvas: app.canvas });
+            }""",
+            [name, value],
+        )
+        inputs = page.prompt()["3"]["inputs"]
+        return [inputs[key] for key in ("steps", "detail", "preset")]
+
+    assert give("preset", "crisp") == [1, 1, "crisp"]
+    assert give("detail", 0.8) == [1, 0.8, "custom"]
+    assert give("preset", "faithful") == [0, 0.3, "faithful"]
+    assert give("preset", "custom") == [0, 0.3, "custom"]
+    assert page.errors == []
+    page.page.close()
+
+
+def test_the_template_browser_shows_titles(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.page.get_by_text(PACK_NAME, exact=True).first.click(timeout=60_000)
+    for title in TITLES.values():
+        page.page.get_by_text(title).first.wait_for(timeout=60_000, state="attached")
+    page.page.get_by_text(TITLES["mmsr_upscale"]).first.click(timeout=60_000)
+    page.page.wait_for_function(
+        "() => app.graph.nodes.some(n => n.type === 'MMSR_Upscale')", timeout=60_000
+    )
+    assert page.unknown_types() == []
+    assert widgets_of(page, "MMSR_Upscale", "w.value")["preset"] == "balanced"
+    assert page.errors == []
+    page.page.close()

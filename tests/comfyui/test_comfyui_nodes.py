@@ -7,12 +7,12 @@ import comfy_graphs as graphs
 import numpy as np
 import pytest
 from comfy_graphs import api, smaller
-from comfy_server import ROOT
 from PIL import Image
+from workflow_list import TITLES
 
 pytestmark = pytest.mark.comfy
 
-WORKFLOWS = sorted(p.stem for p in (ROOT / "workflows").glob("*.json"))
+WORKFLOWS = sorted(TITLES)
 
 
 def pictures(server, run, node: str) -> list[Image.Image]:

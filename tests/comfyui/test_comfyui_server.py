@@ -4,6 +4,7 @@ import io
 import json
 import re
 import time
+import urllib.parse
 import uuid
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from comfy_events import Listener
 from comfy_server import PACK_NAME, ROOT
 from PIL import Image
+from workflow_list import TITLES
 
 pytestmark = pytest.mark.comfy
 
@@ -83,6 +85,9 @@ def test_the_english_texts_are_those_of_the_nodes(server):
         groups = [node["input"].get(group, {}) for group in ("required", "optional")]
         shown = {key: value[1]["tooltip"] for group in groups for key, value in group.items()}
         assert {key: part["tooltip"] for key, part in words["inputs"].items()} == shown, name
+        for key, (_, options) in (pair for group in groups for pair in group.items()):
+            if "display_name" in options:
+                assert words["inputs"][key]["name"] == options["display_name"], f"{name}.{key}"
         outputs = [part["tooltip"] for part in words["outputs"].values()]
         assert outputs == node["output_tooltips"], name
 
@@ -101,14 +106,17 @@ def test_every_node_has_a_help_page_that_is_served(server):
 
 def test_the_template_browser_lists_the_graphs_only(server):
     shown = server.get("/workflow_templates")[PACK_NAME]
-    assert sorted(shown) == sorted(p.stem for p in (ROOT / "workflows").glob("*.json"))
+    assert sorted(shown) == sorted(TITLES.values())
+    for title in shown:
+        for ending in ("json", "jpg"):
+            name = urllib.parse.quote(f"{title}.{ending}")
+            assert server.fetch(f"/api/workflow_templates/{PACK_NAME}/{name}"), name
 
 
-@pytest.mark.parametrize("name", [p.stem for p in sorted((ROOT / "workflows").glob("*.json"))])
+@pytest.mark.parametrize("name", sorted(TITLES))
 def test_graph_and_api_form_of_the_workflows_are_the_same(server, name):
-    graph = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
-    converted = graphs.to_api(graph, server.get("/object_info"))
-    api = json.loads((ROOT / "workflows/api" / f"{name}_api.json").read_text(encoding="utf-8"))
+    converted = graphs.to_api(graphs.graph(name), server.get("/object_info"))
+    api = graphs.api(name)
     assert converted == {key: {k: n[k] for k in ("class_type", "inputs")} for key, n in api.items()}
 
 

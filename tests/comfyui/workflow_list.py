@@ -1,4 +1,8 @@
-"""The workflows that ship: `name: (note, {id: (type, position, size, inputs, title)})`."""
+"""The workflows that ship: `name: (note, {id: (type, position, size, inputs, title)})`.
+
+The names are for tests and for the API form. ComfyUI shows a template by its file's name and by
+nothing else: `TITLES`.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +56,21 @@ APPS: dict[str, App] = {
 }  # fmt: skip
 """The workflows that are apps."""
 
+TITLES = {
+    "mmsr_app": "Restore and Upscale App (MMSR)",
+    "mmsr_upscale": "Restore and Upscale a Picture (MMSR)",
+    "mmsr_ssr_full": "Restore Step by Step (MMSR)",
+    "mmsr_prompt": "Restore by a Text Prompt (MMSR)",
+    "mmsr_fuse_sensors": "Fuse Infrared and Visible (MMSR)",
+    "mmsr_faithfulness": "Check How Faithful It Is (MMSR)",
+    "mmsr_video_frames": "Upscale Frames of a Video (MMSR)",
+    "mmsr_sd_refine": "Restore, Then Repaint (MMSR)",
+    "mmsr_merge_upscale": "Make Any Upscaler Faithful (MMSR)",
+    "mmsr_guided_img2img": "Faithful Image to Image (MMSR)",
+    "mmsr_guided_text2img": "Text to Image from a Sketch (MMSR)",
+}
+"""Name of a workflow -> what its file is called, and the template browser with it."""
+
 WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
     "mmsr_app": (
         "# MMSR: restore and enlarge, as an app\n\n"
@@ -74,11 +93,13 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
         "**Restore & Upscale** measures blur, noise and JPEG damage, restores and enlarges. Drag "
         "the line on the node to compare; the tabs show what steered the result and how well it "
         "agrees with the input.\n\n`preset` *faithful* invents nothing, *crisp* draws most. `size` "
-        "takes 4K or 12MP in place of a factor.\n\n" + _COPY,
+        "takes 4K or 12MP in place of a factor. Noise, JPEG quality and blur width at -1, 0 and 0 "
+        "are measured.\n\n" + _COPY,
         {
             "2": _load((40, 310), "example_lr.png"),
             "3": (
-                "MMSR_Upscale", (400, 120), (440, 700), {"image": ("2", 0)},
+                "MMSR_Upscale", (400, 120), (440, 700),
+                {"image": ("2", 0), "preset": "balanced"},
             ),
             "4": (
                 "SaveImage", (900, 120), (480, 420),
@@ -192,7 +213,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
             "3": ("MMSR_Degrade", (400, 120), (380, 760), {"image": ("2", 0)}),
             "4": (
                 "MMSR_Upscale", (840, 120), (440, 700),
-                {"model": ("1", 0), "image": ("3", 0)},
+                {"model": ("1", 0), "image": ("3", 0), "preset": "balanced"},
             ),
             "5": (
                 "MMSR_FaithfulnessCheck", (1340, 120), (440, 560),
@@ -229,7 +250,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
             "7": (
                 "MMSR_Upscale", (680, 120), (440, 700),
                 {
-                    "model": ("1", 0), "image": ("6", 0), "steps": 2,
+                    "model": ("1", 0), "image": ("6", 0), "preset": "balanced",
                     "frames": True,
                 },
             ),
@@ -373,7 +394,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
             ),
             "4": (
                 "MMSR_Upscale", (840, 120), (440, 700),
-                {"model": ("1", 0), "image": ("2", 0)},
+                {"model": ("1", 0), "image": ("2", 0), "preset": "balanced"},
             ),
             "5": (
                 "CheckpointLoaderSimple", (400, 740), (320, 100),

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
@@ -193,7 +194,13 @@ def test_workflow_graphs_are_whole(graph):
         assert entry["type"] in (kind, "*")
     linked = [i["link"] for n in nodes.values() for i in n.get("inputs", []) if i.get("link")]
     assert sorted(linked) == sorted(link[0] for link in data["links"])
-    api = json.loads((graph.parent / "api" / f"{graph.stem}_api.json").read_text(encoding="utf-8"))
+    # The file is named by its title; the graph's own id is made of the name of its API form.
+    (path,) = [
+        path
+        for path in (graph.parent / "api").glob("*_api.json")
+        if data["id"] == str(uuid5(NAMESPACE_URL, f"mmsr/{path.stem.removesuffix('_api')}"))
+    ]
+    api = json.loads(path.read_text(encoding="utf-8"))
     shown = sorted(n["type"] for n in nodes.values() if n["type"] not in {"Note", "MarkdownNote"})
     assert shown == sorted(node["class_type"] for node in api.values())
     assert graph.with_suffix(".jpg").is_file()

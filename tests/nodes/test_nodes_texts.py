@@ -108,7 +108,8 @@ def test_the_rounds_of_the_node_that_refines_are_the_same_everywhere():
     graph = json.loads((ROOT / "workflows/api/mmsr_ssr_full_api.json").read_text(encoding="utf-8"))
     (node,) = [n for n in graph.values() if n["class_type"] == "MMSR_KernelRefineNode"]
     assert node["inputs"]["iterations"] == int(rounds)
-    drawn = json.loads((ROOT / "workflows/mmsr_ssr_full.json").read_text(encoding="utf-8"))
+    path = ROOT / "workflows/Restore Step by Step (MMSR).json"
+    drawn = json.loads(path.read_text(encoding="utf-8"))
     (box,) = [n for n in drawn["nodes"] if n["type"] == "MMSR_KernelRefineNode"]
     typed_in = {k: v for k, v in node["inputs"].items() if not isinstance(v, list)}
     assert dict(zip(typed_in, box["widgets_values"], strict=True)) == typed_in

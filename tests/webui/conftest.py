@@ -56,7 +56,7 @@ def checkpoint(host, tmp_path_factory) -> Path:
         [forge.python, str(maker), str(forge.path), str(path)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,  # a busy machine takes minutes
     )
     assert made.returncode == 0, made.stderr[-3000:]
     return path

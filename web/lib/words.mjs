@@ -2,7 +2,7 @@
 
 const WORDS = {
   en: {
-    blur: "Blur", blurWidth: "blur width", report: "Report", compare: "Compare", weights: "Weights",
+    measured: "measured", blur: "Blur", blurWidth: "blur width", report: "Report", compare: "Compare", weights: "Weights",
     empty: "Run the workflow to see the result here.",
     gone: "The last result is gone. Run the workflow again.",
     click: "Click a place to see its kernel.",
@@ -17,7 +17,7 @@ const WORDS = {
     prior: "other upscaler", faithful: "restored", upscaled: "other upscaler", merged: "merged",
   },
   zh: {
-    blur: "模糊", blurWidth: "模糊宽度", report: "报告", compare: "对比", weights: "权重",
+    measured: "测量", blur: "模糊", blurWidth: "模糊宽度", report: "报告", compare: "对比", weights: "权重",
     empty: "运行工作流后在此显示结果。",
     gone: "上次的结果已不存在，请重新运行工作流。",
     click: "点击某处查看该处的模糊核。",
@@ -32,7 +32,7 @@ const WORDS = {
     prior: "其他放大器", faithful: "复原", upscaled: "其他放大器", merged: "合并",
   },
   ja: {
-    blur: "ぼけ", blurWidth: "ぼけ幅", report: "レポート", compare: "比較", weights: "重み",
+    measured: "測定", blur: "ぼけ", blurWidth: "ぼけ幅", report: "レポート", compare: "比較", weights: "重み",
     empty: "ワークフローを実行すると結果がここに表示されます。",
     gone: "前回の結果はもうありません。もう一度実行してください。",
     click: "場所をクリックするとそのカーネルを表示します。",
