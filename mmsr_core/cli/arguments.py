@@ -169,7 +169,7 @@ def add_common(parser: argparse.ArgumentParser, quiet: bool = True) -> None:
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """Adds `--noise-std` and `--jpeg`: what the user knows and need not be measured."""
+    """Adds `--noise-std`, `--jpeg`, `--sharpening`: what the user knows, not to be measured."""
     parser.add_argument(
         "--noise-std",
         type=number(0, 255),
@@ -182,6 +182,13 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         type=whole_number(1, 100),
         metavar="Q",
         help="known JPEG quality, 100 for none (default: from the file's tables, else measured)",
+    )
+    parser.add_argument(
+        "--sharpening",
+        type=number(0, 3),
+        metavar="AMOUNT",
+        help="unsharp masking that the camera did, to be taken back first, 0 for none "
+        "(default: measured from x4 on)",
     )
 
 

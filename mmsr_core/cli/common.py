@@ -133,8 +133,8 @@ def _finite(content: Any) -> Any:
 
 
 def read_overrides(args: argparse.Namespace, image: LoadedImage) -> Overrides:
-    """What `--noise-std`, `--jpeg` and the picture's own file say about its damage."""
+    """What the options and the picture's own file say about its damage."""
     from ..pipeline import Overrides
 
     noise_std = None if args.noise_std is None else args.noise_std / 255
-    return Overrides(noise_std, args.jpeg, image.jpeg_quality)
+    return Overrides(noise_std, args.jpeg, image.jpeg_quality, args.sharpening)

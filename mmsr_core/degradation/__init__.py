@@ -22,6 +22,7 @@ from .kernels import (
 from .motion import MotionBlur, find_motion, redo_motion, undo_motion
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
+from .sharpening import MOST_SHARPENING, sharpen, unsharpen
 from .shrinkage import relative_variances, shrink_codes
 from .solvers import (
     back_project,
@@ -46,6 +47,7 @@ __all__ = [
     "KERNEL_RADIUS",
     "KERNEL_SIZE",
     "KERNEL_TAPS",
+    "MOST_SHARPENING",
     "NO_JPEG_QUALITY",
     "FieldOperator",
     "KernelBasis",
@@ -90,11 +92,13 @@ __all__ = [
     "resize_kernel",
     "sample_kernels",
     "scale_kernels",
+    "sharpen",
     "shrink_codes",
     "sigma_range_px",
     "signal_gain",
     "synthesise",
     "undo_motion",
+    "unsharpen",
     "window_offsets_px",
     "with_jpeg_steps_times",
 ]

@@ -67,9 +67,9 @@ class Frame:
     """To the frames of these numbers."""
 
 
-Measure = Callable[[RunContext, Tensor, int], tuple[Scene, int]]
-"""`(context, frame, factor)`: the measured scene, and by how much it was reduced. A factor
-of 0 lets it choose."""
+Measure = Callable[[RunContext, Tensor, int, Tensor | None], tuple[Scene, int]]
+"""`(context, frame, factor, sharpening)`: the measured scene, and by how much it was reduced. A
+factor of 0, and a sharpening of None, let it measure."""
 MakeSampler = Callable[[RunContext, Scene, Tensor | None, float | None], Sampler]
 """`(context, scene, noise canvas, share of the noise to tell)`."""
 
@@ -118,6 +118,7 @@ class ClipRun:
         self._read = 0
         self._halves_done = 0
         self._factor = 0
+        self._sharpening: Tensor | None = None
         self._told: tuple[int, float] | None = None  # shot, share
         self._noises: list[Tensor] = []
         self._qualities: list[Tensor] = []
@@ -145,10 +146,11 @@ class ClipRun:
         if motions is not None and float(motions[0].trust.mean()) < CUT_TRUST:
             motions, shot = None, shot + 1
         if motions is None:
-            self._factor = 0
+            self._factor, self._sharpening = 0, None
             self._noises, self._qualities = [], []
         context = self._make_context(self._told_of_half())
-        scene, self._factor = self._measure(context, given, self._factor)
+        scene, self._factor = self._measure(context, given, self._factor, self._sharpening)
+        self._sharpening = scene.sharpening
         self._halves_done += 1
         estimate = scene.estimate
         self._noises.append(estimate.noise_std)

@@ -264,6 +264,7 @@ class MMSREngine:
             gamma=gamma,
             fixed_depth=fixed_depth,
             overrides=overrides,
+            sharpening=None if initial is None else initial.sharpening,
             name_motion=True,
         )
         context.execute(refinement.stages())
@@ -622,13 +623,17 @@ class MMSREngine:
         )
         depths = None if inverse_depths is None else iter(inverse_depths)
 
-        def measure(context: RunContext, frame: Tensor, factor: int) -> tuple[Scene, int]:
+        def measure(
+            context: RunContext, frame: Tensor, factor: int, sharpening: Tensor | None
+        ) -> tuple[Scene, int]:
             depth = None if depths is None else next(depths, None)
             if depths is not None and depth is None:
                 raise InputError("inverse_depths holds fewer maps than there are frames.")
             depth = inputs.check_depth(depth, frame)
             scene = asked.scene(context, frame)
-            refinement = asked.refinement(context, scene, depth, reduce_by=factor)
+            refinement = asked.refinement(
+                context, scene, depth, reduce_by=factor, sharpening=sharpening
+            )
             context.execute(refinement.stages())
             return scene, refinement.reduced_by
 

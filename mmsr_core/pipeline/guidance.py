@@ -79,6 +79,7 @@ class MeasuredGuide:
         self.lr = inputs.check_picture("lr", lr)
         self.scale = estimate.kernel_field.scale
         checked = inputs.check_estimate(estimate, self.lr, self.scale)
+        self.lr = checked.before_sharpening(self.lr)
         self.strength = float(strength)
         self.mask = None
         if mask is not None:

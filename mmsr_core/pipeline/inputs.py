@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField, constant_kernel_field, cut_negligible, isotropic_gaussian
+from ..degradation import (
+    MOST_SHARPENING,
+    KernelField,
+    constant_kernel_field,
+    cut_negligible,
+    isotropic_gaussian,
+)
 from ..errors import InputError, ShapeError
 from ..image import stretch_narrow_grey
 from ..models.damage_estimator import CELL
@@ -100,12 +106,15 @@ def check_kernel(field: KernelField | None, lr: Tensor, scale: int) -> KernelFie
 
 
 def check_overrides(overrides: Overrides | None) -> None:
-    """Known noise and JPEG damage within their ranges."""
+    """Known noise, JPEG damage and sharpening within their ranges."""
     if overrides is None:
         return
     if not isinstance(overrides, Overrides):
         raise InputError(f"overrides must be an Overrides, but is {overrides!r}.")
-    limits = {"noise_std": (0, 1), "jpeg_quality": (1, 100), "file_quality": (1, 100)}
+    limits = {
+        "noise_std": (0, 1), "jpeg_quality": (1, 100), "file_quality": (1, 100),
+        "sharpening": (0, MOST_SHARPENING),
+    }  # fmt: skip
     for name, (low, high) in limits.items():
         value = getattr(overrides, name)
         if value is not None:
@@ -165,8 +174,10 @@ def check_changed(images: object, present: Tensor) -> Tensor | None:
 def check_estimate(estimate: DegradationEstimate, lr: Tensor, scale: int) -> DegradationEstimate:
     """An estimate for this picture and scale, its depth clamped and one for each picture."""
     check_kernel(estimate.kernel_field, lr, scale)
-    for name in ("noise_std", "jpeg_quality"):
+    for name in ("noise_std", "jpeg_quality", "sharpening"):
         value = getattr(estimate, name)
+        if value is None:  # sharpening that was not looked for
+            continue
         if value.ndim != 1 or value.shape[0] not in (1, lr.shape[0]):
             raise ShapeError(f"{name} of the estimate", f"({lr.shape[0]},)", tuple(value.shape))
     noise = estimate.noise_map

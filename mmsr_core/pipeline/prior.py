@@ -250,6 +250,7 @@ def combine_prior(
     expected = (lr.shape[0], 3, lr.shape[-2] * field.scale, lr.shape[-1] * field.scale)
     if tuple(mean.shape) != expected:
         raise ShapeError("mean", str(expected), tuple(mean.shape))
+    lr = estimate.before_sharpening(lr)
     prior = inputs.check_picture("prior", prior)
     if prior.shape[0] not in (1, lr.shape[0]):
         raise ShapeError("prior", f"(1 or {lr.shape[0]},3,ph,pw)", tuple(prior.shape))

@@ -26,10 +26,11 @@ from ..image.brightness import full_range
 from ..models import DamageMaps, WholeDamage
 from ..models.blocks import GRID
 from .context import RunContext, Stage
+from .excess_contrast import LEAST_SCALE, excess_contrast
 from .noise_map import noise_by_place
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis, quiet
-from .stages import estimate_damage, estimate_kernels, restore_mean
+from .stages import back_projected, estimate_damage, estimate_kernels, restore_mean
 
 ROOM_SHARE = 0.95
 """Share of the widest blur of a scale up to which the scale is left as it is."""
@@ -92,6 +93,8 @@ class Refinement:
         overrides: Overrides | None = None,
         may_reduce: bool = False,
         reduce_by: int = 1,
+        find_sharpening: bool = True,
+        sharpening: Tensor | None = None,
         name_motion: bool = False,
         about: str = "",
     ) -> None:
@@ -111,6 +114,10 @@ class Refinement:
             may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
             reduce_by: work on this reduction; 0 decides as `may_reduce` does, but takes no motion
                 back. 1 is none.
+            find_sharpening: look for a camera's sharpening and take it back, where the picture is
+                enlarged and nobody says what blurred it. At its own size it may be as sharp as it
+                is.
+            sharpening: `(B,)`, known amounts; see `DegradationEstimate`.
             name_motion: say so where the picture was shaken, without taking that back.
             about: which picture the notes are about, as their first words.
         """
@@ -125,6 +132,13 @@ class Refinement:
         self._fixed_depth = fixed_depth
         self._overrides = overrides or Overrides()
         self._may_reduce = may_reduce
+        stated = self._overrides.sharpening
+        self._sharpening = (
+            sharpening if stated is None else scene.lr.new_full((len(scene.lr),), stated)
+        )
+        unknown = known is None and initial is None and self._sharpening is None
+        self._find_sharpening = find_sharpening and unknown and scene.given_scale >= LEAST_SCALE
+        self._measures_again = self._own_depth = False
         self._name_motion = name_motion
         self._about = about
         self.reduced_by = reduce_by
@@ -135,7 +149,7 @@ class Refinement:
     def stages(self) -> list[Stage]:
         """The damage, then one kernel stage for each round, and what it needs before."""
         plan: list[Stage] = []
-        if self._context.networks.damage_estimator is not None:
+        if self._context.networks.damage_estimator is not None or self._sharpening is not None:
             plan.append(Stage("damage", self._estimate_damage))
         for index in range(self._rounds):
             if not self._fixed_depth and (index > 0 or self._depth is None):
@@ -143,6 +157,10 @@ class Refinement:
                     plan.append(Stage("mean", self._restore))
                 plan.append(Stage("depth", self._estimate_depth))
             plan.append(Stage("kernel", self._estimate_kernels))
+        if self._find_sharpening:
+            plan.append(Stage("mean", self._look_for_sharpening))
+            plan.append(Stage("damage", self._estimate_damage_again))
+            plan.append(Stage("kernel", self._estimate_kernels_again))
         return plan
 
     def estimate(self) -> DegradationEstimate:
@@ -159,6 +177,8 @@ class Refinement:
 
     def _estimate_damage(self) -> None:
         scene = self._scene
+        if self._sharpening is not None:
+            scene.take_back_sharpening(self._sharpening)
         if self.reduced_by > 1:
             self._reduce(self.reduced_by)
         damage = estimate_damage(self._context, scene)
@@ -182,6 +202,37 @@ class Refinement:
                 )
         self._damage = damage
         self._note_width()
+
+    def _look_for_sharpening(self) -> None:
+        """Find a camera's sharpening and undo it; without any, the mean is kept."""
+        scene, context = self._scene, self._context
+        if scene.scale != scene.given_scale:  # reduced: too soft to have been sharpened
+            return
+        back = back_projected(context, scene)
+        mean = restore_mean(context, scene, back)
+        amount = excess_contrast(scene, mean)
+        if not bool(amount.any()):
+            scene.measure(replace(scene.estimate, sharpening=amount))
+            scene.first_mean = (back, mean)
+            return
+        self._note(
+            "Its camera or an editor gave it more contrast than its blur explains (amount "
+            f"{float(amount.max()):.2f} of unsharp masking): that was taken back first."
+        )
+        scene.take_back_sharpening(amount, scene.estimate.noise_std)
+        self._measures_again = True
+        self._initial = None
+
+    def _estimate_damage_again(self) -> None:
+        if self._measures_again and self._damage is not None:
+            self._damage = estimate_damage(self._context, self._scene)
+
+    def _estimate_kernels_again(self) -> None:
+        if not self._measures_again:
+            return
+        if self._own_depth:
+            self._estimate_depth()
+        self._estimate_kernels()
 
     def _note(self, remark: str) -> None:
         self._context.note(self._about + remark)
@@ -257,6 +308,7 @@ class Refinement:
         net, lr = self._context.networks.depth_estimator, self._scene.lr
         depth = estimate_depth_builtin(net, lr if self._picture is None else self._picture)
         self._picture = None  # so that the restored one does not stay in memory
+        self._own_depth = True
         if depth.shape[-2:] != lr.shape[-2:]:
             size = (int(lr.shape[-2]), int(lr.shape[-1]))
             depth = F.interpolate(
@@ -319,6 +371,7 @@ class Refinement:
             jpeg_quality=quality,
             damage=self._damage,
             noise_map=noise_map,
+            sharpening=self._scene.sharpening,
         )
 
 

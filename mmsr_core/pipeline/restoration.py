@@ -53,10 +53,12 @@ class Restoration:
         *,
         may_reduce: bool = False,
         reduce_by: int = 1,
+        sharpening: Tensor | None = None,
     ) -> Refinement:
-        """What measures the scene; `may_reduce` and `reduce_by` as of `Refinement`.
+        """What measures the scene; the named arguments are as of `Refinement`.
 
-        A picture with known kernels, or with a second sensor's picture, is never reduced.
+        A picture with known kernels, or with a second sensor's picture, is never reduced. Of one
+        with known kernels, or of two that become one, sharpening stays.
         """
         known = self.kernel is not None
         return Refinement(
@@ -70,6 +72,8 @@ class Restoration:
             overrides=self.overrides,
             may_reduce=may_reduce and not known and scene.guide is None,
             reduce_by=1 if known else reduce_by,
+            find_sharpening=not (scene.guide_mode == "fuse" and scene.has("guide")),
+            sharpening=sharpening,
         )
 
     def sampler(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..degradation import NO_JPEG_QUALITY, KernelField, jpeg_error_std
+from ..degradation import NO_JPEG_QUALITY, KernelField, jpeg_error_std, unsharpen
 from ..image import resize_bicubic
 from ..models.damage_estimator import NOISE_FLOOR, DamageMaps
 from ..types import preset_name
@@ -62,6 +62,10 @@ class DegradationEstimate:
     noise_map: Tensor | None = None
     """Noise std of each place, `(B,1,h/4,w/4)`, 0..1 units, rounded up; `noise_std` is its root
     mean square. None where the noise is alike everywhere, or taken to be."""
+    sharpening: Tensor | None = None
+    """`(B,)` amounts of unsharp masking that are taken back first (`degradation.unsharpen`), 0 for
+    none. All else is what is wrong with the picture before it was sharpened. None: not looked
+    for."""
     kernels_given: bool = False
     """Whether the caller stated or edited the kernels: no error is claimed for them."""
 
@@ -69,6 +73,12 @@ class DegradationEstimate:
     def unexplained_std(self) -> Tensor:
         """Std `(B,)` of what blur does not explain in the input: noise and JPEG, 0..1 units."""
         return torch.hypot(self.noise_std, jpeg_error_std(self.jpeg_quality))
+
+    def before_sharpening(self, picture: Tensor) -> Tensor:
+        """The picture `(B,3,h,w)` that this is an estimate of, before it was sharpened."""
+        if self.sharpening is None:
+            return picture
+        return unsharpen(picture, self.sharpening.to(picture).expand(len(picture))).clamp(0, 1)
 
     def to(self, device: torch.device | str) -> DegradationEstimate:
         """The same estimate on `device`."""
@@ -81,6 +91,7 @@ class DegradationEstimate:
             jpeg_quality=self.jpeg_quality.to(device),
             damage=None if self.damage is None else self.damage.to(device),
             noise_map=None if self.noise_map is None else self.noise_map.to(device),
+            sharpening=None if self.sharpening is None else self.sharpening.to(device),
         )
 
 
@@ -95,6 +106,9 @@ class Overrides:
     file_quality: float | None = None
     """Quality of the JPEG file that the picture comes from (`LoadedImage.jpeg_quality`). Damage
     from before that file, measured beyond doubt, still counts."""
+
+    sharpening: float | None = None
+    """Amount of unsharp masking, 0..3; see `DegradationEstimate.sharpening`. 0: none."""
 
     @property
     def any_damage(self) -> bool:

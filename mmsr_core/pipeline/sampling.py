@@ -131,8 +131,12 @@ class Sampler:
             pool = ThreadPoolExecutor(max_workers=1)
             self._noise = pool.submit(seeded_noise, shape, self._seeds)
             pool.shutdown(wait=False)
-        back = back_projected(self._context, scene)
-        mean = restore_mean(self._context, scene, back)
+        known, scene.first_mean = scene.first_mean, None
+        if known is None or self._told_share is not None:
+            back = back_projected(self._context, scene)
+            mean = restore_mean(self._context, scene, back)
+        else:
+            back, mean = known
         if self._untouched and self._told_share is None:
             mean = self._with_the_right_noise(mean, back)
         self._keep(mean)

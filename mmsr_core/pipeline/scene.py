@@ -17,7 +17,9 @@ from ..degradation import (
     MotionBlur,
     jpeg_error_std,
     redo_motion,
+    sharpen,
     undo_motion,
+    unsharpen,
 )
 from ..image.brightness import BrightnessMap, full_range
 from ..image.frame import Inside, find_inside
@@ -84,12 +86,18 @@ class Scene:
         self.scale = scale
         """From `lr` to the result."""
         self.given = lr
-        """The picture as it was given, `(B,3,h,w)`, but for a motion that was taken back."""
+        """The picture as it was given, `(B,3,h,w)`, but for sharpening and a motion that were taken
+        back."""
         self._input = lr
         self._motions: dict[int, MotionBlur] = {}
+        self.sharpening: Tensor | None = None
+        """`(B,)` amounts that were taken back; None: not looked for."""
+        self.first_mean: tuple[Tensor, Tensor] | None = None
+        """The back-projected canvas and the mean, where measuring has made them already."""
         self.given_scale = scale
         self.given_noise_std: Tensor | None = None
-        """`(B,)`, 0..1 units: the noise before a reduction; None: not reduced, or not known."""
+        """`(B,)`, 0..1 units: the noise of the picture as it was given; None: that of `lr`, or not
+        known."""
         self.basis = basis
         self.prompt = None if prompt is None else prompt.to(lr)
         self.guide = guide
@@ -129,6 +137,7 @@ class Scene:
     def bare(self) -> Scene:
         """The same picture without prompt and guide, every modality at strength 1."""
         scene = Scene(self.lr, self.scale, self.basis)
+        scene.sharpening = self.sharpening
         scene.__dict__["bicubic"] = self.bicubic
         return scene
 
@@ -140,7 +149,13 @@ class Scene:
         return self._estimate
 
     def measure(self, estimate: DegradationEstimate) -> None:
-        """Take over what is known of the degradation."""
+        """Take over what is known of the degradation.
+
+        Sharpening is taken back, unless it was already.
+        """
+        self.first_mean = None
+        if estimate.sharpening is not None and self.sharpening is None:
+            self.take_back_sharpening(estimate.sharpening.to(self.lr).expand(len(self.lr)))
         field = adopt_basis(estimate.kernel_field, self.basis, self.lr.device)
         depth, damage, noise_map = estimate.inverse_depth, estimate.damage, estimate.noise_map
         self._estimate = replace(
@@ -155,6 +170,20 @@ class Scene:
         self.told_noise_std = self._estimate.noise_std
         for name in ("brightness", "noise_share", "operator", "codes"):
             self.__dict__.pop(name, None)
+
+    def take_back_sharpening(self, amount: Tensor, noise_std: Tensor | None = None) -> None:
+        """Undo unsharp masking by these amounts `(B,)`; the rest goes on from there.
+
+        Args:
+            amount: of each picture.
+            noise_std: `(B,)` of the pictures as they are, 0..1 units; it is less afterwards.
+        """
+        self.sharpening = amount
+        if not bool(amount.any()):
+            return
+        self.given_noise_std = noise_std
+        self.given = self.lr = unsharpen(self.given, amount).clamp(0, 1)
+        self.forget()
 
     def take_back(self, motions: Mapping[int, MotionBlur], noise_std: Tensor) -> None:
         """Undo the straight motion of some pictures of the batch; the rest goes on from there.
@@ -184,7 +213,8 @@ class Scene:
             What the reduction leaves out of the pictures: the root mean square, 0..1 units.
         """
         lost = float(self.left_out(factor).square().mean().sqrt())
-        self.given_noise_std = noise_std
+        if self.given_noise_std is None:
+            self.given_noise_std = noise_std
         self.lr = self._reduced(factor)
         self.scale = self.given_scale * factor
         size = (self.lr.shape[-2], self.lr.shape[-1])
@@ -303,8 +333,8 @@ class Scene:
     def disagreement(self, picture: Tensor) -> Tensor:
         """What a result leaves of the picture that was given, `(B,3,h,w)`.
 
-        The result is degraded as measured; after a reduction it is enlarged to the given size, and
-        a motion that was taken back blurs it again.
+        The result is degraded as measured; after a reduction it is enlarged to the given size. A
+        motion that was taken back blurs it again, and sharpening sharpens it.
 
         Args:
             picture: `(B,3,H,W)` of `size`.
@@ -314,7 +344,10 @@ class Scene:
         parts = list(made.split(1))
         for index, motion in self._motions.items():
             parts[index] = redo_motion(parts[index], motion)
-        left = self._input - (torch.cat(parts) if self._motions else made)
+        made = torch.cat(parts) if self._motions else made
+        if self.sharpening is not None and bool(self.sharpening.any()):
+            made = sharpen(made, self.sharpening)
+        left = self._input - made
         if self._constants is not None:
             left = left * ~self._constants[0]
         return left if self._frame is None else left * (1 - self._frame[:, 3:])

@@ -94,7 +94,9 @@ class SecondSensor:
         def restore() -> None:
             self.canvas = restore_mean(context, own)
 
-        measuring = Refinement(context, own, fixed_depth=True, about="The second picture: ")
+        measuring = Refinement(
+            context, own, fixed_depth=True, find_sharpening=False, about="The second picture: "
+        )
         return [*measuring.stages(), Stage("mean", restore)]
 
     def fuse(self, mean: Tensor) -> Tensor:

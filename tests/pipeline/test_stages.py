@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from mmsr_core.degradation import shrink_codes
 from mmsr_core.models.network import NetworkConfig
-from mmsr_core.pipeline import MMSREngine
+from mmsr_core.pipeline import MMSREngine, Overrides
 
 AMOUNT = 0.03
 
@@ -22,7 +22,10 @@ def plain(pipe: MMSREngine, monkeypatch):
             own = pipe.kernel_estimator.config
             bare = NetworkConfig({**own, "shrinkage": 0.0})
             patch.setitem(pipe.kernel_estimator.__dict__, "_recorded_config", bare)
-            return pipe.estimate_degradation(lr, scale, depth, use_depth=False).kernel_field
+            known = Overrides(sharpening=0.0)
+            return pipe.estimate_degradation(
+                lr, scale, depth, use_depth=False, overrides=known
+            ).kernel_field
 
     return estimate
 
@@ -33,7 +36,10 @@ def test_estimated_fields_are_shrunk(pipe, plain, picture, scale: int, with_dept
     lr = picture(21, 30, batch=2)
     depth = picture(21, 30, batch=2, seed=5)[:, :1] if with_depth else None
     before = plain(lr, scale, depth)
-    after = pipe.estimate_degradation(lr, scale, depth, use_depth=False).kernel_field
+    unsharpened = Overrides(sharpening=0.0)
+    after = pipe.estimate_degradation(
+        lr, scale, depth, use_depth=False, overrides=unsharpened
+    ).kernel_field
     evidence = None
     if depth is not None:
         evidence = F.avg_pool2d(depth, before.block, ceil_mode=True)

@@ -20,14 +20,7 @@ from mmsr_core.degradation import (
 )
 from mmsr_core.degradation.synthesis.first_order import sigma_range_px
 from tests.helpers import tiny_basis, tiny_models
-from training.data.batches import (
-    LEAST_CONTRAST,
-    SHARPENING_AMOUNTS,
-    Batch,
-    Preparer,
-    degraded,
-    sharpened,
-)
+from training.data.batches import LEAST_CONTRAST, Batch, Preparer, degraded
 from training.data.explain import closest_gaussian
 from training.data.photos import Photo, patches, split
 from training.data.restoration import to_grid
@@ -72,30 +65,6 @@ def test_a_share_of_the_pictures_is_faded(photos) -> None:
         assert bool((ratio > LEAST_CONTRAST - 1e-3).all())
         assert float(other.hr.min()) >= 0
         assert float(other.hr.max()) <= 1
-
-
-def test_a_share_of_the_pictures_is_sharpened(photos) -> None:
-    plain = batches(photos, config=CLEAN, count=1)[0]
-    made = batches(photos, config=CLEAN, count=1, sharpened_share=1.0)[0]
-    torch.testing.assert_close(made.hr, plain.hr, rtol=0, atol=0)
-    assert bool((made.lr.std((1, 2, 3)) > plain.lr.std((1, 2, 3))).all())
-    torch.testing.assert_close(made.lr * 255, (made.lr * 255).round())
-
-
-def test_sharpening_leaves_flat_pictures_and_raises_noise_by_no_more_than_it_says() -> None:
-    generator = torch.Generator().manual_seed(0)
-    flat = torch.full((4, 3, 24, 20), 51 / 255)
-    torch.testing.assert_close(sharpened(flat, 1.0, generator)[0], flat)
-    noisy = 0.5 + 0.02 * torch.randn((8, 3, 48, 48), generator=generator)
-    made, gain = sharpened(noisy, 1.0, generator)
-    least, most = SHARPENING_AMOUNTS
-    assert bool(((gain >= 1 + least) & (gain <= 1 + most)).all())
-    ratio = made.std((1, 2, 3)) / noisy.std((1, 2, 3))
-    assert bool((ratio <= gain).all())
-    assert bool((ratio > 1 + 0.8 * (gain - 1)).all())
-    untouched, gain = sharpened(noisy, 0.0, generator)
-    assert torch.equal(untouched, noisy)
-    assert gain.tolist() == [1] * 8
 
 
 @pytest.mark.parametrize(("position", "scale"), list(enumerate((4, 2, 3, 8, 1))))

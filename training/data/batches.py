@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,8 +24,6 @@ from .explain import closest_gaussian
 from .restoration import Conditions, prepare_conditions, whole_damage
 
 SCALES = (4, 2, 3, 8, 1)
-SHARPENING_RADII_PX, SHARPENING_AMOUNTS = (1.0, 3.0), (0.1, 0.7)
-"""Of the unsharp masking that cameras do: std of its Gaussian, px of their picture, and amount."""
 LEAST_CONTRAST = 0.3
 """Of the contrast that a picture has."""
 
@@ -60,13 +57,11 @@ def degraded(
     max_lr_pixels: int = 96,
     second_order_share: float = 0.0,
     faded_share: float = 0.0,
-    sharpened_share: float = 0.0,
 ) -> Iterator[Batch]:
     """Degrade `pairs` of (hr, depth) at random; the scale is drawn for each batch.
 
     `second_order_share` of the batches get the real-world mix of `degrade_second_order` instead of
-    one kernel field, noise and JPEG. `faded_share` of the pictures lose contrast before (`faded`),
-    `sharpened_share` are sharpened after it, as a camera does (`sharpened`).
+    one kernel field, noise and JPEG. `faded_share` of the pictures lose contrast before (`faded`).
 
     Depth drives part of the kernel fields; what the networks get is a damaged copy of it, since an
     estimator's depth is never the one that made the blur. A batch has at most `max_lr_pixels`
@@ -91,16 +86,10 @@ def degraded(
         if dice.random() < second_order_share:
             real = degrade_second_order(hr, scale, generator)
             kernels, residual = closest_gaussian(hr, real.lr, scale)
-            batch = Batch(hr, real.lr, kernels, residual, real.jpeg_quality, shown, scale)
-        else:
-            made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
-            batch = Batch(
-                hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale
-            )
-        if sharpened_share:
-            lr, gain = sharpened(batch.lr, sharpened_share, generator)
-            batch = replace(batch, lr=lr, noise_std=batch.noise_std * gain)
-        yield batch
+            yield Batch(hr, real.lr, kernels, residual, real.jpeg_quality, shown, scale)
+            continue
+        made = synthesise(hr, scale, generator, config, None if at_lr is None else at_lr[:, 0])
+        yield Batch(hr, made.lr, made.kernels, made.noise_std, made.jpeg_quality, shown, scale)
 
 
 def faded(pictures: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -113,31 +102,6 @@ def faded(pictures: Tensor, share: float, generator: torch.Generator) -> Tensor:
     chosen, contrast, brightness = rand() < share, rand(), rand()
     gain = torch.where(chosen, LEAST_CONTRAST + (1 - LEAST_CONTRAST) * contrast, 1.0)
     return pictures * gain + (1 - gain) * brightness
-
-
-def sharpened(pictures: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """This share of `pictures (B,3,h,w)`, 0..1, after unsharp masking, rounded to 8 bits.
-
-    Returns:
-        The pictures, and `(B,)`, what noise is multiplied by.
-    """
-    batch, channels, height, width = pictures.shape
-    drawn = torch.rand((3, batch), generator=generator, device=pictures.device)
-    (low, high), (least, most) = SHARPENING_RADII_PX, SHARPENING_AMOUNTS
-    radius = low + (high - low) * drawn[0]
-    amount = torch.where(drawn[1] < share, least + (most - least) * drawn[2], 0.0)
-    reach = math.ceil(3 * high)
-    at = torch.arange(-reach, reach + 1, device=pictures.device)
-    taps = torch.exp(-0.5 * (at / radius[:, None]).square())
-    taps = (taps / taps.sum(1, keepdim=True)).repeat_interleave(channels, 0)
-    flat = pictures.reshape(1, batch * channels, height, width)
-    soft = F.pad(flat, (reach,) * 4, mode="replicate")
-    for shape in ((-1, 1, 1, 2 * reach + 1), (-1, 1, 2 * reach + 1, 1)):
-        soft = F.conv2d(soft, taps.view(shape), groups=batch * channels)
-    amounts = amount.view(-1, 1, 1, 1)
-    made = pictures + amounts * (pictures - soft.view_as(pictures))
-    rounded = (made.clamp(0, 1) * 255).round() / 255
-    return torch.where(amounts > 0, rounded, pictures), 1 + amount
 
 
 def imperfect_depth(depth: Tensor, generator: torch.Generator) -> Tensor:

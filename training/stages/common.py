@@ -68,9 +68,6 @@ def add_loop_arguments(
     parser.add_argument(
         "--faded-share", type=SHARE, default=0.0, help="pictures made to have less contrast"
     )
-    parser.add_argument(
-        "--sharpened-share", type=SHARE, default=0.0, help="pictures sharpened as cameras do"
-    )
     parser.add_argument("--x4-share", type=SHARE, default=0.76, help="of scale 4; the rest: 1 to 8")
     parser.add_argument("--x2-share", type=SHARE, help="of scale 2 (default: 33 %% of the rest)")
     parser.add_argument("--x1-share", type=SHARE, help="of scale 1 (default: 17 %% of the rest)")
@@ -247,7 +244,6 @@ def degraded_pairs(
         max_lr_pixels=max_lr_pixels,
         second_order_share=args.second_order_share,
         faded_share=args.faded_share,
-        sharpened_share=args.sharpened_share,
     )
 
 
