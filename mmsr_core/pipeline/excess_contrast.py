@@ -58,12 +58,15 @@ def excess_contrast(scene: Scene, mean: Tensor) -> Tensor:
         one[where].median() if int(where.sum()) >= LEAST_PLACES else one.new_zeros(())
         for one, where in zip(shares, told, strict=True)
     ]
+    share = torch.stack(medians).sqrt()
+    if not bool((share > BELIEVED).any()):  # no need to look at the kernels
+        return torch.zeros_like(share)
     widths = estimate.kernel_field.moments().blur_sigma_px.prod(1).sqrt().mean((1, 2))
     believed = BELIEVED + BELIEVED_MORE * (widths - USUAL_WIDTH_PX).clamp_min(0)
-    amount = SLOPE * (torch.stack(medians).sqrt() - believed)
+    amount = (SLOPE * (share - believed)).clamp(0, MOST_AMOUNT)
     known = widths < WIDEST * sigma_range_px(scene.scale)[1]
     drawn = (detail.abs().amax(1) < _NOTHING).float().mean((1, 2)) > MOST_FLAT
-    return amount.clamp(0, MOST_AMOUNT) * (known & ~drawn).to(amount)
+    return amount * (known & ~drawn).to(amount)
 
 
 def _coarse_detail(picture: Tensor) -> Tensor:
