@@ -87,16 +87,20 @@ def degradation_text(estimates: DegradationBatch) -> str:
 
 def estimate_text(estimate: DegradationEstimate) -> str:
     """Noise, JPEG quality and blur of one picture."""
-    from ..mmsr_core.pipeline.results import damage_words, expected_errors, sharpness_of
+    from ..mmsr_core.pipeline.results import (
+        blur_range_px,
+        damage_words,
+        expected_errors,
+        sharpness_of,
+    )
 
-    # One width per place, as in the restoration report: the geometric mean of the two axes.
-    blur = estimate.kernel_field.moments().blur_sigma_px.prod(dim=1).sqrt()
+    blur = blur_range_px(estimate.kernel_field)
     noise = float(estimate.noise_std.reshape(-1)[0])
     quality = float(estimate.jpeg_quality.reshape(-1)[0])
     return (
         f"{sharpness_of(estimate, estimate.kernel_field.scale).words()}\n"
-        f"blur width used: mean {float(blur.mean()):.2f}, from {float(blur.min()):.2f} to "
-        f"{float(blur.max()):.2f} px of the result\n"
+        f"blur width used: mean {blur['mean']:.2f}, from {blur['min']:.2f} to "
+        f"{blur['max']:.2f} px of the result\n"
         f"{damage_words(noise, quality, expected_errors(estimate))}"
         + "".join(f"\n{note}" for note in estimate.notes)
     )

@@ -212,7 +212,7 @@ class Refinement:
         mean = restore_mean(context, scene, back)
         amount = excess_contrast(scene, mean)
         if not bool(amount.any()):
-            scene.measure(replace(scene.estimate, sharpening=amount))
+            scene.take_back_sharpening(amount)
             scene.first_mean = (back, mean)
             return
         self._note(

@@ -179,7 +179,9 @@ class Scene:
             noise_std: `(B,)` of the pictures as they are, 0..1 units; it is less afterwards.
         """
         self.sharpening = amount
-        if not bool(amount.any()):
+        if not bool(amount.any()):  # what was measured and derived still holds
+            if self._estimate is not None:
+                self._estimate = replace(self._estimate, sharpening=amount)
             return
         self.given_noise_std = noise_std
         self.given = self.lr = unsharpen(self.given, amount).clamp(0, 1)
