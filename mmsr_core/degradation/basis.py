@@ -78,22 +78,18 @@ class KernelBasis:
         raw = self.combine(codes).clamp_min_(0)
         return raw.div_(raw.sum(1, keepdim=True).clamp_min_(1e-8))
 
-    def combine(
-        self, codes: Tensor, taps: Tensor | None = None, out: Tensor | None = None
-    ) -> Tensor:
+    def combine(self, codes: Tensor, taps: Tensor | None = None) -> Tensor:
         """Mean plus components, `(B,T,h,w)`: what `decode` cuts and normalises.
 
         Args:
             codes: `(B,R,h,w)`.
             taps: indices of the T taps that are wanted; all of them by default.
-            out: contiguous memory for the result.
         """
         b, _, h, w = codes.shape
         part, mean = self.components * self.spread[:, None], self.mean
         if taps is not None:
             part, mean = part[:, taps], mean[taps]
         part = part.T.to(codes.dtype).expand(b, -1, -1)
-        flat = None if out is None else out.view(b, -1, h * w)
         mean = mean.to(codes.dtype).view(1, -1, 1)
-        made = torch.baddbmm(mean, part, codes.flatten(2), out=flat)
+        made = torch.baddbmm(mean, part, codes.flatten(2))
         return made.view(b, -1, h, w)

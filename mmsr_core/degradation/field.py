@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -33,8 +34,8 @@ class KernelField:
     """Blur kernels `(B,441,h,w)`, one 21x21 kernel per LR pixel: non-negative, summing to 1.
 
     A dense field of 1500x1000 LR pixels is 2.6 GB, so a field may be stored as PCA codes
-    (`from_codes`), and dense kernels are made for a window at a time. Below scale 4 LR pixels are
-    dense: there one code may serve a block of LR pixels.
+    (`from_codes`), and dense kernels are made for a window at a time. One code may
+    serve a block of LR pixels.
     """
 
     def __init__(
@@ -206,7 +207,11 @@ class KernelField:
         return self.stored_as(weight * self.data + (1 - weight) * other.data, self.basis)
 
     def moments(self) -> KernelMoments:
-        """Width, direction and displacement of every kernel, computed window by window."""
+        """Width, direction and displacement of every kernel, computed window by window, once."""
+        return self._moments
+
+    @cached_property
+    def _moments(self) -> KernelMoments:
         x, y = window_offsets_px(self.scale, self.data.device)
         powers = torch.stack((x, y, x * x, y * y, x * y))
         shape = (self.batch, 5, *self.data.shape[-2:])

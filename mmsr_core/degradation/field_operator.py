@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -29,6 +29,8 @@ _WINDOW, _WINDOW_OF_BLOCKS = 128, 256
 """Side of a window, in kernels: by device, else by whether a block of pixels has one kernel, which
 it has on a CPU. There are fewer kernels then, and fewer taps: larger windows still fit the cache,
 and a third of the time goes into starting multiply-adds where they are small."""
+_AT_A_TIME = 1 << 18
+"""Values of kernels that are made at a time: a CPU core's cache holds them."""
 _KEPT_BYTES = {"cpu": 256 << 20, "mps": 256 << 20, "cuda": 4 << 30}
 """Memory for kernels that are kept from one pass to the next; of a GPU, a quarter of what is free
 at most."""
@@ -128,19 +130,17 @@ class FieldOperator:
                 window = self._kept.get((row, col))
                 if window is None:
                     window = self._make(row, col)
-                    if self._keeps(window):
-                        window = replace(window, kernels=window.kernels.clone())
+                    if self._keeps(window.kernels.numel()):
                         self._kept[row, col] = window
                 yield window
 
-    def _keeps(self, window: _Window) -> bool:
+    def _keeps(self, values: int) -> bool:
         """Whether windows are kept: all of them, where there is room for as many of this size."""
         count = -(-self.field.height // self._side) * -(-self.field.width // self._side)
-        size = window.kernels.numel() * window.kernels.element_size()
-        return count * size <= self._room
+        return count * values * torch.float32.itemsize <= self._room
 
     def _make(self, row: int, col: int) -> _Window:
-        """A window's kernels. On a CPU they are overwritten when the next window is made."""
+        """A window's kernels. On a CPU those that are not kept last until the next are made."""
         field, side = self.field, self._side
         rows = slice(row, min(row + side, field.height))
         cols = slice(col, min(col + side, field.width))
@@ -152,7 +152,9 @@ class FieldOperator:
         if taps is None:
             kernels = self._values(rows, cols, torch.arange(KERNEL_TAPS))
             taps = self._taps[row, col] = kernels.amax((0, 2, 3)).nonzero().flatten()
-        # Once more, with these taps alone: the values are the same, and so is the memory.
+            if self._keeps(kernels[:, 0].numel() * len(taps)):
+                return _Window(row, col, kernels[:, taps], taps.tolist())
+        # Made anew for every pass with these taps alone, always in the same way.
         return _Window(row, col, self._values(rows, cols, taps), taps.tolist())
 
     def _values(self, rows: slice, cols: slice, taps: Tensor) -> Tensor:
@@ -164,7 +166,10 @@ class FieldOperator:
             return torch.index_select(part, 1, taps, out=out)
         codes = field.block_codes(rows, cols)
         out = self._scratch_of(field.batch, len(taps), *codes.shape[-2:])
-        return _cut_in_place(field.basis.combine(codes, taps, out))
+        at_a_time = max(1, _AT_A_TIME // (len(taps) * codes.shape[-1]))
+        for some, target in zip(codes.split(at_a_time, 2), out.split(at_a_time, 2), strict=True):
+            target.copy_(_cut_in_place(field.basis.combine(some, taps)))
+        return out
 
     def _scratch_of(self, *shape: int) -> Tensor:
         size = math.prod(shape)

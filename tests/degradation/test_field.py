@@ -163,3 +163,8 @@ def test_a_basis_can_hold_one_kernel_exactly() -> None:
     assert not basis.shares_codes(KernelBasis(basis.mean, basis.components * 2, basis.spread))
     field = KernelField.from_codes(codes.expand(1, -1, 3, 4), 1, own, block=4, size=(10, 16))
     assert torch.equal(field.codes(basis), field.data)
+
+
+def test_moments_are_measured_once() -> None:
+    field = KernelField.from_dense(smooth_kernels(), 4)
+    assert field.moments() is field.moments()

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from mmsr_core.degradation import shrink_codes
 from mmsr_core.models.network import NetworkConfig
 from mmsr_core.pipeline import MMSREngine, Overrides
+from mmsr_core.pipeline.stages import kernel_block
 
 AMOUNT = 0.03
 
@@ -47,3 +48,12 @@ def test_estimated_fields_are_shrunk(pipe, plain, picture, scale: int, with_dept
     assert pipe.kernel_estimator.config["shrinkage"] == AMOUNT
     torch.testing.assert_close(after.data, expected)
     assert not torch.allclose(after.data, before.data)
+
+
+@pytest.mark.parametrize("scale", range(1, 9))
+def test_one_kernel_serves_a_block(pipe: MMSREngine, picture, scale: int) -> None:
+    field = pipe.estimate_degradation(picture(22, 19), scale=scale).kernel_field
+    assert field.block == kernel_block(field.scale)
+    sides = (field.height, field.width)
+    assert field.data.shape[-2:] == tuple(-(-side // field.block) for side in sides)
+    assert field.dense().shape == (1, 441, *sides)
