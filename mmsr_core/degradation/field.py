@@ -122,7 +122,7 @@ class KernelField:
         """Kernels `(B,441,h',w')`, float32, of a window of LR pixels (by default all)."""
         rows, cols = rows or slice(None), cols or slice(None)
         if self.basis is not None:
-            return self._spread(self._decoded(rows, cols), rows, cols)
+            return self.spread(self._decoded(rows, cols), rows, cols)
         part = self.data[..., rows, cols].float()
         # Rounding to fp16 in a file moves the sum of a kernel by up to 1e-3: put it back to 1.
         return part / part.sum(1, keepdim=True) if self.data.dtype == torch.float16 else part
@@ -145,8 +145,17 @@ class KernelField:
             spans.append(slice(start // self.block, -(-stop // self.block)))
         return spans[0], spans[1]
 
-    def _spread(self, made: Tensor, rows: slice, cols: slice) -> Tensor:
-        """Repeat what was made for each block of a window over its LR pixels."""
+    def spread(self, made: Tensor, rows: slice, cols: slice) -> Tensor:
+        """Repeat what was made for each block that a window touches over the window's LR pixels.
+
+        Args:
+            made: `(B,T,h'',w'')`, see `block_codes`.
+            rows: LR pixels of the window.
+            cols: LR pixels of the window.
+
+        Returns:
+            `(B,T,h',w')`.
+        """
         if self.block == 1:
             return made
         low = [span.start for span in self._blocks(rows, cols)]
@@ -220,7 +229,7 @@ class KernelField:
             part = self.dense(rows, cols) if self.basis is None else self._decoded(rows, cols)
             down, across = self._blocks(rows, cols)
             out[..., down, across] = torch.einsum("pk,bkhw->bphw", powers, part.float())
-        out = self._spread(out, slice(None), slice(None))
+        out = self.spread(out, slice(None), slice(None))
         mx, my, xx, yy, xy = out.unbind(1)
         xx, yy, xy = xx - mx * mx, yy - my * my, xy - mx * my
         mid, half = (xx + yy) / 2, torch.sqrt(((xx - yy) / 2) ** 2 + xy**2)

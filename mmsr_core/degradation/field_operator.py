@@ -29,6 +29,9 @@ _WINDOW, _WINDOW_OF_BLOCKS = 128, 256
 """Side of a window, in kernels: by device, else by whether a block of pixels has one kernel, which
 it has on a CPU. There are fewer kernels then, and fewer taps: larger windows still fit the cache,
 and a third of the time goes into starting multiply-adds where they are small."""
+FEW_BLOCKS = 8192
+"""Blocks of a field below which a third of the time would go into starting multiply-adds of their
+few values: kernels are spread over the LR pixels then."""
 _AT_A_TIME = 1 << 18
 """Values of kernels that are made at a time: a CPU core's cache holds them."""
 _KEPT_BYTES = {"cpu": 256 << 20, "mps": 256 << 20, "cuda": 4 << 30}
@@ -68,8 +71,7 @@ class FieldOperator:
         self.field = field
         self.scale = field.scale
         device = field.data.device
-        # Off the CPU every LR pixel has a kernel of its own: those operators know no blocks.
-        self._block = field.block if device.type == "cpu" else 1
+        self._block = field.block if self._fills_windows() else 1
         usual = _WINDOW if self._block == 1 else _WINDOW_OF_BLOCKS
         self._side = (window or _WINDOWS.get(device.type, usual)) * self._block
         self._room = _KEPT_BYTES.get(device.type, 0)
@@ -78,6 +80,14 @@ class FieldOperator:
         self._kept: dict[tuple[int, int], _Window] = {}
         self._taps: dict[tuple[int, int], Tensor] = {}
         self._scratch = torch.empty(0)
+
+    def _fills_windows(self) -> bool:
+        """Whether there are enough blocks to multiply them as such, see `FEW_BLOCKS`.
+
+        Off the CPU they never are: those operators know no blocks.
+        """
+        data = self.field.data
+        return data.device.type == "cpu" and data[0, 0].numel() >= FEW_BLOCKS
 
     def degrade(self, hr: Tensor, callback: Callback = no_callback) -> Tensor:
         """`A hr`: `(B,C,H,W)` to `(B,C,h,w)`."""
@@ -153,9 +163,13 @@ class FieldOperator:
             kernels = self._values(rows, cols, torch.arange(KERNEL_TAPS))
             taps = self._taps[row, col] = kernels.amax((0, 2, 3)).nonzero().flatten()
             if self._keeps(kernels[:, 0].numel() * len(taps)):
-                return _Window(row, col, kernels[:, taps], taps.tolist())
+                return _Window(row, col, self._spread(kernels[:, taps], rows, cols), taps.tolist())
         # Made anew for every pass with these taps alone, always in the same way.
-        return _Window(row, col, self._values(rows, cols, taps), taps.tolist())
+        kernels = self._spread(self._values(rows, cols, taps), rows, cols)
+        return _Window(row, col, kernels, taps.tolist())
+
+    def _spread(self, kernels: Tensor, rows: slice, cols: slice) -> Tensor:
+        return self.field.spread(kernels, rows, cols) if self._block == 1 else kernels
 
     def _values(self, rows: slice, cols: slice, taps: Tensor) -> Tensor:
         """Values `(B,T,h'',w'')` of some taps, which hold all, in the scratch memory."""

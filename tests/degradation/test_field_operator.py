@@ -39,6 +39,13 @@ def plain(field: KernelField) -> torch.Tensor:
     return field.dense() if field.basis is None else cut_negligible(field.dense())
 
 
+@pytest.fixture(params=[0, 1 << 20], ids=["blocks", "spread"])
+def few_blocks(request, monkeypatch) -> None:
+    """Multiply blocks as such, or their LR pixels."""
+    monkeypatch.setattr(module, "FEW_BLOCKS", request.param)
+
+
+@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("fields", [varying_field, in_blocks])
 @pytest.mark.parametrize(("h", "w", "scale"), CASES)
@@ -59,6 +66,7 @@ def test_windows_equal_the_operator(fields, h, w, scale, kept, monkeypatch) -> N
             torch.testing.assert_close(added - hr, exact, atol=3e-6, rtol=0)
 
 
+@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize("fields", [varying_field, in_blocks])
 @pytest.mark.parametrize(("h", "w", "scale"), CASES)
 def test_row_sums_are_a_at_one(fields, h, w, scale) -> None:
@@ -114,6 +122,7 @@ def test_kept_kernels_are_bounded(monkeypatch) -> None:
     assert not operator._kept
 
 
+@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize("kept", [True, False])
 def test_inference_mode_may_come_and_go(kept, monkeypatch) -> None:
     if not kept:
