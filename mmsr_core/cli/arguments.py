@@ -183,13 +183,16 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         metavar="Q",
         help="known JPEG quality, 100 for none (default: from the file's tables, else measured)",
     )
-    parser.add_argument(
-        "--sharpening",
-        type=number(0, 3),
-        metavar="AMOUNT",
-        help="unsharp masking that the camera did, to be taken back first, 0 for none "
-        "(default: measured from x4 on)",
+    add_sharpening(
+        parser,
+        "unsharp masking that the camera did, to be taken back first, 0 for none (default: "
+        "measured from x4 on)",
     )
+
+
+def add_sharpening(parser: argparse.ArgumentParser, words: str) -> None:
+    """Adds `--sharpening` with this help."""
+    parser.add_argument("--sharpening", type=number(0, 3), metavar="AMOUNT", help=words)
 
 
 def add_prior(group: argparse._ArgumentGroup) -> None:
