@@ -16,6 +16,7 @@ CATEGORY, ADVANCED, TOOLS = "MMSR", "MMSR/advanced", "MMSR/tools"
 """Where the nodes are in the menu: the ones to begin with, the single stages, the rest."""
 MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
+MAX_SHARPENING = 3.0
 MIN_TILE_PX, MAX_TILE_PX = 64, 16384
 """Smallest and largest side of a tile, in pixels of the result."""
 SEED_MODES = ("one each", "same for all")
@@ -262,6 +263,40 @@ def known_jpeg_input() -> io.Input:
         tooltip=(
             "0 measures the JPEG damage. A number of your own takes its place: the quality the "
             "picture was saved with; 100 means none."
+        ),
+    )
+
+
+def sharpening_input() -> io.Input:
+    """Sharpening as a camera does it."""
+    return io.Float.Input(
+        "sharpening",
+        default=0.0,
+        min=0.0,
+        max=MAX_SHARPENING,
+        step=0.05,
+        optional=True,
+        tooltip=(
+            "Sharpens as a camera does, after the noise and before JPEG: the amount of unsharp "
+            "masking. 0 is none."
+        ),
+    )
+
+
+def known_sharpening_input() -> io.Input:
+    """Sharpening that the user knows; the last input of a node, as saved workflows need it."""
+    return io.Float.Input(
+        "sharpening",
+        display_name="sharpening (-1 = measured)",
+        default=-1.0,
+        min=-1.0,
+        max=MAX_SHARPENING,
+        step=0.05,
+        optional=True,
+        tooltip=(
+            "How much a camera or an editor sharpened the picture: that is taken back first. -1 "
+            "measures it from scale 4 on, 0 is none. A number of your own takes its place: the "
+            "amount of unsharp masking, 0.2 for most cameras."
         ),
     )
 

@@ -47,7 +47,7 @@ def test_a_file_with_a_wrong_sharpening_is_refused(tmp_path: Path, amount: str) 
     path = tmp_path / "bad.safetensors"
     meta = {"scale": "4", "sharpening": amount}
     save_file({"kernel_field": torch.full((441, 4, 4), 1 / 441)}, str(path), metadata=meta)
-    with pytest.raises(KernelFileError, match="'sharpening'.* from 0 to 3, but is '"):
+    with pytest.raises(KernelFileError, match=r"'sharpening'.* from 0 to 3, but is '"):
         read_sharpening(path)
     with pytest.raises(KernelFileError, match="not a readable"):
         read_sharpening(tmp_path / "missing.safetensors")
