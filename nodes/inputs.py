@@ -8,7 +8,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from ..mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, MAX_BLUR_SIGMA_PX, PRESETS
+from ..mmsr_core.types import (
+    DEFAULT_DETAIL,
+    DEFAULT_STEPS,
+    MAX_BLUR_SIGMA_PX,
+    MAX_SHARPENING,
+    PRESETS,
+)
 from .host_api import io
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
@@ -16,7 +22,6 @@ CATEGORY, ADVANCED, TOOLS = "MMSR", "MMSR/advanced", "MMSR/tools"
 """Where the nodes are in the menu: the ones to begin with, the single stages, the rest."""
 MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
-MAX_SHARPENING = 3.0
 MIN_TILE_PX, MAX_TILE_PX = 64, 16384
 """Smallest and largest side of a tile, in pixels of the result."""
 SEED_MODES = ("one each", "same for all")

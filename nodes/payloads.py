@@ -54,7 +54,7 @@ class DegradationBatch:
         """The estimate for picture `index` of `batch`."""
         return _pick(self.items, index, batch, "degradation")
 
-    def with_field(self, field: KernelField, sharpening: Tensor | None) -> DegradationBatch:
+    def with_field(self, field: KernelField, sharpening: Tensor | None = None) -> DegradationBatch:
         """The same noise, JPEG quality and depth of each picture, with one blur for all.
 
         Args:

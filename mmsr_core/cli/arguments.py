@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import InputError
-from ..types import DEFAULT_TRUST, MODALITIES, SVKR_ROUNDS
+from ..types import DEFAULT_TRUST, MAX_SHARPENING, MODALITIES, SVKR_ROUNDS
 
 if TYPE_CHECKING:
     from ..image import TargetSize
@@ -192,7 +192,9 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 def add_sharpening(parser: argparse.ArgumentParser, words: str) -> None:
     """Adds `--sharpening` with this help."""
-    parser.add_argument("--sharpening", type=number(0, 3), metavar="AMOUNT", help=words)
+    parser.add_argument(
+        "--sharpening", type=number(0, MAX_SHARPENING), metavar="AMOUNT", help=words
+    )
 
 
 def add_prior(group: argparse._ArgumentGroup) -> None:

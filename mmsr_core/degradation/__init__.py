@@ -22,7 +22,7 @@ from .kernels import (
 from .motion import MotionBlur, find_motion, redo_motion, undo_motion
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
-from .sharpening import MOST_SHARPENING, noise_gain, sharpen, unsharpen
+from .sharpening import noise_gain, sharpen, unsharpen
 from .shrinkage import relative_variances, shrink_codes
 from .solvers import (
     back_project,
@@ -47,7 +47,6 @@ __all__ = [
     "KERNEL_RADIUS",
     "KERNEL_SIZE",
     "KERNEL_TAPS",
-    "MOST_SHARPENING",
     "NO_JPEG_QUALITY",
     "FieldOperator",
     "KernelBasis",

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from ..errors import ImageFileError, InputError, KernelFileError, ShapeError
 from ..image import atomic_path
+from ..types import MAX_SHARPENING
 from .basis import KernelBasis
 from .kernels import KERNEL_TAPS, check_scale, window_offsets_px
-from .sharpening import MOST_SHARPENING
 
 _WINDOW = 128  # LR pixels a side when a whole field is walked through
 
@@ -309,10 +309,10 @@ def read_sharpening(path: str | Path) -> float | None:
         amount = float(given)
     except ValueError:
         amount = -1.0
-    if not 0 <= amount <= MOST_SHARPENING:
+    if not 0 <= amount <= MAX_SHARPENING:
         raise KernelFileError(
             f"{path}: 'sharpening' in the metadata must be a number from 0 to "
-            f"{MOST_SHARPENING:g}, but is {given!r}. Measure the blur again, or leave it out."
+            f"{MAX_SHARPENING:g}, but is {given!r}. Measure the blur again, or leave it out."
         )
     return amount
 

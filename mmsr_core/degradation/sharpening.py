@@ -16,8 +16,6 @@ from torch.nn import functional as F
 
 RADIUS_PX = 2.5
 """Std of the Gaussian, px of the picture."""
-MOST_SHARPENING = 3.0
-"""The largest amount that can be stated."""
 _REACH = 3.0  # stds
 _CLOSE = 1e-4
 _FREQUENCIES = 64
