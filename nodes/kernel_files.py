@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import folder_paths
@@ -179,15 +178,13 @@ class LoadKernelFieldNode(io.ComfyNode):
                 "with Save Measured Blur first."
             )
         field, amount = KernelField.load(path), read_sharpening(path)
-        sharpening = None if amount is None else torch.tensor([amount])
         if degradation is None:
-            quality = torch.tensor([float(jpeg_quality)])
-            estimate = DegradationEstimate(
-                field, None, torch.zeros(1), quality, sharpening=sharpening
-            )
-            stated = noise / 255 * estimate.kept_noise  # without the sharpening there is less
-            batch = DegradationBatch((replace(estimate, noise_std=stated),))
+            noise_std, quality = torch.tensor([noise / 255]), torch.tensor([float(jpeg_quality)])
+            batch = DegradationBatch((DegradationEstimate(field, None, noise_std, quality),))
         else:
-            batch = degradation.with_field(field, sharpening)
+            batch = degradation.with_field(field)
+        if amount is not None:  # belongs to the blur, whatever was measured elsewhere
+            known = torch.tensor([amount])
+            batch = DegradationBatch(tuple(one.with_sharpening(known) for one in batch.items))
         picture = None if image is None else split_image(image)
         return degradation_result(batch, picture)

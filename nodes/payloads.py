@@ -54,24 +54,10 @@ class DegradationBatch:
         """The estimate for picture `index` of `batch`."""
         return _pick(self.items, index, batch, "degradation")
 
-    def with_field(self, field: KernelField, sharpening: Tensor | None = None) -> DegradationBatch:
-        """The same noise, JPEG quality and depth of each picture, with one blur for all.
-
-        Args:
-            field: the blur.
-            sharpening: `(1,)`, what was taken back before it was measured; None: as measured.
-        """
-        return DegradationBatch(
-            tuple(
-                replace(
-                    item,
-                    kernel_field=field,
-                    kernels_given=True,
-                    sharpening=item.sharpening if sharpening is None else sharpening,
-                )
-                for item in self.items
-            )
-        )
+    def with_field(self, field: KernelField) -> DegradationBatch:
+        """The same noise, JPEG quality and depth of each picture, with one blur for all."""
+        given = {"kernel_field": field, "kernels_given": True}
+        return DegradationBatch(tuple(replace(item, **given) for item in self.items))
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,14 @@ class DegradationEstimate:
             return picture
         return sharpen(picture, self.sharpening.to(picture).expand(len(picture)))
 
+    def with_sharpening(self, amount: Tensor) -> DegradationEstimate:
+        """The same of a picture that was sharpened by `amount (B,)`; its noise as given stays."""
+        made = replace(self, sharpening=amount)
+        change, noise_map = made.kept_noise / self.kept_noise, self.noise_map
+        if noise_map is not None:
+            noise_map = noise_map * change.to(noise_map).view(-1, 1, 1, 1)
+        return replace(made, noise_std=self.noise_std * change, noise_map=noise_map)
+
     def to(self, device: torch.device | str) -> DegradationEstimate:
         """The same estimate on `device`."""
         depth = self.inverse_depth

@@ -99,14 +99,3 @@ def test_the_measurement_says_what_was_sharpened(pack, pipe):
     assert "sharpened by a camera or an editor (amount 0.30)" in text
     assert "noise 8.0 of 255" in text  # as it was stated, though there is less without it
     assert "sharpened" not in said(sharpening=0)
-
-
-def test_a_blur_from_elsewhere_brings_its_sharpening(pack, pipe):
-    payloads = pack("nodes.payloads")
-    lr = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))
-    measured = pipe.estimate_degradation(lr, 4)
-    batch = payloads.DegradationBatch((measured,))
-    for own, expected in ((torch.tensor([0.3]), [pytest.approx(0.3)]), (None, [0])):
-        (made,) = batch.with_field(measured.kernel_field, own).items
-        assert made.kernels_given
-        assert made.sharpening.tolist() == expected

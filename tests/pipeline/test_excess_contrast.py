@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,17 @@ def test_a_stated_noise_falls_where_sharpening_is_found(small) -> None:
     amount = float(estimate.sharpening)
     assert amount > 0.1
     assert float(estimate.noise_std) == pytest.approx(noise_without(amount, 0.4 / 255), rel=1e-4)
+
+
+def test_another_amount_leaves_the_noise_as_given(pipe, picture) -> None:
+    estimate = pipe.estimate_degradation(picture(12, 16), 4, overrides=Overrides(noise_std=0.02))
+    marked = replace(estimate, noise_map=torch.full((1, 1, 3, 4), 0.02))
+    made = marked.with_sharpening(torch.tensor([AMOUNT]))
+    assert float(made.given_noise_std) == pytest.approx(0.02, rel=1e-4)
+    assert float(made.noise_std) == pytest.approx(noise_without(AMOUNT, 0.02), rel=1e-4)
+    torch.testing.assert_close(made.noise_map, made.noise_std.expand(1, 1, 3, 4))
+    again = made.with_sharpening(torch.zeros(1))
+    torch.testing.assert_close(again.noise_std, estimate.noise_std)
 
 
 def test_a_picture_that_is_reduced_reports_the_stated_noise(small) -> None:
