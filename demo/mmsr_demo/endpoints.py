@@ -236,7 +236,7 @@ def _restore(session: PageSession) -> None:
             guide=as_path(guide, session.workspace),
             guide_mode=mode,
             strengths=_strengths(strengths),
-            **known_damage(*known, sharpening),
+            **known_damage(*known, sharpening=sharpening),
         )
         return _in_format(session.engine.restore(job, callback), kind, background)
 
