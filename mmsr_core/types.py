@@ -37,6 +37,8 @@ MAX_SCALE = 16
 """Largest SR factor."""
 MAX_BLUR_SIGMA_PX = 4.5
 """A Gaussian wider than this, in HR px, does not fit the 21x21 window of the kernels."""
+MAX_SHARPENING = 3.0
+"""The largest amount of unsharp masking that can be stated."""
 
 PROMPT_DIM = 512
 """Width of a prompt embedding: that of CLIP ViT-B/32."""

@@ -8,7 +8,13 @@ import gradio as gr
 from modules import errors, scripts_postprocessing
 from modules.ui_components import InputAccordion
 
-from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_PRESET, DEFAULT_STEPS, PRESETS
+from mmsr_core.types import (
+    DEFAULT_DETAIL,
+    DEFAULT_PRESET,
+    DEFAULT_STEPS,
+    MAX_SHARPENING,
+    PRESETS,
+)
 
 from .engine import running_engine
 from .pictures import from_pillow, to_pillow
@@ -33,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "denoise": 1.0,
     "consistency": "ibp",
     "show_blur": False,
+    "sharpening": -1.0,
 }
 """What an argument means that is missing: through the API, most are."""
 
@@ -55,6 +62,9 @@ class RestorePostprocessing(scripts_postprocessing.ScriptPostprocessing):
                 noise = gr.Slider(-1, 100, value=-1, step=0.5, label="Noise of 255 (-1 measures)")
                 jpeg = gr.Slider(0, 100, value=0, step=1, label="JPEG quality (0 measures)")
                 blur = gr.Slider(0, 4.5, value=0, step=0.1, label="Blur, px (0 measures)")
+                sharpening = gr.Slider(
+                    -1, MAX_SHARPENING, value=-1, step=0.05, label="Sharpening (-1 measures)"
+                )
             with gr.Row():
                 steps = gr.Slider(0, 8, value=DEFAULT_STEPS, step=1, label="Steps (custom)")
                 detail = gr.Slider(0, 2, value=DEFAULT_DETAIL, step=0.05, label="Detail (custom)")
@@ -75,6 +85,7 @@ class RestorePostprocessing(scripts_postprocessing.ScriptPostprocessing):
             "denoise": denoise,
             "consistency": consistency,
             "show_blur": show_blur,
+            "sharpening": sharpening,
         }
 
     def process_firstpass(self, pp: Any, **given: Any) -> None:
@@ -125,6 +136,7 @@ def restore(pp: Any, chosen: dict[str, Any]) -> None:
             overrides=Overrides(
                 noise_std=None if chosen["noise"] < 0 else float(chosen["noise"]) / 255,
                 jpeg_quality=float(chosen["jpeg_quality"]) or None,
+                sharpening=None if chosen["sharpening"] < 0 else float(chosen["sharpening"]),
             ),
             blur_sigma_px=float(chosen["blur"]) or None,
             denoise=float(chosen["denoise"]),

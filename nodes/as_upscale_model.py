@@ -100,6 +100,7 @@ class AsUpscaleModelNode(io.ComfyNode):
                 inputs.known_jpeg_input(),
                 inputs.known_blur_input(),
                 inputs.denoise_input(),
+                inputs.known_sharpening_input(),
             ],
             outputs=[
                 io.UpscaleModel.Output(
@@ -128,6 +129,7 @@ class AsUpscaleModelNode(io.ComfyNode):
         jpeg_quality: int = 0,
         blur: float = 0.0,
         denoise: float = 1.0,
+        sharpening: float = -1.0,
     ) -> io.NodeOutput:
         """Nothing is computed yet."""
         steps, detail = values.preset_numbers(preset, steps, detail)
@@ -135,7 +137,7 @@ class AsUpscaleModelNode(io.ComfyNode):
             "steps": steps,
             "seed": seed,
             "detail": detail,
-            "overrides": values.overrides(noise, jpeg_quality),
+            "overrides": values.overrides(noise, jpeg_quality, sharpening),
             "blur_sigma_px": blur or None,
             "denoise": denoise,
         }

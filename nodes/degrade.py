@@ -37,7 +37,7 @@ LAYOUTS = (
 
 
 class DegradeNode(io.ComfyNode):
-    """Blur, shrink, noise and JPEG, in this order, with the truth about it as an output."""
+    """Blur, shrink, noise, sharpening and JPEG, in this order, and the truth about it."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -132,9 +132,11 @@ class DegradeNode(io.ComfyNode):
                     optional=True,
                     tooltip=(
                         "Blur to use instead of shape and layout, such as one measured on another "
-                        "picture of the same size. Its scale must be the same."
+                        "picture of the same size. Its scale must be the same. Its sharpening goes "
+                        "with it."
                     ),
                 ),
+                inputs.sharpening_input(),
             ],
             is_output_node=True,
             outputs=[
@@ -144,7 +146,9 @@ class DegradeNode(io.ComfyNode):
                 DegradationSocket.Output(
                     "degradation_out",
                     display_name="degradation",
-                    tooltip="The truth: the blur, noise and JPEG quality that were used.",
+                    tooltip=(
+                        "The truth: the blur, noise, sharpening and JPEG quality that were used."
+                    ),
                 ),
                 io.Image.Output(
                     "kernel_map", display_name="kernel map", tooltip="The true blur, drawn."
@@ -179,6 +183,7 @@ class DegradeNode(io.ComfyNode):
         depth: Tensor | None = None,
         mask: Tensor | None = None,
         degradation: DegradationBatch | None = None,
+        sharpening: float = 0.0,
     ) -> io.NodeOutput:
         """Damage each picture of the batch, each with its own noise."""
         from ..mmsr_core.degradation import add_damage, blur_field, degrade_canvas
@@ -198,8 +203,12 @@ class DegradeNode(io.ComfyNode):
         for index in range(whole.batch):
             check_interrupted()
             one = hr[index : index + 1]
+            sharpened = sharpening
             if degradation is not None:
-                field = degradation.pick(index, whole.batch).kernel_field
+                given = degradation.pick(index, whole.batch)
+                field = given.kernel_field
+                if given.sharpening is not None:
+                    sharpened = float(given.sharpening.mean())
                 _check_field(field.scale, (field.height, field.width), scale, (h, w))
             else:
                 share = pick(amount, index, whole.batch, "depth" if depth is not None else "mask")
@@ -208,13 +217,14 @@ class DegradeNode(io.ComfyNode):
             lr = degrade_canvas(one, field, callback=check_interrupted)
             own_seed = values.item_seed(seed, index, inputs.SEED_MODES[0])
             quality = None if jpeg_quality >= 100 else jpeg_quality
-            small.append(add_damage(lr, noise / 255, quality, own_seed))
+            small.append(add_damage(lr, noise / 255, quality, own_seed, sharpened))
             items.append(
                 DegradationEstimate(
                     kernel_field=field,
                     inverse_depth=None,
                     noise_std=torch.tensor([noise / 255]),
                     jpeg_quality=torch.tensor([float(jpeg_quality)]),
+                    sharpening=torch.tensor([sharpened]),
                 )
             )
         alpha = None if whole.alpha is None else whole.alpha[..., rows, cols].contiguous()

@@ -39,13 +39,14 @@ class EstimateDegradationNode(io.ComfyNode):
                 inputs.depth_polarity_input(),
                 inputs.known_noise_input(),
                 inputs.known_jpeg_input(),
+                inputs.known_sharpening_input(),
             ],
             is_output_node=True,
             outputs=[
                 DegradationSocket.Output(
                     "degradation_out",
                     display_name="degradation",
-                    tooltip="The measured blur, noise and JPEG quality.",
+                    tooltip="The measured blur, noise, JPEG quality and sharpening.",
                 ),
                 io.Image.Output(
                     "kernel_map",
@@ -95,6 +96,7 @@ class EstimateDegradationNode(io.ComfyNode):
         depth_polarity: str = inputs.POLARITIES[0],
         noise: float = -1.0,
         jpeg_quality: int = 0,
+        sharpening: float = -1.0,
     ) -> io.NodeOutput:
         """Measure each picture of the batch."""
         picture = split_image(image)
@@ -111,7 +113,7 @@ class EstimateDegradationNode(io.ComfyNode):
                         one,
                         scale,
                         own_depth,
-                        overrides=values.overrides(noise, jpeg_quality),
+                        overrides=values.overrides(noise, jpeg_quality, sharpening),
                         tile=values.tile_cells(tile),
                         progress=progress.item(index),
                     )

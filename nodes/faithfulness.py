@@ -32,9 +32,9 @@ class FaithfulnessCheckNode(io.ComfyNode):
             category=inputs.TOOLS,
             **inputs.aliases("psnr", "consistency", "compare"),
             description=(
-                "Blurs and shrinks a result with the measured blur and compares it with the "
-                "picture it came from: does it still say what the input said? Works on the result "
-                "of any upscaler."
+                "Blurs, shrinks and sharpens a result as measured and compares it with the picture "
+                "it came from: does it still say what the input said? Works on the result of any "
+                "upscaler."
             ),
             inputs=[
                 inputs.image_input(
@@ -44,7 +44,8 @@ class FaithfulnessCheckNode(io.ComfyNode):
                     "original", tooltip="The small picture that the result was made from."
                 ),
                 inputs.degradation_input(
-                    optional=False, tooltip="The blur of the small picture, measured or true."
+                    optional=False,
+                    tooltip="The blur and sharpening of the small picture, measured or true.",
                 ),
                 io.Float.Input(
                     "gain",
@@ -98,9 +99,11 @@ class FaithfulnessCheckNode(io.ComfyNode):
             check_interrupted()
             one = result.rgb[index : index + 1]
             lr = pick(small, index, result.batch, "original")
-            field = degradation.pick(index, result.batch).kernel_field
+            estimate = degradation.pick(index, result.batch)
+            field = estimate.kernel_field
             _check_sizes(one, lr, field.scale, (field.height, field.width))
-            degraded = degrade_canvas(one, field, callback=check_interrupted).clamp(0, 1)
+            low = degrade_canvas(one, field, callback=check_interrupted)
+            degraded = estimate.sharpened(low).clamp(0, 1)
             error = float((degraded - lr).square().mean())
             figures.append(MAX_DB if error <= 0 else min(MAX_DB, -10 * math.log10(error)))
             text = f"agrees with the input to {figures[-1]:.1f} dB"

@@ -101,6 +101,7 @@ class GuideModelNode(io.ComfyNode):
                 ),
                 inputs.known_noise_input(),
                 inputs.known_jpeg_input(),
+                inputs.known_sharpening_input(),
             ],
             outputs=[
                 io.Model.Output(
@@ -133,6 +134,7 @@ class GuideModelNode(io.ComfyNode):
         mask: Tensor | None = None,
         noise: float = -1.0,
         jpeg_quality: int = 0,
+        sharpening: float = -1.0,
     ) -> io.NodeOutput:
         """Measure the original; the guidance itself happens in the sampler."""
         from ..mmsr_core.pipeline import MeasuredGuide, PostCfgGuide
@@ -146,7 +148,7 @@ class GuideModelNode(io.ComfyNode):
                 estimate = pipeline.estimate_degradation(
                     picture.rgb,
                     scale,
-                    overrides=values.overrides(noise, jpeg_quality),
+                    overrides=values.overrides(noise, jpeg_quality, sharpening),
                     progress=progress.item(0),
                 )
             else:

@@ -8,7 +8,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from ..mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, MAX_BLUR_SIGMA_PX, PRESETS
+from ..mmsr_core.types import (
+    DEFAULT_DETAIL,
+    DEFAULT_STEPS,
+    MAX_BLUR_SIGMA_PX,
+    MAX_SHARPENING,
+    PRESETS,
+)
 from .host_api import io
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
@@ -262,6 +268,40 @@ def known_jpeg_input() -> io.Input:
         tooltip=(
             "0 measures the JPEG damage. A number of your own takes its place: the quality the "
             "picture was saved with; 100 means none."
+        ),
+    )
+
+
+def sharpening_input() -> io.Input:
+    """Sharpening as a camera does it."""
+    return io.Float.Input(
+        "sharpening",
+        default=0.0,
+        min=0.0,
+        max=MAX_SHARPENING,
+        step=0.05,
+        optional=True,
+        tooltip=(
+            "Sharpens as a camera does, after the noise and before JPEG: the amount of unsharp "
+            "masking. 0 is none."
+        ),
+    )
+
+
+def known_sharpening_input() -> io.Input:
+    """Sharpening that the user knows; the last input of a node, as saved workflows need it."""
+    return io.Float.Input(
+        "sharpening",
+        display_name="sharpening (-1 = measured)",
+        default=-1.0,
+        min=-1.0,
+        max=MAX_SHARPENING,
+        step=0.05,
+        optional=True,
+        tooltip=(
+            "How much a camera or an editor sharpened the picture: that is taken back first. -1 "
+            "measures it from scale 4 on, 0 is none. A number of your own takes its place: the "
+            "amount of unsharp masking, 0.2 for most cameras."
         ),
     )
 

@@ -48,8 +48,8 @@ class SaveKernelFieldNode(io.ComfyNode):
             category=inputs.ADVANCED,
             **inputs.aliases("blur", "kernel", "file"),
             description=(
-                "Writes the blur of each picture to a file in the output folder. Load "
-                "Measured Blur and the command line read it."
+                "Writes the blur of each picture, and its sharpening, to a file in the output "
+                "folder. Load Measured Blur and the command line read it."
             ),
             inputs=[
                 inputs.degradation_input(
@@ -71,13 +71,15 @@ class SaveKernelFieldNode(io.ComfyNode):
     @classmethod
     def execute(cls, degradation: DegradationBatch, filename_prefix: str) -> io.NodeOutput:
         """Write one file per picture."""
+        from ..mmsr_core.pipeline.results import mean_sharpening
+
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory()
         )
         files = []
         for index, estimate in enumerate(degradation.items):
             path = Path(folder) / f"{name}_{counter + index:05}_{SUFFIX}"
-            estimate.kernel_field.save(path)
+            estimate.kernel_field.save(path, mean_sharpening(estimate))
             files.append(os.path.join(subfolder, path.name))
         return io.NodeOutput(ui={"text": [f"saved: {file}" for file in files]})
 
@@ -111,10 +113,12 @@ class LoadKernelFieldNode(io.ComfyNode):
                     "noise",
                     0.0,
                     "Noise of the picture: standard deviation in steps of 255. The file holds "
-                    "blur only.",
+                    "blur and sharpening only.",
                 ),
                 inputs.jpeg_input(
-                    100, "JPEG quality of the picture; 100 is none. The file holds blur only."
+                    100,
+                    "JPEG quality of the picture; 100 is none. The file holds blur and sharpening "
+                    "only.",
                 ),
                 inputs.degradation_input(
                     optional=True,
@@ -132,7 +136,9 @@ class LoadKernelFieldNode(io.ComfyNode):
             is_output_node=True,
             outputs=[
                 DegradationSocket.Output(
-                    "degradation_out", display_name="degradation", tooltip="The blur of the file."
+                    "degradation_out",
+                    display_name="degradation",
+                    tooltip="The blur of the file, and its sharpening.",
                 ),
                 io.Image.Output(
                     "kernel_map", display_name="kernel map", tooltip="The blur, drawn."
@@ -162,7 +168,7 @@ class LoadKernelFieldNode(io.ComfyNode):
         image: Tensor | None = None,
     ) -> io.NodeOutput:
         """Read and check the file."""
-        from ..mmsr_core.degradation import KernelField
+        from ..mmsr_core.degradation import KernelField, read_sharpening
         from ..mmsr_core.pipeline import DegradationEstimate
 
         path = available_fields().get(file)
@@ -171,11 +177,14 @@ class LoadKernelFieldNode(io.ComfyNode):
                 f"file: there is no kernel file {file!r} in the mmsr_kernels folders. Save one "
                 "with Save Measured Blur first."
             )
-        field = KernelField.load(path)
+        field, amount = KernelField.load(path), read_sharpening(path)
         if degradation is None:
             noise_std, quality = torch.tensor([noise / 255]), torch.tensor([float(jpeg_quality)])
             batch = DegradationBatch((DegradationEstimate(field, None, noise_std, quality),))
         else:
             batch = degradation.with_field(field)
+        if amount is not None:  # belongs to the blur, whatever was measured elsewhere
+            known = torch.tensor([amount])
+            batch = DegradationBatch(tuple(one.with_sharpening(known) for one in batch.items))
         picture = None if image is None else split_image(image)
         return degradation_result(batch, picture)

@@ -88,6 +88,7 @@ class MergeUpscaleNode(io.ComfyNode):
                     "The size that is wanted: 4K, 3000 (the longest side), w3000, h2000, 12MP or "
                     "1.5x. Empty: the whole factor nearest to the other picture's."
                 ),
+                inputs.known_sharpening_input(),
             ],
             is_output_node=True,
             outputs=[
@@ -122,6 +123,7 @@ class MergeUpscaleNode(io.ComfyNode):
         jpeg_quality: int = 0,
         upscale_model: object | None = None,
         size: str = "",
+        sharpening: float = -1.0,
     ) -> io.NodeOutput:
         """Merge each picture of the batch."""
         picture = split_image(image)
@@ -138,6 +140,7 @@ class MergeUpscaleNode(io.ComfyNode):
         forced = scale if wanted is not None and degradation is None else None
         pipeline = acquire(connected_or_shipped(model), picture.size, scale)
         progress = HostProgress(picture.batch)
+        stated = values.overrides(noise, jpeg_quality, sharpening)
         results = []
         with host_names():
             for index in range(picture.batch):
@@ -151,7 +154,7 @@ class MergeUpscaleNode(io.ComfyNode):
                         trust=trust,
                         mask=pick(allowed, index, picture.batch, "mask"),
                         estimate=known,
-                        overrides=values.overrides(noise, jpeg_quality) if known is None else None,
+                        overrides=stated if known is None else None,
                         tile=values.tile_cells(tile),
                         progress=progress.item(index),
                     )

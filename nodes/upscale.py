@@ -64,6 +64,7 @@ class UpscaleNode(io.ComfyNode):
                 inputs.feather_input(),
                 inputs.transparency_input(),
                 inputs.frames_input(),
+                inputs.known_sharpening_input(),
             ],
             is_output_node=True,
             outputs=[
@@ -124,6 +125,7 @@ class UpscaleNode(io.ComfyNode):
         feather: float = 4.0,
         alpha: Tensor | None = None,
         frames: bool = False,
+        sharpening: float = -1.0,
     ) -> io.NodeOutput:
         """Restore each picture of the batch by itself, with its own seed, or all as one clip.
 
@@ -146,7 +148,7 @@ class UpscaleNode(io.ComfyNode):
             "steps": steps,
             "detail": detail,
             "tile": values.tile_cells(tile),
-            "overrides": values.overrides(noise, jpeg_quality),
+            "overrides": values.overrides(noise, jpeg_quality, sharpening),
             "blur_sigma_px": blur or None,
             "denoise": denoise,
         }

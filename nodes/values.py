@@ -24,13 +24,14 @@ def preset_numbers(preset: str, steps: int, detail: float) -> tuple[int, float]:
     return PRESETS[preset].steps, PRESETS[preset].detail
 
 
-def overrides(noise: float, jpeg_quality: int) -> Overrides:
-    """What the user knows; -1 for noise and 0 for the quality mean measured."""
+def overrides(noise: float, jpeg_quality: int, sharpening: float) -> Overrides:
+    """What the user knows; below 0 for noise and sharpening, 0 for the quality mean measured."""
     from ..mmsr_core.pipeline import Overrides
 
     return Overrides(
         noise_std=None if noise < 0 else noise / 255,
         jpeg_quality=None if jpeg_quality == 0 else jpeg_quality,
+        sharpening=None if sharpening < 0 else sharpening,
     )
 
 

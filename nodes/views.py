@@ -89,21 +89,23 @@ def estimate_text(estimate: DegradationEstimate) -> str:
     """Noise, JPEG quality and blur of one picture."""
     from ..mmsr_core.pipeline.results import (
         blur_range_px,
-        damage_words,
+        damage_lines,
         expected_errors,
+        mean_sharpening,
         sharpness_of,
     )
 
     blur = blur_range_px(estimate.kernel_field)
-    noise = float(estimate.noise_std.reshape(-1)[0])
+    noise = float(estimate.given_noise_std.reshape(-1)[0])
     quality = float(estimate.jpeg_quality.reshape(-1)[0])
-    return (
-        f"{sharpness_of(estimate, estimate.kernel_field.scale).words()}\n"
+    damage = damage_lines(noise, quality, expected_errors(estimate), mean_sharpening(estimate))
+    return "\n".join((
+        sharpness_of(estimate, estimate.kernel_field.scale).words(),
         f"blur width used: mean {blur['mean']:.2f}, from {blur['min']:.2f} to "
-        f"{blur['max']:.2f} px of the result\n"
-        f"{damage_words(noise, quality, expected_errors(estimate))}"
-        + "".join(f"\n{note}" for note in estimate.notes)
-    )
+        f"{blur['max']:.2f} px of the result",
+        *damage,
+        *estimate.notes,
+    ))  # fmt: skip
 
 
 def report_text(reports: Sequence[RestorationReport]) -> str:

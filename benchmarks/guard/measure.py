@@ -60,7 +60,9 @@ def measure(pipe: MMSREngine | None = None) -> dict[str, dict[str, float]]:
             made = round_to_uint8(pipe.sample(conditioning, steps=steps, seed=0).images)
             row[f"psnr_y {steps}"] = psnr(made, hr, crop=scale).item()
             row[f"ssim_y {steps}"] = ssim(made, hr, crop=scale).item()
-            row[f"lr_db {steps}"] = lr_consistency(made, sample.lr, estimate.kernel_field).item()
+            row[f"lr_db {steps}"] = lr_consistency(
+                made, sample.lr, estimate.kernel_field, estimate.sharpening
+            ).item()
             if steps:
                 row[f"detail {steps}"] = detail_error(made, hr)
         found[f"{protocol} x{scale}"] = {name: round(value, 4) for name, value in row.items()}

@@ -157,9 +157,10 @@ class _Protocol:
         )
         picture = round_to_uint8(run.output.images.float().cpu())
         row = self.figures(picture, hr, sample)
-        used = run.output.estimate.kernel_field.to("cpu")
+        estimate = run.output.estimate
+        used = estimate.kernel_field.to("cpu")
         if (used.height, used.width) == tuple(sample.lr.shape[-2:]):
-            row["lr_db_used"] = lr_consistency(picture, sample.lr, used).item()
+            row["lr_db_used"] = lr_consistency(picture, sample.lr, used, estimate.sharpening).item()
         else:  # worked on a reduction: its kernels do not fit the input
             row["lr_db_used"] = run.output.report.consistency_db["after"]
         if sample.true_field is not None and method.kernel != "true":

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from mmsr_core.errors import InputError
-from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, ProgressCallback
+from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, MAX_SHARPENING, ProgressCallback
 
 from .settings import (
     AUTO_SCALE,
@@ -35,6 +35,7 @@ from .settings import (
     MEASURED_BLUR,
     MEASURED_JPEG,
     MEASURED_NOISE,
+    MEASURED_SHARPENING,
     MIN_BLUR_PX,
     PRESETS,
     SYMPTOMS,
@@ -204,11 +205,15 @@ def _restore(session: PageSession) -> None:
         ),
         _format(),
         _background(),
+        # Last, so that calls by position stay as they are.
+        _number(
+            MEASURED_SHARPENING, MAX_SHARPENING, MEASURED_SHARPENING, "sharpening (-1: measured)"
+        ),
     ]  # fmt: skip
 
     def work(*values: Any) -> Restoration:
         picture, scale, steps, detail, seed, prompt, depth, guide, mode, strengths, *more = values
-        references, *known, size, symptom, preset, kind, background, callback = more
+        references, *known, size, symptom, preset, kind, background, sharpening, callback = more
         chosen = _chosen(
             symptom,
             preset,
@@ -231,7 +236,7 @@ def _restore(session: PageSession) -> None:
             guide=as_path(guide, session.workspace),
             guide_mode=mode,
             strengths=_strengths(strengths),
-            **known_damage(*known),
+            **known_damage(*known, sharpening=sharpening),
         )
         return _in_format(session.engine.restore(job, callback), kind, background)
 
@@ -246,12 +251,12 @@ def _restore(session: PageSession) -> None:
         strengths: Any = None, references: Any = None, noise_255: Any = None,
         jpeg_quality: Any = None, blur_px: Any = None, denoise: Any = None, size: Any = "",
         symptom: Any = UNKNOWN_SYMPTOM, preset: Any = None, format: Any = PLAIN_KIND,
-        background: Any = "", request: gr.Request | None = None,
+        background: Any = "", sharpening: Any = None, request: gr.Request | None = None,
         progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
     ) -> Iterator[Any]:  # fmt: skip
         given = (picture, scale, steps, detail, seed, prompt, depth, guide, guide_mode, strengths)
         known = (noise_255, jpeg_quality, blur_px, denoise)
-        more = (references, *known, size, symptom, preset, format, background)
+        more = (references, *known, size, symptom, preset, format, background, sharpening)
         yield from run(*given, *more, request=request, progress=progress)
 
     text = (

@@ -18,7 +18,7 @@ DEFAULT_PRESET: str = types.DEFAULT_PRESET.capitalize()
 SCALES: tuple[str, ...] = ("Auto", "×1", "×2", "×3", "×4", "×8")
 """What the page offers; `parse_scale` reads them."""
 AUTO_SCALE: str = SCALES[0]
-MEASURED_NOISE, MEASURED_JPEG, MEASURED_BLUR = -1, 0, 0
+MEASURED_NOISE, MEASURED_JPEG, MEASURED_BLUR, MEASURED_SHARPENING = -1, 0, 0, -1
 """What a control of known damage holds while the damage is measured."""
 FULL_DENOISE = 1
 COMPARE_PRESET = "Faithful"
@@ -38,7 +38,8 @@ MAX_COMPARE_SCALE = types.MAX_SCALE
 class Symptom:
     """What a person says is wrong with a picture, as values of the controls.
 
-    Noise, JPEG quality and blur are always measured: no number suits every picture of a kind.
+    Noise, JPEG quality, blur and sharpening are always measured: no number suits every picture of
+    a kind.
     """
 
     why: str
@@ -61,6 +62,7 @@ class Symptom:
             "noise": MEASURED_NOISE,
             "jpeg": MEASURED_JPEG,
             "blur": MEASURED_BLUR,
+            "sharpening": MEASURED_SHARPENING,
             "denoise": self.denoise,
         }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import InputError
-from ..types import DEFAULT_TRUST, MODALITIES, SVKR_ROUNDS
+from ..types import DEFAULT_TRUST, MAX_SHARPENING, MODALITIES, SVKR_ROUNDS
 
 if TYPE_CHECKING:
     from ..image import TargetSize
@@ -183,12 +183,17 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         metavar="Q",
         help="known JPEG quality, 100 for none (default: from the file's tables, else measured)",
     )
+    add_sharpening(
+        parser,
+        "unsharp masking that the camera did, to be taken back first, 0 for none (default: "
+        "measured from x4 on)",
+    )
+
+
+def add_sharpening(parser: argparse.ArgumentParser, words: str) -> None:
+    """Adds `--sharpening` with this help."""
     parser.add_argument(
-        "--sharpening",
-        type=number(0, 3),
-        metavar="AMOUNT",
-        help="unsharp masking that the camera did, to be taken back first, 0 for none "
-        "(default: measured from x4 on)",
+        "--sharpening", type=number(0, MAX_SHARPENING), metavar="AMOUNT", help=words
     )
 
 

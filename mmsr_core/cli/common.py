@@ -132,9 +132,21 @@ def _finite(content: Any) -> Any:
     return content
 
 
-def read_overrides(args: argparse.Namespace, image: LoadedImage) -> Overrides:
-    """What the options and the picture's own file say about its damage."""
+def read_overrides(
+    args: argparse.Namespace, image: LoadedImage, kernel: Path | None = None
+) -> Overrides:
+    """What the options, the picture's own file and the one with its blur say about its damage.
+
+    Args:
+        args: the options.
+        image: the picture.
+        kernel: its kernel file: kernels go with the sharpening that was taken back before them.
+    """
+    from ..degradation import read_sharpening
     from ..pipeline import Overrides
 
     noise_std = None if args.noise_std is None else args.noise_std / 255
-    return Overrides(noise_std, args.jpeg, image.jpeg_quality, args.sharpening)
+    sharpening = args.sharpening
+    if sharpening is None and kernel is not None:
+        sharpening = read_sharpening(kernel)
+    return Overrides(noise_std, args.jpeg, image.jpeg_quality, sharpening)

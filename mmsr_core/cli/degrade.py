@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .arguments import add_common, add_scale, number, whole_number
+from .arguments import add_common, add_scale, add_sharpening, number, whole_number
 from .common import load_kernel
 from .files import add_background, background_notes, require_distinct
 
@@ -20,8 +20,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "degrade",
         help="make a damaged small picture from a good one",
-        description="Blurs, shrinks, adds noise and compresses, in this order. The picture is "
-        "cropped at the right and bottom to a multiple of the scale.",
+        description="Blurs, shrinks, adds noise, sharpens and compresses, in this order. The "
+        "picture is cropped at the right and bottom to a multiple of the scale.",
     )
     parser.set_defaults(run=run)
     parser.add_argument("input", type=Path, metavar="HR", help="a picture file")
@@ -52,6 +52,10 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         type=whole_number(1, 100),
         metavar="Q",
         help="JPEG quality, 1 to 100 (default none)",
+    )
+    add_sharpening(
+        parser,
+        "unsharp masking as by a camera, 0 to 3 (default: as the kernel file says, else none)",
     )
     parser.add_argument(
         "--seed", type=whole_number(0, 2**63 - 1), default=0, metavar="N", help="default 0"
@@ -90,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     hr = image.rgb[..., rows, columns]
     with torch.inference_mode():
         blurred = _shrink(args, hr, (height, width))
-        lr = add_damage(blurred, args.noise_std / 255, args.jpeg, args.seed)
+        lr = add_damage(blurred, args.noise_std / 255, args.jpeg, args.seed, _sharpening(args))
         alpha = image.alpha
         if alpha is not None:
             alpha = resize_alpha(alpha[..., rows, columns], (height, width))
@@ -102,6 +106,15 @@ def run(args: argparse.Namespace) -> int:
         if tuple(hr.shape[-2:]) != image.size:
             print(f"  cropped to {hr.shape[-1]}x{hr.shape[-2]}, a multiple of {args.scale}")
     return 0
+
+
+def _sharpening(args: argparse.Namespace) -> float:
+    """The amount that was asked for, or that belongs to the kernels."""
+    from ..degradation import read_sharpening
+
+    if args.sharpening is not None or args.kernel is None:
+        return args.sharpening or 0.0
+    return read_sharpening(args.kernel) or 0.0
 
 
 def _shrink(args: argparse.Namespace, hr: Tensor, size: tuple[int, int]) -> Tensor:

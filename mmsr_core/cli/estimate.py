@@ -48,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
     from ..pipeline.results import (
         blur_lines,
         blur_range_px,
-        damage_words,
+        damage_lines,
         expected_errors,
+        mean_sharpening,
         sharpness_of,
         with_levels,
     )
@@ -80,8 +81,9 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     blur = blur_range_px(estimate.kernel_field)
     sharpness = sharpness_of(estimate, args.scale)
-    noise_std, jpeg_quality = float(estimate.noise_std[0]), float(estimate.jpeg_quality[0])
-    estimate.kernel_field.save(field_file)
+    noise_std, jpeg_quality = float(estimate.given_noise_std[0]), float(estimate.jpeg_quality[0])
+    errors, sharpening = expected_errors(estimate), mean_sharpening(estimate)
+    estimate.kernel_field.save(field_file, sharpening)
     save_image(map_file, kernel_map(estimate.kernel_field, image.visible_rgb)[None])
     if estimate.inverse_depth is not None:
         save_image(depth_file, depth_map(estimate.inverse_depth)[None], bit_depth=16)
@@ -93,7 +95,8 @@ def run(args: argparse.Namespace) -> int:
         "blur_sigma_px": blur,
         "noise_std": noise_std,
         "jpeg_quality": jpeg_quality,
-        "errors": expected_errors(estimate),
+        "errors": errors,
+        "sharpening": sharpening,
         "notes": [*image.notes, *estimate.notes],
         "iterations": args.iterations,
         "gamma": args.gamma,
@@ -106,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.input} -> {args.output}")
         for line in blur_lines(sharpness.words(), blur, args.scale):
             print(f"  {line}")
-        errors = expected_errors(estimate)
-        print(f"  {damage_words(noise_std, jpeg_quality, errors)}")
+        for line in damage_lines(noise_std, jpeg_quality, errors, sharpening):
+            print(f"  {line}")
         for note in content["notes"]:
             print(f"  {note}")
         print(f"  {seconds:.1f} s", flush=True)

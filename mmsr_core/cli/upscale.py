@@ -100,7 +100,10 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     add_prior(prior)
     blur = parser.add_mutually_exclusive_group()
     blur.add_argument(
-        "--kernel", type=Path, metavar="FILE", help="a known kernel field (.safetensors)"
+        "--kernel",
+        type=Path,
+        metavar="FILE",
+        help="a known kernel field (.safetensors), with its sharpening",
     )
     blur.add_argument(
         "--blur-sigma-px",
@@ -401,7 +404,7 @@ def _load(
         **{name: getattr(args, name) for name in names},
         "scale": scale,
         "size": size,
-        "overrides": read_overrides(args, image),
+        "overrides": read_overrides(args, image, args.kernel),
         "kernel": kernel,
         "inverse_depth": depth,
         "strengths": dict(args.strength),

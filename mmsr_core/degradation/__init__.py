@@ -2,7 +2,7 @@
 
 from .basis import KernelBasis
 from .edit import KernelEdit, edit_field, scale_kernels
-from .field import KernelField, KernelMoments, constant_kernel_field
+from .field import KernelField, KernelMoments, constant_kernel_field, read_sharpening
 from .field_operator import FieldOperator, consistency_db, cut_negligible, decibels, degrade_canvas
 from .jpeg import NO_JPEG_QUALITY, jpeg, jpeg_error_std, with_jpeg_steps_times
 from .kernels import (
@@ -22,7 +22,7 @@ from .kernels import (
 from .motion import MotionBlur, find_motion, redo_motion, undo_motion
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
-from .sharpening import MOST_SHARPENING, sharpen, unsharpen
+from .sharpening import noise_gain, sharpen, unsharpen
 from .shrinkage import relative_variances, shrink_codes
 from .solvers import (
     back_project,
@@ -47,7 +47,6 @@ __all__ = [
     "KERNEL_RADIUS",
     "KERNEL_SIZE",
     "KERNEL_TAPS",
-    "MOST_SHARPENING",
     "NO_JPEG_QUALITY",
     "FieldOperator",
     "KernelBasis",
@@ -86,7 +85,9 @@ __all__ = [
     "jpeg_error_std",
     "layout_map",
     "motion_kernels",
+    "noise_gain",
     "normalise_kernels",
+    "read_sharpening",
     "redo_motion",
     "relative_variances",
     "resize_kernel",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import ImageFileError, InputError, KernelFileError, ShapeError
 from ..image import atomic_path
+from ..types import MAX_SHARPENING
 from .basis import KernelBasis
 from .kernels import KERNEL_TAPS, check_scale, window_offsets_px
 
@@ -236,10 +239,15 @@ class KernelField:
         sigma = torch.stack((mid + half, mid - half), 1).clamp_min(0).sqrt()
         return KernelMoments(sigma, 0.5 * torch.atan2(2 * xy, xx - yy), torch.stack((mx, my), 1))
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, sharpening: float | None = None) -> None:
         """Write a safetensors file: `kernel_field (441,h,w)` float16, metadata `scale`.
 
         Written beside its place first and then moved, so no half file is left.
+
+        Args:
+            path: the file.
+            sharpening: amount of unsharp masking that was taken back before the blur was measured,
+                0..3; see `read_sharpening`. None where it was not looked for.
 
         Raises:
             KernelFileError: more than one picture in the batch, or the place is not writable.
@@ -255,6 +263,8 @@ class KernelField:
         try:
             with atomic_path(path) as partial:
                 meta = {"scale": str(self.scale), "format": "mmsr"}
+                if sharpening is not None:
+                    meta["sharpening"] = f"{sharpening:.6g}"
                 save_file({"kernel_field": kernels}, str(partial), metadata=meta)
         except (ImageFileError, SafetensorError) as error:
             raise KernelFileError(f"The kernel file {path} cannot be written: {error}") from None
@@ -266,19 +276,14 @@ class KernelField:
         Raises:
             KernelFileError: missing or malformed file, wrong shape, NaN, negative, wrong sum.
         """
-        from safetensors import SafetensorError, safe_open
-
         target = Path(path)
-        try:
-            with safe_open(str(target), "pt", device=device) as handle:
-                meta = handle.metadata() or {}
-                names = list(handle.keys())
-                if "kernel_field" not in names:
-                    found = ", ".join(names) or "nothing"
-                    raise KernelFileError(f"{target} has no tensor 'kernel_field' (found {found}).")
-                kernels = handle.get_tensor("kernel_field")
-        except (OSError, SafetensorError) as error:
-            raise KernelFileError(f"{target} is not a readable kernel file: {error}.") from None
+        with _opened(target, device) as handle:
+            meta = handle.metadata() or {}
+            names = list(handle.keys())
+            if "kernel_field" not in names:
+                found = ", ".join(names) or "nothing"
+                raise KernelFileError(f"{target} has no tensor 'kernel_field' (found {found}).")
+            kernels = handle.get_tensor("kernel_field")
         try:
             scale = check_scale(int(meta.get("scale", "")))
         except ValueError:
@@ -297,6 +302,40 @@ class KernelField:
             return cls.from_dense(kernels[None], scale)
         except InputError as error:
             raise KernelFileError(f"{target}: {error}") from None
+
+
+def read_sharpening(path: str | Path) -> float | None:
+    """The amount of sharpening that belongs to a kernel file; None where it says nothing of it.
+
+    Raises:
+        KernelFileError: missing or malformed file, or an amount that is none.
+    """
+    with _opened(Path(path), "cpu") as handle:
+        given = (handle.metadata() or {}).get("sharpening")
+    if given is None:
+        return None
+    try:
+        amount = float(given)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount <= MAX_SHARPENING:
+        raise KernelFileError(
+            f"{path}: 'sharpening' in the metadata must be a number from 0 to "
+            f"{MAX_SHARPENING:g}, but is {given!r}. Measure the blur again, or leave it out."
+        )
+    return amount
+
+
+@contextmanager
+def _opened(path: Path, device: str) -> Iterator[Any]:
+    """A safetensors file; what is wrong with it is a `KernelFileError`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt", device=device) as handle:
+            yield handle
+    except (OSError, SafetensorError) as error:
+        raise KernelFileError(f"{path} is not a readable kernel file: {error}.") from None
 
 
 def constant_kernel_field(kernel: Tensor, height: int, width: int, scale: int) -> KernelField:

@@ -16,10 +16,9 @@ from torch.nn import functional as F
 
 RADIUS_PX = 2.5
 """Std of the Gaussian, px of the picture."""
-MOST_SHARPENING = 3.0
-"""The largest amount that can be stated."""
 _REACH = 3.0  # stds
 _CLOSE = 1e-4
+_FREQUENCIES = 64
 
 
 def sharpen(picture: Tensor, amount: Tensor) -> Tensor:
@@ -46,12 +45,27 @@ def unsharpen(picture: Tensor, amount: Tensor) -> Tensor:
     return made
 
 
+def noise_gain(amount: Tensor) -> Tensor:
+    """How much of the std of white noise `unsharpen` leaves, a share for each of `amount (B,)`."""
+    at, taps = _gaussian(amount.device)
+    turns = torch.arange(_FREQUENCIES, device=amount.device) / _FREQUENCIES
+    line = torch.cos(2 * math.pi * turns[:, None] * at) @ taps
+    sharpened = 1 + amount.view(-1, 1, 1) * (1 - line[:, None] * line)
+    return sharpened.square().reciprocal().mean((1, 2)).sqrt()
+
+
+def _gaussian(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Places, px, and the taps of a Gaussian of `RADIUS_PX` there."""
+    reach = math.ceil(_REACH * RADIUS_PX)
+    at = torch.arange(-reach, reach + 1, device=device)
+    taps = torch.exp(-0.5 * (at / RADIUS_PX).square())
+    return at, taps / taps.sum()
+
+
 def _soft(picture: Tensor) -> Tensor:
     """`G`: a Gaussian of `RADIUS_PX`, the border continued by its last pixel."""
-    reach = math.ceil(_REACH * RADIUS_PX)
-    at = torch.arange(-reach, reach + 1, device=picture.device)
-    taps = torch.exp(-0.5 * (at / RADIUS_PX).square())
-    taps = (taps / taps.sum()).to(picture)
+    taps = _gaussian(picture.device)[1].to(picture)
+    reach = len(taps) // 2
     batch, channels, height, width = picture.shape
     flat = picture.reshape(batch * channels, 1, height, width)
     flat = F.conv2d(F.pad(flat, (reach, reach, 0, 0), mode="replicate"), taps.view(1, 1, 1, -1))

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ..errors import ShapeError
+from ..precision import as_float64
 
 if TYPE_CHECKING:
     from ..degradation import KernelField
 
 
-def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
-    """PSNR in RGB between `degrade(sr, field)` and `lr`; nothing is rounded.
+def lr_consistency(
+    sr: Tensor, lr: Tensor, field: KernelField, sharpening: Tensor | None = None
+) -> Tensor:
+    """PSNR in RGB between `sr`, degraded as the kernels say, and `lr`; nothing is rounded.
 
     Computed window by window, so a field stored compactly never becomes dense as a whole.
 
@@ -22,11 +25,13 @@ def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
         lr: `(B,3,h,w)` float, with `H = h * field.scale` and `W = w * field.scale`.
         field: Kernels to degrade with. Which field this is (estimated or true) belongs beside the
             figure wherever it is shown.
+        sharpening: `(1 or B,)` amounts of unsharp masking that `lr` went through after the blur;
+            None for none (`DegradationEstimate.sharpening`).
 
     Returns:
         `(B,)` float64, dB; infinite when they agree exactly.
     """
-    from ..degradation import consistency_db
+    from ..degradation import decibels, degrade_canvas, sharpen
 
     h, w, scale = field.height, field.width, field.scale
     for name, value, size in (("lr", lr, (h, w)), ("sr", sr, (h * scale, w * scale))):
@@ -35,4 +40,7 @@ def lr_consistency(sr: Tensor, lr: Tensor, field: KernelField) -> Tensor:
                 f"(B,3,{size[0]},{size[1]}) for a field of {h}x{w} LR pixels at scale {scale}"
             )
             raise ShapeError(name, expected, tuple(value.shape))
-    return consistency_db(sr.detach().float(), lr, field.to(sr.device))
+    made = degrade_canvas(sr.detach().float(), field.to(sr.device))
+    if sharpening is not None:
+        made = sharpen(made, sharpening.to(made).expand(len(made)))
+    return decibels(as_float64(made) - as_float64(lr))

@@ -195,7 +195,7 @@ class MMSREngine:
             scale: SR factor the kernels are for, 1..16.
             inverse_depth: `(B,1,h,w)`, 0..1, near = 1; estimated by the built-in net when None.
             use_depth: False leaves depth out where none is given.
-            overrides: what is known of noise and JPEG damage.
+            overrides: what is known of noise, JPEG damage and sharpening.
             tile: tile core in grid cells (LR px here); None chooses.
             progress: see `mmsr_core.types`.
         """
@@ -241,7 +241,7 @@ class MMSREngine:
                 the first with `initial`.
             fixed_depth: keep `inverse_depth` (a measured one, or none at all) instead of
                 estimating it again. More than one iteration then changes nothing but the blend.
-            overrides: what is known of noise and JPEG damage.
+            overrides: what is known of noise, JPEG damage and sharpening.
             tile: tile core in grid cells; None chooses.
             progress: see `mmsr_core.types`.
         """
@@ -400,7 +400,7 @@ class MMSREngine:
             kernel: a known kernel field; then only noise and JPEG are estimated.
             blur_sigma_px: a known blur, the same everywhere: std of a Gaussian in px of the result,
                 above 0 to 4.5. Not together with `kernel`.
-            overrides: what is known of noise and JPEG damage.
+            overrides: what is known of noise, JPEG damage and sharpening.
             denoise: see `sample`.
             inverse_depth: a known depth `(B,1,h,w)`; then SVKR does not estimate it again.
             iterations: SVKR's T, 1..16.
@@ -480,7 +480,8 @@ class MMSREngine:
             trust: see `combine_prior`.
             mask: see `combine_prior`.
             estimate: what is wrong with `lr`, where it is known; it sets the scale.
-            overrides: what is known of noise and JPEG damage. Not together with `estimate`.
+            overrides: what is known of noise, JPEG damage and sharpening. Not together with
+                `estimate`.
             tile: tile core in grid cells; None chooses.
             progress: see `mmsr_core.types`.
 

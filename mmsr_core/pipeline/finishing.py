@@ -208,9 +208,10 @@ def grain(scene: Scene, result: Tensor) -> Tensor:
     if bool(sharp.any()):
         blurred = torch.where(sharp.view(-1, 1, 1, 1), result, blurred)
     residual, limit, scale = scene.lr - blurred, scene.noise_by_place, scene.scale
-    if scene.given_noise_std is not None:  # a reduction has no grain any more
+    if scene.given_noise_std is not None or scene.was_sharpened:
+        # A reduction has no grain any more, and what was sharpened had more of it.
         residual, scale = scene.disagreement(result), scene.given_scale
-        limit = scene.given_noise_std.to(residual).view(-1, 1, 1, 1)
+        limit = scene.noise_of_input.to(residual).view(-1, 1, 1, 1)
     side = _GRAIN_WINDOW
     energy = residual.square().mean(1, keepdim=True)
     energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)

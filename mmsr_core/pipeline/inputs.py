@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..degradation import (
-    MOST_SHARPENING,
     KernelField,
     constant_kernel_field,
     cut_negligible,
@@ -21,7 +20,7 @@ from ..degradation import (
 from ..errors import InputError, ShapeError
 from ..image import stretch_narrow_grey
 from ..models.damage_estimator import CELL
-from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, PROMPT_DIM
+from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, MAX_SHARPENING, PROMPT_DIM
 from .results import DegradationEstimate, Overrides
 
 MAX_STEPS = 64
@@ -113,7 +112,7 @@ def check_overrides(overrides: Overrides | None) -> None:
         raise InputError(f"overrides must be an Overrides, but is {overrides!r}.")
     limits = {
         "noise_std": (0, 1), "jpeg_quality": (1, 100), "file_quality": (1, 100),
-        "sharpening": (0, MOST_SHARPENING),
+        "sharpening": (0, MAX_SHARPENING),
     }  # fmt: skip
     for name, (low, high) in limits.items():
         value = getattr(overrides, name)

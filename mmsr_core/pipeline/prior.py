@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import FieldOperator, conjugate_gradient
+from ..degradation import FieldOperator, conjugate_gradient, jpeg_error_std
 from ..errors import InputError, ShapeError
 from ..image import luminance, register, resize_bicubic, smooth
 from ..precision import as_float64
@@ -26,8 +26,9 @@ from .results import (
     DegradationEstimate,
     blur_lines,
     blur_range_px,
-    damage_words,
+    damage_lines,
     expected_errors,
+    mean_sharpening,
     sharpness_of,
     with_levels,
 )
@@ -73,8 +74,8 @@ class PriorResult:
     shift_px: Tensor
     """`(B,2)`: how far the prior lay below and to the right of the input, px of the result."""
     difference: dict[str, float]
-    """What each picture, degraded as measured, leaves of the input: root mean square in 0..1 units,
-    of `mean`, `prior` (as it was given) and `result`."""
+    """What each picture, degraded and sharpened as measured, leaves of the input: root mean square
+    in 0..1 units, of `mean`, `prior` (as it was given) and `result`."""
     unexplained_std: float
     """What noise and JPEG damage explain of these differences, 0..1 units."""
     trust: float
@@ -95,6 +96,8 @@ class PriorResult:
     sharpness: dict[str, Any]
     """See `RestorationReport`."""
     notes: tuple[str, ...] = ()
+    sharpening: float | None = None
+    """See `RestorationReport`."""
     prior_noise_std: float | None = None
     """Noise of the prior itself, 0..1 units; None where it was not measured."""
     total_seconds: float = 0.0
@@ -139,6 +142,7 @@ class PriorResult:
             "noise_std",
             "jpeg_quality",
             "errors",
+            "sharpening",
             "prior_noise_std",
             "total_seconds",
             "device",
@@ -167,7 +171,7 @@ class PriorResult:
             f"{size} and a prior of {prior} -> {made} (x{self.factor:.4g}), trust "
             f"{self.trust:g}, {self.total_seconds:.1f} s on {self.device}",
             *blur_lines(self.sharpness["words"], self.blur_sigma_px, self.scale),
-            damage_words(self.noise_std, self.jpeg_quality, self.errors),
+            *damage_lines(self.noise_std, self.jpeg_quality, self.errors, self.sharpening),
             f"the prior counts {float(self.weight_map.mean()):.0%} on average, from "
             f"{float(self.weight_map.min()):.0%} to {float(self.weight_map.max()):.0%}",
             f"degraded as measured, the prior differs from the input by {left['prior']} of 255, "
@@ -250,7 +254,7 @@ def combine_prior(
     expected = (lr.shape[0], 3, lr.shape[-2] * field.scale, lr.shape[-1] * field.scale)
     if tuple(mean.shape) != expected:
         raise ShapeError("mean", str(expected), tuple(mean.shape))
-    lr = estimate.before_sharpening(lr)
+    taken, lr = lr, estimate.before_sharpening(lr)
     prior = inputs.check_picture("prior", prior)
     if prior.shape[0] not in (1, lr.shape[0]):
         raise ShapeError("prior", f"(1 or {lr.shape[0]},3,ph,pw)", tuple(prior.shape))
@@ -268,9 +272,9 @@ def combine_prior(
     coarse = smooth(added, FINE_STD_PX)
     result = mean + fine_weight * (added - coarse) + coarse_weight * coarse
     weight = (fine_weight + coarse_weight) / 2
-    noise = estimate.unexplained_std.to(mean)
     held = 2 * trust - 1
     if held > 0:
+        noise = estimate.unexplained_std.to(mean)
         agreeing = conjugate_gradient(result.clone(), lr, operator, _CG_ITERATIONS, noise)
         result = torch.lerp(result, agreeing, held)
     result = result.clamp_(0, 1)
@@ -283,26 +287,29 @@ def combine_prior(
         result = torch.lerp(mean, result, allowed)
     pictures = {"mean": mean, "prior": given, "result": result}
     difference = {
-        name: float(as_float64(operator.degrade(picture) - lr).square().mean().sqrt())
+        name: _rms(estimate.sharpened(operator.degrade(picture)) - taken)
         for name, picture in pictures.items()
     }
+    noise = estimate.given_noise_std
+    unexplained = torch.hypot(noise, jpeg_error_std(estimate.jpeg_quality))
     return PriorResult(
         images=result,
         weight_map=weight,
         shift_px=shift,
         difference=difference,
-        unexplained_std=float(noise.mean()),
+        unexplained_std=float(unexplained.mean()),
         trust=float(trust),
         input_size=_width_height(lr),
         prior_size=prior_size,
         output_size=_width_height(mean),
         scale=field.scale,
-        noise_std=round(float(estimate.noise_std.mean()), 5),
+        noise_std=round(float(noise.mean()), 5),
         jpeg_quality=round(float(estimate.jpeg_quality.mean()), 1),
         errors=expected_errors(estimate),
         blur_sigma_px=blur_range_px(field),
         sharpness=sharpness_of(estimate, field.scale).to_dict(),
         notes=estimate.notes,
+        sharpening=mean_sharpening(estimate),
     )
 
 
@@ -395,6 +402,10 @@ def _likeness(whole: Tensor, part: Tensor) -> _Place | None:
     return _Place(
         float(scores.max()), place // scores.shape[1] - reach[0], place % scores.shape[1] - reach[1]
     )
+
+
+def _rms(difference: Tensor) -> float:
+    return float(as_float64(difference).square().mean().sqrt())
 
 
 def _width_height(picture: Tensor) -> tuple[int, int]:

@@ -110,7 +110,7 @@ class Refinement:
             gamma: weight of the new kernels, 0..1.
             fixed_depth: keep `depth` in every round. Without `initial` one round is enough then,
                 since nothing that DKENet sees would change.
-            overrides: noise and JPEG damage that the caller knows.
+            overrides: noise, JPEG damage and sharpening that the caller knows.
             may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
             reduce_by: work on this reduction; 0 decides as `may_reduce` does, but takes no motion
                 back. 1 is none.
@@ -188,10 +188,7 @@ class Refinement:
             assert damage is not None
             factor = self._chosen_reduction(damage.whole())
             if factor > 1:
-                noise_std, stated = damage.whole().noise_std, self._overrides.noise_std
-                self._reduce(
-                    factor, noise_std if stated is None else torch.full_like(noise_std, stated)
-                )
+                self._reduce(factor, self._known_noise(damage.whole().noise_std))
                 damage = estimate_damage(self._context, scene)
             self.reduced_by = factor
         elif damage is not None and self._name_motion:
@@ -215,11 +212,7 @@ class Refinement:
             scene.take_back_sharpening(amount)
             scene.first_mean = (back, mean)
             return
-        self._note(
-            "Its camera or an editor gave it more contrast than its blur explains (amount "
-            f"{float(amount.max()):.2f} of unsharp masking): that was taken back first."
-        )
-        scene.take_back_sharpening(amount, scene.estimate.noise_std)
+        scene.take_back_sharpening(amount)
         self._measures_again = True
         self._initial = None
 
@@ -361,7 +354,7 @@ class Refinement:
             quality_error = whole.jpeg_quality_error
             noise_map = noise_by_place(self._damage)
         if known.noise_std is not None:
-            noise_std, noise_map = torch.full_like(noise_std, known.noise_std), None
+            noise_std, noise_map = self._known_noise(noise_std), None
         if noise_map is not None:
             noise_std = noise_map.square().mean((1, 2, 3)).sqrt()
         quality = known.quality(quality, quality_error)
@@ -373,6 +366,13 @@ class Refinement:
             noise_map=noise_map,
             sharpening=self._scene.sharpening,
         )
+
+    def _known_noise(self, measured: Tensor) -> Tensor:
+        """Noise std `(B,)` of the picture without its sharpening: as measured, or as stated."""
+        stated = self._overrides.noise_std
+        if stated is None:
+            return measured
+        return torch.full_like(measured, stated) * self._scene.kept_noise
 
 
 def _motion_words(motion: MotionBlur) -> str:

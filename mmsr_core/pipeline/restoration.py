@@ -58,7 +58,7 @@ class Restoration:
         """What measures the scene; the named arguments are as of `Refinement`.
 
         A picture with known kernels, or with a second sensor's picture, is never reduced. Of one
-        with known kernels, or of two that become one, sharpening stays.
+        with known kernels, or of two that become one, sharpening stays, unless it is stated.
         """
         known = self.kernel is not None
         return Refinement(

@@ -10,7 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..degradation import NO_JPEG_QUALITY, KernelField, jpeg_error_std, unsharpen
+from ..degradation import (
+    NO_JPEG_QUALITY,
+    KernelField,
+    jpeg_error_std,
+    noise_gain,
+    sharpen,
+    unsharpen,
+)
 from ..image import resize_bicubic
 from ..models.damage_estimator import NOISE_FLOOR, DamageMaps
 from ..types import preset_name
@@ -74,11 +81,42 @@ class DegradationEstimate:
         """Std `(B,)` of what blur does not explain in the input: noise and JPEG, 0..1 units."""
         return torch.hypot(self.noise_std, jpeg_error_std(self.jpeg_quality))
 
+    @property
+    def given_noise_std(self) -> Tensor:
+        """Std `(B,)` of the noise of the picture as it was given, 0..1 units.
+
+        Sharpening raised it; taken for white.
+        """
+        return self.noise_std / self.kept_noise
+
+    @property
+    def kept_noise(self) -> Tensor:
+        """How much of the noise's std is left without the sharpening, a share `(B,)`."""
+        amount = torch.zeros_like(self.noise_std) if self.sharpening is None else self.sharpening
+        return noise_gain(amount.to(self.noise_std))
+
     def before_sharpening(self, picture: Tensor) -> Tensor:
         """The picture `(B,3,h,w)` that this is an estimate of, before it was sharpened."""
         if self.sharpening is None:
             return picture
         return unsharpen(picture, self.sharpening.to(picture).expand(len(picture))).clamp(0, 1)
+
+    def sharpened(self, picture: Tensor) -> Tensor:
+        """The reverse, for a result `(B,3,h,w)` that was degraded with the kernels; not clamped.
+
+        So it can be compared with the picture as it was given.
+        """
+        if self.sharpening is None or not bool(self.sharpening.any()):
+            return picture
+        return sharpen(picture, self.sharpening.to(picture).expand(len(picture)))
+
+    def with_sharpening(self, amount: Tensor) -> DegradationEstimate:
+        """The same of a picture that was sharpened by `amount (B,)`; its noise as given stays."""
+        made = replace(self, sharpening=amount)
+        change, noise_map = made.kept_noise / self.kept_noise, self.noise_map
+        if noise_map is not None:
+            noise_map = noise_map * change.to(noise_map).view(-1, 1, 1, 1)
+        return replace(made, noise_std=self.noise_std * change, noise_map=noise_map)
 
     def to(self, device: torch.device | str) -> DegradationEstimate:
         """The same estimate on `device`."""
@@ -100,13 +138,12 @@ class Overrides:
     """What the caller knows, in place of what would be measured. None: measured."""
 
     noise_std: float | None = None
-    """0..1 units."""
+    """0..1 units, of the picture as it is: where sharpening is taken back, it falls with it."""
     jpeg_quality: float | None = None
     """1..100; 100 means none."""
     file_quality: float | None = None
     """Quality of the JPEG file that the picture comes from (`LoadedImage.jpeg_quality`). Damage
     from before that file, measured beyond doubt, still counts."""
-
     sharpening: float | None = None
     """Amount of unsharp masking, 0..3; see `DegradationEstimate.sharpening`. 0: none."""
 
@@ -188,6 +225,9 @@ class RestorationReport:
     notes: list[str]
     sharpness: dict[str, Any] = field(default_factory=dict)
     """How sharp the picture is, as it was measured: see `Sharpness.to_dict`, px of the picture."""
+    sharpening: float | None = None
+    """Amount of unsharp masking that was taken back first; 0 for none, None where it was neither
+    looked for nor stated."""
     fused: bool = False
     """Whether this is one picture of two sensors, which is meant to differ from either."""
 
@@ -226,7 +266,7 @@ class RestorationReport:
             f"{_size(self.input_size)} -> {_size(self.output_size)} ({factor}{whole}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
             *self._blur_lines(),
-            damage_words(self.noise_std, self.jpeg_quality, self.errors),
+            *damage_lines(self.noise_std, self.jpeg_quality, self.errors, self.sharpening),
             self._agreement(),
         ]
         if self.modality_weights:
@@ -308,16 +348,28 @@ def blur_lines(sharpness: str, blur_sigma_px: dict[str, float], scale: int) -> l
     return [sharpness, kernels] if sharpness else [kernels]
 
 
-def damage_words(noise_std: float, jpeg_quality: float, errors: dict[str, float]) -> str:
-    """Noise and JPEG quality for people, with their expected errors where these are known."""
+def damage_lines(
+    noise_std: float, jpeg_quality: float, errors: dict[str, float], sharpening: float | None
+) -> list[str]:
+    """Noise and JPEG quality for people, with their expected errors where these are known.
+
+    A second line is on sharpening, where there was any.
+    """
 
     def give_or_take(name: str, unit: float) -> str:
         return f" (give or take {errors[name] * unit:.1f})" if name in errors else ""
 
     noise = f"noise {noise_std * 255:.1f}{give_or_take('noise_std', 255)} of 255"
     if jpeg_quality > NO_JPEG_QUALITY:
-        return f"{noise}, JPEG none"
-    return f"{noise}, JPEG quality {jpeg_quality:.0f}{give_or_take('jpeg_quality', 1)}"
+        noise += ", JPEG none"
+    else:
+        noise += f", JPEG quality {jpeg_quality:.0f}{give_or_take('jpeg_quality', 1)}"
+    return [noise, f"{sharpening_words(sharpening)}, taken back first"] if sharpening else [noise]
+
+
+def sharpening_words(amount: float) -> str:
+    """What was done to a picture by an amount of unsharp masking above 0, for people."""
+    return f"sharpened by a camera or an editor (amount {max(0.01, amount):.2f})"
 
 
 def with_levels(content: dict[str, Any]) -> dict[str, Any]:
@@ -357,6 +409,12 @@ def blur_range_px(field: KernelField) -> dict[str, float]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
+def mean_sharpening(estimate: DegradationEstimate) -> float | None:
+    """`RestorationReport.sharpening`."""
+    amount = estimate.sharpening
+    return None if amount is None else round(float(amount.mean()), 3)
+
+
 def expected_errors(estimate: DegradationEstimate) -> dict[str, float]:
     """`RestorationReport.errors`: of what was measured, not of what the user or the file stated."""
     if estimate.damage is None:
@@ -364,7 +422,7 @@ def expected_errors(estimate: DegradationEstimate) -> dict[str, float]:
     whole = estimate.damage.whole()
     noise = whole.noise_error_share * (whole.noise_std + NOISE_FLOOR)
     found = {
-        "noise_std": noise,
+        "noise_std": noise / estimate.kept_noise.to(noise),
         "jpeg_quality": whole.jpeg_quality_error,
         "blur": whole.blur_error_share,
     }

@@ -22,6 +22,7 @@ from .results import (
     RestorationReport,
     blur_range_px,
     expected_errors,
+    mean_sharpening,
     mean_weights,
     peak_memory_mb,
     sharpness_of,
@@ -282,9 +283,7 @@ class Sampler:
     ) -> RestorationReport:
         scene, context = self._scene, self._context
         estimate, (height, width) = scene.estimate, scene.wanted_size
-        # Of the picture as it was given: a reduction has less noise.
-        noise = scene.given_noise_std
-        noise = estimate.noise_std if noise is None else noise.to(estimate.noise_std)
+        noise = scene.noise_of_input
         unexplained = torch.hypot(noise, jpeg_error_std(estimate.jpeg_quality))
         bicubic = scene.picture(scene.bicubic).clamp(0, 1)
         agreement = {
@@ -315,6 +314,7 @@ class Sampler:
             model=model,
             notes=list(dict.fromkeys((*estimate.notes, *context.notes))),
             sharpness=sharpness_of(estimate, scene.given_scale).to_dict(),
+            sharpening=mean_sharpening(estimate),
             fused=self._fused,
         )
 

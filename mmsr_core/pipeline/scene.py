@@ -16,6 +16,7 @@ from ..degradation import (
     KernelField,
     MotionBlur,
     jpeg_error_std,
+    noise_gain,
     redo_motion,
     sharpen,
     undo_motion,
@@ -96,8 +97,8 @@ class Scene:
         """The back-projected canvas and the mean, where measuring has made them already."""
         self.given_scale = scale
         self.given_noise_std: Tensor | None = None
-        """`(B,)`, 0..1 units: the noise of the picture as it was given; None: that of `lr`, or not
-        known."""
+        """`(B,)`, 0..1 units: the noise of the picture as it was given, where a reduction of it was
+        measured; see `noise_of_input`."""
         self.basis = basis
         self.prompt = None if prompt is None else prompt.to(lr)
         self.guide = guide
@@ -171,19 +172,13 @@ class Scene:
         for name in ("brightness", "noise_share", "operator", "codes"):
             self.__dict__.pop(name, None)
 
-    def take_back_sharpening(self, amount: Tensor, noise_std: Tensor | None = None) -> None:
-        """Undo unsharp masking by these amounts `(B,)`; the rest goes on from there.
-
-        Args:
-            amount: of each picture.
-            noise_std: `(B,)` of the pictures as they are, 0..1 units; it is less afterwards.
-        """
+    def take_back_sharpening(self, amount: Tensor) -> None:
+        """Undo unsharp masking by these amounts `(B,)`; the rest goes on from there."""
         self.sharpening = amount
         if not bool(amount.any()):  # what was measured and derived still holds
             if self._estimate is not None:
                 self._estimate = replace(self._estimate, sharpening=amount)
             return
-        self.given_noise_std = noise_std
         self.given = self.lr = unsharpen(self.given, amount).clamp(0, 1)
         self.forget()
 
@@ -209,14 +204,14 @@ class Scene:
 
         Args:
             factor: 2 or more.
-            noise_std: `(B,)` of the pictures as they are, 0..1 units; of the reductions it is less.
+            noise_std: `(B,)` of `given`, 0..1 units; of the reductions it is less.
 
         Returns:
             What the reduction leaves out of the pictures: the root mean square, 0..1 units.
         """
         lost = float(self.left_out(factor).square().mean().sqrt())
-        if self.given_noise_std is None:
-            self.given_noise_std = noise_std
+        if self.given_noise_std is None and noise_std is not None:
+            self.given_noise_std = noise_std / self.kept_noise
         self.lr = self._reduced(factor)
         self.scale = self.given_scale * factor
         size = (self.lr.shape[-2], self.lr.shape[-1])
@@ -312,6 +307,23 @@ class Scene:
         return noise / noise.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
 
     @property
+    def was_sharpened(self) -> bool:
+        """Whether any sharpening was taken back."""
+        return self.sharpening is not None and bool(self.sharpening.any())
+
+    @property
+    def kept_noise(self) -> Tensor:
+        """How much of the std of white noise is left without the sharpening, a share `(B,)`."""
+        none = self.lr.new_zeros(len(self.lr))
+        return noise_gain(none if self.sharpening is None else self.sharpening)
+
+    @property
+    def noise_of_input(self) -> Tensor:
+        """`(B,)`, 0..1 units: the noise of the picture as it was given."""
+        noise = self.given_noise_std
+        return self.estimate.given_noise_std if noise is None else noise.to(self.lr)
+
+    @property
     def noise_by_place(self) -> Tensor:
         """The measured noise std: `(B,1,h,w)` where places differ, else `(B,1,1,1)`."""
         whole, share = self.estimate.noise_std.view(-1, 1, 1, 1), self.noise_share
@@ -347,7 +359,7 @@ class Scene:
         for index, motion in self._motions.items():
             parts[index] = redo_motion(parts[index], motion)
         made = torch.cat(parts) if self._motions else made
-        if self.sharpening is not None and bool(self.sharpening.any()):
+        if self.sharpening is not None and self.was_sharpened:
             made = sharpen(made, self.sharpening)
         left = self._input - made
         if self._constants is not None:

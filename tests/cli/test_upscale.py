@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from mmsr_core.degradation import read_sharpening
 from mmsr_core.image import load_image
 
 ROOT = Path(__file__).parents[2]
@@ -234,6 +235,31 @@ def test_estimate(mmsr, model, picture, tmp_path):
                 "--depth", out / "depth.png", *FAST)[0] == 0  # fmt: skip
     assert mmsr("degrade", large, "-o", tmp_path / "lr.png", "--kernel", field)[0] == 0
     assert load_image(tmp_path / "lr.png").size == (16, 24)
+
+
+def test_sharpening_goes_through_the_files(mmsr, model, picture, tmp_path):
+    """The amount is in the numbers and the words, and goes with the kernels to other commands."""
+    out, run = tmp_path / "measured", ("--model", model, *FAST)
+    known = ("--sharpening", 0.4, "--noise-std", 8)
+    code, text, _ = mmsr("estimate", picture, "-o", out, *known, *run)
+    assert code == 0
+    assert "sharpened by a camera or an editor (amount 0.40)" in text
+    content = json.loads((out / "estimate.json").read_text())
+    assert content["sharpening"] == pytest.approx(0.4)
+    assert content["noise_levels"] == pytest.approx(8, abs=1e-2)
+    field = out / "kernel_field.safetensors"
+    assert read_sharpening(field) == pytest.approx(0.4)
+    reports = {}
+    for name, more in {"file": [], "stated": ["--sharpening", 0]}.items():
+        report = tmp_path / f"{name}.json"
+        words = ("upscale", picture, "-o", tmp_path / "large.png", "--steps", 0, "--kernel", field)
+        assert mmsr(*words, "--report", report, *more, *run)[0] == 0
+        reports[name] = json.loads(report.read_text())
+    assert reports["file"]["sharpening"] == pytest.approx(0.4)
+    assert reports["stated"]["sharpening"] == 0
+    for scale, expected in ((2, None), (4, 0)):
+        mmsr("estimate", picture, "-o", out, "--scale", scale, *run)
+        assert json.loads((out / "estimate.json").read_text())["sharpening"] == expected
 
 
 def damaged(model, folder, damage):

@@ -106,6 +106,45 @@ def test_the_truth_degrades_back_exactly_and_a_wrong_blur_does_not(server):
     assert "PSNR" in check["text"]
 
 
+def test_a_sharpened_picture_is_compared_with_a_result_that_is_sharpened_again(server):
+    """Also with the blur from a file: the file keeps the sharpening."""
+    prompt = degraded(sharpening=0.3)
+    prompt["4"] = {
+        "class_type": "MMSR_SaveKernelField",
+        "inputs": {"degradation": ["2", 1], "filename_prefix": "mmsr_kernels/sharpened"},
+    }
+    run = server.run(prompt)
+    assert run.status == "success", run.messages
+    del prompt["4"]
+    plain = degraded()
+    prompt["5"] = plain["2"]
+    prompt["6"] = {
+        "class_type": "MMSR_LoadKernelField",
+        "inputs": {
+            "file": "output/sharpened_00001_.safetensors", "noise": 2.0, "jpeg_quality": 100,
+        },
+    }  # fmt: skip
+    for key, truth in {"11": ["2", 1], "12": ["6", 0], "13": ["5", 1]}.items():
+        prompt[key] = {
+            "class_type": "MMSR_FaithfulnessCheck",
+            "inputs": {
+                "image": ["2", 3], "original": ["2", 0], "degradation": truth, "gain": 8.0
+            },
+        }  # fmt: skip
+        prompt[f"{key}0"] = {"class_type": "PreviewAny", "inputs": {"source": [key, 1]}}
+    run = server.run(prompt)
+    assert run.status == "success", run.messages
+    own, file, unaware = (float(run.outputs[f"{key}0"]["text"][0]) for key in ("11", "12", "13"))
+    assert own > 80
+    assert file > 55  # the kernels are float16
+    assert unaware < min(own, file) - 10
+    (view,) = views(server, run, "2")
+    assert "sharpened by a camera or an editor (amount 0.30)" in view["text"]
+    (view,) = views(server, run, "6")
+    assert "(amount 0.30)" in view["text"]
+    assert "noise 2.0 of 255" in view["text"]
+
+
 def test_degrading_follows_depth_and_masks(server):
     near = degraded(layout="follow depth", depth=["1", 0])
     assert pictures(server, server.run(near), "3")[0].size == (20, 15)

@@ -401,7 +401,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
                 {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
             ),
             "6": (
-                "MMSR_GuideModel", (1320, 120), (320, 330),
+                "MMSR_GuideModel", (1320, 120), (320, 360),
                 {
                     "model": ("5", 0), "vae": ("5", 2), "mmsr_model": ("1", 0),
                     "image": ("2", 0), "degradation": ("3", 0),
@@ -450,7 +450,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
                 {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
             ),
             "4": (
-                "MMSR_GuideModel", (780, 120), (320, 330),
+                "MMSR_GuideModel", (780, 120), (320, 360),
                 {
                     "model": ("3", 0), "vae": ("3", 2), "mmsr_model": ("1", 0),
                     "image": ("2", 0), "end": 0.6,

@@ -13,6 +13,7 @@ from mmsr_core.degradation import (
     constant_kernel_field,
     gaussian_kernels,
     isotropic_gaussian,
+    read_sharpening,
     sample_kernels,
 )
 from mmsr_core.errors import InputError, KernelFileError, ShapeError
@@ -31,6 +32,25 @@ def test_file_round_trip(tmp_path: Path) -> None:
     assert (again.scale, again.height, again.width, again.batch) == (4, 6, 5, 1)
     torch.testing.assert_close(again.dense(), field.dense(), atol=2e-4, rtol=0)
     assert [p.name for p in tmp_path.iterdir()] == ["k.safetensors"]
+
+
+@pytest.mark.parametrize("amount", [None, 0.0, 0.2125, 3.0])
+def test_a_file_keeps_the_sharpening_that_goes_with_the_kernels(tmp_path: Path, amount) -> None:
+    field = KernelField.from_dense(smooth_kernels(), 4)
+    field.save(tmp_path / "k.safetensors", amount)
+    assert read_sharpening(tmp_path / "k.safetensors") == amount
+    assert KernelField.load(tmp_path / "k.safetensors").scale == 4
+
+
+@pytest.mark.parametrize("amount", ["much", "-1", "3.5", "nan"])
+def test_a_file_with_a_wrong_sharpening_is_refused(tmp_path: Path, amount: str) -> None:
+    path = tmp_path / "bad.safetensors"
+    meta = {"scale": "4", "sharpening": amount}
+    save_file({"kernel_field": torch.full((441, 4, 4), 1 / 441)}, str(path), metadata=meta)
+    with pytest.raises(KernelFileError, match=r"'sharpening'.* from 0 to 3, but is '"):
+        read_sharpening(path)
+    with pytest.raises(KernelFileError, match="not a readable"):
+        read_sharpening(tmp_path / "missing.safetensors")
 
 
 @pytest.mark.parametrize(

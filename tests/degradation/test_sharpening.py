@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmsr_core.degradation import sharpen, unsharpen
+from mmsr_core.degradation import noise_gain, sharpen, unsharpen
 
 
 def picture(batch: int = 1, seed: int = 0) -> torch.Tensor:
@@ -42,3 +42,20 @@ def test_flat_pictures_stay_flat_and_noise_does_not_grow() -> None:
 def test_without_an_amount_nothing_is_done() -> None:
     lr = picture()
     assert unsharpen(lr, torch.zeros(1)) is lr
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.1, 0.25, 1.0, 3.0])
+def test_white_noise_falls_by_the_known_share(amount: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = 0.02 * torch.randn((1, 3, 160, 160), generator=generator)
+    amounts = torch.tensor([amount])
+    left = unsharpen(noise, amounts)[..., 16:-16, 16:-16].std()
+    share = left / noise[..., 16:-16, 16:-16].std()
+    assert float(noise_gain(amounts)) == pytest.approx(float(share), rel=0.01)
+
+
+def test_the_share_of_noise_is_1_without_sharpening_and_falls_with_the_amount() -> None:
+    shares = noise_gain(torch.tensor([0.0, 0.2, 0.5, 3.0])).tolist()
+    assert shares[0] == 1
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] > 0.2

@@ -131,6 +131,22 @@ def test_noise_and_blur_are_kept_by_place_with_their_errors(tmp_path):
     assert set(inspect_run(picture(40, 64), stated, tmp_path).errors) == {"noise_std", "blur"}
 
 
+def test_sharpening_is_said_where_there_was_any(tmp_path):
+    plain = estimate(two_sided(20, 30))
+    seen = inspect_run(picture(20, 30), plain, tmp_path)
+    assert seen.numbers()["sharpening"] is None
+    known = replace(plain, noise_std=torch.tensor([0.02]), sharpening=torch.tensor([0.0]))
+    seen = inspect_run(picture(20, 30), known, tmp_path)
+    assert seen.numbers()["sharpening"] == 0
+    assert "Sharpening" not in dict(seen.sentences())
+    known = replace(known, sharpening=torch.tensor([0.2]))
+    seen = inspect_run(picture(20, 30), known, tmp_path)
+    assert seen.numbers()["sharpening"] == pytest.approx(0.2)
+    said = dict(seen.sentences())["Sharpening"]
+    assert said.startswith("Sharpened by a camera or an editor (amount 0.20)")
+    assert seen.noise_std > 0.022  # of the picture as it is: without it there is less
+
+
 def test_without_a_damage_estimator_no_doubt_is_claimed(tmp_path):
     seen = inspect_run(picture(20, 30), estimate(two_sided(20, 30)), tmp_path)
     assert seen.errors == {}

@@ -427,7 +427,10 @@ def result(workspace, name, keep=False):
 def test_what_is_known_makes_another_job(tmp_path):
     picture = tmp_path / "a.png"
     picture.write_bytes(b"x")
-    others = ({}, {"noise_255": 3.0}, {"jpeg_quality": 60.0}, {"blur_px": 2.0}, {"denoise": 0.0})
+    others = (
+        {}, {"noise_255": 3.0}, {"jpeg_quality": 60.0}, {"blur_px": 2.0}, {"denoise": 0.0},
+        {"sharpening": 0.0}, {"sharpening": 0.2},
+    )  # fmt: skip
     keys = {job_key(RestoreJob(picture, **known)) for known in others}
     assert len(keys) == len(others)
 

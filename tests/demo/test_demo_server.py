@@ -52,7 +52,7 @@ def test_the_endpoints_keep_their_names_and_order(client):
         "/restore": [
             "picture", "scale", "steps", "detail", "seed", "prompt", "depth", "guide",
             "guide_mode", "strengths", "references", "noise_255", "jpeg_quality", "blur_px",
-            "denoise", "size", "symptom", "preset", "format", "background",
+            "denoise", "size", "symptom", "preset", "format", "background", "sharpening",
         ],
         "/estimate": ["picture", "scale"],
         "/fuse": ["first", "second", "mode", "scale", "strength", "steps", "format", "background"],
@@ -87,7 +87,7 @@ def test_the_endpoints_take_what_the_page_takes(demo_server):
         "Steps": "steps", "Detail": "detail", "Seed": "seed", "Blur left": "blur_px (left edge)",
         "Blur right": "blur_end_px (right edge)", "Noise": "noise_255", "JPEG quality":
         "jpeg_quality", "Strength of the second picture": "strength of the second picture",
-        "Blur": "blur_px of the result", "Denoise": "denoise",
+        "Blur": "blur_px of the result", "Denoise": "denoise", "Sharpening": "sharpening",
     }  # fmt: skip
     for label, name in pairs.items():
         mine = {rest for text, *rest_ in of_page if text == label for rest in [tuple(rest_)]}
@@ -347,7 +347,7 @@ def test_the_defaults_are_the_library_s(client):
 
     found = client.view_api(return_format="dict")["named_endpoints"]["/restore"]["parameters"]
     defaults = {p["parameter_name"]: p["parameter_default"] for p in found}
-    measured = {"noise_255": -1, "jpeg_quality": 0, "blur_px": 0}
+    measured = {"noise_255": -1, "jpeg_quality": 0, "blur_px": 0, "sharpening": -1}
     assert {name: defaults[name] for name in measured} == measured
     labels = {p["parameter_name"]: p["label"] for p in found}
     for name, value in (("steps", DEFAULT_STEPS), ("detail", DEFAULT_DETAIL), ("denoise", 1)):
@@ -376,6 +376,26 @@ def test_what_is_stated_takes_the_place_of_what_is_measured(client, demo_picture
     assert "take" not in report["measured"]["words"]["noise"]
     assert stated != plain
     assert made(noise_255=12, jpeg_quality=40, blur_px=1.5, denoise=0)[2] != stated
+
+
+def test_sharpening_is_stated_measured_or_left(client, demo_picture):
+    def made(scale, **options):
+        path, report = client.predict(
+            file(demo_picture(16, 20, "sharp.png")), scale=scale, steps=0, api_name="/restore",
+            **options,
+        )  # fmt: skip
+        with Image.open(path) as image:
+            return report, json.loads(image.info["mmsr"])["sharpening"], image.tobytes()
+
+    stated, chosen, picture = made("4", sharpening=0.4)
+    assert chosen == stated["sharpening"] == stated["measured"]["sharpening"] == 0.4
+    assert "(amount 0.40)" in stated["measured"]["words"]["sharpening"]
+    none, chosen, other = made("4", sharpening=0)
+    assert chosen == none["sharpening"] == 0
+    assert "sharpening" not in none["measured"]["words"]
+    assert picture != other
+    low, chosen, _ = made("2")
+    assert chosen is low["sharpening"] is low["measured"]["sharpening"] is None
 
 
 def test_a_jpeg_file_s_quality_counts_where_it_is_not_reduced(demo_server, demo_picture, tmp_path):
@@ -566,7 +586,7 @@ def test_numbers_out_of_range_are_refused(client, demo_picture):
         {"scale": "40"}, {"scale": "big"}, {"steps": 17}, {"steps": -1}, {"detail": 9},
         {"strengths": {"depth": 7}}, {"strengths": {"taste": 1}}, {"strengths": [1]},
         {"guide_mode": "mix"}, {"noise_255": 101}, {"jpeg_quality": 101}, {"jpeg_quality": 0.5},
-        {"blur_px": 9}, {"denoise": -1}, {"denoise": 2},
+        {"blur_px": 9}, {"denoise": -1}, {"denoise": 2}, {"sharpening": 3.5},
     ):  # fmt: skip
         assert refusal(client, "/restore", picture, **options)
 

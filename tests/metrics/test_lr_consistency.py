@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmsr_core.degradation import KernelField, degrade, field_operator, gaussian_kernels
+from mmsr_core.degradation import KernelField, degrade, field_operator, gaussian_kernels, sharpen
 from mmsr_core.errors import ShapeError
 from mmsr_core.metrics import lr_consistency
 
@@ -44,3 +44,11 @@ def test_sizes_are_checked(case):
         lr_consistency(hr, degrade(hr, kernels, 4)[..., :-1], field)
     with pytest.raises(ShapeError, match="sr must have shape"):
         lr_consistency(hr[..., :-4], degrade(hr, kernels, 4), field)
+
+
+def test_what_was_sharpened_is_compared_with_a_result_sharpened_again(case):
+    hr, kernels, field = case
+    amounts = torch.tensor([0.2, 0.4])
+    seen = sharpen(degrade(hr, kernels, 4), amounts)
+    assert (lr_consistency(hr, seen, field, amounts) > 100).all()
+    assert (lr_consistency(hr, seen, field) < 60).all()

@@ -86,3 +86,16 @@ def test_dark_is_near_only_where_said(convert):
     usual = convert.depth_from_image(ramp, (9, 12))
     other = convert.depth_from_image(ramp, (9, 12), near_is_dark=True)
     torch.testing.assert_close(other, 1 - usual)
+
+
+def test_the_measurement_says_what_was_sharpened(pack, pipe):
+    views, known = pack("nodes.views"), pack("mmsr_core.pipeline").Overrides
+    lr = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))
+
+    def said(**stated):
+        return views.estimate_text(pipe.estimate_degradation(lr, 4, overrides=known(**stated)))
+
+    text = said(noise_std=8 / 255, sharpening=0.3)
+    assert "sharpened by a camera or an editor (amount 0.30)" in text
+    assert "noise 8.0 of 255" in text  # as it was stated, though there is less without it
+    assert "sharpened" not in said(sharpening=0)

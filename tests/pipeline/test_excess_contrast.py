@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,15 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from mmsr_core.degradation import constant_kernel_field, isotropic_gaussian
+from mmsr_core.degradation import (
+    constant_kernel_field,
+    degrade_canvas,
+    isotropic_gaussian,
+    noise_gain,
+    sharpen,
+)
 from mmsr_core.image import load_image
+from mmsr_core.metrics import lr_consistency
 from mmsr_core.pipeline import MMSREngine, Overrides, load_pipeline
 
 EXAMPLE = Path(__file__).parents[2] / "assets" / "example_hr.png"
@@ -39,7 +47,8 @@ def test_a_sharpened_photograph_is_restored_better(small) -> None:
     sharp, lr = seen(0.8)
     found = small(lr, scale=4, steps=0)
     assert float(found.estimate.sharpening) > 0.1
-    assert any("sharp" in note for note in found.report.notes)
+    assert found.report.sharpening == pytest.approx(float(found.estimate.sharpening), abs=1e-3)
+    assert "sharpened by a camera or an editor (amount 0." in found.report.summary()
     plain = small(lr, scale=4, steps=0, overrides=Overrides(sharpening=0.0))
     assert error(found.images, sharp) < 0.85 * error(plain.images, sharp)
 
@@ -48,6 +57,8 @@ def test_a_blurred_photograph_is_left_alone(small) -> None:
     _, lr = seen(0.0)
     found = small(lr, scale=4, steps=0)
     assert found.estimate.sharpening.tolist() == [0]
+    assert found.report.sharpening == 0
+    assert "sharpened" not in found.report.summary()
     plain = small(lr, scale=4, steps=0, overrides=Overrides(sharpening=0.0))
     torch.testing.assert_close(found.images, plain.images)
 
@@ -69,7 +80,76 @@ def test_nothing_is_looked_for_at_low_scales_or_with_known_kernels(pipe, picture
     for scale in (1, 2, 3):
         assert pipe.estimate_degradation(lr, scale).sharpening is None
     kernel = constant_kernel_field(isotropic_gaussian(1.5, 4), 12, 16, 4)
-    assert pipe(lr, scale=4, steps=0, kernel=kernel).estimate.sharpening is None
+    made = pipe(lr, scale=4, steps=0, kernel=kernel)
+    assert made.estimate.sharpening is None
+    assert made.report.to_dict()["sharpening"] is None
+
+
+def noise_without(amount: float, std: float) -> float:
+    return std * float(noise_gain(torch.tensor([amount])))
+
+
+def test_a_stated_noise_is_that_of_the_picture_as_given(pipe, picture) -> None:
+    """It falls where sharpening is taken back, and the report says it as it was stated."""
+    lr, stated = picture(12, 16), 8 / 255
+    known = Overrides(noise_std=stated, sharpening=AMOUNT)
+    estimate = pipe.estimate_degradation(lr, 4, overrides=known)
+    assert float(estimate.noise_std) == pytest.approx(noise_without(AMOUNT, stated), rel=1e-4)
+    assert float(estimate.given_noise_std) == pytest.approx(stated, rel=1e-4)
+    whole = pipe(lr, scale=4, steps=0, overrides=known)
+    parts = pipe.sample(pipe.fuse_modalities(lr, estimate), steps=0)
+    for made in (whole, parts):
+        assert made.report.noise_std == pytest.approx(stated, abs=1e-5)
+        assert made.report.unexplained_std >= stated - 1e-5
+        assert made.report.sharpening == AMOUNT
+
+
+def test_a_stated_noise_falls_where_sharpening_is_found(small) -> None:
+    _, lr = seen(0.8)
+    estimate = small.estimate_degradation(lr, 4, overrides=Overrides(noise_std=0.4 / 255))
+    amount = float(estimate.sharpening)
+    assert amount > 0.1
+    assert float(estimate.noise_std) == pytest.approx(noise_without(amount, 0.4 / 255), rel=1e-4)
+
+
+def test_another_amount_leaves_the_noise_as_given(pipe, picture) -> None:
+    estimate = pipe.estimate_degradation(picture(12, 16), 4, overrides=Overrides(noise_std=0.02))
+    marked = replace(estimate, noise_map=torch.full((1, 1, 3, 4), 0.02))
+    made = marked.with_sharpening(torch.tensor([AMOUNT]))
+    assert float(made.given_noise_std) == pytest.approx(0.02, rel=1e-4)
+    assert float(made.noise_std) == pytest.approx(noise_without(AMOUNT, 0.02), rel=1e-4)
+    torch.testing.assert_close(made.noise_map, made.noise_std.expand(1, 1, 3, 4))
+    again = made.with_sharpening(torch.zeros(1))
+    torch.testing.assert_close(again.noise_std, estimate.noise_std)
+
+
+def test_a_picture_that_is_reduced_reports_the_stated_noise(small) -> None:
+    wide = torch.from_numpy(gaussian_filter(load_image(EXAMPLE).rgb.numpy(), (0, 0, 4, 4)))
+    known = Overrides(noise_std=6 / 255, sharpening=AMOUNT)
+    report = small(wide[..., :96, :96], scale=1, steps=0, overrides=known).report
+    assert any("reduced by" in note for note in report.notes)
+    assert report.noise_std == pytest.approx(6 / 255, abs=1e-5)
+
+
+def test_the_noise_of_a_white_picture_is_measured_as_it_was_given(small) -> None:
+    generator = torch.Generator().manual_seed(0)
+    lr = (0.5 + 10 / 255 * torch.randn((1, 3, 96, 96), generator=generator)).clamp(0, 1)
+    estimate = small.estimate_degradation(lr, 4, overrides=Overrides(sharpening=0.5))
+    assert float(estimate.noise_std) < 8.5 / 255
+    assert float(estimate.given_noise_std) == pytest.approx(10 / 255, rel=0.1)
+
+
+def test_a_result_sharpened_again_agrees_with_the_picture_as_given(pipe, picture) -> None:
+    """The library's figure, and the one that anybody can compute from the estimate."""
+    lr = picture(12, 16)
+    made = pipe(lr, scale=4, steps=0, overrides=Overrides(sharpening=AMOUNT))
+    estimate = made.estimate
+    again = lr_consistency(made.images, lr, estimate.kernel_field, estimate.sharpening)
+    assert made.report.consistency_db["after"] == pytest.approx(float(again), abs=0.1)
+    plain = lr_consistency(made.images, lr, estimate.kernel_field)
+    assert float(plain) < float(again) - 1
+    low = degrade_canvas(made.images, estimate.kernel_field)
+    torch.testing.assert_close(estimate.sharpened(low), sharpen(low, torch.tensor([AMOUNT])))
 
 
 def test_paper_with_ink_is_no_photograph(small) -> None:

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmsr_core.degradation import constant_kernel_field, degrade_canvas, isotropic_gaussian
+from mmsr_core.degradation import (
+    constant_kernel_field,
+    degrade_canvas,
+    isotropic_gaussian,
+    noise_gain,
+    sharpen,
+)
 from mmsr_core.errors import InputError
 from mmsr_core.image import resize_bicubic
 from mmsr_core.pipeline import DegradationEstimate, combine_prior
@@ -47,6 +53,23 @@ def test_a_good_prior_makes_the_picture_better(case) -> None:
     truth, lr, estimate, mean = case
     made = combine_prior(lr, estimate, mean, truth)
     assert (made.images - truth).square().mean() < 0.7 * (mean - truth).square().mean()
+
+
+def test_a_sharpened_input_is_compared_with_results_sharpened_again(case) -> None:
+    truth, lr, estimate, mean = case
+    amount = torch.tensor([0.3])
+    seen = sharpen(lr, amount)
+    assert bool(((seen > 0) & (seen < 1)).all())  # nothing was cut off
+    noisy = replace(estimate, sharpening=amount, noise_std=torch.full((1,), 0.02))
+    made = combine_prior(seen, noisy, mean, truth)
+    assert made.difference["prior"] < 1e-3
+    assert made.sharpening == pytest.approx(0.3)
+    assert made.noise_std == pytest.approx(0.02 / float(noise_gain(amount)), abs=1e-4)
+    assert made.to_dict()["sharpening"] == made.sharpening
+    assert "sharpened by a camera or an editor (amount 0.30)" in made.summary()
+    unaware = combine_prior(seen, estimate, mean, truth)
+    assert unaware.difference["prior"] > 0.01
+    assert unaware.to_dict()["sharpening"] is None
 
 
 def test_what_is_contradicted_counts_less(case) -> None:

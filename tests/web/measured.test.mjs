@@ -14,7 +14,7 @@ class NumberWidget {
 }
 
 test("the number that asks for a measurement is written as a word", () => {
-  for (const [name, asking] of [["noise", -1], ["jpeg_quality", 0], ["blur", 0]]) {
+  for (const [name, asking] of [["noise", -1], ["jpeg_quality", 0], ["blur", 0], ["sharpening", -1]]) {
     const widget = new NumberWidget(name, asking, asking);
     showMeasured(widget, "measured");
     assert.equal(widget._displayValue, "measured");
@@ -29,7 +29,7 @@ test("the number that asks for a measurement is written as a word", () => {
 });
 
 test("inputs of other nodes with these names keep their numbers", () => {
-  for (const [name, value, min] of [["noise", 0, 0], ["jpeg_quality", 1, 1], ["scale", 0, 0]]) {
+  for (const [name, value, min] of [["noise", 0, 0], ["jpeg_quality", 1, 1], ["scale", 0, 0], ["sharpening", 0, 0]]) {
     const widget = new NumberWidget(name, value, min);
     assert.ok(!canBeMeasured(widget));
     showMeasured(widget, "measured");

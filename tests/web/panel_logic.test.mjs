@@ -84,6 +84,8 @@ test("the report becomes rows, whatever is missing", () => {
   assert.deepEqual(reportRows(clean)[0], ["agreement", "40.0 dB (bicubic 30.0)"]);
   assert.equal(rows.noise, "2.0 / 255");
   assert.equal(rows.jpeg, "80");
+  assert.ok(!("sharpening" in rows), "only where there was any");
+  assert.equal(Object.fromEntries(reportRows({ ...report, sharpening: 0.2 })).sharpening, "0.20");
   assert.equal(rows.memory, "1.83 GB");
   assert.equal(rows.note, "tile halved to 128");
   assert.deepEqual(reportRows(null), []);

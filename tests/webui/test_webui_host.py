@@ -165,6 +165,8 @@ def test_the_controls_of_extras_do_what_they_say(webui, photo):
     assert max(decoded(sized["image"]).size) == 100
     told = through_extras(webui, photo, enable=True, noise=20.0, jpeg_quality=100, blur=1.0)
     assert "noise 20.0" in told["info"]["MMSR"]
+    sharp = through_extras(webui, photo, enable=True, scale=4, sharpening=0.4)
+    assert "sharpened by a camera or an editor (amount 0.40)" in sharp["info"]["MMSR"]
     kept = through_extras(webui, photo, enable=True, noise=20.0, denoise=0.0)
     assert not np.array_equal(pixels(decoded(told["image"])), pixels(decoded(kept["image"])))
 

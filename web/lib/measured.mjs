@@ -1,7 +1,7 @@
 // What a number that asks for a measurement is shown as. Pure functions.
 
 /** Input -> the value that asks for the measurement: the least that the input takes. */
-const ASKING = { noise: -1, jpeg_quality: 0, blur: 0 };
+const ASKING = { noise: -1, jpeg_quality: 0, blur: 0, sharpening: -1 };
 
 /** Whether a widget's least value means "measured". Other nodes have inputs of these names, too. */
 export const canBeMeasured = (widget) =>

@@ -35,6 +35,7 @@ export function reportRows(report) {
     ["blurWidth", `${number(blur.min, 1)} – ${number(blur.max, 1)} px`],
     ["noise", `${number(report.noise_std * 255, 1)} / 255`],
     ["jpeg", report.jpeg_quality > 97 ? "–" : number(report.jpeg_quality, 0)],
+    ...(report.sharpening > 0 ? [["sharpening", number(report.sharpening, 2)]] : []),
     ["size", `${size(report.input_size)} → ${size(report.output_size)}`],
     ["time", `${number(report.total_seconds, 1)} s, ${report.device ?? "–"}, ${report.dtype ?? "–"}`],
     ["memory", memory(report.peak_memory_mb)],

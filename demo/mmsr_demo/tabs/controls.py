@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmsr_core.types import MODALITIES, preset_name
+from mmsr_core.types import MAX_SHARPENING, MODALITIES, preset_name
 
 from ..settings import (
     AUTO_SCALE,
@@ -22,6 +22,7 @@ from ..settings import (
     MEASURED_BLUR,
     MEASURED_JPEG,
     MEASURED_NOISE,
+    MEASURED_SHARPENING,
     PRESETS,
     SCALES,
     SYMPTOMS,
@@ -246,6 +247,10 @@ def _known_damage() -> dict[str, Any]:
         "blur": (
             "Blur", 0, MAX_BLUR_PX, MEASURED_BLUR, 0.1, "Px of the result, even; 0 measures it.",
         ),
+        "sharpening": (
+            "Sharpening", MEASURED_SHARPENING, MAX_SHARPENING, MEASURED_SHARPENING, 0.05,
+            "A camera's, taken back first; 0 is none, -1 measures it.",
+        ),
         "denoise": ("Denoise", 0, 1, FULL_DENOISE, 0.05, "Share taken away; 0 keeps the grain."),
     }  # fmt: skip
     made: dict[str, Any] = {}
@@ -258,20 +263,24 @@ def _known_damage() -> dict[str, Any]:
     return made
 
 
-def known_damage(noise: float, quality: float, blur: float, denoise: float) -> dict[str, Any]:
-    """Four numbers of a form as `RestoreJob` takes them.
+def known_damage(
+    noise: float, quality: float, blur: float, denoise: float, sharpening: float
+) -> dict[str, Any]:
+    """Five numbers of a form as `RestoreJob` takes them.
 
     Args:
         noise: of 255; below 0 for measured.
         quality: 1..100; 0 for measured.
         blur: px of the result; 0 for measured.
         denoise: 0..1.
+        sharpening: amount of unsharp masking, 0..3; below 0 for measured.
     """
     return {
         "noise_255": None if noise < 0 else float(noise),
         "jpeg_quality": None if quality == 0 else float(quality),
         "blur_px": None if blur == 0 else float(blur),
         "denoise": float(denoise),
+        "sharpening": None if sharpening < 0 else float(sharpening),
     }
 
 
@@ -303,5 +312,7 @@ def read_job(session: PageSession, given: dict[str, Any]) -> RestoreJob:
         guide=as_path(given.get("guide"), workspace),
         guide_mode=given.get("guide_mode", "guide"),
         strengths=strengths,
-        **known_damage(*(given[name] for name in ("noise", "jpeg", "blur", "denoise"))),
+        **known_damage(
+            *(given[name] for name in ("noise", "jpeg", "blur", "denoise", "sharpening"))
+        ),
     )

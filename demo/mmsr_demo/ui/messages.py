@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmsr_core.degradation import NO_JPEG_QUALITY
 from mmsr_core.errors import ShapeError
-from mmsr_core.pipeline.results import AGREEMENT_MARGIN, ROUNDING_LEVELS
+from mmsr_core.pipeline.results import AGREEMENT_MARGIN, ROUNDING_LEVELS, sharpening_words
 from mmsr_core.pipeline.sharpness import CLEAR_QUALITY, VISIBLE_NOISE
 
 _DIRECTIONS = (
@@ -87,6 +87,12 @@ def jpeg_words(quality: float, error: float | None = None) -> str:
     name = next((text for bound, text in names if quality < bound), "Lightly compressed")
     doubt = "" if error is None else f", give or take {max(1.0, error):.0f}"
     return f"{name}: like JPEG quality {quality:.0f}{doubt}."
+
+
+def sharpening_sentence(amount: float) -> str:
+    """What a camera or an editor did, and what became of it; the amount is above 0."""
+    said = sharpening_words(amount)
+    return f"{said[0].upper()}{said[1:]}: that was taken back first."
 
 
 def consistency_words(after_db: float, unexplained_std: float, jpeg_quality: float = 100.0) -> str:

@@ -244,7 +244,7 @@ class Engine:
         height, width = lr.shape[-2:]
         noise_std = None if job.noise_255 is None else job.noise_255 / 255
         options: dict[str, Any] = {
-            "overrides": Overrides(noise_std, job.jpeg_quality, quality),
+            "overrides": Overrides(noise_std, job.jpeg_quality, quality, job.sharpening),
             "blur_sigma_px": job.blur_px,
             "denoise": job.denoise,
         }

@@ -14,7 +14,7 @@ from torch.nn import functional
 from mmsr_core.degradation import KernelField
 from mmsr_core.image import read_size, resize_bicubic, save_image
 from mmsr_core.models.damage_estimator import BLUR_FLOOR_PX, NOISE_FLOOR
-from mmsr_core.pipeline.results import expected_errors, sharpness_of
+from mmsr_core.pipeline.results import expected_errors, mean_sharpening, sharpness_of
 from mmsr_core.pipeline.sharpness import Sharpness
 from mmsr_core.visualize import depth_map, heat, kernel_map
 
@@ -61,6 +61,9 @@ class Inspection:
     """`before` and `after`; empty when nothing was restored."""
     unexplained_std: float = 0.0
     """What noise and JPEG may leave between the picture and the result damaged again, 0..1."""
+    sharpening: float | None = None
+    """Amount of unsharp masking that was taken back first; 0 for none, None where it was not looked
+    for."""
     prompt_mask: Tensor | None = None
     """`(h'',w'')` where the prompt acted, 0..1."""
     shows_two: bool = False
@@ -109,6 +112,8 @@ class Inspection:
         found.append(("Noise", words.noise_words(self.noise_std, self.errors.get("noise_std"))))
         quality_error = self.errors.get("jpeg_quality")
         found.append(("Compression", words.jpeg_words(self.jpeg_quality, quality_error)))
+        if self.sharpening:
+            found.append(("Sharpening", words.sharpening_sentence(self.sharpening)))
         if self.shows_two:
             found.append(("Faithfulness", "Not measured: the result shows both pictures."))
         elif self.consistency_db:
@@ -134,6 +139,7 @@ class Inspection:
             },
             "noise_std_255": round(self.noise_std * 255, 2),
             "jpeg_quality": round(self.jpeg_quality, 1),
+            "sharpening": self.sharpening,
             "give_or_take": {
                 name: round(off_by * unit, 2)
                 for name, error, unit in (
@@ -230,9 +236,10 @@ def inspect_run(
         folder=folder,
         depth_file=depth_file,
         scale=scale or whole.scale,
-        noise_std=float(estimate.noise_std[0]),
+        noise_std=float(estimate.given_noise_std[0]),
         jpeg_quality=float(estimate.jpeg_quality[0]),
         errors=expected_errors(estimate),
+        sharpening=mean_sharpening(estimate),
         noise_255=noise,
         blur_px=blur,
         weights=tuple({name: _small(v) for name, v in step.items()} for step in weight_steps),

@@ -53,6 +53,8 @@ class RestoreJob:
     """Known quality 1..100, 100 for none; None is measured."""
     blur_px: float | None = None
     """Known blur, the same everywhere: std of a Gaussian in px of the result; None is measured."""
+    sharpening: float | None = None
+    """Known sharpening, an amount of unsharp masking, 0 for none; None is measured."""
     denoise: float = 1.0
     """0..1, how much of the noise is taken away; 0 keeps the grain."""
     place: tuple[float, float] | None = None

@@ -25,7 +25,7 @@ def job_key(job: RestoreJob) -> str:
     size = None if job.size is None else (job.size.kind, job.size.value)
     chosen = (job.name, job.scale, size, job.steps, job.detail, job.seed, job.consistency)
     more = (job.prompt.strip(), job.guide_mode, sorted(job.strengths.items()))
-    known = (job.noise_255, job.jpeg_quality, job.blur_px, job.denoise, job.place)
+    known = (job.noise_255, job.jpeg_quality, job.blur_px, job.sharpening, job.denoise, job.place)
     return json.dumps([sums, chosen, more, known])
 
 

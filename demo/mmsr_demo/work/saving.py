@@ -196,6 +196,7 @@ def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> 
         "noise_255": job.noise_255,
         "jpeg_quality": job.jpeg_quality,
         "blur_px": job.blur_px,
+        "sharpening": job.sharpening,
         "denoise": job.denoise,
         "reduced_first": plan.is_reduced,
     }

@@ -14,6 +14,7 @@ from ..field import KernelField
 from ..jpeg import jpeg
 from ..kernels import KERNEL_TAPS, check_scale, disk_kernels, gaussian_kernels, motion_kernels
 from ..noise import add_gaussian_noise
+from ..sharpening import sharpen
 
 BlurShape = Literal["gaussian", "defocus", "motion"]
 BLUR_SHAPES: tuple[BlurShape, ...] = ("gaussian", "defocus", "motion")
@@ -80,17 +81,24 @@ def blur_field(
 
 
 def add_damage(
-    lr: Tensor, noise_std: float = 0.0, jpeg_quality: float | None = None, seed: int = 0
+    lr: Tensor,
+    noise_std: float = 0.0,
+    jpeg_quality: float | None = None,
+    seed: int = 0,
+    sharpening: float = 0.0,
 ) -> Tensor:
-    """Noise, then JPEG, then clamping to 0..1.
+    """Noise, then sharpening, then JPEG, as in a camera, then clamping to 0..1.
 
     Args:
         lr: `(B,3,h,w)`, 0..1.
         noise_std: standard deviation of white Gaussian noise, 0..1 units.
         jpeg_quality: 1..100; None leaves JPEG out.
         seed: seed of the noise, drawn on the CPU: the same on every device.
+        sharpening: amount of unsharp masking, 0..3; it raises the noise, too.
     """
     if noise_std > 0:
         lr = add_gaussian_noise(lr, noise_std, torch.Generator().manual_seed(seed))
+    if sharpening > 0:
+        lr = sharpen(lr.clamp(0, 1), lr.new_full((len(lr),), sharpening))
     lr = lr.clamp(0, 1)
     return lr if jpeg_quality is None else jpeg(lr, jpeg_quality).clamp(0, 1)
