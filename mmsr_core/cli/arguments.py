@@ -211,7 +211,7 @@ def add_prior(group: argparse._ArgumentGroup) -> None:
         "--trust",
         type=number(0, 1),
         metavar="T",
-        help=f"how far it is followed: 0 not at all, 1 wherever the input allows it "
+        help=f"how far it is followed: 0 not at all, 1 everywhere, then held to the input "
         f"(default {DEFAULT_TRUST})",
     )
 

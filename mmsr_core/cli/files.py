@@ -92,8 +92,8 @@ class Files:
     outputs: list[Path]
     batch: bool
     """Several inputs, or a folder."""
-    skipped: int = 0
-    """How many have a result already."""
+    skipped: tuple[tuple[Path, Path], ...] = ()
+    """Pictures that have a result already, and their results."""
     unread: tuple[Path, ...] = ()
     """Pictures in the folders whose format is not read."""
 
@@ -104,7 +104,7 @@ class Files:
             return ""
         parts = [f"{done} done"]
         parts += [f"{failed} failed"] if failed else []
-        parts += [f"{self.skipped} had a result already"] if self.skipped else []
+        parts += [f"{len(self.skipped)} had a result already"] if self.skipped else []
         text = f"{', '.join(parts)}, in {seconds:.0f} s"
         return f"{text}; {_unread_words(self.unread)}" if self.unread else text
 
@@ -140,12 +140,10 @@ def plan_files(args: argparse.Namespace, paths: Sequence[Path]) -> Files:
     outputs = plan_outputs(inputs, out, batch, ends_open, ending, roots)
     if outputs == [out] and (args.format or args.suffix):
         raise UsageError(f"--format and --suffix are for folders, but {out} is the name of a file.")
-    kept = [
-        pair
-        for pair in zip(inputs, outputs, strict=True)
-        if not (args.skip_existing and pair[1].is_file() and pair[1].stat().st_size)
-    ]
-    skipped = len(inputs) - len(kept)
+    pairs = list(zip(inputs, outputs, strict=True))
+    there = [args.skip_existing and o.is_file() and o.stat().st_size > 0 for _, o in pairs]
+    skipped = tuple(pair for pair, skip in zip(pairs, there, strict=True) if skip)
+    kept = [pair for pair, skip in zip(pairs, there, strict=True) if not skip]
     return Files([i for i, _ in kept], [o for _, o in kept], batch, skipped, found.unread)
 
 

@@ -28,9 +28,9 @@ from .common import (
     read_overrides,
     say_error,
     say_warning,
-    write_json,
 )
 from .files import add_file_options, place_below, plan_files, require_distinct, save_like
+from .reports import ReportFile
 
 if TYPE_CHECKING:
     from ..pipeline import MMSREngine, PriorModel, PriorResult
@@ -64,7 +64,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         type=number(0, 1),
         default=DEFAULT_TRUST,
         metavar="T",
-        help="how far UPSCALED is followed: 0 not at all, 1 everywhere, held to the input "
+        help="how far UPSCALED is followed: 0 not at all, 1 everywhere, then held to "
+        "the input "
         f"(default {DEFAULT_TRUST})",
     )
     add_result_size(parser, "the whole factor nearest to UPSCALED's")
@@ -89,9 +90,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("Give either an upscaled picture or --prior-model.")
     files = plan_files(args, [args.input])
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
-    priors = _find_priors(args, inputs, batch, files.skipped)
+    priors = _find_priors(args, inputs, batch, bool(files.skipped))
     _check_side_outputs(args, inputs, [p for p in priors if isinstance(p, Path)], outputs)
     started = time.perf_counter()
+    report_file = ReportFile(args.report, files)
     merger = _Merger(args)
     reports: list[dict[str, Any]] = []
     for source, prior, target in zip(inputs, priors, outputs, strict=True):
@@ -115,8 +117,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{source} + {prior} -> {target}")
             for line in (*notes, *result.summary().splitlines()):
                 print(f"  {line}", flush=True)
-    if args.report is not None:
-        write_json(args.report, reports[0] if reports and not batch else reports)
+    report_file.write(reports)
     failed = sum("error" in report for report in reports)
     if failed:
         say_error(f"{failed} of {len(inputs)} pictures failed")
@@ -127,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _find_priors(
-    args: argparse.Namespace, inputs: list[Path], batch: bool, skipped: int
+    args: argparse.Namespace, inputs: list[Path], batch: bool, skipped: bool
 ) -> list[Path | ImageFileError]:
     """The file that belongs to each input; of a batch, what is wrong where there is none.
 
@@ -248,7 +249,8 @@ class _Merger:
         A prior that seems to show something else is named before the run.
         """
         from ..image import check_can_hold, load_image, make_folder, save_image
-        from ..pipeline.prior import complaint_of_prior, prior_scale
+        from ..pipeline.prior import prior_scale
+        from ..pipeline.prior_match import complaint_of_prior
 
         args = self._args
         image = load_image(source)

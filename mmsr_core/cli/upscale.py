@@ -35,7 +35,6 @@ from .common import (
     progress_bar,
     read_overrides,
     say_error,
-    write_json,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
 from .files import (
@@ -48,6 +47,7 @@ from .files import (
 )
 from .maps import check_map_names, write_maps
 from .processes import Processes
+from .reports import ReportFile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -177,13 +177,14 @@ def run(args: argparse.Namespace) -> int:
     jobs = processes.share(list(zip(inputs, outputs, stems, strict=True)))
     started = time.perf_counter()
     results: list[_Result] = []
+    report_file = ReportFile(args.report, files)
     for result in _run_clip(args, jobs) if args.frames else _run_jobs(args, jobs, batch):
         results.append(result)
         if processes.count == 1:  # what is finished is kept if the run is interrupted
-            _write_reports(args, results, batch)
+            report_file.write([result.report for result in results])
     results = processes.gather(results)
     if processes.rank == 0:
-        _write_reports(args, results, batch)
+        report_file.write([result.report for result in results])
     failed = [result.source for result in results if result.code]
     if failed and processes.rank == 0:
         names = ", ".join(str(path) for path in failed)
@@ -341,12 +342,6 @@ def _finished(
     report = output.report.to_dict()
     report["notes"] = [*notes, *report["notes"]]
     return _Result(source, 0, {"input": str(source), "output": str(target)} | report)
-
-
-def _write_reports(args: argparse.Namespace, results: list[_Result], batch: bool) -> None:
-    if args.report is not None:
-        reports = [result.report for result in results]
-        write_json(args.report, reports[0] if reports and not batch else reports)
 
 
 def _failure(source: Path, error: Exception) -> _Result:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from PIL import ExifTags, Image
 
-_DESCRIPTION, _ORIENTATION, _SOFTWARE = 0x010E, 0x0112, 0x0131
+_ORIENTATION, _SOFTWARE = 0x0112, 0x0131
+_USER_COMMENT = 0x9286  # in the Exif part: the encoding in eight bytes, then the text
+_ASCII = b"ASCII\0\0\0"
 _SIZES = (0xA002, 0xA003)  # width and height, in the Exif part
 _STRUCTURE = range(0x0100, 0x010E)
 """What a TIFF file says of its own pixels (sizes, compression, places): true of that file alone."""
@@ -40,14 +43,18 @@ def _stays(tag: int) -> bool:
     return not (tag == _ORIENTATION or tag in _STRUCTURE or tag in (*_MORE_STRUCTURE, *parts))
 
 
-def with_settings(exif: bytes | None, metadata: dict[str, str] | None) -> Image.Exif | None:
+def with_settings(
+    exif: bytes | None, metadata: dict[str, str] | None, in_parts: bool = True
+) -> Image.Exif | None:
     """EXIF data with the settings of a run in it, as JSON.
 
-    They are the image's description, or its software where it has a description of its own.
+    They are the user comment, which programs do not show as the picture's caption; or the software,
+    where the picture has a comment of its own.
 
     Args:
         exif: from `read_exif`.
         metadata: the settings.
+        in_parts: whether they may lie in the Exif part, as the comment does.
     """
     if exif is None and not metadata:
         return None
@@ -55,8 +62,19 @@ def with_settings(exif: bytes | None, metadata: dict[str, str] | None) -> Image.
     if exif is not None:
         made.load(exif)
     if metadata:
-        made[_SOFTWARE if _DESCRIPTION in made else _DESCRIPTION] = json.dumps(metadata)
+        text, details = json.dumps(metadata), dict(made.get_ifd(ExifTags.IFD.Exif))
+        if in_parts and not _has_comment(details):
+            made[ExifTags.IFD.Exif] = details | {_USER_COMMENT: _ASCII + text.encode("ascii")}
+        else:
+            made[_SOFTWARE] = text
     return made
+
+
+def _has_comment(details: dict[int, Any]) -> bool:
+    """Whether the comment says anything: cameras write one of blanks."""
+    comment = details.get(_USER_COMMENT, b"")
+    said = comment[8:] if isinstance(comment, bytes) else str(comment).encode()
+    return bool(said.strip(b"\0 "))
 
 
 def has_parts(exif: Image.Exif) -> bool:

@@ -161,8 +161,8 @@ def save_image(
 
     JPEG is written at quality 95 without chroma subsampling, AVIF at 90, WebP and JPEG XL lossless,
     TIFF deflated, or plain where the EXIF data have a camera's details or a place. The metadata are
-    PNG text entries; in the other formats, JSON in EXIF `ImageDescription`, or in `Software` where
-    the picture has a description of its own.
+    PNG text entries; in the other formats, JSON in EXIF `UserComment`, or in `Software` where the
+    picture has a comment of its own, and in TIFF.
 
     Args:
         path: The file; its ending chooses the format. The folder must exist.
@@ -273,7 +273,7 @@ def _save_options(
         for key, value in (metadata or {}).items():
             text.add_text(key, value)
         return options | {"pnginfo": text} | ({"exif": exif} if exif else {})
-    whole = with_settings(exif, metadata)
+    whole = with_settings(exif, metadata, in_parts=file_format != "TIFF")
     if file_format == "TIFF" and (whole is None or not has_parts(whole)):
         options |= {"compression": "tiff_adobe_deflate"}  # Pillow writes parts uncompressed only
     if whole is None:

@@ -27,7 +27,8 @@ from ..types import (
 from . import inputs
 from .clip import CLIP_REACH, MAX_CLIP_REACH, ClipRun
 from .context import Networks, RunContext, halves
-from .prior import PriorResult, combine_prior, complaint_of_prior, prior_scale
+from .prior import PriorResult, combine_prior, prior_scale
+from .prior_match import complaint_of_prior
 from .refinement import Refinement
 from .restoration import Restoration
 from .results import Conditioning, DegradationEstimate, Overrides, RestorationOutput

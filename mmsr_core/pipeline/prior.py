@@ -17,11 +17,12 @@ from torch.nn import functional as F
 
 from ..degradation import FieldOperator, conjugate_gradient, jpeg_error_std
 from ..errors import InputError, ShapeError
-from ..image import luminance, register, resize_bicubic, smooth
+from ..image import register, resize_bicubic, smooth
 from ..precision import as_float64
 from ..types import DEFAULT_TRUST
 from . import inputs
 from .finishing import is_grey
+from .prior_match import shows_another
 from .results import (
     DegradationEstimate,
     blur_lines,
@@ -46,17 +47,6 @@ its odds are halved. Kernels and input are uncertain: only gross contradiction c
 _WINDOW_STD_PX = 2.6  # of the Gaussian over which a disagreement is measured
 _CAST_STD_PX = 24.0
 _CONTRADICTION_STD_PX = 1.5  # in px of the input
-_STRANGE = 40 / 255
-"""A prior that differs from the input by more seems to show another picture: those of two upscalers
-differed by 3 to 12 of 255 on real pairs, those of other photographs by 51 to 89."""
-_OTHER_LIKENESS, _CROP_LIKENESS, _CROP_GAIN = 0.5, 0.8, 0.1
-"""Correlation of input and prior, without their coarse brightness, below which they seem to show
-different things; from which on a part of the input is taken for what the prior shows, and how much
-more than the whole it must be. Of one picture it is .85 to 1, also with noise 20 of 255 and a
-colour cast, of different ones .2 at most (seven Kodak pictures)."""
-_CHECK_SIDE, _LEAST_SIDE, _COARSE_STD_PX = 192, 24, 8.0
-_CROPS = tuple(0.98 - 0.02 * step for step in range(20))
-"""Shares of the input's sides that a cropped prior is looked for with."""
 _TOLD_NOISE = 2 / 255
 """Noise of a prior that comes into the result, from which on it is said."""
 _CG_ITERATIONS = 8
@@ -178,8 +168,6 @@ class PriorResult:
             f"the result by {left['result']}, the faithful picture by {left['mean']} "
             f"(noise and JPEG damage: {255 * self.unexplained_std:.1f})",
         ]
-        if self.difference["prior"] > _STRANGE:
-            lines.append("that is much: does the prior show the same picture?")
         if bool(self.shift_px.any()):
             down, right = self.shift_px.mean(0).tolist()
             lines.append(f"the prior lay {_place_words(down, right)} the input")
@@ -235,7 +223,7 @@ def combine_prior(
     difference over a Gaussian of std 2.6 px, and where the prior grossly contradicts the input, by
     `1 + (e / CONTRADICTION)^4`. With trust above 1/2, the result is then held to the input by
     conjugate gradient, the more the higher it is: the faithful picture agrees already, a prior
-    alone does not.
+    alone does not. Below trust 1 a prior that shows another picture is left out (`shows_another`).
 
     Args:
         lr: `(B,3,h,w)`, 0..1, the input.
@@ -269,6 +257,12 @@ def combine_prior(
     operator = FieldOperator(field)
     left = lr - operator.degrade(placed)
     fine_weight, coarse_weight = _weights(added, left, trust)
+    if trust < 1:
+        pairs = zip(taken.split(1), prior.split(1), strict=True)
+        same = fine_weight.new_tensor([not shows_another(*pair) for pair in pairs])
+        fine_weight, coarse_weight = (
+            weight * same.view(-1, 1, 1, 1) for weight in (fine_weight, coarse_weight)
+        )
     coarse = smooth(added, FINE_STD_PX)
     result = mean + fine_weight * (added - coarse) + coarse_weight * coarse
     weight = (fine_weight + coarse_weight) / 2
@@ -310,97 +304,6 @@ def combine_prior(
         sharpness=sharpness_of(estimate, field.scale).to_dict(),
         notes=estimate.notes,
         sharpening=mean_sharpening(estimate),
-    )
-
-
-def complaint_of_prior(lr: Tensor, prior: Tensor) -> str:
-    """Why a prior seems not to show what the input shows; empty where it does.
-
-    Cheap: both are compared at most `_CHECK_SIDE` px large, without their coarse brightness, so
-    that a colour cast or another exposure do not count.
-
-    Args:
-        lr: `(1,3,h,w)`, 0..1.
-        prior: `(1,3,ph,pw)`, 0..1.
-    """
-    shrink = min(1.0, _CHECK_SIDE / max(lr.shape[-2:]))
-    height, width = (max(1, round(side * shrink)) for side in lr.shape[-2:])
-    if min(height, width) < _LEAST_SIDE:
-        return ""
-    small = _shrunk(lr, (height, width))
-    plain = _likeness(small, _shrunk(prior, (height, width)))
-    if plain is None:
-        return ""
-    found = []
-    for share in _CROPS:
-        size = (round(share * height), round(share * width))
-        if min(size) >= _LEAST_SIDE:
-            place = _likeness(small, _shrunk(prior, size))
-            found += [] if place is None else [(place.score, size, place)]
-    best = max(found, key=lambda one: one[0], default=None)
-    least = max(_CROP_LIKENESS, plain.score + _CROP_GAIN)
-    if best is not None and best[0] >= least:
-        (rows, cols), place = best[1], best[2]
-        down, right = place.down / height, place.right / width
-        return (
-            f"the prior seems to be cropped: it shows {cols / width:.0%} of the input's width and "
-            f"{rows / height:.0%} of its height, from {right:.0%} of the width and {down:.0%} of "
-            "the height on. It is followed only where it fits; give the whole picture, or crop "
-            "the input alike."
-        )
-    if plain.score >= _OTHER_LIKENESS:
-        return ""
-    return (
-        "the prior seems to show another picture than the input. It is followed only where it "
-        "fits; look whether the right file was given."
-    )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a picture fits best into another one."""
-
-    score: float
-    """Correlation, -1..1."""
-    down: int
-    right: int
-
-
-def _shrunk(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """`(H,W)` float64: the luminance at a size, without its coarse brightness."""
-    plane = luminance(resize_bicubic(picture[:1].cpu().float(), size))
-    return (plane - smooth(plane, _COARSE_STD_PX))[0, 0].double()
-
-
-def _likeness(whole: Tensor, part: Tensor) -> _Place | None:
-    """Where `part` correlates best with `whole`, up to a slight shift if of one size.
-
-    None where either shows nothing.
-    """
-    rows, cols = part.shape
-    reach = [
-        max(2, side // 16) if own == side else 0
-        for own, side in zip(part.shape, whole.shape, strict=True)
-    ]
-    room = F.pad(whole, (reach[1], reach[1], reach[0], reach[0]))
-    ones = torch.ones_like(part)
-    size = [a + b - 1 for a, b in zip(room.shape, part.shape, strict=True)]
-
-    def correlated(one: Tensor, other: Tensor) -> Tensor:
-        made = torch.fft.irfft2(
-            torch.fft.rfft2(one, size) * torch.fft.rfft2(other.flip(0, 1), size), size
-        )
-        return made[rows - 1 : room.shape[0], cols - 1 : room.shape[1]]
-
-    energy = correlated(room.square(), ones).clamp_min(0)
-    own = float(part.square().sum())
-    least = rows * cols * (1 / 255) ** 2
-    if own < least or float(energy.max()) < least:
-        return None
-    scores = correlated(room, part) / (energy * own).clamp_min(least**2).sqrt()
-    place = int(scores.argmax())
-    return _Place(
-        float(scores.max()), place // scores.shape[1] - reach[0], place % scores.shape[1] - reach[1]
     )
 
 

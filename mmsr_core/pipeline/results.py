@@ -327,7 +327,9 @@ def sharpness_of(estimate: DegradationEstimate, scale: int) -> Sharpness:
     field = estimate.kernel_field
     width = field.moments().blur_sigma_px.float().prod(1).sqrt().mean(0)
     kernels = sharpness_of_widths(width, scale)
-    if estimate.damage is None or estimate.kernels_given:
+    if estimate.kernels_given:
+        return replace(kernels, place="", is_given=True)
+    if estimate.damage is None:
         return kernels
     noise, quality = float(estimate.noise_std.mean()), float(estimate.jpeg_quality.mean())
     return sharpness_of_damage(estimate.damage, field.scale / scale, noise, quality, kernels)
@@ -344,7 +346,9 @@ def blur_lines(sharpness: str, blur_sigma_px: dict[str, float], scale: int) -> l
     low, high, mean = (blur_sigma_px[name] for name in ("min", "max", "mean"))
     if scale == 1 and high < _NO_BLUR_PX:
         return [sharpness or "no blur found"]
-    kernels = f"blur width used: {low:.1f} to {high:.1f} px of the result, mean {mean:.1f}"
+    together = " (blur and shrinking together)" if scale > 1 else ""
+    widths = f"{low:.1f} to {high:.1f} px of the result, mean {mean:.1f}"
+    kernels = f"kernels used{together}: {widths}"
     return [sharpness, kernels] if sharpness else [kernels]
 
 

@@ -66,6 +66,8 @@ class Sharpness:
     """Between which widths the mean is expected to be; None where that is not known."""
     hidden_by: str = ""
     """What makes that range so wide, or may hide a narrow blur, such as "noise"; else empty."""
+    is_given: bool = False
+    """Whether it was not measured: the widths are those of given kernels."""
 
     @property
     def level(self) -> str:
@@ -90,7 +92,9 @@ class Sharpness:
 
     @property
     def fault(self) -> str:
-        """What is wrong, in a word or two; empty where nothing is, or nothing is known."""
+        """What is wrong, in a word or two; empty where nothing is, or nothing was measured."""
+        if self.is_given:
+            return ""
         if self.is_known and self.level == LEVELS[0][1] and self.place:
             return f"{level_of(self.widest_px)} in places"
         if not self.is_known or self.level == LEVELS[0][1]:
@@ -104,7 +108,9 @@ class Sharpness:
         return None if self.range_px is None else (self.range_px[1] - self.range_px[0]) / 2
 
     def words(self) -> str:
-        """One sentence, such as "Soft towards the right edge: about 0.6 px; ..."."""
+        """One sentence, such as "Soft towards the right edge: about 0.6 px of the picture, ..."."""
+        if self.is_given:
+            return f"Its blur was given: about {self.mean_px:.1f} px of the picture."
         if not self.is_known:
             why = (
                 f"its {self.hidden_by} hides it" if self.hidden_by else "too little in it shows it"
@@ -114,12 +120,12 @@ class Sharpness:
             worst = level_of(self.widest_px)
             word = "Softest" if worst == LEVELS[0][1] else worst.capitalize()
             return (
-                f"{word} {self.place}: about {self.widest_px:.1f} px; "
-                f"sharpest part {self.narrowest_px:.1f} px."
+                f"{word} {self.place}: about {self.widest_px:.1f} px of the picture, "
+                f"{self.narrowest_px:.1f} px where it is sharpest."
             )
         doubt = self.doubt_px
         give = "" if doubt is None else f", give or take {max(_LEAST_DOUBT_PX, doubt):.1f} px"
-        width = f"the blur is about {self.mean_px:.1f} px wide{give}"
+        width = f"the blur is about {self.mean_px:.1f} px of the picture{give}"
         if self.level == LEVELS[0][1]:
             far = f", as far as its {self.hidden_by} lets one tell" if self.hidden_by else ""
             found = "no blur was found" if self.mean_px < _NONE_PX else width
@@ -128,10 +134,11 @@ class Sharpness:
         return f"{(self.fault or self.level).capitalize()} everywhere: {width}{why}."
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain numbers and strings."""
+        """The same as plain numbers and strings; `level` is that of the place in the words."""
         low, high = self.range_px or (None, None)
+        level = level_of(self.widest_px) if self.place else self.level
         return {
-            "level": self.level if self.is_known else "unknown",
+            "level": level if self.is_known else "unknown",
             "blur_px": round(self.mean_px, 3),
             "from_px": None if low is None else round(low, 3),
             "to_px": None if high is None else round(high, 3),
@@ -177,7 +184,7 @@ def sharpness_of_damage(
         noise_std: 0..1 units.
         jpeg_quality: 1..100; 100 means none.
         kernels: what the estimated kernels say. Where the estimate finds no blur they may still
-            differ by place, by less than it sees.
+            differ by place, by less than it sees: the narrowest stand for none.
     """
     whole = damage.whole()
     mean = float(whole.blur_std_px.mean())
@@ -203,7 +210,8 @@ def sharpness_of_damage(
     if not noisy and sure and uneven and level_of(widest) != LEVELS[0][1]:
         place = _best_place(regions)
     elif not cause and is_sharp and kernels is not None and kernels.varies:
-        place, widest, narrowest = kernels.place, kernels.widest_px, kernels.narrowest_px
+        more = kernels.widest_px**2 - kernels.narrowest_px**2
+        place, widest, narrowest = kernels.place, math.sqrt(mean**2 + more), mean
     return Sharpness(mean, widest, narrowest, place, (low, high), hidden)
 
 

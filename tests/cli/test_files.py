@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
@@ -78,6 +79,25 @@ def test_what_is_there_is_skipped(mmsr, folder, tmp_path):
     code, said, _ = run(mmsr, folder, "-o", out, "--skip-existing", "--recursive")
     assert code == 0
     assert "0 done, 2 had a result already" in said
+
+
+def test_a_report_keeps_what_an_earlier_run_said(mmsr, folder, tmp_path):
+    out, file = tmp_path / "out", tmp_path / "report.json"
+    options = ("-o", out, "--scale", 1, "--recursive", "--report", file)
+    (folder / "more" / "other.png").rename(tmp_path / "later.png")
+    assert run(mmsr, folder, *options)[0] == 0
+    (first,) = json.loads(file.read_text())
+    (tmp_path / "later.png").rename(folder / "more" / "other.png")
+    assert run(mmsr, folder, *options, "--skip-existing")[0] == 0
+    both = json.loads(file.read_text())
+    assert both[0] == first
+    assert [Path(entry["input"]).name for entry in both] == ["picture.png", "other.png"]
+    assert "noise_std" in both[1]
+    assert run(mmsr, folder, *options, "--skip-existing")[0] == 0
+    assert json.loads(file.read_text()) == both[::-1]  # in the order of the pictures
+    file.unlink()
+    assert run(mmsr, folder, *options, "--skip-existing")[0] == 0
+    assert all(entry["skipped"] for entry in json.loads(file.read_text()))
 
 
 def test_a_folder_never_eats_its_own_results(mmsr, refused, folder):

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, features
 from mmsr_core.image import load_image, save_image
 
 MAKE, DESCRIPTION, ORIENTATION, SOFTWARE = 0x010F, 0x010E, 0x0112, 0x0131
-TAKEN, WIDTH, LATITUDE = 0x9003, 0xA002, 1
+TAKEN, WIDTH, COMMENT, LATITUDE = 0x9003, 0xA002, 0x9286, 1
 
 
 @pytest.fixture
@@ -58,17 +58,28 @@ def test_sixteen_bits_keep_it_too(photo, tmp_path):
     assert info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
-def test_settings_take_no_description_away(photo, tmp_path):
+def test_settings_are_no_caption(photo, tmp_path):
     loaded = load_image(photo)
-    exif, _ = saved(tmp_path / "a.jpg", loaded, metadata={"seed": "1"})
-    assert json.loads(exif[DESCRIPTION]) == {"seed": "1"}
+    exif, _ = saved(tmp_path / "a.jpg", loaded, metadata={"seed": "ü"})
+    assert DESCRIPTION not in exif
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    assert details[COMMENT][:8] == b"ASCII\0\0\0"
+    assert json.loads(details[COMMENT][8:]) == {"seed": "ü"}
+    assert details[TAKEN] == "2020:01:02 03:04:05"
+    exif, _ = saved(tmp_path / "a.tif", loaded, metadata={"seed": "1"})
+    assert json.loads(exif[SOFTWARE]) == {"seed": "1"}
+
+
+@pytest.mark.parametrize("comment", [b"ASCII\0\0\0my cat", b"ASCII\0\0\0   ", b"\0" * 8])
+def test_settings_take_no_comment_away(tmp_path, comment):
     own = Image.Exif()
-    own[DESCRIPTION] = "my cat"
+    own[ExifTags.IFD.Exif] = {COMMENT: comment}
     path = tmp_path / "cat.jpg"
     Image.new("RGB", (4, 4)).save(path, exif=own)
     exif, _ = saved(tmp_path / "b.jpg", load_image(path), metadata={"seed": "1"})
-    assert exif[DESCRIPTION] == "my cat"
-    assert json.loads(exif[SOFTWARE]) == {"seed": "1"}
+    kept = exif.get_ifd(ExifTags.IFD.Exif)[COMMENT]
+    assert (kept == comment) == (b"my cat" in comment)
+    assert json.loads(exif[SOFTWARE] if kept == comment else kept[8:]) == {"seed": "1"}
 
 
 def test_a_picture_without_any(tmp_path):

@@ -72,6 +72,17 @@ def test_a_sharpened_input_is_compared_with_results_sharpened_again(case) -> Non
     assert unaware.to_dict()["sharpening"] is None
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_another_picture_is_left_out(case, picture, noise: float) -> None:
+    truth, lr, estimate, mean = case
+    lr = (lr + noise * torch.randn(lr.shape, generator=torch.manual_seed(2))).clamp(0, 1)
+    assert combine_prior(lr, estimate, mean, truth).weight_map.min() > 0
+    other = picture(128, 160, seed=9)
+    made = combine_prior(lr, estimate, mean, other)
+    assert torch.equal(made.images, mean)
+    assert combine_prior(lr, estimate, mean, other, trust=1).weight_map.min() == 1
+
+
 def test_what_is_contradicted_counts_less(case) -> None:
     truth, lr, estimate, mean = case
     prior = truth.clone()
@@ -139,11 +150,18 @@ def test_the_engine_measures_and_merges(pipe, picture) -> None:
     made = pipe.merge_prior(lr, prior, trust=0)
     assert torch.equal(made.images, pipe(lr, scale=4, steps=0).images)
     assert "prior counts 0%" in made.summary()
-    assert "same picture?" in pipe.merge_prior(lr, 1 - made.images).summary()
-    assert "same picture?" not in pipe.merge_prior(lr, made.images).summary()
     half = pipe.merge_prior(lr, prior, trust=0.5)
     assert half.images.shape == (1, 3, 80, 96)
     assert not torch.equal(half.images, made.images)
+
+
+def test_a_prior_of_another_picture_is_named(pipe, picture) -> None:
+    lr = picture(28, 32)
+    faithful = pipe(lr, scale=4, steps=0).images
+    assert "another picture" not in pipe.merge_prior(lr, faithful).summary()
+    assert "another picture than the input. It is left out" in (
+        pipe.merge_prior(lr, 1 - faithful).summary()
+    )
 
 
 def test_the_summary_says_where_the_prior_lay(pipe, picture) -> None:

@@ -36,7 +36,8 @@ def test_a_sharp_picture_is_sharp_with_any_noise(noise):
 def test_what_noise_hides_is_said():
     clear, hidden = said(2.0, 0.13), said(2.0, 0.8, 25 / 255)
     assert (
-        clear.words() == "Very soft everywhere: the blur is about 2.0 px wide, give or take 0.2 px."
+        clear.words()
+        == "Very soft everywhere: the blur is about 2.0 px of the picture, give or take 0.2 px."
     )
     assert hidden.fault == "very soft"  # It is soft, only not known how much.
     assert hidden.words().endswith("give or take 1.3 px, since its noise hides it.")
@@ -47,7 +48,7 @@ def test_what_noise_hides_is_said():
 def test_what_may_be_nothing_is_only_perhaps_there():
     found = said(0.5, 0.6, 12 / 255)
     assert found.fault == "perhaps soft"
-    assert found.words().startswith("Perhaps soft everywhere: the blur is about 0.5 px wide")
+    assert found.words().startswith("Perhaps soft everywhere: the blur is about 0.5 px of the")
     unknown = said(0.5, 3.0, 12 / 255)
     assert (unknown.fault, unknown.is_known) == ("", False)
     assert unknown.words() == "How sharp it is cannot be told: its noise hides it."
@@ -58,7 +59,9 @@ def test_what_may_be_nothing_is_only_perhaps_there():
 def test_a_place_is_named_where_it_is_sure():
     blur = torch.full((6, 9), 0.2)
     blur[:, 6:] = 1.5
-    assert said(blur, 0.15).words().startswith("Very soft towards the right edge: about 1.5 px;")
+    found = said(blur, 0.15)
+    assert found.words().startswith("Very soft towards the right edge: about 1.5 px of the picture")
+    assert found.to_dict()["level"] == "very soft"
     assert said(blur, 3.0).place == ""  # As in a sky.
     assert said(blur, 0.15, 12 / 255).place == ""  # Noise makes a sky look soft.
     assert said(0.1 * blur, 0.15).place == ""  # Sharp everywhere.
@@ -67,8 +70,12 @@ def test_a_place_is_named_where_it_is_sure():
 def test_kernels_that_differ_by_place_are_named_where_the_picture_is_clean():
     soft = Sharpness(0.55, 0.68, 0.48, "towards the bottom")
     found = sharpness_of_damage(maps(0.01, 0.15), 1, 0.0, 100.0, soft)
-    assert found.words() == "Soft towards the bottom: about 0.7 px; sharpest part 0.5 px."
-    assert found.fault == "soft in places"
+    assert found.words() == (
+        "Soft towards the bottom: about 0.5 px of the picture, 0.0 px where it is sharpest."
+    )
+    numbers = found.to_dict()
+    assert (found.fault, numbers["level"]) == ("soft in places", "soft")
+    assert numbers["sharpest_region_px"] <= numbers["blur_px"] <= numbers["softest_region_px"]
     for noise, kernels in ((10 / 255, soft), (0.0, Sharpness(0.45, 0.50, 0.36, "in the middle"))):
         even = sharpness_of_damage(maps(0.01, 0.15, noise), 1, noise, 100.0, kernels)
         assert (even.fault, even.place) == ("", "")
@@ -76,4 +83,12 @@ def test_kernels_that_differ_by_place_are_named_where_the_picture_is_clean():
 
 def test_widths_are_those_of_the_picture_also_where_it_was_reduced():
     assert said(1.0, 0.1, reduced_by=4).mean_px == pytest.approx(4.0)
-    assert Sharpness(0.6, 0.6, 0.6).words() == ("Soft everywhere: the blur is about 0.6 px wide.")
+    assert Sharpness(0.6, 0.6, 0.6).words() == (
+        "Soft everywhere: the blur is about 0.6 px of the picture."
+    )
+
+
+def test_given_kernels_are_not_called_a_measurement():
+    given = Sharpness(0.6, 0.8, 0.5, is_given=True)
+    assert given.words() == "Its blur was given: about 0.6 px of the picture."
+    assert given.fault == ""
