@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RestorationOutput,
         RestorationReport,
         combine_prior,
+        enlarge_alpha,
         load_pipeline,
         load_prior_model,
     )
@@ -57,6 +58,7 @@ __all__ = [
     "TargetSize",
     "__version__",
     "combine_prior",
+    "enlarge_alpha",
     "load_image",
     "load_pipeline",
     "load_prior_model",
@@ -80,6 +82,7 @@ _ROOMS = {
         "RestorationOutput",
         "RestorationReport",
         "combine_prior",
+        "enlarge_alpha",
         "load_pipeline",
         "load_prior_model",
     ),

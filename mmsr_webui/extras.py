@@ -117,7 +117,7 @@ def with_defaults(given: dict[str, Any]) -> dict[str, Any]:
 
 def restore(pp: Any, chosen: dict[str, Any]) -> None:
     """Run the engine on `pp.image`, and put report and maps where the host shows them."""
-    from mmsr_core.pipeline import Overrides
+    from mmsr_core.pipeline import Overrides, enlarge_alpha
     from mmsr_core.visualize import kernel_map
 
     image = pp.image
@@ -144,6 +144,7 @@ def restore(pp: Any, chosen: dict[str, Any]) -> None:
             tile=int(setting("mmsr_tile")) or None,
             progress=progress,
         )
+        alpha = enlarge_alpha(engine, alpha, whole_scale(factor))
         drawn = kernel_map(result.estimate.kernel_field, rgb) if chosen["show_blur"] else None
     made = like(to_pillow(result.images, alpha), image)
     size = tuple(max(1, round(side * factor)) for side in image.size)

@@ -47,6 +47,8 @@ class UpscalerMMSR(Upscaler):
 
 
 def _restored(img: Image.Image, preset_name: str | None, scale: float) -> Image.Image:
+    from mmsr_core.pipeline import enlarge_alpha
+
     preset = PRESETS.get(str(preset_name), PRESETS[DEFAULT_PRESET])
     rgb, alpha = from_pillow(img)
     with host_progress() as progress, running_engine() as engine:
@@ -59,6 +61,7 @@ def _restored(img: Image.Image, preset_name: str | None, scale: float) -> Image.
             tile=int(setting("mmsr_tile")) or None,
             progress=progress,
         )
+        alpha = enlarge_alpha(engine, alpha, whole_scale(scale))
     return like(to_pillow(result.images, alpha), img)
 
 

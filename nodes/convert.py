@@ -160,13 +160,9 @@ def with_transparency(picture: Picture, mask: Tensor | None, name: str = "alpha"
     return Picture(spread_colour(picture.rgb, alpha).contiguous(), alpha)
 
 
-def transparency_mask(picture: Picture, size: tuple[int, int]) -> Tensor:
-    """The picture's transparency as a MASK `(B,*size)`: black where it is opaque."""
-    if picture.alpha is None:
-        return torch.zeros(picture.batch, *size)
-    from ..mmsr_core.image import resize_alpha
-
-    return 1 - resize_alpha(picture.alpha, size)[:, 0]
+def transparency_mask(alpha: Tensor | None, batch: int, size: tuple[int, int]) -> Tensor:
+    """An alpha of this size as a MASK `(B,*size)`: black where it is opaque."""
+    return torch.zeros(batch, *size) if alpha is None else 1 - alpha[:, 0]
 
 
 def is_black(mask: Tensor) -> bool:

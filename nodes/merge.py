@@ -126,6 +126,8 @@ class MergeUpscaleNode(io.ComfyNode):
         sharpening: float = -1.0,
     ) -> io.NodeOutput:
         """Merge each picture of the batch."""
+        from ..mmsr_core.pipeline import enlarge_alpha
+
         picture = split_image(image)
         if (upscaled is None) == (upscale_model is None):
             raise InputError("Connect either upscaled or upscale_model.")
@@ -160,12 +162,14 @@ class MergeUpscaleNode(io.ComfyNode):
                     )
                 )
         made = torch.cat([result.images for result in results])
+        whole = (made.shape[-2], made.shape[-1])
+        alpha = enlarge_alpha(pipeline, picture.alpha, results[0].scale, whole)
         weights = torch.cat([result.weight_map for result in results])
         texts = [result.summary() for result in results]
         if mask is not None and is_black(mask):
             texts = [f"{BLACK_MASK}\n{text}" for text in texts]
         return io.NodeOutput(
-            join_image(made, picture.alpha),
+            join_image(made, alpha),
             weights[:, 0].float().cpu(),
             headed(texts),
             ui=show(merge_views(other, results, texts)),

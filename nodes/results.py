@@ -13,12 +13,19 @@ from .previews import show
 from .views import report_text, restoration_views
 
 if TYPE_CHECKING:
-    from ..mmsr_core.pipeline import RestorationOutput
+    from ..mmsr_core.pipeline import MMSREngine, RestorationOutput
 
 
-def restored(picture: Picture, results: Sequence[RestorationOutput], *more: Any) -> io.NodeOutput:
+def restored(
+    pipeline: MMSREngine, picture: Picture, results: Sequence[RestorationOutput], *more: Any
+) -> io.NodeOutput:
     """The pictures with their alpha, the report in words, `more` outputs, and the view."""
-    image = join_image(torch.cat([result.images for result in results]), picture.alpha)
+    from ..mmsr_core.pipeline import enlarge_alpha
+
+    images = torch.cat([result.images for result in results])
+    size = (images.shape[-2], images.shape[-1])
+    alpha = enlarge_alpha(pipeline, picture.alpha, results[0].report.scale, size)
+    image = join_image(images, alpha)
     text = report_text([result.report for result in results])
     return io.NodeOutput(image, text, *more, ui=show(restoration_views(picture, results)))
 

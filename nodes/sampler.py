@@ -123,4 +123,4 @@ class SRSamplerNode(io.ComfyNode):
         picture = Picture(torch.cat([item.lr for item in items]).cpu(), conditioning.alpha)
         size = (results[0].images.shape[-2], results[0].images.shape[-1])
         weights = WeightsBatch(tuple(dict(result.weight_maps) for result in results), size)
-        return restored(picture, results, weights)
+        return restored(pipeline, picture, results, weights)

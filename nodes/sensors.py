@@ -111,4 +111,4 @@ class FuseSensorsNode(io.ComfyNode):
                         progress=progress.item(index),
                     )
                 )
-        return restored(picture, results)
+        return restored(pipeline, picture, results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -132,7 +133,7 @@ class UpscaleNode(io.ComfyNode):
         A batch through the networks at once would not be the same: pictures of a batch share the
         decision to reduce a widely blurred picture, and the report.
         """
-        from ..mmsr_core.pipeline import restored_within
+        from ..mmsr_core.pipeline import enlarge_alpha, restored_within
 
         steps, detail = values.preset_numbers(preset, steps, detail)
         picture = split_image(image)
@@ -185,4 +186,7 @@ class UpscaleNode(io.ComfyNode):
                     )
                 )
                 results.append(restored_within(result, one, own_mask, feather))
-        return restored(picture, results, transparency_mask(clear, made))
+        alpha = enlarge_alpha(pipeline, clear.alpha, scale, made)
+        if clear is picture:
+            picture = replace(picture, alpha=alpha)
+        return restored(pipeline, picture, results, transparency_mask(alpha, picture.batch, made))

@@ -141,7 +141,8 @@ def add_result_size(parser: argparse.ArgumentParser, default: str) -> None:
         "--size",
         type=target_size,
         metavar="SIZE",
-        help="size of the result: 4K, 1080p, 3000 (longest side), w3000, h2000, 12MP or 1.5x",
+        help="size of the result: 4K or 3000 (longer side), 1080p (shorter side), w3000, h2000, "
+        "12MP or 1.5x",
     )
 
 

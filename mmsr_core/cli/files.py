@@ -328,6 +328,7 @@ def save_like(
     images: Tensor,
     image: LoadedImage,
     metadata: dict[str, str] | None = None,
+    alpha: Tensor | None = None,
 ) -> list[str]:
     """Writes a result with the alpha, profile, depth, EXIF data, dpi and texts of its input.
 
@@ -337,14 +338,13 @@ def save_like(
         images: `(1,3,H,W)`, 0..1.
         image: The input.
         metadata: Texts for the file.
+        alpha: `(1,1,H,W)`, 0..1: of the result.
 
     Returns:
         What is to be known of the file: where transparency was lost.
     """
-    from ..image import resize_alpha, save_image
+    from ..image import save_image
 
-    height, width = images.shape[-2:]
-    alpha = None if image.alpha is None else resize_alpha(image.alpha, (height, width))
     texts = image.texts if target.suffix.lower() == ".png" else {}
     deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
     save_image(

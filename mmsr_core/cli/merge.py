@@ -249,6 +249,7 @@ class _Merger:
         A prior that seems to show something else is named before the run.
         """
         from ..image import check_can_hold, load_image, make_folder, save_image
+        from ..pipeline import enlarge_alpha
         from ..pipeline.prior import prior_scale
         from ..pipeline.prior_match import complaint_of_prior
 
@@ -289,7 +290,9 @@ class _Merger:
                 tile=args.tile,
                 progress=progress,
             )
-        notes = [*notes, *save_like(args, target, result.images, image)]
+        made = (result.images.shape[-2], result.images.shape[-1])
+        alpha = enlarge_alpha(pipeline, image.alpha, result.scale, made, args.tile)
+        notes = [*notes, *save_like(args, target, result.images, image, alpha=alpha)]
         if args.maps is not None:
             weight = result.weight_map.expand(-1, 3, -1, -1)
             path = _map_path(args, target)

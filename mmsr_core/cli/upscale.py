@@ -252,7 +252,7 @@ def _run_jobs(
         try:
             with progress_bar(args, title) as progress:
                 output = pipeline(image.visible_rgb, prompt=prompt, progress=progress, **options)
-            yield _finished(args, (source, target, stem), image, output)
+            yield _finished(args, pipeline, (source, target, stem), image, output)
         except Exception as error:
             if not batch or (args.debug and not isinstance(error, MMSRError)):
                 raise
@@ -325,18 +325,23 @@ def _run_clip(args: argparse.Namespace, jobs: list[tuple[Path, Path, str]]) -> I
     with progress_bar(args, f"{len(jobs)} frames") as progress:
         results = pipeline.restore_clip(frames, prompt=prompt, progress=progress, **options)
         for job, output in zip(jobs, results, strict=True):
-            yield _finished(args, job, frames.waiting.popleft(), output)
+            yield _finished(args, pipeline, job, frames.waiting.popleft(), output)
 
 
 def _finished(
     args: argparse.Namespace,
+    pipeline: MMSREngine,
     job: tuple[Path, Path, str],
     image: LoadedImage,
     output: RestorationOutput,
 ) -> _Result:
     """Saves one result and says what was measured."""
+    from ..pipeline import enlarge_alpha
+
     source, target, stem = job
-    notes = [*image.notes, *_save(args, target, stem, image, output)]
+    size = (output.images.shape[-2], output.images.shape[-1])
+    alpha = enlarge_alpha(pipeline, image.alpha, output.report.scale, size, args.tile)
+    notes = [*image.notes, *_save(args, target, stem, image, alpha, output)]
     if not args.quiet:
         _print_report(source, target, notes, output)
     report = output.report.to_dict()
@@ -413,10 +418,11 @@ def _save(
     target: Path,
     stem: str,
     image: LoadedImage,
+    alpha: Tensor | None,
     output: RestorationOutput,
 ) -> list[str]:
     """Writes one result, as its input is, and its maps; see `save_like`."""
-    notes = save_like(args, target, output.images, image, _metadata(args, output))
+    notes = save_like(args, target, output.images, image, _metadata(args, output), alpha)
     if args.maps is not None:
         write_maps(args.maps, stem, image.visible_rgb, output)
     return notes
@@ -430,7 +436,7 @@ def _print_report(source: Path, target: Path, notes: list[str], output: Restorat
 
 def _metadata(args: argparse.Namespace, output: RestorationOutput) -> dict[str, str]:
     names = ("steps", "detail", "seed", "consistency", "iterations", "gamma", "model")
-    settings = {"scale": round(output.report.factor, 4), "preset": output.report.preset}
+    settings = {"factor": round(output.report.factor, 4), "preset": output.report.preset}
     settings |= {name: getattr(args, name) for name in names}
     if args.prompt:
         settings["prompt"] = args.prompt

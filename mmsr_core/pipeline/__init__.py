@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..optional import require
+from .alpha import enlarge_alpha
 from .diffusers_guidance import HoldToInput
 from .engine import MMSREngine
 from .guidance import MeasuredGuide
@@ -39,6 +40,7 @@ __all__ = [
     "RestorationOutput",
     "RestorationReport",
     "combine_prior",
+    "enlarge_alpha",
     "flow_noise_over_signal",
     "load_pipeline",
     "load_prior_model",

@@ -65,7 +65,7 @@ class PriorResult:
     """`(B,2)`: how far the prior lay below and to the right of the input, px of the result."""
     difference: dict[str, float]
     """What each picture, degraded and sharpened as measured, leaves of the input: root mean square
-    in 0..1 units, of `mean`, `prior` (as it was given) and `result`."""
+    in 0..1 units, of `faithful`, `prior` (as it was given) and `result`."""
     unexplained_std: float
     """What noise and JPEG damage explain of these differences, 0..1 units."""
     trust: float
@@ -141,14 +141,14 @@ class PriorResult:
             "factor": round(self.factor, 4),
             "notes": list(self.notes),
             "prior_weight": {
-                "mean": float(weights.mean()),
-                "min": float(weights.min()),
-                "max": float(weights.max()),
+                "mean": round(float(weights.mean()), 4),
+                "min": round(float(weights.min()), 4),
+                "max": round(float(weights.max()), 4),
             },
-            "shift_px": self.shift_px.tolist(),
-            "difference": dict(self.difference),
-            "consistency_db": agreement,
-            "unexplained_std": self.unexplained_std,
+            "shift_px": [[round(v, 2) for v in place] for place in self.shift_px.tolist()],
+            "difference": {name: round(value, 5) for name, value in self.difference.items()},
+            "consistency_db": {name: round(value, 2) for name, value in agreement.items()},
+            "unexplained_std": round(self.unexplained_std, 5),
         })  # fmt: skip
 
     def summary(self) -> str:
@@ -165,7 +165,7 @@ class PriorResult:
             f"the prior counts {float(self.weight_map.mean()):.0%} on average, from "
             f"{float(self.weight_map.min()):.0%} to {float(self.weight_map.max()):.0%}",
             f"degraded as measured, the prior differs from the input by {left['prior']} of 255, "
-            f"the result by {left['result']}, the faithful picture by {left['mean']} "
+            f"the result by {left['result']}, the faithful picture by {left['faithful']} "
             f"(noise and JPEG damage: {255 * self.unexplained_std:.1f})",
         ]
         if bool(self.shift_px.any()):
@@ -279,7 +279,7 @@ def combine_prior(
         allowed = allowed.to(mean)
         weight = weight * allowed
         result = torch.lerp(mean, result, allowed)
-    pictures = {"mean": mean, "prior": given, "result": result}
+    pictures = {"faithful": mean, "prior": given, "result": result}
     difference = {
         name: _rms(estimate.sharpened(operator.degrade(picture)) - taken)
         for name, picture in pictures.items()

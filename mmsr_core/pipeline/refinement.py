@@ -290,8 +290,8 @@ class Refinement:
         if width * scene.scale < WIDER * limit:
             return
         remark = (
-            f"A part of the blur stays: it seems to be about {width * scene.scale:.0f} px of the "
-            f"result wide (std), and the kernels, whose widths are stated, end at {limit:.1f} px."
+            f"A part of the blur stays: it seems to be {width * scene.scale:.0f} px of the result "
+            f"wide (std), and at this scale at most {limit:.1f} px are taken back."
         )
         if not self._may_reduce and reduction(width, scene.scale) > 1:
             remark += " A restoration that measures for itself takes more of it away."

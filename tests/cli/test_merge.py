@@ -137,7 +137,7 @@ def test_the_report_has_the_figures(mmsr, picture, upscaled, tmp_path):
     assert (said["output_size"], said["factor"], said["trust"]) == ([96, 64], 4, 0.5)
     assert said["total_seconds"] > 0
     assert "words" in said["sharpness"]
-    assert set(said["consistency_db"]) == {"mean", "prior", "result"}
+    assert set(said["consistency_db"]) == {"faithful", "prior", "result"}
     assert said["consistency_db"]["result"] > said["consistency_db"]["prior"]
     assert said["unexplained_levels"] == pytest.approx(255 * said["unexplained_std"], abs=1e-3)
     for name, value in said["difference"].items():

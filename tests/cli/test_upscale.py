@@ -62,7 +62,7 @@ def test_one_picture(upscale, picture, tmp_path):
     assert {"picture_kernel_map.png", "picture_depth.png"} <= names
     with Image.open(out) as image:
         chosen = json.loads(image.text["mmsr"])
-    assert (chosen["scale"], chosen["preset"]) == (4, "balanced")
+    assert (chosen["factor"], chosen["preset"]) == (4, "balanced")
     leftovers = [p.name for p in tmp_path.rglob("*") if p.suffix == ".tmp"]
     assert leftovers == []
 

@@ -144,7 +144,7 @@ def test_restore_gives_a_png_that_carries_its_report(client, demo_picture):
         assert image.size == (48, 40)
         written = json.loads(image.info["mmsr_report"])
         chosen = json.loads(image.info["mmsr"])
-    assert chosen["scale"] == 2
+    assert chosen["factor"] == 2
     assert (chosen["steps"], chosen["preset"]) == (1, "balanced")
     assert (report["preset"], report["noise_levels"]) == (
         "balanced",

@@ -171,10 +171,8 @@ def test_transparency_goes_from_load_image_to_the_size_of_the_result(convert):
     clear[:, :, 4:] = 1.0
     plain = convert.split_image(image(1, 6, 8, 3))
     given = convert.with_transparency(plain, clear)
-    made = convert.transparency_mask(given, (24, 32))
-    assert made.shape == (1, 24, 32)
-    assert made[..., :10].eq(0).all()
-    assert made[..., -10:].eq(1).all()
+    made = convert.transparency_mask(given.alpha, 1, (6, 8))
+    assert torch.equal(made, clear)
     assert torch.equal(given.rgb[..., :4], plain.rgb[..., :4]), "what is seen stays"
     other = image(1, 6, 8, 3, seed=1)
     other[:, :, :4] = plain.rgb.movedim(1, -1)[:, :, :4]
@@ -188,7 +186,7 @@ def test_a_picture_without_transparency_has_a_black_mask(convert, mask):
     picture = convert.split_image(image(2, 5, 7, 3))
     same = convert.with_transparency(picture, mask)
     assert torch.equal(same.rgb, picture.rgb)
-    assert torch.equal(convert.transparency_mask(same, (10, 14)), torch.zeros(2, 10, 14))
+    assert torch.equal(convert.transparency_mask(same.alpha, 2, (5, 7)), torch.zeros(2, 5, 7))
 
 
 def test_a_mask_is_black_only_where_nothing_is_white(convert):

@@ -23,6 +23,17 @@ def test_stated_numbers_have_none(pipe, picture) -> None:
     assert "jpeg_quality" in one.errors
 
 
+def test_jpeg_hides_noise(pipe, picture) -> None:
+    lr = picture(20, 24)
+
+    def error(quality: float) -> float:
+        told = Overrides(jpeg_quality=quality)
+        return pipe(lr, scale=2, steps=0, overrides=told).report.errors["noise_std"]
+
+    assert error(100) < error(85) < error(50)
+    assert error(75) > 2.5 / 255
+
+
 def test_a_stated_blur_has_none(pipe, picture) -> None:
     lr = picture(20, 24)
     assert "blur" in pipe(lr, scale=2, steps=0).report.errors

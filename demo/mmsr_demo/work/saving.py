@@ -186,7 +186,7 @@ def converted_notes(made: Restoration, kind: str, background: str | None = None)
 def png_metadata(job: RestoreJob, plan: SizePlan, output: RestorationOutput) -> dict[str, str]:
     """What is written into the PNG: the settings (`mmsr`) and the report (`mmsr_report`)."""
     settings = {
-        "scale": round(output.report.factor, 4),
+        "factor": round(output.report.factor, 4),
         "preset": output.report.preset,
         "steps": job.steps,
         "detail": job.detail,

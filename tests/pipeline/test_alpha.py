@@ -1,0 +1,52 @@
+"""Transparency is enlarged with smooth edges, and what is opaque stays so."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mmsr_core.errors import ShapeError
+from mmsr_core.image import resize_alpha
+from mmsr_core.pipeline import enlarge_alpha, load_pipeline
+
+
+def disc(side: int, radius: float) -> torch.Tensor:
+    """1 inside a circle, 0 outside, by the pixel's centre: `(1,1,side,side)`."""
+    at = torch.arange(side) - (side - 1) / 2
+    return (torch.hypot(at[:, None], at) < radius).float()[None, None]
+
+
+def test_what_needs_no_network_is_resized(pipe) -> None:
+    alpha = disc(20, 7)
+    assert enlarge_alpha(pipe, None, 4) is None
+    assert torch.equal(enlarge_alpha(pipe, alpha, 1, (30, 30)), resize_alpha(alpha, (30, 30)))
+    opaque = torch.ones(2, 1, 12, 10)
+    assert torch.equal(enlarge_alpha(pipe, opaque, 4), torch.ones(2, 1, 48, 40))
+    assert enlarge_alpha(pipe, alpha, 4, (20, 20)) is not None
+    with pytest.raises(ShapeError):
+        enlarge_alpha(pipe, alpha[0], 4)
+
+
+@pytest.mark.parametrize("size", [None, (50, 70)])
+def test_sizes_and_range(pipe, size) -> None:
+    alpha = torch.cat((disc(20, 7), disc(20, 5)))
+    made = enlarge_alpha(pipe, alpha, 4, size)
+    assert made.shape == (2, 1, *(size or (80, 80)))
+    assert float(made.min()) >= 0
+    assert float(made.max()) <= 1
+
+
+def test_edges_are_lines_and_no_stairs() -> None:
+    pipe = load_pipeline("small")
+    small, scale = disc(32, 11.3), 4
+    truth = F.avg_pool2d(disc(32 * scale * 4, 11.3 * scale * 4), 4)
+    made = enlarge_alpha(pipe, small, scale)
+
+    def error(alpha: torch.Tensor) -> float:
+        return float((alpha - truth).abs().mean())
+
+    assert error(made) < 0.75 * error(resize_alpha(small, (128, 128)))
+    assert float(made[..., 40:88, 40:88].min()) == 1  # opaque inside
+    assert float(made[..., :12, :].max()) == 0
+    soft = F.avg_pool2d(F.pad(small, (4, 4, 4, 4), mode="replicate"), 9, 1)
+    plain = resize_alpha(soft, (128, 128))
+    assert float((enlarge_alpha(pipe, soft, scale) - plain).abs().max()) < 0.06, "soft stays soft"
