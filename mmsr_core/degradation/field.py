@@ -159,14 +159,16 @@ class KernelField:
         Returns:
             `(B,T,h',w')`.
         """
-        if self.block == 1:
+        block = self.block
+        if block == 1:
             return made
-        low = [span.start for span in self._blocks(rows, cols)]
-        spans = [range(*rows.indices(self.height)), range(*cols.indices(self.width))]
-        for dim, span, first in zip((-2, -1), spans, low, strict=True):
-            index = torch.arange(span.start, span.stop, device=made.device)
-            made = made.index_select(dim, index // self.block - first)
-        return made
+        *lead, h, w = made.shape
+        wide = made[..., None, :, None].expand(*lead, h, block, w, block)
+        wide = wide.reshape(*lead, h * block, w * block)
+        for dim, span, length in ((-2, rows, self.height), (-1, cols, self.width)):
+            start, stop, _ = span.indices(length)
+            wide = wide.narrow(dim, start % block, stop - start)
+        return wide
 
     def codes(self, basis: KernelBasis, rank: int | None = None) -> Tensor:
         """PCA codes `(B,rank,h,w)` in `basis` at every LR pixel, computed window by window.

@@ -6,6 +6,7 @@ made depends on the device: `tap_loop` on a CPU, `operator_triton` on CUDA, `unf
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
 
@@ -197,6 +198,31 @@ def adjoint(lr: Tensor, kernels: Tensor, scale: int) -> Tensor:
     return add_window(out, padded, 0, 0, scale)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a window lies along one side of a canvas."""
+
+    inside: slice
+    """What it touches of the canvas."""
+    before: int
+    """How far it reaches beyond the canvas at its start..."""
+    after: int
+    """...and at its end."""
+
+    @property
+    def reflects_once(self) -> bool:
+        """Whether what lies beyond is a reflection of what the window touches."""
+        return max(self.before, self.after) < self.inside.stop - self.inside.start
+
+
+def _place(first: int, length: int, scale: int, size: int) -> _Place:
+    """The window of `length` for the LR pixels from `first` on, on a canvas of `size`."""
+    start = window_start(first, scale)
+    stop = start + length
+    low, high = max(0, start), min(size, stop)
+    return _Place(slice(low, high), low - start, stop - high)
+
+
 @lru_cache(maxsize=256)
 def _reach(
     first: int, length: int, scale: int, size: int, device: torch.device
@@ -212,21 +238,16 @@ def pad_window(
     hr: Tensor, row: int, h: int, col: int, w: int, scale: int, block: int = 1
 ) -> Tensor:
     """The padded HR window that the LR pixels `row..row+h-1`, `col..col+w-1` look at."""
-    places, margins = [], []
-    for first, count, size in ((row, h, hr.shape[-2]), (col, w, hr.shape[-1])):
-        start = window_start(first, scale)
-        stop = start + window_length(count, scale, block)
-        low, high = max(0, start), min(size, stop)
-        places.append(slice(low, high))
-        margins.append((low - start, stop - high))
-    part = hr[..., places[0], places[1]]
-    if all(max(m) < side for m, side in zip(margins, part.shape[-2:], strict=True)):
-        return F.pad(part, (*margins[1], *margins[0]), mode="reflect")
+    rows = _place(row, window_length(h, scale, block), scale, hr.shape[-2])
+    cols = _place(col, window_length(w, scale, block), scale, hr.shape[-1])
+    part = hr[..., rows.inside, cols.inside]
+    if rows.reflects_once and cols.reflects_once:
+        return F.pad(part, (cols.before, cols.after, rows.before, rows.after), mode="reflect")
     # A margin that is longer than the picture is reflected more than once.
     (height, width), device = hr.shape[-2:], hr.device
-    rows, top, bottom = _reach(row, window_length(h, scale, block), scale, height, device)
-    cols, left, right = _reach(col, window_length(w, scale, block), scale, width, device)
-    return hr[..., top:bottom, left:right].index_select(-2, rows).index_select(-1, cols)
+    down, top, bottom = _reach(row, window_length(h, scale, block), scale, height, device)
+    across, left, right = _reach(col, window_length(w, scale, block), scale, width, device)
+    return hr[..., top:bottom, left:right].index_select(-2, down).index_select(-1, across)
 
 
 def add_window(out: Tensor, padded: Tensor, row: int, col: int, scale: int) -> Tensor:
@@ -235,14 +256,35 @@ def add_window(out: Tensor, padded: Tensor, row: int, col: int, scale: int) -> T
     In place, unless a gradient is wanted.
     """
     (height, width), device = out.shape[-2:], out.device
-    rows, top, bottom = _reach(row, padded.shape[-2], scale, height, device)
-    cols, left, right = _reach(col, padded.shape[-1], scale, width, device)
-    tall = padded.new_zeros((*padded.shape[:2], bottom - top, padded.shape[-1]))
-    tall = tall.index_add(-2, rows, padded)
-    both = padded.new_zeros((*tall.shape[:-1], right - left))
-    both = both.index_add(-1, cols, tall)
+    rows = _place(row, padded.shape[-2], scale, height)
+    cols = _place(col, padded.shape[-1], scale, width)
+    if rows.reflects_once and cols.reflects_once:
+        (top, bottom), (left, right) = (
+            (place.inside.start, place.inside.stop) for place in (rows, cols)
+        )
+        both = _folded(_folded(padded, -2, rows), -1, cols)
+    else:
+        down, top, bottom = _reach(row, padded.shape[-2], scale, height, device)
+        across, left, right = _reach(col, padded.shape[-1], scale, width, device)
+        tall = padded.new_zeros((*padded.shape[:2], bottom - top, padded.shape[-1]))
+        tall = tall.index_add(-2, down, padded)
+        both = padded.new_zeros((*tall.shape[:-1], right - left))
+        both = both.index_add(-1, across, tall)
     if out.requires_grad or both.requires_grad:
         margins = (left, out.shape[-1] - right, top, out.shape[-2] - bottom)
         return out + F.pad(both, margins)
     out[..., top:bottom, left:right] += both
     return out
+
+
+def _folded(padded: Tensor, dim: int, place: _Place) -> Tensor:
+    """What lies in the picture, with the margins along one dimension reflected onto it."""
+    before, after = place.before, place.after
+    inside = padded.shape[dim] - before - after
+    made = padded.narrow(dim, before, inside).clone()
+    if before:
+        made.narrow(dim, 1, before).add_(padded.narrow(dim, 0, before).flip(dim))
+    if after:
+        margin = padded.narrow(dim, before + inside, after).flip(dim)
+        made.narrow(dim, inside - 1 - after, after).add_(margin)
+    return made

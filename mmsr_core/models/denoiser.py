@@ -52,7 +52,7 @@ class TimedBlock(nn.Module):
         """`x (B,C,h,w)`, `time (B,Ct)`."""
         gamma, beta = self.time_proj(time)[:, :, None, None].chunk(2, 1)
         y = self.conv1(x)
-        inner = F.silu(torch.addcmul(y + beta, y, gamma))
+        inner = F.silu(torch.addcmul(beta, y, 1 + gamma))
         return torch.add(x, self.conv2(inner), alpha=0.25)
 
 

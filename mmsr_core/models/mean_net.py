@@ -57,7 +57,7 @@ class ConditionedBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """`x (B,C,h,w)`, `condition (B,Cc,h,w)`."""
-        inner = F.relu(self.transform(self.conv1(x), condition))
+        inner = F.relu(self.transform(self.conv1(x), condition), inplace=True)
         return torch.add(x, self.conv2(inner), alpha=0.25)
 
 

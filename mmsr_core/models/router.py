@@ -140,5 +140,5 @@ class AdaptiveFusion(nn.Module):
             if name in experts:
                 alpha, beta = self.affine[name](experts[name]).chunk(2, 1)
                 weight = routing.weights[:, i : i + 1].to(f.dtype)
-                out = out + weight * torch.addcmul(beta, alpha, normed)
+                out = torch.addcmul(out, weight, torch.addcmul(beta, alpha, normed))
         return out, routing
