@@ -88,6 +88,7 @@ def degradation_text(estimates: DegradationBatch) -> str:
 def estimate_text(estimate: DegradationEstimate) -> str:
     """Noise, JPEG quality and blur of one picture."""
     from ..mmsr_core.pipeline.results import (
+        blur_lines,
         blur_range_px,
         damage_lines,
         expected_errors,
@@ -95,14 +96,14 @@ def estimate_text(estimate: DegradationEstimate) -> str:
         sharpness_of,
     )
 
-    blur = blur_range_px(estimate.kernel_field)
+    field = estimate.kernel_field
     noise = float(estimate.given_noise_std.reshape(-1)[0])
     quality = float(estimate.jpeg_quality.reshape(-1)[0])
     damage = damage_lines(noise, quality, expected_errors(estimate), mean_sharpening(estimate))
     return "\n".join((
-        sharpness_of(estimate, estimate.kernel_field.scale).words(),
-        f"blur width used: mean {blur['mean']:.2f}, from {blur['min']:.2f} to "
-        f"{blur['max']:.2f} px of the result",
+        *blur_lines(
+            sharpness_of(estimate, field.scale).words(), blur_range_px(field), field.scale
+        ),
         *damage,
         *estimate.notes,
     ))  # fmt: skip

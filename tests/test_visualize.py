@@ -95,6 +95,18 @@ def test_kernel_map_colours_say_where_the_blur_is_wide():
     assert columns[20] < columns[380] < columns[740]
 
 
+def test_colours_of_a_kernel_map_start_at_no_width():
+    """A narrow blur looks narrow, however even it is."""
+    brightness = []
+    for width in (1.0, 2.0):
+        field = constant_kernel_field(isotropic_gaussian(width, 4), 8, 8, 4)
+        brightness.append(float(luma(kernel_map(field, high_px=4)[:, :, :768]).median()))
+    assert brightness[0] < brightness[1]
+    even = kernel_map(constant_kernel_field(isotropic_gaussian(2.0, 4), 8, 8, 4))[:, :, :768]
+    colours = even.flatten(1).median(dim=1).values
+    torch.testing.assert_close(colours, colourise(torch.tensor(1.0)), atol=0.01, rtol=0)
+
+
 def test_ellipses_point_along_the_blur():
     """A blur along x gives outlines that reach further in x than in y."""
     long, short = torch.full((1, 8, 8), 3.0), torch.full((1, 8, 8), 1.0)
@@ -113,7 +125,7 @@ def test_kernel_map_refuses_what_it_cannot_show():
     with pytest.raises(InputError, match="cell_px"):
         kernel_map(field, cell_px=4)
     with pytest.raises(InputError, match="high_px"):
-        kernel_map(field, low_px=3, high_px=2)
+        kernel_map(field, high_px=0)
     with pytest.raises(ShapeError):
         kernel_map(field, torch.rand(1, 4, 8, 8))
     two = KernelField.from_dense(field.dense().expand(2, -1, -1, -1), 4)

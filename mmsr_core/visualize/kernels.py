@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WANTED_SIDE = 768
 _LARGEST_SIDE = 2048
+_LEAST_HIGH_PX = 0.5  # So that what is hardly blurred does not look like a wide blur.
 _FINER = 3  # Ellipses are drawn this much larger and then reduced, for smooth lines.
 
 
@@ -27,22 +28,20 @@ def kernel_map(
     image: Tensor | None = None,
     *,
     cell_px: int = 48,
-    low_px: float | None = None,
     high_px: float | None = None,
 ) -> Tensor:
     """Shows a kernel field.
 
-    The colour at each place is the blur width, the geometric mean of the standard deviations
-    along the two axes in px of the result (as in the report); the picture shows through as
-    brightness. Each ellipse has the direction and the proportions of the blur under it, all
-    enlarged by the same factor.
+    The colour at each place is the width of its kernel, the geometric mean of the standard
+    deviations along the two axes in px of the result (as in the report); the picture shows through
+    as brightness. The first colour is 0. Each ellipse has the direction and the proportions of the
+    kernel under it, all enlarged by the same factor.
 
     Args:
         field: The kernel field of one picture (batch 1).
         image: `(1,3,H,W)` or `(3,H,W)` float in 0..1, of any size; None leaves plain colours.
         cell_px: Distance of the ellipses in px of the map, at least 8.
-        low_px: Blur width of the first colour; None takes the smallest that occurs.
-        high_px: Blur width of the last colour; None takes the largest that occurs.
+        high_px: Width of the last colour; None takes the largest that occurs, 0.5 at least.
 
     Returns:
         `(3,H',W')` float32 in 0..1: the map, longer side 768 to 2048, and its colour bar.
@@ -58,27 +57,18 @@ def kernel_map(
     moments = field.moments()
     sigma, angle = moments.blur_sigma_px[0].float().cpu(), moments.angle_rad[0].float().cpu()
     blur = sigma.prod(dim=0).sqrt()
-    low, high = _colour_range(blur, low_px, high_px)
+    high = max(float(blur.max()), _LEAST_HIGH_PX) if high_px is None else high_px
+    if not high > 0:
+        raise InputError(f"high_px must be above 0, but is {high:g}.")
     height, width = _map_size(field.height, field.width)
     colours = functional.interpolate(
-        heat(blur, low, high)[None], size=(height, width), mode="bilinear", align_corners=False
+        heat(blur, 0.0, high)[None], size=(height, width), mode="bilinear", align_corners=False
     )[0]
     if image is not None:
         colours = colours * (0.3 + 0.7 * _brightness(image, (height, width)))
     canvas = _with_ellipses(colours, sigma, angle, cell_px)
-    bar = colour_scale(height, low, high, "blur width, px of the result")
+    bar = colour_scale(height, 0.0, high, "width of the kernels, px of the result")
     return torch.cat([canvas, bar], dim=2)
-
-
-def _colour_range(blur: Tensor, low: float | None, high: float | None) -> tuple[float, float]:
-    # At least half a pixel apart: a constant blur shall look constant, not like amplified noise.
-    smallest, largest = float(blur.min()), float(blur.max())
-    missing = max(0.5 - (largest - smallest), 0) / 2
-    first = max(smallest - missing, 0.0) if low is None else low
-    last = max(largest + missing, first + 0.5) if high is None else high
-    if not last > first:
-        raise InputError(f"high_px must be above low_px, but they are {last:g} and {first:g}.")
-    return first, last
 
 
 def _map_size(height: int, width: int) -> tuple[int, int]:

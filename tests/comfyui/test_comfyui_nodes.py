@@ -352,7 +352,7 @@ def test_a_graph_that_ends_in_a_measurement_runs(server):
     prompt = estimate("small_24x20.png")
     del prompt["1"], prompt["3"]["inputs"]["model"]
     (view,) = views(server, server.run(prompt), "3")
-    assert "blur width" in view["text"]
+    assert " px of the result, mean " in view["text"]
 
 
 def masked(**mask: object) -> dict:

@@ -16,7 +16,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # A camera.
 )  # fmt: skip
 PATIENCE_MS = 240_000
-DESK, PHONE = (1280, 860), (390, 844)
+DESK, LOW_DESK, PHONE = (1280, 860), (1280, 800), (390, 844)
 
 
 @pytest.fixture(scope="module")

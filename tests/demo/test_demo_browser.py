@@ -53,7 +53,19 @@ def test_a_person_restores_a_picture_and_looks_at_it(open_page, demo_picture, sc
     page.click("#restore-more")  # What was wrong?
     shown = page.wait_for_selector("#inspect-map img")
     assert "Noise" in page.inner_text("#inspect-words")
-    assert page.locator("#inspect-damage figure").count() == 2
+    figures = page.locator("#inspect-damage figure")
+    assert [text.split("\n")[0] for text in figures.all_inner_texts()] == [
+        "Blur by place", "Noise by place",
+    ]  # fmt: skip
+    # What the picture suffers from comes before what it is restored with.
+    tops = [
+        page.locator(f"#inspect-{name}").bounding_box()["y"] for name in ("damage", "about", "map")
+    ]
+    assert tops == sorted(tops)
+    assert page.inner_text("#inspect-about").startswith(
+        "Kernels used (blur and shrinking together)"
+    )
+    assert "Kernels used" in page.inner_text("#inspect-map")
     box = shown.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
     page.wait_for_selector("#inspect-kernel img")

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from tests.demo.browsing import DESK, PHONE, too_wide, upload
+from tests.demo.browsing import DESK, LOW_DESK, PHONE, too_wide, upload
 from tests.helpers import write_narrow_lpips
 
 RESULT_IN_VIEW = (
@@ -46,6 +46,7 @@ def test_two_sensors_are_fused_and_what_is_missing_is_asked_for(
     page.wait_for_selector("#fuse-slider img")
     assert "both pictures" in page.inner_text("#fuse-report")
     screenshot(page, "fused_desk")
+    assert surplus(page, "fuse") <= 2
     page.click("#fuse-format input")
     page.get_by_role("option", name="WebP").click()
     page.wait_for_timeout(3000)  # The button leads to another file by now.
@@ -310,7 +311,7 @@ def test_the_first_sight_is_a_before_and_after(open_page, screenshot):
     assert page.faults == []
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1440, 900), PHONE])
+@pytest.mark.parametrize("size", [LOW_DESK, (1440, 900), PHONE])
 def test_picture_size_and_button_are_seen_without_scrolling(open_page, demo_picture, size):
     page = open_page(size)
     for loaded in (False, True):
@@ -321,6 +322,37 @@ def test_picture_size_and_button_are_seen_without_scrolling(open_page, demo_pict
             box = page.locator(part).bounding_box()
             assert box["y"] + box["height"] <= size[1], (part, loaded)
     assert too_wide(page) <= 0
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (60, 36), (36, 60)])
+def test_a_result_and_its_button_are_seen_without_scrolling(
+    open_page, demo_picture, screenshot, shape
+):
+    page = open_page(LOW_DESK)
+    upload(page, demo_picture(*shape, "seen.png"))
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-download:visible")
+    for part in ("#restore-slider .mm-frame", "#restore-download", "#restore-format"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= LOW_DESK[1], part
+    assert page.locator("#restore-slider .mm-frame").bounding_box()["height"] >= 300
+    assert surplus(page, "restore") <= 2
+    screenshot(page, f"seen_{shape[0]}x{shape[1]}")
+
+
+def surplus(page, tab):
+    """Width of the box around a format menu beyond what is in it, px."""
+    assert page.locator(f"#{tab}-format").bounding_box()["width"] >= 100
+    return page.evaluate(
+        """tab => {
+          const menu = document.getElementById(`${tab}-format`);
+          const inside = [...menu.parentElement.children].filter(one => one.offsetParent);
+          const width = one => one.getBoundingClientRect().width;
+          return width(menu.parentElement) - inside.reduce((sum, one) => sum + width(one), 0);
+        }""",
+        tab,
+    )
 
 
 def test_a_transparent_picture_as_a_jpeg_asks_for_its_background(open_page, demo_picture):
@@ -339,6 +371,7 @@ def test_a_transparent_picture_as_a_jpeg_asks_for_its_background(open_page, demo
     page.click("#restore-background input")
     page.get_by_role("option", name="Black").click()
     page.get_by_text("laid on black").wait_for()
+    assert surplus(page, "restore") <= 2
     page.wait_for_timeout(1500)  # The button leads to another file by now.
     with page.expect_download() as download:
         page.click("#restore-download")

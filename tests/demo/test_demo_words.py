@@ -104,9 +104,21 @@ def test_directions():
 
 
 def test_shapes():
-    assert words.shape_words(2.0, 1.9, 0.3).startswith("Round, 1.9 px")
-    assert words.shape_words(3.0, 1.0, 0.0).startswith("Smeared left to right: 3.0 px along")
+    assert words.shape_words(2.0, 1.9, 0.3).startswith("Round: 1.9 px of the result")
+    assert words.shape_words(3.0, 1.0, 0.0).startswith(
+        "Smeared left to right: 3.0 px of the result along, 1.0 px across"
+    )
     assert words.shape_words(1.5, 1.0, 0.0).startswith("Slightly smeared")
+
+
+def test_kernels_are_told_from_the_blur():
+    widths = torch.tensor([[1.4, 1.8, 2.2]])
+    text = words.kernels_words(widths, 4)
+    assert text.startswith(
+        "Kernels used (blur and shrinking together): 1.4 to 2.2 px of the result, mean 1.8."
+    )
+    assert "each of its pixels stands for 4×4 of the result" in text
+    assert "shrinking" not in words.kernels_words(widths, 1)
 
 
 def test_smear_needs_one_direction():
@@ -141,9 +153,9 @@ def test_what_was_measured_with_its_error_is_said_so():
 def test_agreement_is_up_to_the_noise():
     one = 20 * math.log10(255)  # An error of exactly one level.
     text = words.consistency_words(one + 0.1, 1 / 255)
-    assert text.startswith("Consistent with your picture: within 1 brightness level")
+    assert text.startswith("Consistent with your picture: within 1.0 brightness levels")
     text = words.consistency_words(20 * math.log10(255 / 1.6), 2 / 255, jpeg_quality=40)
-    assert "within 2 brightness levels of 255, as far as its noise and JPEG damage" in text
+    assert "within 1.6 brightness levels of 255, as far as its noise and JPEG damage" in text
     text = words.consistency_words(one, 0.0)
     assert text.startswith("Close to your picture: within 1.0 brightness levels of 255")
     text = words.consistency_words(one, 0.0, jpeg_quality=40)

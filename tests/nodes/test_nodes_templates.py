@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mmsr_core.degradation import NO_JPEG_QUALITY
+from mmsr_core.pipeline.results import _NO_BLUR_PX
 from mmsr_core.types import PRESETS, preset_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,3 +44,9 @@ def test_the_panels_know_the_presets_of_the_library():
     found = re.findall(r"(\w+): \{ steps: (\d+), detail: ([\d.]+) \}", text)
     shown = {name: (int(steps), float(detail)) for name, steps, detail in found}
     assert shown == {name: (one.steps, one.detail) for name, one in PRESETS.items()}
+
+
+def test_the_panels_know_the_bounds_of_the_library():
+    text = (ROOT / "web" / "lib" / "weights.mjs").read_text(encoding="utf-8")
+    found = {name: float(value) for name, value in re.findall(r"const (NO_\w+) = ([\d.]+);", text)}
+    assert found == {"NO_BLUR_PX": _NO_BLUR_PX, "NO_JPEG_QUALITY": NO_JPEG_QUALITY}

@@ -88,6 +88,19 @@ def test_dark_is_near_only_where_said(convert):
     torch.testing.assert_close(other, 1 - usual)
 
 
+def test_the_measurement_says_how_sharp_it_is_and_then_the_kernels(pack, pipe):
+    results = pack("mmsr_core.pipeline.results")
+    lr = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+    estimate = pipe.estimate_degradation(lr, 4)
+    first, second, *_ = pack("nodes.views").estimate_text(estimate).splitlines()
+    assert first == results.sharpness_of(estimate, 4).words()
+    widths = results.blur_range_px(estimate.kernel_field)
+    low, high, mean = (f"{widths[name]:.1f}" for name in ("min", "max", "mean"))
+    assert second.endswith(f": {low} to {high} px of the result, mean {mean}")
+    report = pipe(lr, scale=4, steps=0).report.summary().splitlines()
+    assert report[1:3] == [first, second], "the same lines as in the report"
+
+
 def test_the_measurement_says_what_was_sharpened(pack, pipe):
     views, known = pack("nodes.views"), pack("mmsr_core.pipeline").Overrides
     lr = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))

@@ -72,24 +72,49 @@ test("bars add up to one in a fixed order", () => {
 test("the report becomes rows, whatever is missing", () => {
   const report = {
     input_size: [160, 120], output_size: [640, 480], consistency_db: { before: 30, after: 58.26 },
-    blur_sigma_px: { min: 1.24, max: 3.3 }, noise_std: 2 / 255, jpeg_quality: 80,
-    total_seconds: 1.234, device: "cpu", dtype: "float32", peak_memory_mb: 1834,
+    blur_sigma_px: { min: 1.24, max: 3.3, mean: 2 }, noise_std: 2 / 255, jpeg_quality: 80,
+    scale: 4, sharpness: { words: "Sharp everywhere: no blur was found." }, total_seconds: 1.234, device: "cpu", dtype: "float32", peak_memory_mb: 1834,
     notes: ["tile halved to 128"],
   };
-  const rows = Object.fromEntries(reportRows(report));
-  assert.equal(rows.agreement, "58.3 dB (bicubic 30.0)");
+  const rowsOf = (more, locale = "en") =>
+    Object.fromEntries(reportRows({ ...report, ...more }, dictionary(locale)));
+  const rows = rowsOf({});
+  assert.deepEqual(Object.keys(rows).slice(0, 5), [
+    "sharpness", "kernels", "noise", "jpeg", "difference",
+  ]);
+  assert.equal(rows.sharpness, "Sharp everywhere: no blur was found.");
+  assert.equal(
+    rows.kernels, "1.2 to 3.3 px of the result, mean 2.0 (blur and shrinking together)",
+  );
+  assert.equal(rowsOf({ scale: 1 }).kernels, "1.2 to 3.3 px of the result, mean 2.0");
+  const narrow = { min: 0.3, max: 0.4, mean: 0.3 };
+  assert.ok("kernels" in rowsOf({ blur_sigma_px: narrow }));
+  assert.ok(!("kernels" in rowsOf({ blur_sigma_px: narrow, scale: 1 })), "they change nothing");
+  assert.equal(
+    rows.difference, "0.3 of 255 grey levels (58.3 dB); plain enlarging 8.1 (30.0 dB)",
+  );
   const noisy = { consistency_db: { before: 32.1, after: 28.4 }, unexplained_std: 9.8 / 255 };
-  assert.deepEqual(reportRows(noisy)[0], ["agreement", "28.4 dB (noise, JPEG 28.3)"]);
+  assert.equal(
+    rowsOf(noisy).difference,
+    "9.7 of 255 grey levels (28.4 dB); noise and JPEG damage alone 9.8 (28.3 dB)",
+  );
   const clean = { consistency_db: { before: 30, after: 40 }, unexplained_std: 0 };
-  assert.deepEqual(reportRows(clean)[0], ["agreement", "40.0 dB (bicubic 30.0)"]);
-  assert.equal(rows.noise, "2.0 / 255");
+  assert.match(rowsOf(clean).difference, /plain enlarging/);
+  assert.equal(rows.noise, "2.0 of 255");
   assert.equal(rows.jpeg, "80");
+  assert.equal(rowsOf({ jpeg_quality: 100 }).jpeg, "none");
+  assert.equal(rowsOf({ jpeg_quality: 100 }, "ja").jpeg, "なし");
   assert.ok(!("sharpening" in rows), "only where there was any");
-  assert.equal(Object.fromEntries(reportRows({ ...report, sharpening: 0.2 })).sharpening, "0.20");
+  assert.equal(rowsOf({ sharpening: 0.2 }).sharpening, "0.20");
   assert.equal(rows.memory, "1.83 GB");
   assert.equal(rows.note, "tile halved to 128");
-  assert.deepEqual(reportRows(null), []);
-  assert.ok(reportRows({}).every(([, value]) => !String(value).includes("NaN")));
+  assert.deepEqual(reportRows(null, dictionary("en")), []);
+  for (const language of LANGUAGES) {
+    const values = reportRows({}, dictionary(language)).map(([, value]) => value);
+    assert.ok(values.every((value) => !/NaN|undefined|[{}]/.test(value)), language);
+    const full = rowsOf({ sharpening: 0.2 }, language);
+    assert.ok(Object.values(full).every((value) => !/NaN|undefined|[{}]/.test(value)), language);
+  }
   assert.equal(memory(0), "–");
 });
 

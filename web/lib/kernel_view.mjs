@@ -13,7 +13,7 @@ export class KernelView {
   constructor(view, url, word) {
     this.view = view;
     this.word = word;
-    this.range = geometry.widthRange(view);
+    this.widest = geometry.widest(view);
     this.chosen = -1;
     this.surface = new Surface(word("blur"), (...args) => this.draw(...args));
     this.element = this.surface.canvas;
@@ -92,13 +92,12 @@ export class KernelView {
   }
 
   strokeEllipse(context, shape, i) {
-    const { low, high } = this.range;
     context.beginPath();
     context.ellipse(shape.x, shape.y, shape.rx, shape.ry, shape.angle, 0, 2 * Math.PI);
     context.strokeStyle = "rgba(0,0,0,0.6)";
     context.lineWidth = 3.5;
     context.stroke();
-    context.strokeStyle = viridisCss((geometry.widthAt(this.view, i) - low) / (high - low));
+    context.strokeStyle = viridisCss(geometry.widthAt(this.view, i) / this.widest);
     context.lineWidth = 1.8;
     context.stroke();
   }
@@ -115,9 +114,9 @@ export class KernelView {
     context.textBaseline = "top";
     const y = bar.y + bar.height + 3;
     context.textAlign = "left";
-    context.fillText(this.range.low.toFixed(1), bar.x, y);
+    context.fillText("0", bar.x, y);
     context.textAlign = "right";
-    context.fillText(this.range.high.toFixed(1), bar.x + bar.width, y);
+    context.fillText(this.widest.toFixed(1), bar.x + bar.width, y);
     context.textAlign = "center";
     const text = this.chosen >= 0 ? geometry.describe(this.view, this.chosen) : this.word("width");
     context.fillText(text, width / 2, y, bar.width - 70);

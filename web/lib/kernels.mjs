@@ -9,18 +9,11 @@ export const KERNEL_SIZE = 21;
 /** Blur width at place i: the geometric mean of the two axes. */
 export const widthAt = (view, i) => Math.sqrt(view.major[i] * view.minor[i]);
 
-/** Smallest and largest width, at least half a pixel apart: an even blur shall look even. */
-export function widthRange(view) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (let i = 0; i < view.rows * view.cols; i++) {
-    const width = widthAt(view, i);
-    low = Math.min(low, width);
-    high = Math.max(high, width);
-  }
-  const missing = Math.max(0.5 - (high - low), 0) / 2;
-  const first = Math.max(low - missing, 0);
-  return { low: first, high: Math.max(high + missing, first + 0.5) };
+/** Width of the last colour, half a pixel at least; the first one is 0, so that narrow looks narrow. */
+export function widest(view) {
+  let found = 0.5;
+  for (let i = 0; i < view.rows * view.cols; i++) found = Math.max(found, widthAt(view, i));
+  return found;
 }
 
 /** Rectangle {x, y, width, height} of a picture fitted into a box, in the middle. */
@@ -90,5 +83,5 @@ export function describe(view, i) {
   const degrees = Math.round((view.angle[i] * 180) / Math.PI);
   const [major, minor] = [view.major[i], view.minor[i]];
   const turn = major > 1.1 * minor ? `, ${degrees}°` : "";
-  return `σ ${major.toFixed(2)} × ${minor.toFixed(2)} px${turn}`;
+  return `σ ${major.toFixed(1)} × ${minor.toFixed(1)} px${turn}`;
 }

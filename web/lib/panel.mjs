@@ -11,7 +11,7 @@ export const MIN_HEIGHT = 280;
 
 class ReportView {
   constructor(view, url, word) {
-    const rows = reportRows(view.report).map(([key, value]) =>
+    const rows = reportRows(view.report, word).map(([key, value]) =>
       make("tr", {}, make("th", {}, word(key)), make("td", {}, value)),
     );
     const body = rows.length ? make("table", {}, ...rows) : make("pre", {}, view.text ?? "");

@@ -25,17 +25,27 @@ export function bars(steps) {
 /** Names that occur in any step. */
 export const namesIn = (steps) => sorted(new Set(steps.flatMap((step) => Object.keys(step))));
 
-/** The report as [key, value] rows; keys are those of `words`. */
-export function reportRows(report) {
+// The library's numbers, as a test checks.
+/** Kernels below this width, at scale 1, change nothing. */
+const NO_BLUR_PX = 0.45;
+/** From above this quality on there is no JPEG damage. */
+const NO_JPEG_QUALITY = 97;
+
+/**
+ * The report as [key, value] rows in the order of its text; keys are those of `word`, see words.mjs.
+ */
+export function reportRows(report, word) {
   if (!report) return [];
-  const blur = report.blur_sigma_px ?? {};
-  const consistency = report.consistency_db ?? {};
+  const sharpness = report.sharpness?.words;
+  const widths = report.blur_sigma_px ?? {};
+  const plain = report.scale === 1 && widths.max < NO_BLUR_PX;
   const rows = [
-    ["agreement", agreement(consistency, report.unexplained_std)],
-    ["blurWidth", `${number(blur.min, 1)} – ${number(blur.max, 1)} px`],
-    ["noise", `${number(report.noise_std * 255, 1)} / 255`],
-    ["jpeg", report.jpeg_quality > 97 ? "–" : number(report.jpeg_quality, 0)],
+    ...(sharpness ? [["sharpness", sharpness]] : []),
+    ...(plain ? [] : [["kernels", kernelsUsed(widths, report.scale, word)]]),
+    ["noise", filled(word("levels"), { n: number(report.noise_std * 255, 1) })],
+    ["jpeg", report.jpeg_quality > NO_JPEG_QUALITY ? word("none") : number(report.jpeg_quality, 0)],
     ...(report.sharpening > 0 ? [["sharpening", number(report.sharpening, 2)]] : []),
+    ["difference", difference(report.consistency_db ?? {}, report.unexplained_std, word)],
     ["size", `${size(report.input_size)} → ${size(report.output_size)}`],
     ["time", `${number(report.total_seconds, 1)} s, ${report.device ?? "–"}, ${report.dtype ?? "–"}`],
     ["memory", memory(report.peak_memory_mb)],
@@ -43,15 +53,30 @@ export function reportRows(report) {
   return rows.concat((report.notes ?? []).map((note) => ["note", note]));
 }
 
-/**
- * What agrees better with a picture than its noise and JPEG damage allow has kept them, as plain
- * enlarging does: then the result is held against the damage.
- */
-function agreement({ before, after }, damage) {
-  const allowed = -20 * Math.log10(damage);
-  const other = before > allowed ? `noise, JPEG ${number(allowed, 1)}` : `bicubic ${number(before, 1)}`;
-  return `${number(after, 1)} dB (${other})`;
+/** Widths of the kernels as a range. They hold the shrinking, too, unless the scale is 1. */
+function kernelsUsed({ min, max, mean }, scale, word) {
+  const [low, high, middle] = [min, max, mean].map((width) => number(width, 1));
+  const range = filled(word("range"), { low, high, mean: middle });
+  return scale === 1 ? range : filled(word("together"), { range });
 }
+
+/**
+ * How far the result, degraded again, is from the picture. What agrees better with it than its noise
+ * and JPEG damage allow has kept them, as plain enlarging does: then the result is held against the
+ * damage.
+ */
+function difference({ before, after }, damage, word) {
+  const allowed = -20 * Math.log10(damage);
+  const [other, db] = before > allowed ? ["damageAlone", allowed] : ["bicubic", before];
+  const own = filled(word("levelsAndDb"), levelsAndDb(after));
+  return `${own}; ${filled(word(other), levelsAndDb(db))}`;
+}
+
+/** An agreement in dB, and as grey levels of 255. */
+const levelsAndDb = (db) => ({ n: number(255 * 10 ** (-db / 20), 1), db: number(db, 1) });
+
+/** Fills values into the places `{name}` of a text. */
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 /** Megabytes in words. */
 export function memory(megabytes) {

@@ -8,6 +8,7 @@ import gradio as gr
 
 from ..settings import SCALES, parse_scale
 from ..ui import panels
+from ..ui.messages import kernels_words
 from ..ui.requests import needed, take_unread, worded
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
@@ -20,8 +21,8 @@ _NOTHING = panels.empty(
     "Restore a picture in the first tab, or measure one here without restoring it.",
 )
 _CLICK = panels.notice(
-    "Colour is the width of the blur, the ellipses are its shape. Click a place of the map to see "
-    "what one point became there."
+    "Colour is the width of the kernels, the ellipses are their shape. Click a place of the map to "
+    "see what one point became there."
 )
 
 
@@ -46,13 +47,14 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
                 start, stop = run_buttons("Measure", "inspect")
             status, queue = run_status("inspect")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
-            blur = gr.Image(
-                label="Blur",
+            damage = gr.HTML(elem_id="inspect-damage")
+            about = gr.HTML(elem_id="inspect-about")
+            kernels = gr.Image(
+                label="Kernels used",
                 type="filepath", interactive=False, visible=False, elem_id="inspect-map",
                 buttons=["fullscreen", "download"],
             )  # fmt: skip
             kernel = gr.HTML(elem_id="inspect-kernel")
-            damage = gr.HTML(elem_id="inspect-damage")
             depth = gr.Image(
                 label="Depth: near is bright", type="filepath", interactive=False, visible=False,
                 buttons=["fullscreen", "download"], height=320, elem_classes="mm-fit",
@@ -64,7 +66,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
                 )  # fmt: skip
                 weights = gr.HTML(elem_id="inspect-weights")
 
-    shown = [seen, words, blur, kernel, damage, depth, group, step, weights]
+    shown = [seen, words, damage, about, kernels, kernel, depth, group, step, weights]
 
     def show(found: Inspection | None) -> Updates:
         if found is None:
@@ -74,9 +76,10 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
         return {
             seen: found,
             words: panels.findings(found.headline(), found.sentences(), " ".join(found.notes)),
-            blur: gr.update(value=str(found.draw_map()), visible=True),
-            kernel: _CLICK,
             damage: panels.damage_panel(found.noise_255, found.blur_of_picture_px),
+            about: panels.notice(kernels_words(found.width_px, found.scale)),
+            kernels: gr.update(value=str(found.draw_map()), visible=True),
+            kernel: _CLICK,
             depth: gr.update(
                 value=None if found.depth_file is None else str(found.depth_file),
                 visible=found.depth_file is not None,
@@ -117,5 +120,5 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
         session, RunParts(start, stop, status, queue), [start.click],
         {picture, scale}, shown, prepare, show,
     )  # fmt: skip
-    blur.select(worded(enlarge), seen, kernel, **QUIET)
+    kernels.select(worded(enlarge), seen, kernel, **QUIET)
     step.change(show_step, [seen, step], weights, **QUIET)

@@ -34,13 +34,13 @@ def direction_words(angle_rad: float) -> str:
 
 
 def shape_words(major_px: float, minor_px: float, angle_rad: float) -> str:
-    """One kernel's shape: round (like defocus) or smeared along a direction (like motion)."""
+    """One kernel's shape: round, or smeared along a direction (like motion)."""
     if major_px < 1.3 * max(minor_px, 1e-6):
-        return f"Round, {math.sqrt(major_px * minor_px):.1f} px wide: like a lens out of focus."
+        return f"Round: {math.sqrt(major_px * minor_px):.1f} px of the result wide."
     how = "Smeared" if major_px >= 1.8 * max(minor_px, 1e-6) else "Slightly smeared"
     return (
-        f"{how} {direction_words(angle_rad)}: {major_px:.1f} px along, {minor_px:.1f} px across, "
-        "as camera shake or movement leaves it."
+        f"{how} {direction_words(angle_rad)}: {major_px:.1f} px of the result along, "
+        f"{minor_px:.1f} px across, as camera shake or movement leaves it."
     )
 
 
@@ -58,6 +58,29 @@ def smear_words(blur_sigma_px: Tensor, angle_rad: Tensor) -> str:
     if ratio < 1.5 or float(torch.hypot(x, y)) < 0.7:
         return ""
     return f"Smeared {direction_words(float(torch.atan2(y, x)) / 2)}, as by a shaken camera."
+
+
+def range_words(values: Tensor, unit: str) -> str:
+    """Numbers of a map, as the report writes them."""
+    low, high, mean = float(values.min()), float(values.max()), float(values.float().mean())
+    return f"{low:.1f} to {high:.1f} {unit}, mean {mean:.1f}"
+
+
+def kernels_words(width_px: Tensor, scale: int) -> str:
+    """What the kernels are that a picture is restored with, and why they are not its blur.
+
+    Args:
+        width_px: `(h,w)` their widths, px of the result.
+        scale: from the picture to the result.
+    """
+    widths = range_words(width_px, "px of the result")
+    if scale == 1:
+        return f"Kernels used: {widths}. The picture is restored with these."
+    return (
+        f"Kernels used (blur and shrinking together): {widths}. The picture is restored with "
+        f"these. They are wide even where it has no blur, since each of its pixels stands for "
+        f"{scale}×{scale} of the result."
+    )
 
 
 def noise_words(noise_std: float, error: float | None = None) -> str:
@@ -106,10 +129,9 @@ def consistency_words(after_db: float, unexplained_std: float, jpeg_quality: flo
     left, noise = 255 * 10 ** (-after_db / 20), 255 * unexplained_std
     cause = "noise" if jpeg_quality > NO_JPEG_QUALITY else "noise and JPEG damage"
     if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
-        levels = max(1, math.ceil(left))
         return (
-            f"Consistent with your picture: within {levels} brightness "
-            f"level{'s' if levels > 1 else ''} of 255, as far as its {cause} lets one tell."
+            f"Consistent with your picture: within {left:.1f} brightness levels of 255, as far as "
+            f"its {cause} lets one tell."
         )
     return (
         f"Close to your picture: within {left:.1f} brightness levels of 255; its {cause} would "

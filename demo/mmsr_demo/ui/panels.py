@@ -14,7 +14,7 @@ from mmsr_core.visualize.colours import to_picture
 
 from ..work.jobs import BatchLine, Comparison
 from ..work.progress_stream import ProgressUpdate
-from .messages import score_words, time_words
+from .messages import range_words, score_words, time_words
 
 STAGES: dict[str, str] = {
     "load": "Getting ready",
@@ -97,7 +97,7 @@ def kernel_panel(picture: Tensor, text: str, place: str) -> str:
     """One kernel enlarged, with its shape in words."""
     return (
         f'<figure class="mm-kernel"><img src="{data_uri(picture, None)}" '
-        f'alt="The blur of one point, enlarged"><figcaption><b>{escape(place)}</b>'
+        f'alt="The kernel of one point, enlarged"><figcaption><b>{escape(place)}</b>'
         f"<span>{escape(text)}</span><small>What one point of the scene became: 21×21 px of the "
         "result, bright where its light went.</small></figcaption></figure>"
     )
@@ -123,7 +123,7 @@ def weight_panel(step: Mapping[str, Tensor], prompt_mask: Tensor | None = None) 
 
 
 def damage_panel(noise: Tensor | None, blur: Tensor | None) -> str:
-    """Noise and blur at every place; empty where they were not measured by place.
+    """Blur and noise at every place; empty where they were not measured by place.
 
     Args:
         noise: `(h,w)` std in 8-bit units.
@@ -132,22 +132,17 @@ def damage_panel(noise: Tensor | None, blur: Tensor | None) -> str:
     if noise is None or blur is None:
         return ""
     figures = "".join(
-        _figure(
-            heat(values, 0.0, max(float(values.max()), least)), name, _range_words(values, unit)
-        )
+        _figure(heat(values, 0.0, max(float(values.max()), least)), name, range_words(values, unit))
         for values, name, unit, least in (
-            (noise, "Noise by place", "of 255 levels", 2.0),
             (blur, "Blur by place", "px of your picture", 0.5),
+            (noise, "Noise by place", "of 255 levels", 2.0),
         )
     )
     return (
-        '<p class="mm-small">Measured at every place by itself: the brighter, the more. Flat '
-        f'places say little about the blur.</p><div class="mm-maps">{figures}</div>'
+        '<p class="mm-small">What your picture suffers from, measured at every place by itself: '
+        "the brighter, the more. Flat places say little about the blur."
+        f'</p><div class="mm-maps">{figures}</div>'
     )
-
-
-def _range_words(values: Tensor, unit: str) -> str:
-    return f"{float(values.min()):.1f} to {float(values.max()):.1f} {unit}"
 
 
 def _share_figure(weights: Tensor, name: str) -> str:

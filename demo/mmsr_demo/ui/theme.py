@@ -91,6 +91,8 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-columns { gap: 24px !important; align-items: flex-start; }
 .mm-side, .mm-main { gap: 14px !important; }
 .mm-actions { gap: 12px !important; }
+.mm-actions > .form { flex: none !important; width: auto !important; min-width: 0 !important; }
+.mm-actions > .form > .block { flex: none !important; width: 110px !important; }
 .mm-segments .wrap { gap: 8px !important; }
 .mm-segments label { flex: 1 1 auto; justify-content: center; text-align: center; min-width: 56px; }
 .mm-segments label input { position: absolute; opacity: 0; pointer-events: none; }

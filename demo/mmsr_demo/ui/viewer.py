@@ -70,8 +70,8 @@ VIEWER_CSS = """
   outline: 2px solid var(--primary-500); outline-offset: 2px; }
 .mm-frame { --cut: 50%; position: relative; container-type: size; overflow: hidden;
   border-radius: 10px; background: var(--background-fill-secondary); touch-action: pan-y;
-  height: max(120px, min(640px, 100cqw * var(--h) / var(--w))); user-select: none;
-  -webkit-user-select: none; cursor: ew-resize; }
+  height: max(120px, min(640px, max(280px, 100vh - 290px), 100cqw * var(--h) / var(--w)));
+  user-select: none; -webkit-user-select: none; cursor: ew-resize; }
 .mm-frame.mm-zoomed { touch-action: none; cursor: grab; }
 .mm-half { position: absolute; inset: 0; overflow: hidden; }
 .mm-half + .mm-half { clip-path: inset(0 0 0 var(--cut)); }
@@ -102,7 +102,8 @@ VIEWER_CSS = """
 .mm-view.mm-full { position: fixed; inset: 0; z-index: 1000; }
 .mm-view:fullscreen .mm-frame, .mm-view.mm-full .mm-frame { height: auto; flex: 1; }
 """
-"""The look of a viewer. A px of the picture is sharp-edged from 200 % on."""
+"""The look of a viewer. A px of the picture is sharp-edged from 200 % on. The 290 px leave room for
+what stands above it and for the button below."""
 
 VIEWER_JS = """
 (() => {

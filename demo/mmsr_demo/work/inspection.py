@@ -86,7 +86,7 @@ class Inspection:
         target = self.folder / "kernel_map.png"
         if not target.is_file():
             self.folder.mkdir(exist_ok=True)
-            save_image(target, kernel_map(self.field, self.thumbnail, low_px=0.0)[None])
+            save_image(target, kernel_map(self.field, self.thumbnail)[None])
         return target
 
     def map_size(self) -> tuple[int, int]:
