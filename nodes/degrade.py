@@ -81,6 +81,7 @@ class DegradeNode(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "blur_from_px",
+                    display_name="blur width from",
                     default=0.9,
                     min=0.1,
                     max=4.5,
@@ -92,6 +93,7 @@ class DegradeNode(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "blur_to_px",
+                    display_name="blur width to",
                     default=2.6,
                     min=0.1,
                     max=4.5,

@@ -37,6 +37,7 @@ class DepthNode(io.ComfyNode):
                 inputs.image_input("The picture to look at."),
                 io.Combo.Input(
                     "depth_model",
+                    display_name="depth model",
                     options=[BUILT_IN, *available_depth_models()],
                     default=BUILT_IN,
                     tooltip=(

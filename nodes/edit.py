@@ -40,6 +40,7 @@ class EditKernelFieldNode(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "blur_scale",
+                    display_name="blur factor",
                     default=1.0,
                     min=0.0,
                     max=4.0,
@@ -62,6 +63,7 @@ class EditKernelFieldNode(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "blur_sigma_px",
+                    display_name="blur width",
                     default=2.0,
                     min=0.1,
                     max=4.5,

@@ -51,7 +51,10 @@ class EstimateDegradationNode(io.ComfyNode):
                 io.Image.Output(
                     "kernel_map",
                     display_name="kernel map",
-                    tooltip="The blur at each place, drawn over the picture.",
+                    tooltip=(
+                        "The kernels at each place (blur and shrinking together), drawn over the "
+                        "picture."
+                    ),
                 ),
                 io.String.Output(
                     "report", display_name="report", tooltip="The measurements in words."

@@ -57,6 +57,7 @@ class FaithfulnessCheckNode(io.ComfyNode):
                 ),
                 io.Image.Input(
                     "ground_truth",
+                    display_name="ground truth",
                     optional=True,
                     tooltip="The sharp picture, where it is known: gives PSNR and SSIM as well.",
                 ),
@@ -106,7 +107,10 @@ class FaithfulnessCheckNode(io.ComfyNode):
             degraded = estimate.sharpened(low).clamp(0, 1)
             error = float((degraded - lr).square().mean())
             figures.append(MAX_DB if error <= 0 else min(MAX_DB, -10 * math.log10(error)))
-            text = f"agrees with the input to {figures[-1]:.1f} dB"
+            text = (
+                f"degraded again, it differs from the input by {255 * math.sqrt(error):.1f} of 255 "
+                f"grey levels ({figures[-1]:.1f} dB)"
+            )
             own_truth = pick(truth, index, result.batch, "ground_truth")
             if own_truth is not None:
                 text += "\n" + _against_truth(one, own_truth, field.scale)

@@ -28,9 +28,14 @@ ADDED = {
 """The same, for evidence that is there only when connected."""
 
 
+_SHOWN = {"lr": "picture", "kernel": "blur"}
+"""What evidence is called in labels where its name is no plain word."""
+
+
 def _strength(name: str, words: str, optional: bool = False) -> io.Input:
     return io.Float.Input(
         f"{name}_strength",
+        display_name=f"{_SHOWN.get(name, name)} strength",
         optional=optional,
         default=1.0,
         min=0.0,
@@ -43,6 +48,7 @@ def _strength(name: str, words: str, optional: bool = False) -> io.Input:
 def _mask(name: str, words: str) -> io.Input:
     return io.Mask.Input(
         f"{name}_mask",
+        display_name=f"{_SHOWN.get(name, name)} mask",
         optional=True,
         tooltip=f"Where {words} may steer: white is fully, black is not at all. Any size.",
     )

@@ -48,8 +48,8 @@ class GuideModelNode(io.ComfyNode):
             ),
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model to guide."),
-                io.Vae.Input("vae", tooltip="The VAE of that diffusion model."),
-                inputs.own_model_input("mmsr_model"),
+                io.Vae.Input("vae", display_name="VAE", tooltip="The VAE of that diffusion model."),
+                inputs.own_model_input("mmsr_model", "MMSR model"),
                 inputs.image_input(
                     "The original picture. The latent must be that of scale times its size."
                 ),

@@ -41,10 +41,11 @@ def model_input(name: str = "model") -> io.Input:
     return ModelSocket.Input(name, tooltip="The restoration model, from Load MMSR Model.")
 
 
-def own_model_input(name: str = "model") -> io.Input:
+def own_model_input(name: str = "model", display_name: str | None = None) -> io.Input:
     """The model socket of a node that loads the shipped model where nothing is connected."""
     return ModelSocket.Input(
         name,
+        display_name=display_name,
         optional=True,
         tooltip=(
             "The restoration model, from Load MMSR Model. Leave it open for the model that comes "
@@ -89,6 +90,7 @@ def depth_polarity_input() -> io.Input:
     """Which way round a depth picture is."""
     return io.Combo.Input(
         "depth_polarity",
+        display_name="depth polarity",
         options=list(POLARITIES),
         default=POLARITIES[0],
         optional=True,
@@ -154,6 +156,7 @@ def tile_input() -> io.Input:
     """Tile size."""
     return io.Int.Input(
         "tile",
+        display_name="tile size (0 = automatic)",
         default=0,
         min=0,
         max=MAX_TILE_PX,
@@ -171,6 +174,7 @@ def seed_mode_input() -> io.Input:
     """How a batch uses the seed."""
     return io.Combo.Input(
         "seed_mode",
+        display_name="seeds in a batch",
         options=list(SEED_MODES),
         default=SEED_MODES[0],
         optional=True,
@@ -219,7 +223,14 @@ def noise_input(name: str, default: float, tooltip: str, optional: bool = False)
 def jpeg_input(default: int, tooltip: str, optional: bool = False) -> io.Input:
     """JPEG quality."""
     return io.Int.Input(
-        "jpeg_quality", default=default, min=1, max=100, step=1, optional=optional, tooltip=tooltip
+        "jpeg_quality",
+        display_name="JPEG quality",
+        default=default,
+        min=1,
+        max=100,
+        step=1,
+        optional=optional,
+        tooltip=tooltip,
     )
 
 
@@ -368,6 +379,7 @@ def feather_input() -> io.Input:
     """How softly a mask ends."""
     return io.Float.Input(
         "feather",
+        display_name="mask feather",
         default=4.0,
         min=0.0,
         max=256.0,
@@ -401,7 +413,7 @@ def frames_input() -> io.Input:
         optional=True,
         tooltip=(
             "The pictures of the batch are frames of one clip, in order. They are measured "
-            "together and averaged along the motion, so that they do not flicker; seed_mode has "
-            "no effect then."
+            "together and averaged along the motion, so that they do not flicker; seeds in a "
+            "batch has no effect then."
         ),
     )

@@ -46,6 +46,7 @@ class KernelRefineNode(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "gamma",
+                    display_name="trust in each round",
                     default=0.9,
                     min=0.0,
                     max=1.0,
@@ -63,6 +64,7 @@ class KernelRefineNode(io.ComfyNode):
                 inputs.depth_input(),
                 io.Boolean.Input(
                     "keep_depth",
+                    display_name="keep depth",
                     default=False,
                     optional=True,
                     label_on="keep",
@@ -86,7 +88,10 @@ class KernelRefineNode(io.ComfyNode):
                 io.Image.Output(
                     "kernel_map",
                     display_name="kernel map",
-                    tooltip="The blur at each place, drawn over the picture.",
+                    tooltip=(
+                        "The kernels at each place (blur and shrinking together), drawn over the "
+                        "picture."
+                    ),
                 ),
             ],
         )

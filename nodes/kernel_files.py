@@ -57,6 +57,7 @@ class SaveKernelFieldNode(io.ComfyNode):
                 ),
                 io.String.Input(
                     "filename_prefix",
+                    display_name="file name prefix",
                     default=f"{SUBFOLDER}/kernels",
                     tooltip=(
                         "Beginning of the file's name, below the output folder. Keep the folder "

@@ -97,6 +97,7 @@ class LoadModelNode(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model_name",
+                    display_name="model name",
                     options=names,
                     default=next(iter(names), ""),
                     tooltip=(
@@ -113,6 +114,7 @@ class LoadModelNode(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "dtype",
+                    display_name="number format",
                     options=list(DTYPES),
                     default="auto",
                     optional=True,

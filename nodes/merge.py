@@ -78,6 +78,7 @@ class MergeUpscaleNode(io.ComfyNode):
                 inputs.known_jpeg_input(),
                 io.UpscaleModel.Input(
                     "upscale_model",
+                    display_name="upscale model",
                     optional=True,
                     tooltip=(
                         "In place of the upscaled picture: the model that makes it, from Load "

@@ -57,6 +57,7 @@ class PromptNode(io.ComfyNode):
                 ),
                 io.ClipVisionOutput.Input(
                     "clip_vision_output",
+                    display_name="CLIP Vision output",
                     optional=True,
                     tooltip=(
                         "A picture of the same kind of thing as a prompt: from CLIP Vision Encode "

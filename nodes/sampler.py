@@ -50,6 +50,7 @@ class SRSamplerNode(io.ComfyNode):
                 inputs.tile_input(),
                 io.Boolean.Input(
                     "mean_only",
+                    display_name="mean only",
                     default=False,
                     optional=True,
                     label_on="mean only",

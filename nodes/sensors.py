@@ -48,6 +48,7 @@ class FuseSensorsNode(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "guide_strength",
+                    display_name="guide strength",
                     default=1.0,
                     min=0.0,
                     max=2.0,

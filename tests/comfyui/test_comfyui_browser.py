@@ -147,6 +147,12 @@ def test_quick_graph_is_the_quick_prompt(frontend, name):
     assert made == {key: {k: n[k] for k in ("class_type", "inputs")} for key, n in prompt.items()}
 
 
+WORDS = {
+    "seed_mode": "seeds in a batch",
+    "depth_polarity": "depth polarity",
+    "tile": "tile size (0 = automatic)",
+    "feather": "mask feather",
+}
 LABELS = {
     "noise": "noise (-1 = measured)",
     "jpeg_quality": "JPEG quality (0 = measured)",
@@ -165,7 +171,7 @@ def test_what_is_measured_says_so_on_the_canvas(frontend, browser):
     page = opened(browser, frontend, vue=False)
     page.load(graph("mmsr_upscale"))
     labels = widgets_of(page, "MMSR_Upscale", "w.label")
-    assert {key: labels[key] for key in LABELS} == LABELS
+    assert {key: labels[key] for key in LABELS | WORDS} == LABELS | WORDS
     shown = widgets_of(page, "MMSR_Upscale", "w._displayValue")
     assert {shown[key] for key in LABELS} == {"measured"}
     inputs = page.prompt()["3"]["inputs"]

@@ -86,7 +86,8 @@ def test_the_english_texts_are_those_of_the_nodes(server):
         shown = {key: value[1]["tooltip"] for group in groups for key, value in group.items()}
         assert {key: part["tooltip"] for key, part in words["inputs"].items()} == shown, name
         for key, (_, options) in (pair for group in groups for pair in group.items()):
-            if "display_name" in options:
+            assert "_" not in (options.get("display_name") or key), f"{name}.{key}"
+            if options.get("display_name"):
                 assert words["inputs"][key]["name"] == options["display_name"], f"{name}.{key}"
         outputs = [part["tooltip"] for part in words["outputs"].values()]
         assert outputs == node["output_tooltips"], name

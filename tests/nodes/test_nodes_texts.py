@@ -71,6 +71,39 @@ def test_every_language_says_everything(locale):
                 assert re.search(script, own), f"{locale}: {node}.{key}"
 
 
+NO_PLAIN_WORDS = {"dtype", "feather", "gamma", "tile", "vae"}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_input_has_a_label_in_words(locale):
+    """An id is shown as it is only where it is a plain word, and then in English alone."""
+    for node, entry in definitions(locale).items():
+        for key, words in entry["inputs"].items():
+            name = words["name"]
+            assert "_" not in name, f"{locale}: {node}.{key}"
+            plain = locale == "en" and "_" not in key and key not in NO_PLAIN_WORDS
+            assert plain or name != key, f"{locale}: {node}.{key}"
+
+
+def test_one_input_has_one_label():
+    """Labels differ only where a number asks for a measurement."""
+    labels: dict[str, set[str]] = {}
+    for entry in definitions("en").values():
+        for key, words in entry["inputs"].items():
+            labels.setdefault(key, set()).add(words["name"].partition(" (")[0])
+    assert {key: names for key, names in labels.items() if len(names) > 1} == {}
+
+
+def test_tiles_are_in_pixels_of_the_result_everywhere():
+    for entry in definitions("en").values():
+        if "tile" in entry["inputs"]:
+            assert "in pixels of the result" in entry["inputs"]["tile"]["tooltip"]
+    told = [line for page in DOCS.glob("*.md") for line in page.read_text("utf-8").splitlines()]
+    lines = [line for line in told if line.startswith("| tile size |")]
+    assert len(lines) >= 3
+    assert all("in pixels of the result" in line for line in lines)
+
+
 @pytest.mark.parametrize("node", sorted(node_ids()))
 def test_every_node_has_a_help_page_with_a_picture(node):
     page = (DOCS / f"{node}.md").read_text(encoding="utf-8")
