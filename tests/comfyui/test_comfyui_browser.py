@@ -77,7 +77,7 @@ def test_views_answer_the_pointer(frontend, browser):
                    app.canvas.centerOnNode(n); }"""
     )
     page.page.wait_for_timeout(800)
-    canvas = page.page.locator(".mmsr-panel canvas[aria-label='Blur']").first
+    canvas = page.page.locator(".mmsr-panel canvas[aria-label='Kernels']").first
     pixels = "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
     plain = canvas.evaluate(f"c => ({pixels})(c).reduce((a, b) => (a * 31 + b) | 0, 7)")
     box = canvas.bounding_box()
@@ -109,6 +109,16 @@ def test_views_answer_the_pointer(frontend, browser):
     assert page.page.locator(".mmsr-stack > div").count() >= 2
     if shoot_at:
         page.screenshot(Path(shoot_at) / "weights_tab.png")
+    panel = page.page.locator(".mmsr-panel:has(button[data-tab='weights'])").first
+    panel.locator("button[data-tab='report']").click()
+    rows = panel.locator(".mmsr-text tr")
+    assert rows.locator("th").all_inner_texts()[:2] == ["sharpness", "kernels used"]
+    kernels, jpeg = (rows.nth(at).locator("td").inner_text() for at in (1, 3))
+    assert "px of the result, mean " in kernels
+    assert kernels.endswith("(blur and shrinking together)")
+    assert "–" not in jpeg
+    if shoot_at:
+        page.screenshot(Path(shoot_at) / "report_tab.png")
     assert page.errors == []
     page.page.close()
 

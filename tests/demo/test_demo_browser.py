@@ -89,14 +89,13 @@ def test_stop_ends_a_run_in_the_middle(
     engine = demo_server[1]
     plain = engine._run
 
-    def slowly(
-        pipeline, lr, job, scale, callback, *more
-    ):  # On a busy machine pages take long to open.
+    def slowly(pipeline, lr, job, *, callback, **more):
         def report(event):
             callback(event)
+            # On a busy machine pages take long to open.
             time.sleep(0.5 if "slow" in job.name else 0)
 
-        return plain(pipeline, lr, job, scale, report, *more)
+        return plain(pipeline, lr, job, callback=report, **more)
 
     monkeypatch.setattr(engine, "_run", slowly)
     page = open_page(DESK)
