@@ -413,7 +413,7 @@ def frames_input() -> io.Input:
         optional=True,
         tooltip=(
             "The pictures of the batch are frames of one clip, in order. They are measured "
-            "together and averaged along the motion, so that they do not flicker; seeds in a "
-            "batch has no effect then."
+            "together and averaged along the motion, so that they do not flicker; 'seeds in "
+            "a batch' has no effect then."
         ),
     )

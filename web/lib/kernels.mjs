@@ -9,7 +9,7 @@ export const KERNEL_SIZE = 21;
 /** Blur width at place i: the geometric mean of the two axes. */
 export const widthAt = (view, i) => Math.sqrt(view.major[i] * view.minor[i]);
 
-/** Width of the last colour, half a pixel at least; the first one is 0, so that narrow looks narrow. */
+/** Width of the last colour, half a pixel at least. The first one is 0: narrow looks narrow. */
 export function widest(view) {
   let found = 0.5;
   for (let i = 0; i < view.rows * view.cols; i++) found = Math.max(found, widthAt(view, i));

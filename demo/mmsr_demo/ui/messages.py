@@ -78,7 +78,7 @@ def kernels_words(width_px: Tensor, scale: int) -> str:
         return f"Kernels used: {widths}. The picture is restored with these."
     return (
         f"Kernels used (blur and shrinking together): {widths}. The picture is restored with "
-        f"these. They are wide even where it has no blur, since each of its pixels stands for "
+        "these. They are wide even where it has no blur, since each of its pixels stands for "
         f"{scale}×{scale} of the result."
     )
 
