@@ -72,7 +72,7 @@ def test_a_place_of_the_map_has_its_own_kernel(tmp_path):
     seen = inspect_run(picture(20, 30), estimate(two_sided(20, 30)), tmp_path)
     _, left = seen.kernel_at(0.1, 0.5)
     _, right = seen.kernel_at(0.9, 0.5)
-    assert left.startswith("Round, 1.0 px")
+    assert left.startswith("Round: 1.0 px")
     assert right.startswith("Smeared left to right")
     image, _ = seen.kernel_at(0.9, 0.5, zoom=3)
     assert image.shape == (3, 63, 63)
