@@ -129,7 +129,8 @@ class Engine:
         Raises:
             InputError: A picture or a number cannot be used.
         """
-        from mmsr_core.image import resize_bicubic
+        from mmsr_core.image import resize_alpha, resize_bicubic
+        from mmsr_core.pipeline import enlarge_alpha
 
         callback = progress or _silent
         key = job_key(job)
@@ -161,12 +162,15 @@ class Engine:
                 part=part,
                 notes=notes,
             )
+            alpha = None
             if part is None:
+                given = None if image.alpha is None else resize_alpha(image.alpha, plan.work)
+                alpha = enlarge_alpha(pipeline, given, plan.scale, plan.result)
                 self._run_time.learn(plan, job.steps, time.perf_counter() - started)
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder(keep=keep) as folder:
             if part is None:
-                made = save_result(folder, job, image, lr, plan, output)
+                made = save_result(folder, job, image, lr, plan, output, alpha)
             else:
                 made = save_part(folder, job, image, lr, plan, output, part)
             made = noted(made, notes)

@@ -53,21 +53,22 @@ def save_result(
     lr: Tensor,
     plan: SizePlan,
     output: RestorationOutput,
+    alpha: Tensor | None,
 ) -> Restoration:
     """Writes the result and the enlarged input, of the same size, into a folder.
 
     Args:
         folder: an empty one of its own.
         job: what was done.
-        image: the uploaded picture; its alpha, colour profile and depth of bits are kept.
+        image: the uploaded picture; its colour profile and depth of bits are kept.
         lr: `(1,3,h,w)`, 0..1, what was restored: the picture, or reduced as `plan` says.
         plan: the sizes.
         output: of the pipeline.
+        alpha: `(1,1,H,W)`, 0..1, of the result; None: it is opaque.
     """
     from mmsr_core.image import has_transparency, resize_alpha, resize_bicubic, save_image
 
     stem = safe_stem(job.name)
-    alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
     after = folder / f"{stem}_restored.png"
     before = folder / f"{stem}_before.{'jpg' if alpha is None else 'png'}"
     save_image(
@@ -80,7 +81,8 @@ def save_result(
         dpi=image.dpi,
         bit_depth=16 if image.bit_depth > 8 and not plan.is_reduced else 8,
     )
-    save_image(before, resize_bicubic(lr, plan.result), alpha, icc_profile=image.icc_profile)
+    plain = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
+    save_image(before, resize_bicubic(lr, plan.result), plain, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
     transparent = has_transparency(image.alpha)
     return Restoration(after, before, plan, output.report.to_dict(), seen, folder, transparent)
