@@ -40,15 +40,14 @@ _NOTHING = 0.02 / 255
 _ROUNDING_VARIANCE = 0.09 / 12 / 255**2
 
 
-def excess_contrast(scene: Scene, mean: Tensor) -> Tensor:
+def excess_contrast(scene: Scene, left: Tensor) -> Tensor:
     """Amounts of sharpening, `(B,)`, that explain what a mean leaves of the input.
 
     Args:
         scene: the measured pictures.
-        mean: their canvas, made with what was measured.
+        left: `(B,3,h,w)`, what the mean leaves of them; see `Scene.left_over`.
     """
     estimate, lr = scene.estimate, scene.lr
-    left = lr - scene.operator.degrade(scene.picture(mean))
     unexplained = estimate.unexplained_std.to(left).view(-1, 1, 1, 1)
     noise = (NOISE_SHARE * unexplained).square() + _ROUNDING_VARIANCE
     detail = _coarse_detail(lr)

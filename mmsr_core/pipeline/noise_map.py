@@ -19,6 +19,7 @@ from ..models import DamageMaps
 from ..models.damage_estimator import CELL, least_error, weighed_mean, without_texture
 from .results import DegradationEstimate
 
+TEXTURE_NOTE = "A part of what looked like noise repeats itself: it is kept."
 WINDOW_PX = 16.0
 """Std of the Gaussian window that the noise of a place is a mean over."""
 LEAST_NOISE = 2 / 255
@@ -110,6 +111,20 @@ def _autocorrelation(block: Tensor) -> Tensor:
     return found[..., ring].square().mean(-1).sqrt()
 
 
+def repeated_cells(estimate: DegradationEstimate, residual: Tensor) -> Tensor:
+    """How much of what was taken for noise repeats itself, `(B,1,h/4,w/4)`, 0..1.
+
+    Nothing where no noise was found. See `without_repeated`.
+    """
+    noisy = estimate.noise_std > LEAST_NOISE
+    cells = (-(-residual.shape[-2] // CELL), -(-residual.shape[-1] // CELL))
+    if not bool(noisy.any()):
+        return residual.new_zeros((len(residual), 1, *cells))
+    repeated = repeated_share(residual)
+    repeated = repeated * noisy.to(repeated).view(-1, 1, 1, 1)
+    return F.interpolate(repeated, size=cells, mode="bilinear", align_corners=False)
+
+
 def without_repeated(estimate: DegradationEstimate, residual: Tensor) -> DegradationEstimate | None:
     """The estimate with less noise where what was taken for it repeats; None where nothing does.
 
@@ -117,13 +132,10 @@ def without_repeated(estimate: DegradationEstimate, residual: Tensor) -> Degrada
         estimate: of a picture `(B,3,h,w)`, with its noise.
         residual: `(B,3,h,w)`, the picture less the degraded result that was made with this noise.
     """
-    repeated = repeated_share(residual)
-    noisy = (estimate.noise_std > LEAST_NOISE).to(repeated).view(-1, 1, 1, 1)
-    repeated = repeated * noisy
+    repeated = repeated_cells(estimate, residual)
     if not bool((repeated > 0).any()):
         return None
-    cells = (-(-residual.shape[-2] // CELL), -(-residual.shape[-1] // CELL))
-    kept = 1 - F.interpolate(repeated, size=cells, mode="bilinear", align_corners=False)
+    kept = 1 - repeated
     noise = estimate.noise_map
     noise = estimate.noise_std.view(-1, 1, 1, 1) if noise is None else noise
     noise = noise.to(kept) * kept

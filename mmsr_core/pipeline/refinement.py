@@ -27,7 +27,7 @@ from ..models import DamageMaps, WholeDamage
 from ..models.blocks import GRID
 from .context import RunContext, Stage
 from .excess_contrast import LEAST_SCALE, excess_contrast
-from .noise_map import noise_by_place
+from .noise_map import TEXTURE_NOTE, noise_by_place, repeated_cells
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis, quiet
 from .stages import back_projected, estimate_damage, estimate_kernels, restore_mean
@@ -67,6 +67,8 @@ _FOUND_PX, _TRUE_PX = (0.93, 1.08, 1.345), (0.6, 0.9, 1.2)
 of 36 training photographs, with and without noise. It takes narrow kernels for wider ones."""
 _EVEN_PX = (0.6, 1.0)
 """The narrowest and the widest even kernel of a sharp picture at scale 2, px of the result."""
+MOSTLY = 0.5
+"""Share of repetition from which on a place holds no noise, when kernels are looked for again."""
 DKENET_QUALITY_ERROR = 15.0
 """Expected error of the JPEG quality where there is no damage estimator, points."""
 
@@ -145,6 +147,7 @@ class Refinement:
         """By how much the picture was reduced; 0 as long as that is not decided."""
         self._damage: DamageMaps | None = None
         self._bare: Scene | None = None
+        self._texture: Tensor | None = None
 
     def stages(self) -> list[Stage]:
         """The damage, then one kernel stage for each round, and what it needs before."""
@@ -201,24 +204,45 @@ class Refinement:
         self._note_width()
 
     def _look_for_sharpening(self) -> None:
-        """Find a camera's sharpening and undo it; without any, the mean is kept."""
+        """Find a camera's sharpening and undo it, and texture that was taken for noise.
+
+        Where there is none of either, the mean is kept.
+        """
         scene, context = self._scene, self._context
         if scene.scale != scene.given_scale:  # reduced: too soft to have been sharpened
             return
         back = back_projected(context, scene)
         mean = restore_mean(context, scene, back)
-        amount = excess_contrast(scene, mean)
-        if not bool(amount.any()):
-            scene.take_back_sharpening(amount)
-            scene.first_mean = (back, mean)
-            return
+        left = scene.left_over(mean)
+        self._texture = self._repeated(left)
+        if self._damage is not None and self._texture is not None:
+            context.note(TEXTURE_NOTE)
+            self._damage = self._damage.without(self._texture)
+            self._initial = None
+            self._estimate_kernels()  # they were looked for as in noise
+            back = back_projected(context, scene)
+            mean = restore_mean(context, scene, back)
+            left = scene.left_over(mean)
+        amount = excess_contrast(scene, left)
         scene.take_back_sharpening(amount)
-        self._measures_again = True
-        self._initial = None
+        if bool(amount.any()):
+            self._measures_again = True
+            self._initial = None
+        else:
+            scene.first_mean = (back, mean)
+
+    def _repeated(self, left: Tensor) -> Tensor | None:
+        """Where what was taken for noise is texture, `(B,1,h/4,w/4)`; None where nothing is."""
+        if self._damage is None or self._overrides.noise_std is not None:
+            return None
+        texture = repeated_cells(self._scene.estimate, left) > MOSTLY
+        return texture if bool(texture.any()) else None
 
     def _estimate_damage_again(self) -> None:
         if self._measures_again and self._damage is not None:
             self._damage = estimate_damage(self._context, self._scene)
+            if self._damage is not None and self._texture is not None:
+                self._damage = self._damage.without(self._texture)
 
     def _estimate_kernels_again(self) -> None:
         if not self._measures_again:

@@ -16,7 +16,7 @@ from ..diffusion import RectifiedFlow, seeded_noise
 from ..image import limit_chroma
 from .context import RunContext, Stage
 from .finishing import finish, finish_fused, grain, noise_to_tell
-from .noise_map import LEAST_NOISE, without_repeated
+from .noise_map import LEAST_NOISE, TEXTURE_NOTE, without_repeated
 from .results import (
     RestorationOutput,
     RestorationReport,
@@ -150,13 +150,13 @@ class Sampler:
         scene = self._scene
         if not bool((scene.estimate.noise_std > LEAST_NOISE).any()):
             return mean
-        residual = left_over(scene, mean)
+        residual = scene.left_over(mean)
         other = without_repeated(scene.estimate, residual)
         if other is not None:
-            self._context.note("A part of what looked like noise repeats itself: it is kept.")
+            self._context.note(TEXTURE_NOTE)
             scene.measure(other)
             mean = restore_mean(self._context, scene, back)
-            residual = left_over(scene, mean)
+            residual = scene.left_over(mean)
         more = noise_to_tell(scene, residual)
         if bool((more > scene.told_noise_std).any()):
             scene.told_noise_std = more
@@ -347,8 +347,3 @@ def prompt_note(effect: float) -> str:
 
 def _to(maps: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:
     return {name: values.to(device) for name, values in maps.items()}
-
-
-def left_over(scene: Scene, mean: Tensor) -> Tensor:
-    """What a canvas leaves of the input, `(B,3,h,w)`."""
-    return scene.lr - scene.operator.degrade(scene.picture(mean))

@@ -344,6 +344,10 @@ class Scene:
         height, width = self.size
         return canvas[..., :height, :width]
 
+    def left_over(self, canvas: Tensor) -> Tensor:
+        """What a canvas, degraded as measured, leaves of `lr`, `(B,3,h,w)`."""
+        return self.lr - self.operator.degrade(self.picture(canvas))
+
     def disagreement(self, picture: Tensor) -> Tensor:
         """What a result leaves of the picture that was given, `(B,3,h,w)`.
 

@@ -152,3 +152,25 @@ def test_what_repeats_is_no_noise_and_the_rest_is() -> None:
     assert float(found.noise_map[..., -12:].min()) > 0.045
     assert 0.02 < float(found.noise_std) < 0.045
     assert without_repeated(estimate, 0.05 * unit_noise(1, 3, 128, 256)) is None
+
+
+def cloth(amount: float) -> torch.Tensor:
+    """Threads that are not quite regular: `(1,3,128,128)`, which look like noise."""
+    generator = torch.Generator().manual_seed(2)
+    at = torch.arange(128).float()
+    rows, cols = (0.6 * torch.randn(128, generator=generator) for _ in range(2))
+    threads = torch.sin(1.4 * at[:, None] + cols) * torch.sin(1.1 * at + rows[:, None])
+    shade = 0.5 + 0.1 * torch.linspace(-1, 1, 128)
+    return (shade + amount / 255 * threads).expand(1, 3, -1, -1)
+
+
+def test_kernels_of_cloth_are_not_looked_for_as_in_noise(small) -> None:
+    estimate = small.estimate_degradation(cloth(12), 4)
+    assert any("repeats itself" in note for note in estimate.notes)
+    assert float(estimate.noise_std) == 0
+    known = Overrides(noise_std=0.0)
+    told = small.estimate_degradation(cloth(12), 4, overrides=known)
+    widths, expected = (e.kernel_field.moments().blur_sigma_px.mean() for e in (estimate, told))
+    assert float(widths) == pytest.approx(float(expected), rel=0.02)
+    grain = small.estimate_degradation(noisy(picture(), 8, 8), 4)
+    assert float(grain.noise_std) * 255 == pytest.approx(8, rel=0.2)
