@@ -48,8 +48,8 @@ def with_settings(
 ) -> Image.Exif | None:
     """EXIF data with the settings of a run in it, as JSON.
 
-    They are the user comment, which programs do not show as the picture's caption; or the software,
-    where the picture has a comment of its own.
+    They are the user comment, which programs do not show as the picture's caption. Where the
+    picture has a comment of its own they are the software, and nowhere if it has that, too.
 
     Args:
         exif: from `read_exif`.
@@ -62,12 +62,17 @@ def with_settings(
     if exif is not None:
         made.load(exif)
     if metadata:
-        text, details = json.dumps(metadata), dict(made.get_ifd(ExifTags.IFD.Exif))
+        text, details = _as_json(metadata), dict(made.get_ifd(ExifTags.IFD.Exif))
         if in_parts and not _has_comment(details):
             made[ExifTags.IFD.Exif] = details | {_USER_COMMENT: _ASCII + text.encode("ascii")}
-        else:
+        elif not made.get(_SOFTWARE):
             made[_SOFTWARE] = text
     return made
+
+
+def _as_json(metadata: dict[str, str]) -> str:
+    """One JSON object, also where a text is one itself."""
+    return json.dumps({n: json.loads(t) if t[:1] == "{" else t for n, t in metadata.items()})
 
 
 def _has_comment(details: dict[int, Any]) -> bool:

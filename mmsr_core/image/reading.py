@@ -34,6 +34,7 @@ INPUT_SUFFIXES = frozenset(
 """Names with these endings are taken for pictures when a folder is read."""
 # A list of our own: Pillow also knows formats that start other programs (EPS) or guess (TGA).
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+_X_RESOLUTION, _Y_RESOLUTION = 0x011A, 0x011B  # tags of a TIFF
 _LONGEST_NAME = 79
 """Characters of the name of a PNG text entry."""
 _NO_TEXTS = ("XML:com.adobe.xmp", "Raw profile type")
@@ -276,6 +277,8 @@ def _decode(
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    if image.format == "TIFF" and not {_X_RESOLUTION, _Y_RESOLUTION} <= set(image.getexif()):
+        return None  # Pillow says 1 then
     dpi = image.info.get("dpi")
     try:
         across, down = (float(value) for value in dpi or ())

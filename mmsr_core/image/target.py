@@ -96,6 +96,7 @@ class TargetSize:
         if scale > MAX_SCALE:
             raise InputError(
                 f"{wanted[1]}x{wanted[0]} pixels are more than {MAX_SCALE} times "
-                f"{size[1]}x{size[0]}; ask for less."
+                f"{size[1]}x{size[0]} along a side; ask for {MAX_SCALE * size[1]}x"
+                f"{MAX_SCALE * size[0]} at most."
             )
         return scale

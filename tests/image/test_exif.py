@@ -107,3 +107,21 @@ def test_quality_makes_smaller_files(tmp_path):
             save_image(tmp_path / f"a{ending}", rgb, quality=quality)
             sizes.append((tmp_path / f"a{ending}").stat().st_size)
         assert sizes[0] < sizes[1]
+
+
+def test_a_tiff_without_a_resolution_has_none(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "plain.tif")
+    assert load_image(tmp_path / "plain.tif").dpi is None
+    Image.new("RGB", (4, 4)).save(tmp_path / "own.tif", dpi=(300, 300))
+    assert load_image(tmp_path / "own.tif").dpi == (300, 300)
+
+
+def test_what_a_photo_says_of_its_software_stays(tmp_path):
+    own = Image.Exif()
+    own[SOFTWARE] = "Camera 1.0"
+    own[ExifTags.IFD.Exif] = {COMMENT: b"ASCII\0\0\0my cat"}
+    path = tmp_path / "cat.jpg"
+    Image.new("RGB", (4, 4)).save(path, exif=own)
+    exif, _ = saved(tmp_path / "b.jpg", load_image(path), metadata={"seed": "1"})
+    assert exif[SOFTWARE] == "Camera 1.0"
+    assert exif.get_ifd(ExifTags.IFD.Exif)[COMMENT].endswith(b"my cat")

@@ -29,8 +29,14 @@ def said(blur_px, error, noise=0.0, quality=100.0, reduced_by=1):
 def test_a_sharp_picture_is_sharp_with_any_noise(noise):
     found = said(0.02, 0.1, noise)
     assert found.fault == ""
-    far = ", as far as its noise lets one tell" if noise else ""
-    assert found.words() == f"Sharp everywhere{far}: no blur was found."
+    said_of = (
+        "Sharp everywhere, as far as its noise lets one tell: the blur is probably below 0.2 px of "
+        "the picture."
+    )
+    assert found.words() == (said_of if noise else "Sharp everywhere: no blur was found.")
+    both = said(0.1, 0.1, noise, 60)
+    assert both.range_px[1] == pytest.approx(0.7 if noise else 0.3)
+    assert "let one tell" in both.words() if noise else "lets one tell" in both.words()
 
 
 def test_what_noise_hides_is_said():
@@ -90,5 +96,5 @@ def test_widths_are_those_of_the_picture_also_where_it_was_reduced():
 
 def test_given_kernels_are_not_called_a_measurement():
     given = Sharpness(0.6, 0.8, 0.5, is_given=True)
-    assert given.words() == "Its blur was given: about 0.6 px of the picture."
+    assert given.words() == "Its blur was not measured: the kernels were given."
     assert given.fault == ""

@@ -101,6 +101,10 @@ test("the report becomes rows, whatever is missing", () => {
   const clean = { consistency_db: { before: 30, after: 40 }, unexplained_std: 0 };
   assert.match(rowsOf(clean).difference, /plain enlarging/);
   assert.equal(rows.noise, "2.0 of 255");
+  const errors = { noise_std: 0.5 / 255, jpeg_quality: 3.4 };
+  const sure = rowsOf({ errors });
+  assert.equal(sure.noise, "2.0 ± 0.5 of 255");
+  assert.equal(sure.jpeg, "80 ± 3.4");
   assert.equal(rows.jpeg, "80");
   assert.equal(rowsOf({ jpeg_quality: 100 }).jpeg, "none");
   assert.equal(rowsOf({ jpeg_quality: 100 }, "ja").jpeg, "なし");

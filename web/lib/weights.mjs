@@ -39,11 +39,14 @@ export function reportRows(report, word) {
   const sharpness = report.sharpness?.words;
   const widths = report.blur_sigma_px ?? {};
   const plain = report.scale === 1 && widths.max < NO_BLUR_PX;
+  const errors = report.errors ?? {};
+  const noise = giveOrTake(report.noise_std * 255, errors.noise_std * 255, 1);
+  const quality = giveOrTake(report.jpeg_quality, errors.jpeg_quality, 0);
   const rows = [
     ...(sharpness ? [["sharpness", sharpness]] : []),
     ...(plain ? [] : [["kernels", kernelsUsed(widths, report.scale, word)]]),
-    ["noise", filled(word("levels"), { n: number(report.noise_std * 255, 1) })],
-    ["jpeg", report.jpeg_quality > NO_JPEG_QUALITY ? word("none") : number(report.jpeg_quality, 0)],
+    ["noise", filled(word("levels"), { n: noise })],
+    ["jpeg", report.jpeg_quality > NO_JPEG_QUALITY ? word("none") : quality],
     ...(report.sharpening > 0 ? [["sharpening", number(report.sharpening, 2)]] : []),
     ["difference", difference(report.consistency_db ?? {}, report.unexplained_std, word)],
     ["size", `${size(report.input_size)} → ${size(report.output_size)}`],
@@ -52,6 +55,10 @@ export function reportRows(report, word) {
   ];
   return rows.concat((report.notes ?? []).map((note) => ["note", note]));
 }
+
+/** A number with its expected error, where it has one. */
+const giveOrTake = (value, error, digits) =>
+  number(value, digits) + (Number.isFinite(error) ? ` ± ${number(error, Math.max(1, digits))}` : "");
 
 /** Widths of the kernels as a range. They hold the shrinking, too, unless the scale is 1. */
 function kernelsUsed({ min, max, mean }, scale, word) {
