@@ -144,7 +144,7 @@ def restore(pp: Any, chosen: dict[str, Any]) -> None:
             tile=int(setting("mmsr_tile")) or None,
             progress=progress,
         )
-        alpha = enlarge_alpha(engine, alpha, whole_scale(factor))
+        alpha = enlarge_alpha(engine, alpha, whole_scale(factor), progress=progress)
         drawn = kernel_map(result.estimate.kernel_field, rgb) if chosen["show_blur"] else None
     made = like(to_pillow(result.images, alpha), image)
     size = tuple(max(1, round(side * factor)) for side in image.size)

@@ -61,7 +61,7 @@ def _restored(img: Image.Image, preset_name: str | None, scale: float) -> Image.
             tile=int(setting("mmsr_tile")) or None,
             progress=progress,
         )
-        alpha = enlarge_alpha(engine, alpha, whole_scale(scale))
+        alpha = enlarge_alpha(engine, alpha, whole_scale(scale), progress=progress)
     return like(to_pillow(result.images, alpha), img)
 
 

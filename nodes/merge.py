@@ -13,7 +13,7 @@ from .host_api import io
 from .load import connected_or_shipped
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show
-from .results import report_output
+from .results import larger_alpha, report_output
 from .runtime import HostProgress, acquire, host_names, run_upscale_model
 from .views import headed, merge_views
 
@@ -127,8 +127,6 @@ class MergeUpscaleNode(io.ComfyNode):
         sharpening: float = -1.0,
     ) -> io.NodeOutput:
         """Merge each picture of the batch."""
-        from ..mmsr_core.pipeline import enlarge_alpha
-
         picture = split_image(image)
         if (upscaled is None) == (upscale_model is None):
             raise InputError("Connect either upscaled or upscale_model.")
@@ -164,7 +162,8 @@ class MergeUpscaleNode(io.ComfyNode):
                 )
         made = torch.cat([result.images for result in results])
         whole = (made.shape[-2], made.shape[-1])
-        alpha = enlarge_alpha(pipeline, picture.alpha, results[0].scale, whole)
+        cells = values.tile_cells(tile)
+        alpha = larger_alpha(pipeline, picture.alpha, results[0].scale, whole, cells)
         weights = torch.cat([result.weight_map for result in results])
         texts = [result.summary() for result in results]
         if mask is not None and is_black(mask):

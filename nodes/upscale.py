@@ -12,7 +12,7 @@ from .convert import mask_to_map, pick, split_image, transparency_mask, with_tra
 from .host_api import io
 from .load import connected_or_shipped
 from .payloads import ModelHandle, PromptBatch
-from .results import report_output, restored
+from .results import larger_alpha, report_output, restored
 from .runtime import HostProgress, acquire, host_names
 
 
@@ -133,7 +133,7 @@ class UpscaleNode(io.ComfyNode):
         A batch through the networks at once would not be the same: pictures of a batch share the
         decision to reduce a widely blurred picture, and the report.
         """
-        from ..mmsr_core.pipeline import enlarge_alpha, restored_within
+        from ..mmsr_core.pipeline import restored_within
 
         steps, detail = values.preset_numbers(preset, steps, detail)
         picture = split_image(image)
@@ -186,7 +186,7 @@ class UpscaleNode(io.ComfyNode):
                     )
                 )
                 results.append(restored_within(result, one, own_mask, feather))
-        alpha = enlarge_alpha(pipeline, clear.alpha, scale, made)
+        alpha = larger_alpha(pipeline, clear.alpha, scale, made, values.tile_cells(tile))
         if clear is picture:
             picture = replace(picture, alpha=alpha)
         return restored(pipeline, picture, results, transparency_mask(alpha, picture.batch, made))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class ReportFile:
         self._batch = files.batch
         earlier = {} if path is None or not files.skipped else _by_output(path)
         self._skipped = [
-            earlier.get(str(target))
+            earlier.get(_place(str(target)))
             or {"input": str(source), "output": str(target), "skipped": True}
             for source, target in files.skipped
         ]
@@ -40,12 +41,17 @@ class ReportFile:
 def _by_output(path: Path) -> dict[str, dict[str, Any]]:
     """The entries of an earlier report by their results; empty where there is none to be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
         return {}
     entries = content if isinstance(content, list) else [content]
     return {
-        entry["output"]: entry
+        _place(entry["output"]): entry
         for entry in entries
         if isinstance(entry, dict) and isinstance(entry.get("output"), str)
     }
+
+
+def _place(output: str) -> str:
+    """The same for relative and absolute paths."""
+    return os.path.realpath(output)

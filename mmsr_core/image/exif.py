@@ -7,9 +7,10 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-_ORIENTATION, _SOFTWARE = 0x0112, 0x0131
+_DESCRIPTION, _ORIENTATION, _SOFTWARE = 0x010E, 0x0112, 0x0131
 _USER_COMMENT = 0x9286  # in the Exif part: the encoding in eight bytes, then the text
 _ASCII = b"ASCII\0\0\0"
+_ENCODINGS = (_ASCII, b"UNICODE\0", b"JIS\0\0\0\0\0", b"\0" * 8)
 _SIZES = (0xA002, 0xA003)  # width and height, in the Exif part
 _STRUCTURE = range(0x0100, 0x010E)
 """What a TIFF file says of its own pixels (sizes, compression, places): true of that file alone."""
@@ -48,8 +49,9 @@ def with_settings(
 ) -> Image.Exif | None:
     """EXIF data with the settings of a run in it, as JSON.
 
-    They are the user comment, which programs do not show as the picture's caption. Where the
-    picture has a comment of its own they are the software, and nowhere if it has that, too.
+    They are the user comment, which programs do not show as the picture's caption; or, where the
+    picture has a comment of its own, the software or the description, whichever is free; else they
+    are left out.
 
     Args:
         exif: from `read_exif`.
@@ -65,8 +67,9 @@ def with_settings(
         text, details = _as_json(metadata), dict(made.get_ifd(ExifTags.IFD.Exif))
         if in_parts and not _has_comment(details):
             made[ExifTags.IFD.Exif] = details | {_USER_COMMENT: _ASCII + text.encode("ascii")}
-        elif not made.get(_SOFTWARE):
-            made[_SOFTWARE] = text
+        else:
+            free = [tag for tag in (_SOFTWARE, _DESCRIPTION) if not made.get(tag)]
+            made.update(dict.fromkeys(free[:1], text))
     return made
 
 
@@ -78,7 +81,8 @@ def _as_json(metadata: dict[str, str]) -> str:
 def _has_comment(details: dict[int, Any]) -> bool:
     """Whether the comment says anything: cameras write one of blanks."""
     comment = details.get(_USER_COMMENT, b"")
-    said = comment[8:] if isinstance(comment, bytes) else str(comment).encode()
+    said = comment if isinstance(comment, bytes) else str(comment).encode()
+    said = said[8:] if said.startswith(_ENCODINGS) else said
     return bool(said.strip(b"\0 "))
 
 

@@ -19,6 +19,8 @@ _CROP_LIKENESS, _CROP_GAIN = 0.8, 0.1
 than that of the whole it must be."""
 _CHECK_SIDE, _LEAST_SIDE = 192, 24
 _FINE_STD_PX, _COARSE_STD_PX = 1.5, 8.0
+_FLAT, _NOTHING = 1 / 255, 3 / 255
+"""Rms of such detail below which a picture shows nothing, and from which on another one differs."""
 _CROPS = tuple(0.98 - 0.02 * step for step in range(20))
 """Shares of the input's sides that a cropped prior is looked for with."""
 
@@ -31,10 +33,13 @@ def shows_another(lr: Tensor, prior: Tensor) -> bool:
         prior: `(1,3,ph,pw)`, 0..1.
     """
     size = _compared_size(lr)
-    if min(size) < _LEAST_SIDE:
+    if not _can_be_compared(size):
         return False
-    place = _likeness(_shrunk(lr, size), _shrunk(prior, size))
-    return place is not None and place.score < _SURELY_OTHER
+    small, other = _shrunk(lr, size), _shrunk(prior, size)
+    place = _likeness(small, other)
+    if place is None:  # one of them shows nothing
+        return float((small - other).square().mean().sqrt()) > _NOTHING
+    return place.score < _SURELY_OTHER
 
 
 def complaint_of_prior(lr: Tensor, prior: Tensor) -> str:
@@ -48,10 +53,16 @@ def complaint_of_prior(lr: Tensor, prior: Tensor) -> str:
         prior: `(1,3,ph,pw)`, 0..1.
     """
     height, width = _compared_size(lr)
-    if min(height, width) < _LEAST_SIDE:
+    if not _can_be_compared((height, width)):
         return ""
-    small = _shrunk(lr, (height, width))
-    plain = _likeness(small, _shrunk(prior, (height, width)))
+    small, other = _shrunk(lr, (height, width)), _shrunk(prior, (height, width))
+    plain = _likeness(small, other)
+    if plain is None and float((small - other).square().mean().sqrt()) > _NOTHING:
+        empty = "prior" if _is_flat(other) else "input"
+        return (
+            f"the {empty} shows nothing, unlike the other picture. {_consequence(0)}; look whether "
+            "the right file was given."
+        )
     if plain is None:
         return ""
     found = []
@@ -87,9 +98,14 @@ def _consequence(score: float) -> str:
 
 def _compared_size(lr: Tensor) -> tuple[int, int]:
     """(height, width) at which an input and a prior are compared."""
-    shrink = min(1.0, _CHECK_SIDE / max(lr.shape[-2:]))
+    shrink = _CHECK_SIDE / max(lr.shape[-2:])
+    shrink = min(1.0, max(shrink, _LEAST_SIDE / min(lr.shape[-2:])))
     height, width = (max(1, round(side * shrink)) for side in lr.shape[-2:])
     return height, width
+
+
+def _can_be_compared(size: tuple[int, int]) -> bool:
+    return min(size) >= _LEAST_SIDE // 2 and size[0] * size[1] >= _LEAST_SIDE**2
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,10 @@ def _shrunk(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """`(H,W)` float64: the luminance at a size, without its finest detail and its brightness."""
     plane = luminance(resize_bicubic(picture[:1].cpu().float(), size))
     return (smooth(plane, _FINE_STD_PX) - smooth(plane, _COARSE_STD_PX))[0, 0].double()
+
+
+def _is_flat(plane: Tensor) -> bool:
+    return float(plane.square().mean()) < _FLAT**2
 
 
 def _likeness(whole: Tensor, part: Tensor) -> _Place | None:
@@ -130,8 +150,8 @@ def _likeness(whole: Tensor, part: Tensor) -> _Place | None:
 
     energy = correlated(room.square(), ones).clamp_min(0)
     own = float(part.square().sum())
-    least = rows * cols * (1 / 255) ** 2
-    if own < least or float(energy.max()) < least:
+    least = rows * cols * _FLAT**2
+    if _is_flat(part) or float(energy.max()) < least:
         return None
     scores = correlated(room, part) / (energy * own).clamp_min(least**2).sqrt()
     place = int(scores.argmax())

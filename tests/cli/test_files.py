@@ -1,6 +1,7 @@
 """Sizes, formats, folders: what is written where."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -95,6 +96,11 @@ def test_a_report_keeps_what_an_earlier_run_said(mmsr, folder, tmp_path):
     assert "noise_std" in both[1]
     assert run(mmsr, folder, *options, "--skip-existing")[0] == 0
     assert json.loads(file.read_text()) == both[::-1]  # in the order of the pictures
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    relative = os.path.relpath(out)
+    elsewhere = ("-o", relative, *options[2:])
+    assert run(mmsr, folder, *elsewhere, "--skip-existing")[0] == 0
+    assert json.loads(file.read_text()) == both[::-1]
     file.unlink()
     assert run(mmsr, folder, *options, "--skip-existing")[0] == 0
     assert all(entry["skipped"] for entry in json.loads(file.read_text()))

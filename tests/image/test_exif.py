@@ -70,7 +70,7 @@ def test_settings_are_no_caption(photo, tmp_path):
     assert json.loads(exif[SOFTWARE]) == {"seed": "1"}
 
 
-@pytest.mark.parametrize("comment", [b"ASCII\0\0\0my cat", b"ASCII\0\0\0   ", b"\0" * 8])
+@pytest.mark.parametrize("comment", [b"ASCII\0\0\0my cat", b"my cat", b"ASCII\0\0\0   ", b"\0" * 8])
 def test_settings_take_no_comment_away(tmp_path, comment):
     own = Image.Exif()
     own[ExifTags.IFD.Exif] = {COMMENT: comment}
@@ -122,6 +122,10 @@ def test_what_a_photo_says_of_its_software_stays(tmp_path):
     own[ExifTags.IFD.Exif] = {COMMENT: b"ASCII\0\0\0my cat"}
     path = tmp_path / "cat.jpg"
     Image.new("RGB", (4, 4)).save(path, exif=own)
-    exif, _ = saved(tmp_path / "b.jpg", load_image(path), metadata={"seed": "1"})
+    loaded = load_image(path)
+    exif, _ = saved(tmp_path / "b.jpg", loaded, metadata={"seed": "1"})
     assert exif[SOFTWARE] == "Camera 1.0"
     assert exif.get_ifd(ExifTags.IFD.Exif)[COMMENT].endswith(b"my cat")
+    assert json.loads(exif[DESCRIPTION]) == {"seed": "1"}
+    exif, _ = saved(tmp_path / "b.tif", loaded, metadata={"seed": "1"})
+    assert exif[SOFTWARE] == "Camera 1.0"

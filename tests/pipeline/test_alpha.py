@@ -35,6 +35,39 @@ def test_sizes_and_range(pipe, size) -> None:
     assert float(made.max()) <= 1
 
 
+@pytest.mark.parametrize("scale", [2, 3, 5, 8, 16])
+def test_every_scale(pipe, scale) -> None:
+    made = enlarge_alpha(pipe, disc(12, 4), scale)
+    assert made.shape == (1, 1, 12 * scale, 12 * scale)
+    assert float(made[..., :scale, :].max()) == 0
+
+
+def test_a_batch_is_as_each_alone(pipe) -> None:
+    batch = torch.cat((disc(20, 7), torch.full((1, 1, 20, 20), 0.5), 0.9 * disc(20, 5)))
+    made = enlarge_alpha(pipe, batch, 4)
+    for index, one in enumerate(batch.split(1)):
+        torch.testing.assert_close(made[index : index + 1], enlarge_alpha(pipe, one, 4))
+    assert torch.equal(made[1], torch.full_like(made[1], 0.5))
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 0.5), (0.2, 0.9), (0, 100 / 65535), (253 / 255, 254 / 255)]
+)
+def test_no_value_leaves_the_range_of_its_neighbours(pipe, low, high) -> None:
+    alpha = low + (high - low) * disc(40, 12)
+    made = enlarge_alpha(pipe, alpha, 2)
+    assert float(made.min()) == pytest.approx(low, abs=1e-7)
+    assert float(made.max()) == pytest.approx(high, abs=1e-7)
+
+
+def test_it_can_be_stopped(pipe) -> None:
+    def stop(event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enlarge_alpha(pipe, disc(20, 7), 4, progress=stop)
+
+
 def test_edges_are_lines_and_no_stairs() -> None:
     pipe = load_pipeline("small")
     small, scale = disc(32, 11.3), 4

@@ -17,6 +17,7 @@ from mmsr_core.errors import InputError
 from mmsr_core.image import resize_bicubic
 from mmsr_core.pipeline import DegradationEstimate, combine_prior
 from mmsr_core.pipeline.prior import prior_scale
+from mmsr_core.pipeline.prior_match import complaint_of_prior
 
 
 @pytest.fixture
@@ -81,6 +82,18 @@ def test_another_picture_is_left_out(case, picture, noise: float) -> None:
     made = combine_prior(lr, estimate, mean, other)
     assert torch.equal(made.images, mean)
     assert combine_prior(lr, estimate, mean, other, trust=1).weight_map.min() == 1
+
+
+def test_a_prior_that_shows_nothing_is_left_out(case) -> None:
+    truth, lr, estimate, mean = case
+    for empty in (torch.zeros_like(truth), torch.full_like(truth, 0.5)):
+        assert torch.equal(combine_prior(lr, estimate, mean, empty).images, mean)
+        assert "the prior shows nothing" in complaint_of_prior(lr, empty)
+    flat = torch.full_like(lr, 0.5)
+    made = combine_prior(flat, estimate, torch.full_like(mean, 0.5), truth)
+    assert torch.equal(made.images, torch.full_like(mean, 0.5))
+    assert "the input shows nothing" in complaint_of_prior(flat, truth)
+    assert complaint_of_prior(flat, torch.full_like(truth, 0.6)) == ""
 
 
 def test_what_is_contradicted_counts_less(case) -> None:

@@ -164,9 +164,15 @@ class Engine:
             )
             alpha = None
             if part is None:
-                given = None if image.alpha is None else resize_alpha(image.alpha, plan.work)
-                alpha = enlarge_alpha(pipeline, given, plan.scale, plan.result)
                 self._run_time.learn(plan, job.steps, time.perf_counter() - started)
+                given = None if image.alpha is None else resize_alpha(image.alpha, plan.work)
+                alpha = enlarge_alpha(
+                    pipeline,
+                    given,
+                    plan.scale,
+                    plan.result,
+                    progress=lambda _: callback(Progress("save", 0, 1)),
+                )
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder(keep=keep) as folder:
             if part is None:
