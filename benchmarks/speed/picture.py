@@ -5,6 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmsr_core.pipeline import Overrides
+
+NOT_SHARPENED = Overrides(sharpening=0.0)
+"""The picture below has more contrast than a lens gives. Found to be sharpened, which most pictures
+are not, it would be measured twice, for half as much time again."""
+
 
 def picture(height: int, width: int) -> Tensor:
     """A picture with edges, texture and smooth places, `(1,3,height,width)`, 0..1.

@@ -118,8 +118,9 @@ def speed_markdown(result: dict[str, Any]) -> str:
         f"# Speed, x{options['scale']}, {options['steps']} steps\n\n"
         f"{provenance(environment)}; {threads} threads, model {options['model']}. "
         f"Seconds: median ± interquartile range of {options['repeats']} runs "
-        "after two warm-ups; load is import and loading, once. GFLOP counts convolutions and "
-        "matrix products; the peak is the fastest square matrix product of the same process.\n\n"
+        "after two warm-ups, of a picture stated not to be sharpened; load is import and loading, "
+        "once. GFLOP counts convolutions and matrix products; the peak is the fastest square "
+        "matrix product of the same process.\n\n"
     )
     text = head + markdown_table(["stage", *runs], rows) + "\n"
     for name, peers in result["peers"].items():

@@ -24,7 +24,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     from mmsr_core.pipeline import load_pipeline
     from mmsr_core.pipeline.results import peak_memory_mb
 
-    from .picture import picture
+    from .picture import NOT_SHARPENED, picture
     from .run import median_and_iqr
 
     if job["threads"] is not None:
@@ -35,7 +35,9 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     lr = picture(*job["size"])
 
     def run() -> dict[str, float]:
-        output = pipe(lr, scale=job["scale"], steps=job["steps"], seed=job["seed"])
+        output = pipe(
+            lr, scale=job["scale"], steps=job["steps"], seed=job["seed"], overrides=NOT_SHARPENED
+        )
         return output.report.stage_seconds
 
     operations = _operations(run)  # the first warm-up, before anything is compiled
