@@ -35,6 +35,8 @@ OUTPUT_SUFFIXES = frozenset(_FORMATS)
 _QUALITIES = {"JPEG": 95, "AVIF": 90}
 """Quality where none is asked for. WebP and JPEG XL are lossless then."""
 _WITHOUT_ALPHA = frozenset(("JPEG",))
+_LONGEST_EXIF = 65533
+"""Bytes of EXIF data that a JPEG holds; settings, then the data themselves are left out of more."""
 _BAND_ROWS = 256
 
 
@@ -274,11 +276,18 @@ def _save_options(
             text.add_text(key, value)
         return options | {"pnginfo": text} | ({"exif": exif} if exif else {})
     whole = with_settings(exif, metadata, in_parts=file_format != "TIFF")
+    if file_format == "JPEG" and _is_too_long(whole):
+        whole = with_settings(exif, None)
+        whole = None if _is_too_long(whole) else whole
     if file_format == "TIFF" and (whole is None or not has_parts(whole)):
         options |= {"compression": "tiff_adobe_deflate"}  # Pillow writes parts uncompressed only
     if whole is None:
         return options
     return options | {"exif": whole.tobytes() if file_format == "JXL" else whole}
+
+
+def _is_too_long(exif: Image.Exif | None) -> bool:
+    return exif is not None and len(exif.tobytes()) > _LONGEST_EXIF
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -216,7 +216,7 @@ class Refinement:
         left = scene.left_over(mean)
         self._texture = self._repeated(left)
         if self._damage is not None and self._texture is not None:
-            context.note(TEXTURE_NOTE)
+            self._note(TEXTURE_NOTE)
             self._damage = self._damage.without(self._texture)
             self._initial = None
             self._estimate_kernels()  # they were looked for as in noise

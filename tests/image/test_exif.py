@@ -82,6 +82,16 @@ def test_settings_take_no_comment_away(tmp_path, comment):
     assert json.loads(exif[SOFTWARE] if kept == comment else kept[8:]) == {"seed": "1"}
 
 
+@pytest.mark.parametrize(("length", "kept"), [(60_000, True), (65_490, True), (66_000, False)])
+def test_no_result_is_lost_to_long_exif(tmp_path, length, kept):
+    exif = Image.Exif()
+    exif[MAKE] = "x" * length
+    path = tmp_path / "in.tif"
+    Image.new("RGB", (4, 4)).save(path, exif=exif)
+    made, _ = saved(tmp_path / "out.jpg", load_image(path), metadata={"seed": "1"})
+    assert (MAKE in made) == kept
+
+
 def test_a_picture_without_any(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
     loaded = load_image(tmp_path / "plain.png")
