@@ -267,7 +267,7 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
         type=tile_size,
         default=None,
         metavar="auto|N",
-        help="side of a tile in pixels of the result / 4; changes memory, not the picture",
+        help="side of a tile in steps of 4 pixels of the result; changes memory, not the picture",
     )
     group.add_argument(
         "--device",

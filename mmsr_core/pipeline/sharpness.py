@@ -36,7 +36,7 @@ SURE_ERRORS = 2.3
 were blurred alike everywhere by up to 1.6 px the farthest differ by 2.2 at most; where half of them
 was blurred by .8 px by 1.8 to 5.6, by 1.5 px by 3.5 and more."""
 _HIDES_PX = {"": 0.0, "noise": 0.2, "compression": 0.2, "noise and compression": 0.6}
-"""How much blur is hidden beside what the estimate expects: of 24 crops that were blurred by .8 px,
+"""How much blur is hidden beside what the estimate expects: of 12 crops that were blurred by .8 px,
 noise of 10 of 255 and JPEG of quality 60 together left .3 px to be seen, each alone .5 px."""
 _HIDDEN_SHARE = 0.25
 """Expected relative error of the blur from which on it is said what hides it."""

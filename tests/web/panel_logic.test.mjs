@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { colourisePixels, modalityColour, stretchPixels, viridis } from "../../web/lib/colours.mjs";
 import { tabsOf } from "../../web/lib/panel.mjs";
 import { keyOf, recall, remember, viewPath } from "../../web/lib/store.mjs";
-import { bars, memory, namesIn, reportRows } from "../../web/lib/weights.mjs";
+import { bars, memory, namesIn, reportRows, tabTitle } from "../../web/lib/weights.mjs";
 import { dictionary, LANGUAGES, wordsOf } from "../../web/lib/words.mjs";
 
 class Memory {
@@ -67,6 +67,13 @@ test("bars add up to one in a fixed order", () => {
   }
   assert.deepEqual(made[2], []);
   assert.deepEqual(namesIn(steps), ["lr", "kernel", "depth", "prompt", "zeta"]);
+});
+
+test("the report's tab says how many notes are in it", () => {
+  const word = dictionary("en");
+  assert.equal(tabTitle("report", { report: { notes: ["one", "two"] } }, word), "Report (2)");
+  assert.equal(tabTitle("report", { report: {} }, word), "Report");
+  assert.equal(tabTitle("compare", { report: { notes: ["one"] } }, word), "Compare");
 });
 
 test("the report becomes rows, whatever is missing", () => {

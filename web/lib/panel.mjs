@@ -3,7 +3,7 @@
 import { CompareView } from "./compare_view.mjs";
 import { addStyle, keepEvents, make } from "./dom.mjs";
 import { KernelView } from "./kernel_view.mjs";
-import { reportRows } from "./weights.mjs";
+import { reportRows, tabTitle } from "./weights.mjs";
 import { WeightsView } from "./weights_view.mjs";
 
 /** Height of a panel, px. */
@@ -92,7 +92,7 @@ export class Panel {
       this.render();
     };
     const attributes = { "aria-pressed": String(pressed), "data-tab": name, onclick };
-    return make("button", attributes, this.options.word(name));
+    return make("button", attributes, tabTitle(name, this.views[this.index], this.options.word));
   }
 
   pager() {

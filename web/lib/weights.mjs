@@ -56,6 +56,12 @@ export function reportRows(report, word) {
   return rows.concat((report.notes ?? []).map((note) => ["note", note]));
 }
 
+/** The name of a tab; the report's says how many notes are in it. */
+export function tabTitle(name, view, word) {
+  const notes = name === "report" ? (view?.report?.notes ?? []).length : 0;
+  return notes ? `${word(name)} (${notes})` : word(name);
+}
+
 /** A number with its expected error, where it has one. */
 const giveOrTake = (value, error, digits) =>
   number(value, digits) + (Number.isFinite(error) ? ` ± ${number(error, Math.max(1, digits))}` : "");
