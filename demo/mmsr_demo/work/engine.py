@@ -162,15 +162,18 @@ class Engine:
                 part=part,
                 notes=notes,
             )
-            alpha = None
             if part is None:
                 self._run_time.learn(plan, job.steps, time.perf_counter() - started)
-                given = None if image.alpha is None else resize_alpha(image.alpha, plan.work)
+            alpha, size = image.alpha, plan.result
+            if alpha is not None:
+                alpha = resize_alpha(alpha, plan.work)
+                if part is not None:
+                    alpha, size = part.cut(alpha), part.worked_size(size)
                 alpha = enlarge_alpha(
                     pipeline,
-                    given,
+                    alpha,
                     plan.scale,
-                    plan.result,
+                    size,
                     progress=lambda _: callback(Progress("save", 0, 1)),
                 )
         callback(Progress("save", 1, 1))
@@ -178,7 +181,7 @@ class Engine:
             if part is None:
                 made = save_result(folder, job, image, lr, plan, output, alpha)
             else:
-                made = save_part(folder, job, image, lr, plan, output, part)
+                made = save_part(folder, job, image, lr, plan, output, alpha, part)
             made = noted(made, notes)
             callback(Progress("save", 1, 1))  # Ended meanwhile: nothing stays.
         self.results.put(key, made, keep=keep)

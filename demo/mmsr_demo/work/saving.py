@@ -95,6 +95,7 @@ def save_part(
     lr: Tensor,
     plan: SizePlan,
     output: RestorationOutput,
+    alpha: Tensor | None,
     part: Part,
 ) -> Restoration:
     """As `save_result` for a part of the picture, to be looked at: 8 bits, without metadata.
@@ -106,19 +107,20 @@ def save_part(
         lr: `(1,3,h,w)`, 0..1, what was worked on: the part with its margin.
         plan: the sizes for the whole picture.
         output: of the pipeline, for `lr`.
+        alpha: `(1,1,H,W)`, 0..1, of the result of `lr`; None: it is opaque.
         part: where it lies.
     """
     from mmsr_core.image import resize_alpha, resize_bicubic, save_image
 
-    alpha = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
-    if alpha is not None:
+    plain = None if image.alpha is None else resize_alpha(image.alpha, plan.result)
+    if plain is not None:
         top, left, bottom, right = part.shown_box(plan.result)
-        alpha = alpha[..., top:bottom, left:right]
+        plain = plain[..., top:bottom, left:right]
+    alpha = None if alpha is None else part.inner(alpha, plan.result)
     before = resize_bicubic(lr, part.worked_size(plan.result))
-    paths = {"after": output.images, "before": before}
-    for name, picture in paths.items():
+    for name, picture, own in (("after", output.images, alpha), ("before", before, plain)):
         shown = part.inner(picture, plan.result)
-        save_image(folder / f"{name}.png", shown, alpha, icc_profile=image.icc_profile)
+        save_image(folder / f"{name}.png", shown, own, icc_profile=image.icc_profile)
     seen = inspect_result(lr, output, folder, job)
     after, before_file = folder / "after.png", folder / "before.png"
     return Restoration(after, before_file, plan, output.report.to_dict(), seen, folder, part=part)
