@@ -67,8 +67,8 @@ class KernelRefineNode(io.ComfyNode):
                     display_name="keep depth",
                     default=False,
                     optional=True,
-                    label_on="keep",
-                    label_off="look again",
+                    label_on="yes",
+                    label_off="no, look again",
                     tooltip=(
                         "keep: the connected depth is trusted in every round (for a measured or a "
                         "better depth). look again: after the first round the model estimates "

@@ -53,8 +53,8 @@ class SRSamplerNode(io.ComfyNode):
                     display_name="mean only",
                     default=False,
                     optional=True,
-                    label_on="mean only",
-                    label_off="sample",
+                    label_on="yes",
+                    label_off="no, sample",
                     tooltip=(
                         "mean only: leave out the sampling, whatever steps says, for the most "
                         "faithful and smoothest result."

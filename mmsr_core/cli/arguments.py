@@ -79,12 +79,18 @@ def device_name(text: str) -> str:
     return text
 
 
+_AS_REPORTED = {"picture": "lr", "blur": "kernel"}
+"""What reports call some modalities, and their names."""
+
+
 def strength(text: str) -> tuple[str, float]:
     """`NAME=VALUE` with a known modality and a value from 0 to 2."""
     name, equals, value = text.partition("=")
+    name = _AS_REPORTED.get(name, name)
     if not equals or name not in MODALITIES:
+        names = ", ".join((*_AS_REPORTED, *MODALITIES))
         raise argparse.ArgumentTypeError(
-            f"expected NAME=VALUE with NAME one of {', '.join(MODALITIES)}, got {text!r}"
+            f"expected NAME=VALUE with NAME one of {names}, got {text!r}"
         )
     return name, number(0, 2)(value)
 

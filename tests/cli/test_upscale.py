@@ -336,7 +336,8 @@ def test_the_names_of_strengths_are_the_models(upscale, picture, tmp_path):
     from mmsr_core.types import MODALITIES
 
     assert Denoiser().modalities == MODALITIES
-    words = [word for name in MODALITIES for word in ("--strength", f"{name}=0.5")]
+    names = (*MODALITIES, "picture", "blur")  # as reports call two of them
+    words = [word for name in names for word in ("--strength", f"{name}=0.5")]
     assert upscale(picture, "-o", tmp_path / "o.png", *words)[0] == 0
 
 

@@ -30,7 +30,7 @@ WRONG = {
     "upscale a.png -o b.png --tile big": "--tile",
     "upscale a.png -o b.png --device tpu": "--device",
     "upscale a.png -o b.png --dtype int8": "--dtype",
-    "upscale a.png -o b.png --strength fog=1": "NAME=VALUE",
+    "upscale a.png -o b.png --strength fog=1": "NAME=VALUE with NAME one of picture, blur, lr",
     "upscale a.png -o b.png --strength depth=9": "from 0 to 2",
     "upscale a.png -o b.png --consistency maybe": "--consistency",
     "upscale a.png -o b.png --mode both": "--mode",
