@@ -129,7 +129,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="weight of picture, blur, depth, prompt or guide, 0 to 2; 0: left out; may be repeated",
+        help="weight of picture, blur, depth, prompt or guide, 0 to 2; 0 leaves it out; may be "
+        "repeated",
     )
     parser.add_argument(
         "--consistency",
