@@ -104,9 +104,10 @@ class MutualAffineConv(nn.Module):
         halves = x.chunk(2, 1)
         out = []
         for i in range(2):
-            affine = self.affines[i]
-            hidden = affine[1](affine[0](halves[1 - i]))
-            out.append(self.convs[i](modulate(halves[i], affine[2], hidden)))
+            first, activation, project = self.affines[i].children()
+            assert isinstance(project, nn.Conv2d)
+            hidden = activation(first(halves[1 - i]))
+            out.append(self.convs[i](modulate(halves[i], project, hidden)))
         return torch.cat(out, 1)
 
 
