@@ -87,26 +87,10 @@ def degradation_text(estimates: DegradationBatch) -> str:
 
 def estimate_text(estimate: DegradationEstimate) -> str:
     """Noise, JPEG quality and blur of one picture."""
-    from ..mmsr_core.pipeline.results import (
-        blur_lines,
-        blur_range_px,
-        damage_lines,
-        expected_errors,
-        mean_sharpening,
-        sharpness_of,
-    )
+    from ..mmsr_core.pipeline.results import measured_lines
 
-    field = estimate.kernel_field
-    noise = float(estimate.given_noise_std.reshape(-1)[0])
-    quality = float(estimate.jpeg_quality.reshape(-1)[0])
-    damage = damage_lines(noise, quality, expected_errors(estimate), mean_sharpening(estimate))
-    return "\n".join((
-        *blur_lines(
-            sharpness_of(estimate, field.scale).words(), blur_range_px(field), field.scale
-        ),
-        *damage,
-        *estimate.notes,
-    ))  # fmt: skip
+    lines = measured_lines(estimate, estimate.kernel_field.scale)
+    return "\n".join((*lines, *estimate.notes))
 
 
 def report_text(reports: Sequence[RestorationReport]) -> str:

@@ -142,11 +142,16 @@ def read_overrides(
         image: the picture.
         kernel: its kernel file: kernels go with the sharpening that was taken back before them.
     """
-    from ..degradation import read_sharpening
     from ..pipeline import Overrides
 
     noise_std = None if args.noise_std is None else args.noise_std / 255
-    sharpening = args.sharpening
-    if sharpening is None and kernel is not None:
-        sharpening = read_sharpening(kernel)
-    return Overrides(noise_std, args.jpeg, image.jpeg_quality, sharpening)
+    return Overrides(noise_std, args.jpeg, image.jpeg_quality, known_sharpening(args, kernel))
+
+
+def known_sharpening(args: argparse.Namespace, kernel: Path | None) -> float | None:
+    """The amount that `--sharpening` says, else what belongs to a kernel file; None: not known."""
+    from ..degradation import read_sharpening
+
+    if args.sharpening is not None or kernel is None:
+        return args.sharpening
+    return read_sharpening(kernel)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .arguments import add_common, add_scale, add_sharpening, number, whole_number
-from .common import load_kernel
+from .common import known_sharpening, load_kernel
 from .files import add_background, background_notes, require_distinct
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
     hr = image.rgb[..., rows, columns]
     with torch.inference_mode():
         blurred = _shrink(args, hr, (height, width))
-        lr = add_damage(blurred, args.noise_std / 255, args.jpeg, args.seed, _sharpening(args))
+        sharpening = known_sharpening(args, args.kernel) or 0.0
+        lr = add_damage(blurred, args.noise_std / 255, args.jpeg, args.seed, sharpening)
         alpha = image.alpha
         if alpha is not None:
             alpha = resize_alpha(alpha[..., rows, columns], (height, width))
@@ -106,15 +107,6 @@ def run(args: argparse.Namespace) -> int:
         if tuple(hr.shape[-2:]) != image.size:
             print(f"  cropped to {hr.shape[-1]}x{hr.shape[-2]}, a multiple of {args.scale}")
     return 0
-
-
-def _sharpening(args: argparse.Namespace) -> float:
-    """The amount that was asked for, or that belongs to the kernels."""
-    from ..degradation import read_sharpening
-
-    if args.sharpening is not None or args.kernel is None:
-        return args.sharpening or 0.0
-    return read_sharpening(args.kernel) or 0.0
 
 
 def _shrink(args: argparse.Namespace, hr: Tensor, size: tuple[int, int]) -> Tensor:

@@ -46,11 +46,10 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     from ..image import check_output_size, load_image, make_folder, read_size, save_image
     from ..pipeline.results import (
-        blur_lines,
         blur_range_px,
-        damage_lines,
         expected_errors,
         mean_sharpening,
+        measured_lines,
         sharpness_of,
         with_levels,
     )
@@ -80,9 +79,7 @@ def run(args: argparse.Namespace) -> int:
         )
     seconds = time.perf_counter() - started
     blur = blur_range_px(estimate.kernel_field)
-    sharpness = sharpness_of(estimate, args.scale)
-    noise_std, jpeg_quality = float(estimate.given_noise_std[0]), float(estimate.jpeg_quality[0])
-    errors, sharpening = expected_errors(estimate), mean_sharpening(estimate)
+    sharpening = mean_sharpening(estimate)
     estimate.kernel_field.save(field_file, sharpening)
     save_image(map_file, kernel_map(estimate.kernel_field, image.visible_rgb)[None])
     if estimate.inverse_depth is not None:
@@ -91,11 +88,11 @@ def run(args: argparse.Namespace) -> int:
         "input": str(args.input),
         "input_size": [image.size[1], image.size[0]],
         "scale": args.scale,
-        "sharpness": sharpness.to_dict(),
+        "sharpness": sharpness_of(estimate, args.scale).to_dict(),
         "blur_sigma_px": blur,
-        "noise_std": noise_std,
-        "jpeg_quality": jpeg_quality,
-        "errors": errors,
+        "noise_std": float(estimate.given_noise_std[0]),
+        "jpeg_quality": float(estimate.jpeg_quality[0]),
+        "errors": expected_errors(estimate),
         "sharpening": sharpening,
         "notes": [*image.notes, *estimate.notes],
         "iterations": args.iterations,
@@ -107,11 +104,7 @@ def run(args: argparse.Namespace) -> int:
     write_json(json_file, with_levels(content))
     if not args.quiet:
         print(f"{args.input} -> {args.output}")
-        for line in blur_lines(sharpness.words(), blur, args.scale):
+        for line in (*measured_lines(estimate, args.scale), *content["notes"]):
             print(f"  {line}")
-        for line in damage_lines(noise_std, jpeg_quality, errors, sharpening):
-            print(f"  {line}")
-        for note in content["notes"]:
-            print(f"  {note}")
         print(f"  {seconds:.1f} s", flush=True)
     return 0

@@ -64,9 +64,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         type=number(0, 1),
         default=DEFAULT_TRUST,
         metavar="T",
-        help="how far UPSCALED is followed: 0 not at all, 1 everywhere, then held to "
-        "the input "
-        f"(default {DEFAULT_TRUST})",
+        help="how far UPSCALED is followed: 0 not at all, 1 everywhere, then held to the "
+        f"input (default {DEFAULT_TRUST})",
     )
     add_result_size(parser, "the whole factor nearest to UPSCALED's")
     parser.add_argument(

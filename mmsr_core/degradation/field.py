@@ -37,8 +37,8 @@ class KernelField:
     """Blur kernels `(B,441,h,w)`, one 21x21 kernel per LR pixel: non-negative, summing to 1.
 
     A dense field of 1500x1000 LR pixels is 2.6 GB, so a field may be stored as PCA codes
-    (`from_codes`), and dense kernels are made for a window at a time. One code may
-    serve a block of LR pixels.
+    (`from_codes`), and dense kernels are made for a window at a time. One code may serve
+    a block of LR pixels.
     """
 
     def __init__(

@@ -12,18 +12,18 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from ..image import smooth
 
 RADIUS_PX = 2.5
 """Std of the Gaussian, px of the picture."""
-_REACH = 3.0  # stds
 _CLOSE = 1e-4
 _FREQUENCIES = 64
 
 
 def sharpen(picture: Tensor, amount: Tensor) -> Tensor:
     """`S` of pictures `(B,C,h,w)` by the amounts `(B,)`; not clamped."""
-    return picture + amount.view(-1, 1, 1, 1) * (picture - _soft(picture))
+    return picture + amount.view(-1, 1, 1, 1) * (picture - smooth(picture, RADIUS_PX))
 
 
 def unsharpen(picture: Tensor, amount: Tensor) -> Tensor:
@@ -41,33 +41,14 @@ def unsharpen(picture: Tensor, amount: Tensor) -> Tensor:
     share = (amount / (1 + amount)).view(-1, 1, 1, 1)
     made = picture
     for _ in range(math.ceil(math.log(_CLOSE) / math.log(most / (1 + most)))):
-        made = torch.lerp(picture, _soft(made), share)
+        made = torch.lerp(picture, smooth(made, RADIUS_PX), share)
     return made
 
 
 def noise_gain(amount: Tensor) -> Tensor:
     """How much of the std of white noise `unsharpen` leaves, a share for each of `amount (B,)`."""
-    at, taps = _gaussian(amount.device)
-    turns = torch.arange(_FREQUENCIES, device=amount.device) / _FREQUENCIES
-    line = torch.cos(2 * math.pi * turns[:, None] * at) @ taps
-    sharpened = 1 + amount.view(-1, 1, 1) * (1 - line[:, None] * line)
+    point = torch.zeros(1, 1, _FREQUENCIES, _FREQUENCIES)
+    point[..., _FREQUENCIES // 2, _FREQUENCIES // 2] = 1
+    kept = torch.fft.fft2(smooth(point, RADIUS_PX))[0, 0].abs().to(amount)  # by `G`
+    sharpened = 1 + amount.view(-1, 1, 1) * (1 - kept)
     return sharpened.square().reciprocal().mean((1, 2)).sqrt()
-
-
-def _gaussian(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Places, px, and the taps of a Gaussian of `RADIUS_PX` there."""
-    reach = math.ceil(_REACH * RADIUS_PX)
-    at = torch.arange(-reach, reach + 1, device=device)
-    taps = torch.exp(-0.5 * (at / RADIUS_PX).square())
-    return at, taps / taps.sum()
-
-
-def _soft(picture: Tensor) -> Tensor:
-    """`G`: a Gaussian of `RADIUS_PX`, the border continued by its last pixel."""
-    taps = _gaussian(picture.device)[1].to(picture)
-    reach = len(taps) // 2
-    batch, channels, height, width = picture.shape
-    flat = picture.reshape(batch * channels, 1, height, width)
-    flat = F.conv2d(F.pad(flat, (reach, reach, 0, 0), mode="replicate"), taps.view(1, 1, 1, -1))
-    flat = F.conv2d(F.pad(flat, (0, 0, reach, reach), mode="replicate"), taps.view(1, 1, -1, 1))
-    return flat.view_as(picture)

@@ -355,6 +355,22 @@ def blur_lines(sharpness: str, blur_sigma_px: dict[str, float], scale: int) -> l
     return [sharpness, kernels] if sharpness else [kernels]
 
 
+def measured_lines(estimate: DegradationEstimate, scale: int) -> list[str]:
+    """What was measured of a picture, for people.
+
+    Args:
+        estimate: of one picture.
+        scale: from the picture to the result.
+    """
+    sharpness, widths = sharpness_of(estimate, scale), blur_range_px(estimate.kernel_field)
+    noise_std, quality = float(estimate.given_noise_std[0]), float(estimate.jpeg_quality[0])
+    errors, sharpening = expected_errors(estimate), mean_sharpening(estimate)
+    return [
+        *blur_lines(sharpness.words(), widths, scale),
+        *damage_lines(noise_std, quality, errors, sharpening),
+    ]
+
+
 def damage_lines(
     noise_std: float, jpeg_quality: float, errors: dict[str, float], sharpening: float | None
 ) -> list[str]:
