@@ -34,6 +34,9 @@ _LARGEST_SIDE = 1024
 _EMPTY = 1e-7
 """Median over mean of a power spectrum below which most of it is empty. Photographs in 8 bits,
 blurred as they may be, have 1e-6 and more."""
+UNEXPLAINED = 6 / 255
+"""What a motion may leave of a picture beside its noise, taken back and done again (rms).
+True ones leave up to 3 of 255, others, whose deconvolution runs out of 0..1, 15 and more."""
 _BAND = 0.45
 _RINGS = 64
 _ITERATIONS = 20
@@ -52,18 +55,20 @@ class MotionBlur:
     """Depth of the cepstrum's peak in standard deviations around it."""
 
 
-def find_motion(picture: Tensor) -> MotionBlur | None:
+def find_motion(picture: Tensor, noise_std: Tensor | None = None) -> MotionBlur | None:
     """The motion that one picture was blurred by; None where there is none, or no certainty.
 
     Args:
         picture: `(1,3,h,w)`, 0..1. Of a large one the middle is looked at.
+        noise_std: `(1,)`, its noise, 0..1 units; None for none.
     """
     height, width = picture.shape[-2:]
     if min(height, width) < LEAST_SIDE:
         return None
     rows, cols = (min(side, _LARGEST_SIDE) for side in (height, width))
     top, left = (height - rows) // 2, (width - cols) // 2
-    grey = as_float64(luminance(picture[..., top : top + rows, left : left + cols]))[0, 0]
+    picture = picture[..., top : top + rows, left : left + cols]
+    grey = as_float64(luminance(picture))[0, 0]
     if float(grey.std()) < 1e-3:
         return None
     if _is_pattern(grey):
@@ -79,7 +84,9 @@ def find_motion(picture: Tensor) -> MotionBlur | None:
     angle = math.atan2(y, x) % math.pi
     if certainty < CERTAIN or _smoothness_ratio(grey, angle) > SMOOTHER:
         return None
-    return MotionBlur(math.hypot(y, x), angle, certainty)
+    motion = MotionBlur(math.hypot(y, x), angle, certainty)
+    noise_std = picture.new_zeros(1) if noise_std is None else noise_std
+    return motion if _explains(motion, picture, noise_std) else None
 
 
 def _is_pattern(grey: Tensor) -> bool:
@@ -136,6 +143,12 @@ def undo_motion(picture: Tensor, motion: MotionBlur, noise_std: Tensor) -> Tenso
 def redo_motion(picture: Tensor, motion: MotionBlur) -> Tensor:
     """The picture as the motion blurs it, `(1,C,h,w)`: what `undo_motion` takes back."""
     return degrade_canvas(picture, _motion_field(picture, motion))
+
+
+def _explains(motion: MotionBlur, picture: Tensor, noise_std: Tensor) -> bool:
+    """Whether a picture can have been blurred so: taken back and done again, it is the same."""
+    left = redo_motion(undo_motion(picture, motion, noise_std), motion) - picture
+    return float(left.square().mean().sqrt()) < UNEXPLAINED + float(noise_std)
 
 
 def _motion_field(picture: Tensor, motion: MotionBlur) -> KernelField:

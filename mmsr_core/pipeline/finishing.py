@@ -38,6 +38,9 @@ KEPT_SHARE = 0.6
 MOST_TOLD = 2.0
 EVEN = 0.27
 """Spread of `DamageMaps.log_noise` over a picture: grain has .1 to .2, grass and brick walls .4."""
+EXPLAINED, _RESIDUAL_WINDOW = 1.25, 3
+"""What is taken away from a picture that is sharp may have so many times the energy of what is
+wrong with it, in windows of so many px. More than that is structure."""
 _GRAIN_WINDOW = 7
 _STRIPE_ROWS = 128
 """LR rows that are enlarged at a time."""
@@ -60,6 +63,9 @@ def finish(scene: Scene, result: Tensor, denoise: float = 1.0, untouched: bool =
     if untouched and scene.scale == 1 and damage is not None:
         need = _enlarged(damage_need(damage, scene.brightness.gain), size)
         result = result.lerp_(scene.given, 1 - need)
+        sharp = is_sharp(damage).to(result.device)
+        if bool(sharp.any()) and not scene.estimate.kernels_given:
+            result = torch.where(sharp.view(-1, 1, 1, 1), with_structure(scene, result), result)
     contrast = local_contrast(scene.given, FLAT_WINDOW)
     coded = (scene.estimate.jpeg_quality < NO_JPEG_QUALITY).view(-1, 1, 1, 1)
     if bool(coded.any()):
@@ -108,6 +114,20 @@ def finish_fused(scene: Scene, result: Tensor, preference: Tensor) -> Tensor:
         target = (first + amount * (level - bright)).clamp(0, 1)
         keep_flat(made, target, flatness, scene.given_scale)
     return made
+
+
+def with_structure(scene: Scene, result: Tensor) -> Tensor:
+    """A result at the picture's own size with what was taken away beside the damage, `(B,3,h,w)`.
+
+    Letters of a few pixels are no photograph's detail: a mean blurs them. Where the picture less
+    the result has more energy than the damage has, both are weighed as Wiener's filter does.
+    """
+    residual, side = scene.given - result, _RESIDUAL_WINDOW
+    energy = residual.square().mean(1, keepdim=True)
+    energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)
+    whole = scene.estimate.unexplained_std.view(-1, 1, 1, 1)  # letters are taken for noise, too
+    damage = EXPLAINED * torch.minimum(scene.unexplained_by_place, whole).square()
+    return scene.given - residual * (damage / energy.clamp_min(1e-12)).clamp(max=1)
 
 
 def keep_flat(result: Tensor, given: Tensor, flatness: Tensor, scale: int) -> None:

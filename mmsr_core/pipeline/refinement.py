@@ -299,8 +299,10 @@ class Refinement:
     def _find_motions(self, whole: WholeDamage) -> Iterator[tuple[int, MotionBlur]]:
         """The straight motion of each whole picture of the batch that was shaken, by its place."""
         for index in range(len(self._scene.given)):
-            soft = float(whole.blur_std_px[index]) >= LEAST_SHAKEN_PX
-            motion = find_motion(self._scene.inside(index)) if soft else None
+            if float(whole.blur_std_px[index]) < LEAST_SHAKEN_PX:
+                continue
+            noise_std = whole.noise_std[index : index + 1]
+            motion = find_motion(self._scene.inside(index), noise_std)
             self._context.check()
             if motion is not None:
                 yield index, motion

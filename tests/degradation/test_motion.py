@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from mmsr_core.degradation import MotionBlur, find_motion, undo_motion
+from mmsr_core.degradation import motion as motion_module
 from mmsr_core.degradation.kernels import motion_kernels
 from mmsr_core.metrics import psnr
 
@@ -72,3 +73,21 @@ def test_stripes_are_not_shaken(period: int) -> None:
     for pattern in (x, y, x + y):
         stripes = (pattern % period < period // 2).double().expand(1, 3, -1, -1)
         assert find_motion(stripes.float()) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_motion_does_not_explain_was_no_motion(seed, monkeypatch) -> None:
+    """A dip of the cepstrum alone is none: the deconvolution runs out of black and white."""
+    found = {"length": 13.3, "angle": math.radians(77)}
+
+    def everywhere(grey: torch.Tensor) -> torch.Tensor:
+        cepstrum = torch.full_like(grey, 1e-3) * torch.randn_like(grey)
+        y, x = (round(found["length"] * f(found["angle"])) for f in (math.sin, math.cos))
+        cepstrum[grey.shape[0] // 2 + y, grey.shape[1] // 2 + x] = -1.0
+        return cepstrum
+
+    monkeypatch.setattr(motion_module, "_cepstrum", everywhere)
+    monkeypatch.setattr(motion_module, "_smoothness_ratio", lambda grey, angle: 0.5)
+    still = scene(seed=seed)
+    assert find_motion(still) is None
+    assert find_motion(moved(still, found["length"], 77)) is not None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
 from mmsr_core import Overrides, load_pipeline
@@ -101,6 +103,30 @@ def test_a_sharp_damaged_picture_is_not_made_worse_at_its_own_size(small, damage
         lr = noisy.clamp(0, 1).mul(255).round().div(255)
     made = small(lr, scale=1, steps=0).images
     assert float(psnr(made, truth, crop=4) - psnr(lr, truth, crop=4)) > least
+
+
+def page() -> torch.Tensor:
+    """Small print in black and colours on white and grey, `(1,3,112,176)`."""
+    image = Image.new("RGB", (176, 112), "white")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 80, 176, 112), fill=(225, 228, 235))
+    lines = ("The quick brown fox jumps", "over the lazy dog: 0123456789", "Total: EUR 1,234.56")
+    for row in range(7):
+        colour = ("black", (150, 20, 20), (20, 60, 140))[row % 3]
+        draw.text((4, 2 + 15 * row), lines[row % 3], fill=colour)
+    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.mark.parametrize("noise", [6, 12, 20])
+def test_small_print_stays_where_its_noise_goes(small, noise) -> None:
+    clean = page()
+    grains = torch.randn(clean.shape, generator=torch.Generator().manual_seed(noise))
+    noisy = (clean * 255 + noise * grains).round().clamp(0, 255) / 255
+    out = small(noisy, scale=1, steps=0).images
+    letters = (local_contrast(clean, 5) > 0.01).expand_as(clean)
+    for places, most in ((letters, 1.35), (~letters, 0.85)):
+        before, after = (float((p - clean)[places].square().mean()) for p in (noisy, out))
+        assert after < most * before
 
 
 def test_a_shaken_picture_is_steadied_at_its_own_size(small) -> None:
