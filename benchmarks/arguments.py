@@ -289,11 +289,11 @@ class ClipOptions(SetOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreOptions(SetOptions):
-    """One kind of damage after the other, at scale 1 or 2."""
+    """One kind of damage after the other, enlarged or not."""
 
     out: Out = Path("runs/bench/restore")
     scale: int = 1
-    """1 or 2."""
+    """1, 2, 3 or 4."""
     pictures: SharedFolder = None
     """Sharp pictures."""
     metrics: SharedFolder = None

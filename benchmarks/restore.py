@@ -1,16 +1,16 @@
-"""`python -m benchmarks restore`: one kind of damage after the other, at scale 1 or 2."""
+"""`python -m benchmarks restore`: one kind of damage after the other, enlarged or not."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from mmsr_core.degradation import add_gaussian_noise, jpeg
+from mmsr_core.degradation import Sharpening, add_gaussian_noise, jpeg, sharpen
 from mmsr_core.errors import InputError
 from mmsr_core.image import resize_bicubic, smooth
 from mmsr_core.pipeline import load_pipeline
@@ -25,19 +25,38 @@ from .report.failures import FAILURES, finish, leave_out
 from .report.table import format_figure, markdown_table
 
 _LOG = logging.getLogger(__name__)
-DAMAGES: dict[str, tuple[float, float, int]] = {
-    "none": (0, 0, 100),
-    "blur 0.8 px": (0.8, 0, 100),
-    "blur 1.2 px": (1.2, 0, 100),
-    "JPEG 20": (0, 0, 20),
-    "JPEG 50": (0, 0, 50),
-    "JPEG 80": (0, 0, 80),
-    "noise 5": (0, 5, 100),
-    "noise 12": (0, 12, 100),
-    "blur 1 px, noise 4": (1, 4, 100),
-    "blur 1 px, noise 4, JPEG 70": (1, 4, 70),
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is done to a picture, in this order."""
+
+    blur_px: float = 0
+    """Std, px of the input."""
+    noise: float = 0
+    """Std, of 255."""
+    sharpening: tuple[float, float] = (0, 1)
+    """Amount and radius (std, px of the input) of unsharp masking."""
+    quality: int = 100
+    """Of JPEG; 100: none."""
+
+
+DAMAGES: dict[str, Damage] = {
+    "none": Damage(),
+    "blur 0.8 px": Damage(0.8),
+    "blur 1.2 px": Damage(1.2),
+    "JPEG 20": Damage(quality=20),
+    "JPEG 50": Damage(quality=50),
+    "JPEG 80": Damage(quality=80),
+    "noise 5": Damage(noise=5),
+    "noise 12": Damage(noise=12),
+    "blur 1 px, noise 4": Damage(1, 4),
+    "blur 1 px, noise 4, JPEG 70": Damage(1, 4, quality=70),
+    "sharpened 0.6": Damage(sharpening=(0.6, 1.2)),
+    "sharpened 0.6, JPEG 85": Damage(sharpening=(0.6, 1.2), quality=85),
+    "sharpened 1, wide": Damage(sharpening=(1, 2)),
+    "noise 3, sharpened 1, JPEG 90": Damage(noise=3, sharpening=(1, 1), quality=90),
 }
-"""Name -> blur (std, px of the input), noise (std, of 255), JPEG quality (100: none)."""
 _GREY_NOISE = "grey noise 12"
 _VARYING = "varying blur (p2)"
 
@@ -54,18 +73,19 @@ def damaged(hr: Tensor, kind: str, name: str, seed: int, scale: int = 1) -> Tens
     """
     if kind == _VARYING:
         return make_sample("p2", hr, name, scale, seed).lr
-    blur_px, noise, quality = DAMAGES.get(kind, (0, 12, 100))
-    made = smooth(hr, blur_px * scale) if blur_px else hr
+    damage = DAMAGES.get(kind, Damage(noise=12))
+    made = smooth(hr, damage.blur_px * scale) if damage.blur_px else hr
     if scale > 1:
         made = F.interpolate(made, scale_factor=1 / scale, mode="bicubic", antialias=True)
     generator = seeded(seed, name, kind)
     if kind == _GREY_NOISE:
-        grey = add_gaussian_noise(made.new_zeros(made[:, :1].shape), noise / 255, generator)
+        grey = add_gaussian_noise(made.new_zeros(made[:, :1].shape), damage.noise / 255, generator)
         made = made + grey
     else:
-        made = add_gaussian_noise(made, noise / 255, generator)
+        made = add_gaussian_noise(made, damage.noise / 255, generator)
+    made = sharpen(made, Sharpening.of(*damage.sharpening))
     made = made.clamp(0, 1).mul(255).round().div(255)
-    return made if quality == 100 else jpeg(made, quality)
+    return made if damage.quality == 100 else jpeg(made, damage.quality)
 
 
 def run(options: RestoreOptions) -> int:
@@ -77,8 +97,8 @@ def run(options: RestoreOptions) -> int:
     default = sources.shared_path("data", "kodak24")
     folder = sources.need_folder(options.pictures or default, "sharp pictures", "--pictures")
     scale = options.scale
-    if scale not in (1, 2):
-        raise InputError(f"--scale must be 1 or 2, but is {scale}.")
+    if scale not in (1, 2, 3, 4):
+        raise InputError(f"--scale must be 1, 2, 3 or 4, but is {scale}.")
     paths = sources.list_pictures(folder, options.limit)
     result = begin_report("restore", options.out, asdict(options), "sets")
     pipe = load_pipeline(options.model, device=options.device, torch_dtype=options.dtype)
@@ -89,7 +109,7 @@ def run(options: RestoreOptions) -> int:
         failures: dict[str, str] = {}
         for path in tqdm(paths, desc=kind, unit="picture"):
             try:
-                hr = _middle(sources.read_hr(path, 4), options.side)
+                hr = _middle(sources.read_hr(path, 4), options.side // scale * scale)
                 lr = damaged(hr, kind, path.stem, options.seed, scale)
                 answers = {"input": resize_bicubic(lr, (hr.shape[-2], hr.shape[-1])).clamp(0, 1)}
                 for name in ("faithful", "balanced"):
@@ -129,7 +149,7 @@ def restore_markdown(result: dict[str, Any]) -> str:
         f"# One kind of damage after the other, x{options['scale']}\n\n"
         f"{provenance(result['environment'])}; model {options['model']}, the middle "
         f"{options['side']} px of each picture, seed {options['seed']}. PSNR-Y in dB (100 "
-        "where nothing differs) and LPIPS. At scale 2 the input is enlarged (bicubic).\n"
+        "where nothing differs) and LPIPS. Above scale 1 the input is enlarged (bicubic).\n"
     )
     body = []
     for kind, item in result["sets"].items():

@@ -39,6 +39,9 @@ MAX_BLUR_SIGMA_PX = 4.5
 """A Gaussian wider than this, in HR px, does not fit the 21x21 window of the kernels."""
 MAX_SHARPENING = 3.0
 """The largest amount of unsharp masking that can be stated."""
+SHARPENING_RADIUS_PX, SHARPENING_RADII_PX = 2.5, (0.4, 4.0)
+"""Radius of unsharp masking (std of its Gaussian, px of the picture) where nobody says it: that of
+cameras. And the radii that it is taken to have."""
 
 PROMPT_DIM = 512
 """Width of a prompt embedding: that of CLIP ViT-B/32."""

@@ -14,7 +14,13 @@ from .optional import require
 from .types import CONFIG_FILE, WEIGHTS_FILE
 
 COMPONENTS = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-OPTIONAL_COMPONENTS = ("damage_estimator", "mean_net_low", "prompt_encoder", "fusion_net")
+OPTIONAL_COMPONENTS = (
+    "damage_estimator",
+    "mean_net_low",
+    "sharpening_estimator",
+    "prompt_encoder",
+    "fusion_net",
+)
 """Networks that a weights folder may have. Without them noise and JPEG are measured coarsely, low
 scales have no mean net of their own, and there are no prompts and no second sensor."""
 SUMS_FILE = "checksums.json"

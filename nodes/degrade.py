@@ -188,7 +188,7 @@ class DegradeNode(io.ComfyNode):
         sharpening: float = 0.0,
     ) -> io.NodeOutput:
         """Damage each picture of the batch, each with its own noise."""
-        from ..mmsr_core.degradation import add_damage, blur_field, degrade_canvas
+        from ..mmsr_core.degradation import Sharpening, add_damage, blur_field, degrade_canvas
         from ..mmsr_core.pipeline import DegradationEstimate
 
         whole = split_image(image)
@@ -205,12 +205,12 @@ class DegradeNode(io.ComfyNode):
         for index in range(whole.batch):
             check_interrupted()
             one = hr[index : index + 1]
-            sharpened = sharpening
+            sharpened = Sharpening.of(sharpening)
             if degradation is not None:
                 given = degradation.pick(index, whole.batch)
                 field = given.kernel_field
                 if given.sharpening is not None:
-                    sharpened = float(given.sharpening.mean())
+                    sharpened = given.sharpening
                 _check_field(field.scale, (field.height, field.width), scale, (h, w))
             else:
                 share = pick(amount, index, whole.batch, "depth" if depth is not None else "mask")
@@ -226,7 +226,7 @@ class DegradeNode(io.ComfyNode):
                     inverse_depth=None,
                     noise_std=torch.tensor([noise / 255]),
                     jpeg_quality=torch.tensor([float(jpeg_quality)]),
-                    sharpening=torch.tensor([sharpened]),
+                    sharpening=sharpened,
                 )
             )
         alpha = None if whole.alpha is None else whole.alpha[..., rows, cols].contiguous()

@@ -72,15 +72,13 @@ class SaveKernelFieldNode(io.ComfyNode):
     @classmethod
     def execute(cls, degradation: DegradationBatch, filename_prefix: str) -> io.NodeOutput:
         """Write one file per picture."""
-        from ..mmsr_core.pipeline.results import mean_sharpening
-
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory()
         )
         files = []
         for index, estimate in enumerate(degradation.items):
             path = Path(folder) / f"{name}_{counter + index:05}_{SUFFIX}"
-            estimate.kernel_field.save(path, mean_sharpening(estimate))
+            estimate.kernel_field.save(path, estimate.sharpening)
             files.append(os.path.join(subfolder, path.name))
         return io.NodeOutput(ui={"text": [f"saved: {file}" for file in files]})
 
@@ -178,14 +176,14 @@ class LoadKernelFieldNode(io.ComfyNode):
                 f"file: there is no kernel file {file!r} in the mmsr_kernels folders. Save one "
                 "with Save Measured Blur first."
             )
-        field, amount = KernelField.load(path), read_sharpening(path)
+        field, sharpening = KernelField.load(path), read_sharpening(path)
         if degradation is None:
             noise_std, quality = torch.tensor([noise / 255]), torch.tensor([float(jpeg_quality)])
             batch = DegradationBatch((DegradationEstimate(field, None, noise_std, quality),))
         else:
             batch = degradation.with_field(field)
-        if amount is not None:  # belongs to the blur, whatever was measured elsewhere
-            known = torch.tensor([amount])
-            batch = DegradationBatch(tuple(one.with_sharpening(known) for one in batch.items))
+        if sharpening is not None:  # belongs to the blur, whatever was measured elsewhere
+            items = tuple(one.with_sharpening(sharpening) for one in batch.items)
+            batch = DegradationBatch(items)
         picture = None if image is None else split_image(image)
         return degradation_result(batch, picture)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from mmsr_core.degradation import KernelBasis, KernelField, gaussian_kernels, sample_kernels
-from mmsr_core.models import Denoiser, KernelEstimator, MeanNet
+from mmsr_core.models import Denoiser, KernelEstimator, MeanNet, SharpeningEstimator
 from mmsr_core.models.damage_estimator import DamageEstimator
 from mmsr_core.models.depth_net import DepthNet
 from mmsr_core.models.fusion_net import FusionNet
@@ -125,7 +125,9 @@ def tiny_models(seed: int = 0) -> dict[str, torch.nn.Module]:
         8, blocks=1, condition_channels=4, prompt_channels=4, heads=2, state=4, window=4
     )
     models["fusion_net"] = liven(fusion, seed)
-    models["damage_estimator"] = liven(DamageEstimator(widths=(4, 8, 8), dilations=(1, 2)), seed)
+    narrow = {"widths": (4, 8, 8), "dilations": (1, 2)}
+    models["damage_estimator"] = liven(DamageEstimator(**narrow), seed)
+    models["sharpening_estimator"] = SharpeningEstimator(**narrow)  # finds none
     return {name: model.eval() for name, model in models.items()}
 
 

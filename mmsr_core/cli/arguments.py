@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import InputError
-from ..types import DEFAULT_TRUST, MAX_SHARPENING, MODALITIES, SVKR_ROUNDS
+from ..types import (
+    DEFAULT_TRUST,
+    MAX_SHARPENING,
+    MODALITIES,
+    SHARPENING_RADII_PX,
+    SVKR_ROUNDS,
+)
 
 if TYPE_CHECKING:
     from ..image import TargetSize
@@ -192,15 +198,21 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     )
     add_sharpening(
         parser,
-        "unsharp masking that the camera did, to be taken back first, 0 for none (default: "
-        "measured from x4 on)",
+        "unsharp masking that a camera or an editor did, to be taken back first, 0 for none "
+        "(default: measured from x2 on)",
     )
 
 
 def add_sharpening(parser: argparse.ArgumentParser, words: str) -> None:
-    """Adds `--sharpening` with this help."""
+    """Adds `--sharpening` with this help, and `--sharpening-radius`."""
     parser.add_argument(
         "--sharpening", type=number(0, MAX_SHARPENING), metavar="AMOUNT", help=words
+    )
+    parser.add_argument(
+        "--sharpening-radius",
+        type=number(*SHARPENING_RADII_PX),
+        metavar="PX",
+        help="how wide it is: std in px of the picture (default: 2.5, a camera's)",
     )
 
 

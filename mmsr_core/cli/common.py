@@ -9,16 +9,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import KernelFileError
-from ..types import Progress, ProgressCallback
+from ..errors import InputError, KernelFileError
+from ..types import SHARPENING_RADIUS_PX, Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..degradation import KernelField
+    from ..degradation import KernelField, Sharpening
     from ..image import LoadedImage
     from ..pipeline import MMSREngine, Overrides
 
@@ -145,13 +146,21 @@ def read_overrides(
     from ..pipeline import Overrides
 
     noise_std = None if args.noise_std is None else args.noise_std / 255
-    return Overrides(noise_std, args.jpeg, image.jpeg_quality, known_sharpening(args, kernel))
+    known = Overrides(noise_std, args.jpeg, image.jpeg_quality)
+    sharpening = known_sharpening(args, kernel)
+    if sharpening is None:
+        return known
+    amount, radius = float(sharpening.amount), float(sharpening.radius_px)
+    return replace(known, sharpening=amount, sharpening_radius_px=radius)
 
 
-def known_sharpening(args: argparse.Namespace, kernel: Path | None) -> float | None:
-    """The amount that `--sharpening` says, else what belongs to a kernel file; None: not known."""
-    from ..degradation import read_sharpening
+def known_sharpening(args: argparse.Namespace, kernel: Path | None) -> Sharpening | None:
+    """What `--sharpening` says, else what belongs to a kernel file; None: not known."""
+    from ..degradation import Sharpening, read_sharpening
 
-    if args.sharpening is not None or kernel is None:
-        return args.sharpening
-    return read_sharpening(kernel)
+    if args.sharpening is not None:
+        radius = args.sharpening_radius
+        return Sharpening.of(args.sharpening, SHARPENING_RADIUS_PX if radius is None else radius)
+    if args.sharpening_radius is not None:
+        raise InputError("--sharpening-radius says how wide --sharpening is: give both.")
+    return None if kernel is None else read_sharpening(kernel)

@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     hr = image.rgb[..., rows, columns]
     with torch.inference_mode():
         blurred = _shrink(args, hr, (height, width))
-        sharpening = known_sharpening(args, args.kernel) or 0.0
+        sharpening = known_sharpening(args, args.kernel)
         lr = add_damage(blurred, args.noise_std / 255, args.jpeg, args.seed, sharpening)
         alpha = image.alpha
         if alpha is not None:

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         blur_range_px,
         expected_errors,
         mean_sharpening,
+        mean_sharpening_radius,
         measured_lines,
         sharpness_of,
         with_levels,
@@ -79,8 +80,7 @@ def run(args: argparse.Namespace) -> int:
         )
     seconds = time.perf_counter() - started
     blur = blur_range_px(estimate.kernel_field)
-    sharpening = mean_sharpening(estimate)
-    estimate.kernel_field.save(field_file, sharpening)
+    estimate.kernel_field.save(field_file, estimate.sharpening)
     save_image(map_file, kernel_map(estimate.kernel_field, image.visible_rgb)[None])
     if estimate.inverse_depth is not None:
         save_image(depth_file, depth_map(estimate.inverse_depth)[None], bit_depth=16)
@@ -93,7 +93,8 @@ def run(args: argparse.Namespace) -> int:
         "noise_std": float(estimate.given_noise_std[0]),
         "jpeg_quality": float(estimate.jpeg_quality[0]),
         "errors": expected_errors(estimate),
-        "sharpening": sharpening,
+        "sharpening": mean_sharpening(estimate),
+        "sharpening_radius_px": mean_sharpening_radius(estimate),
         "notes": [*image.notes, *estimate.notes],
         "iterations": args.iterations,
         "gamma": args.gamma,

@@ -22,7 +22,14 @@ from .kernels import (
 from .motion import MotionBlur, find_motion, redo_motion, undo_motion
 from .noise import add_gaussian_noise, add_poisson_noise
 from .operator import adjoint, degrade
-from .sharpening import noise_gain, sharpen, unsharpen
+from .sharpening import (
+    Sharpening,
+    from_log_gains,
+    log_gains,
+    noise_gain,
+    sharpen,
+    unsharpen,
+)
 from .shrinkage import relative_variances, shrink_codes
 from .solvers import (
     back_project,
@@ -56,6 +63,7 @@ __all__ = [
     "MotionBlur",
     "SecondOrder",
     "SecondOrderConfig",
+    "Sharpening",
     "Synthesis",
     "SynthesisConfig",
     "add_damage",
@@ -79,11 +87,13 @@ __all__ = [
     "doubt_variance",
     "edit_field",
     "find_motion",
+    "from_log_gains",
     "gaussian_kernels",
     "isotropic_gaussian",
     "jpeg",
     "jpeg_error_std",
     "layout_map",
+    "log_gains",
     "motion_kernels",
     "noise_gain",
     "normalise_kernels",

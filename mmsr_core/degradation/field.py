@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from torch import Tensor
 
 from ..errors import ImageFileError, InputError, KernelFileError, ShapeError
 from ..image import atomic_path
-from ..types import MAX_SHARPENING
+from ..types import MAX_SHARPENING, SHARPENING_RADII_PX
 from .basis import KernelBasis
 from .kernels import KERNEL_TAPS, check_scale, window_offsets_px
+from .sharpening import Sharpening
 
 _WINDOW = 128  # LR pixels a side when a whole field is walked through
 
@@ -241,15 +243,15 @@ class KernelField:
         sigma = torch.stack((mid + half, mid - half), 1).clamp_min(0).sqrt()
         return KernelMoments(sigma, 0.5 * torch.atan2(2 * xy, xx - yy), torch.stack((mx, my), 1))
 
-    def save(self, path: str | Path, sharpening: float | None = None) -> None:
+    def save(self, path: str | Path, sharpening: Sharpening | None = None) -> None:
         """Write a safetensors file: `kernel_field (441,h,w)` float16, metadata `scale`.
 
         Written beside its place first and then moved, so no half file is left.
 
         Args:
             path: the file.
-            sharpening: amount of unsharp masking that was taken back before the blur was measured,
-                0..3; see `read_sharpening`. None where it was not looked for.
+            sharpening: what was taken back before the blur was measured; see `read_sharpening`.
+                None where it was not looked for.
 
         Raises:
             KernelFileError: more than one picture in the batch, or the place is not writable.
@@ -266,7 +268,8 @@ class KernelField:
             with atomic_path(path) as partial:
                 meta = {"scale": str(self.scale), "format": "mmsr"}
                 if sharpening is not None:
-                    meta["sharpening"] = f"{sharpening:.6g}"
+                    meta["sharpening"] = f"{float(sharpening.amount[0]):.6g}"
+                    meta["sharpening_radius_px"] = f"{float(sharpening.radius_px[0]):.6g}"
                 save_file({"kernel_field": kernels}, str(partial), metadata=meta)
         except (ImageFileError, SafetensorError) as error:
             raise KernelFileError(f"The kernel file {path} cannot be written: {error}") from None
@@ -306,26 +309,34 @@ class KernelField:
             raise KernelFileError(f"{target}: {error}") from None
 
 
-def read_sharpening(path: str | Path) -> float | None:
-    """The amount of sharpening that belongs to a kernel file; None where it says nothing of it.
+def read_sharpening(path: str | Path) -> Sharpening | None:
+    """The sharpening that belongs to a kernel file; None where it says nothing of it.
 
     Raises:
-        KernelFileError: missing or malformed file, or an amount that is none.
+        KernelFileError: missing or malformed file, or numbers that are no sharpening.
     """
     with _opened(Path(path), "cpu") as handle:
-        given = (handle.metadata() or {}).get("sharpening")
-    if given is None:
+        meta = handle.metadata() or {}
+    if "sharpening" not in meta:
         return None
+    amount = _number(path, meta, "sharpening", 0, MAX_SHARPENING)
+    if "sharpening_radius_px" not in meta:
+        return Sharpening.of(amount)
+    radius = _number(path, meta, "sharpening_radius_px", *SHARPENING_RADII_PX)
+    return Sharpening.of(amount, radius)
+
+
+def _number(path: str | Path, meta: dict[str, str], name: str, low: float, high: float) -> float:
     try:
-        amount = float(given)
+        value = float(meta[name])
     except ValueError:
-        amount = -1.0
-    if not 0 <= amount <= MAX_SHARPENING:
+        value = math.nan
+    if not low <= value <= high:
         raise KernelFileError(
-            f"{path}: 'sharpening' in the metadata must be a number from 0 to "
-            f"{MAX_SHARPENING:g}, but is {given!r}. Measure the blur again, or leave it out."
+            f"{path}: {name!r} in the metadata must be a number from {low:g} to {high:g}, but is "
+            f"{meta[name]!r}. Measure the blur again, or leave it out."
         )
-    return amount
+    return value
 
 
 @contextmanager

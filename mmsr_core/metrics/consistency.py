@@ -10,11 +10,11 @@ from ..errors import ShapeError
 from ..precision import as_float64
 
 if TYPE_CHECKING:
-    from ..degradation import KernelField
+    from ..degradation import KernelField, Sharpening
 
 
 def lr_consistency(
-    sr: Tensor, lr: Tensor, field: KernelField, sharpening: Tensor | None = None
+    sr: Tensor, lr: Tensor, field: KernelField, sharpening: Sharpening | None = None
 ) -> Tensor:
     """PSNR in RGB between `sr`, degraded as the kernels say, and `lr`; nothing is rounded.
 
@@ -25,8 +25,8 @@ def lr_consistency(
         lr: `(B,3,h,w)` float, with `H = h * field.scale` and `W = w * field.scale`.
         field: Kernels to degrade with. Which field this is (estimated or true) belongs beside the
             figure wherever it is shown.
-        sharpening: `(1 or B,)` amounts of unsharp masking that `lr` went through after the blur;
-            None for none (`DegradationEstimate.sharpening`).
+        sharpening: what `lr` went through after the blur (`DegradationEstimate.sharpening`); None
+            for none.
 
     Returns:
         `(B,)` float64, dB; infinite when they agree exactly.
@@ -42,5 +42,5 @@ def lr_consistency(
             raise ShapeError(name, expected, tuple(value.shape))
     made = degrade_canvas(sr.detach().float(), field.to(sr.device))
     if sharpening is not None:
-        made = sharpen(made, sharpening.to(made).expand(len(made)))
+        made = sharpen(made, sharpening)
     return decibels(as_float64(made) - as_float64(lr))

@@ -15,6 +15,7 @@ from .kernel_estimator import KernelEstimator
 from .kernel_features import KernelEstimatorOutput, whole_picture_damage
 from .mean_net import MeanNet, condition_globals
 from .prompt_insertion import PromptedModel, insert_dynamic_correlation
+from .sharpening_estimator import SharpeningEstimator, SharpeningMaps
 
 if TYPE_CHECKING:
     from .depth_net import DepthNet
@@ -34,6 +35,8 @@ __all__ = [
     "MeanNet",
     "PromptTextEncoder",
     "PromptedModel",
+    "SharpeningEstimator",
+    "SharpeningMaps",
     "WholeDamage",
     "condition_globals",
     "insert_dynamic_correlation",

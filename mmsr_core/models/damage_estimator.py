@@ -1,8 +1,7 @@
 """What is wrong with a picture besides its kernels: noise, JPEG damage and blur, at every place.
 
-A small network in the picture's own pixels, blind to the scale. Every number comes with its own
-error (Laplace; Kendall & Gal, arXiv 1703.04977), so a flat sky counts little for the blur and much
-for the noise. Numbers for a whole picture are means over its places, weighed by these errors.
+Every number comes with its own error, so a flat sky counts little for the blur and much for the
+noise. Numbers for a whole picture are means over its places, weighed by these errors.
 """
 
 from __future__ import annotations
@@ -11,14 +10,11 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from ..errors import ShapeError
-from .network import Network, records_config
+from .cell_net import CellNet
+from .network import records_config
 
-CELL = 4
-"""Px a side of the cells that the estimate is given for."""
 NOISE_FLOOR = 0.5 / 255
 """The noise is estimated as log(std + this)."""
 OWN_NOISE = 0.8 / 255
@@ -32,9 +28,6 @@ _JPEG_DOUBT = 1.4
 """Damage below this many expected errors of the places is none."""
 BLUR_FLOOR_PX = 0.3
 """The blur is estimated as log(std + this)."""
-_GAINS = (12.0, 80.0)
-_INPUTS = 3 * len(_GAINS) + 4
-_LEAST_ERROR = 0.02
 
 
 @dataclass(frozen=True)
@@ -199,32 +192,8 @@ def _double(values: Tensor) -> Tensor:
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
-def damage_evidence(picture: Tensor) -> Tensor:
-    """The input of the network, `(B,10,h,w)`.
-
-    Detail of each channel at two gains, so that neither faint noise nor strong edges are lost, the
-    levels, and how far the colours differ.
-    """
-    detail = picture - F.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
-    gained = [torch.tanh(detail * gain) for gain in _GAINS]
-    spread = picture.amax(1, keepdim=True) - picture.amin(1, keepdim=True)
-    return torch.cat((*gained, (picture - 0.5) * 2, torch.tanh(spread * 8)), 1)
-
-
-class _Block(nn.Module):
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + 0.5 * self.conv2(F.relu(self.conv1(x)))
-
-
-class DamageEstimator(Network):
+class DamageEstimator(CellNet):
     """Noise, JPEG damage and blur of a picture, with the error of each."""
-
-    total_stride = CELL
 
     @records_config
     def __init__(
@@ -233,22 +202,7 @@ class DamageEstimator(Network):
         dilations: tuple[int, ...] = (1, 2, 2, 1),
     ) -> None:
         """Args: channels at full, half and quarter size; dilation of each block at the last."""
-        super().__init__()
-        w0, w1, w2 = widths
-        self.conv_in = nn.Conv2d(_INPUTS, w0, 3, padding=1)
-        self.down1 = nn.Conv2d(w0, w1, 4, 2, padding=1)
-        self.conv1 = nn.Conv2d(w1, w1, 3, padding=1)
-        self.down2 = nn.Conv2d(w1, w2, 4, 2, padding=1)
-        self.blocks = nn.Sequential(*(_Block(w2, step) for step in dilations))
-        self.conv_out = nn.Conv2d(w2, 6, 1)
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
-
-    @property
-    def receptive_radius(self) -> int:
-        """How far, in px, an output looks at most: the halo that makes tiles exact."""
-        blocks = sum(step + 1 for step in self.config["dilations"])
-        return CELL * blocks + 2 * CELL + 8
+        super().__init__(3, widths, dilations)
 
     def forward(self, picture: Tensor) -> DamageMaps:
         """Estimate.
@@ -259,19 +213,7 @@ class DamageEstimator(Network):
         Raises:
             ShapeError: another shape.
         """
-        sides = picture.shape[-2:]
-        if picture.ndim != 4 or picture.shape[1] != 3 or sides[0] % CELL or sides[1] % CELL:
-            raise ShapeError(
-                "picture", "(B,3,h,w) with sides that are multiples of 4", tuple(picture.shape)
-            )
-        x = F.relu(self.conv_in(damage_evidence(picture)))
-        x = F.relu(self.down1(x))
-        x = x + F.relu(self.conv1(x))
-        x = F.relu(self.down2(x))
-        out = self.conv_out(self.blocks(x)).float()
-        noise, jpeg, blur = out[:, 0:1] - 4.5, 0.25 * out[:, 2:3], out[:, 4:5]
-        noise_error, jpeg_error, blur_error = (
-            scale * (F.softplus(out[:, i : i + 1]) + _LEAST_ERROR)
-            for i, scale in ((1, 1.0), (3, 0.25), (5, 1.0))
+        value, error = (part.split(1, 1) for part in self.read(picture))
+        return DamageMaps(
+            value[0] - 4.5, error[0], 0.25 * value[1], 0.25 * error[1], value[2], error[2]
         )
-        return DamageMaps(noise, noise_error, jpeg, jpeg_error, blur, blur_error)

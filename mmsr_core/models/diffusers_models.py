@@ -20,6 +20,7 @@ from . import (
     fusion_net,
     kernel_estimator,
     mean_net,
+    sharpening_estimator,
     text_encoder,
 )
 from .network import Network
@@ -51,6 +52,7 @@ Denoiser = _as_diffusers_model(denoiser.Denoiser)
 PromptTextEncoder = _as_diffusers_model(text_encoder.PromptTextEncoder)
 FusionNet = _as_diffusers_model(fusion_net.FusionNet)
 DamageEstimator = _as_diffusers_model(damage_estimator.DamageEstimator)
+SharpeningEstimator = _as_diffusers_model(sharpening_estimator.SharpeningEstimator)
 
 _TWINS = {
     twin.__name__: twin
@@ -62,6 +64,7 @@ _TWINS = {
         PromptTextEncoder,
         FusionNet,
         DamageEstimator,
+        SharpeningEstimator,
     )
 }
 

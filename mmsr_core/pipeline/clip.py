@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..degradation import Sharpening
 from ..diffusion import seeded_noise
 from ..image import smooth
 from ..image.frames import FrameMotion, motions_between
@@ -118,7 +119,7 @@ class ClipRun:
         self._read = 0
         self._halves_done = 0
         self._factor = 0
-        self._sharpening: Tensor | None = None
+        self._sharpening: Sharpening | None = None
         self._told: tuple[int, float] | None = None  # shot, share
         self._noises: list[Tensor] = []
         self._qualities: list[Tensor] = []

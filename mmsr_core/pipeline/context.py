@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         FusionNet,
         KernelEstimator,
         MeanNet,
+        SharpeningEstimator,
     )
 
 LOW_SCALES = 2
@@ -64,6 +65,7 @@ class Networks:
     fusion_net: FusionNet | None = None
     damage_estimator: DamageEstimator | None = None
     mean_net_low: MeanNet | None = None
+    sharpening_estimator: SharpeningEstimator | None = None
 
     def mean_net_of(self, scale: int) -> MeanNet:
         """The mean net for an SR factor: that of low scales where there is one."""

@@ -19,7 +19,7 @@ from ..models.diffusers_models import to_diffusers
 from .engine import MMSREngine
 
 if TYPE_CHECKING:
-    from ..models import DamageEstimator, FusionNet, PromptTextEncoder
+    from ..models import DamageEstimator, FusionNet, PromptTextEncoder, SharpeningEstimator
 
 
 class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -30,12 +30,13 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
     """
 
     model_cpu_offload_seq = (
-        "damage_estimator->depth_estimator->kernel_estimator->mean_net->mean_net_low->fusion_net"
+        "sharpening_estimator->damage_estimator->depth_estimator->kernel_estimator->mean_net->mean_net_low->fusion_net"
         "->denoiser"
     )
     _optional_components = [  # noqa: RUF012  (diffusers reads it)
         "damage_estimator",
         "mean_net_low",
+        "sharpening_estimator",
         "prompt_encoder",
         "fusion_net",
     ]
@@ -51,6 +52,7 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
         fusion_net: FusionNet | None = None,
         damage_estimator: DamageEstimator | None = None,
         mean_net_low: MeanNet | None = None,
+        sharpening_estimator: SharpeningEstimator | None = None,
     ) -> None:
         """Args: the networks, and the scheduler that places the sampling times."""
         DiffusionPipeline.__init__(self)
@@ -64,6 +66,7 @@ class MMSRPipeline(DiffusionPipeline, MMSREngine):  # pyright: ignore[reportInco
             fusion_net=fusion_net,
             damage_estimator=damage_estimator,
             mean_net_low=mean_net_low,
+            sharpening_estimator=sharpening_estimator,
         )
         self.compute_dtype = torch.float32
         self.model_label = "custom"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..degradation import KernelBasis, KernelField, check_scale
+from ..degradation import KernelBasis, KernelField, Sharpening, check_scale
 from ..depth import estimate_depth_builtin
 from ..diffusion import flow_times
 from ..errors import InputError, ShapeError
@@ -24,6 +24,7 @@ from ..types import (
     SVKR_ROUNDS,
     ProgressCallback,
 )
+from ..weights import OPTIONAL_COMPONENTS
 from . import inputs
 from .clip import CLIP_REACH, MAX_CLIP_REACH, ClipRun
 from .context import Networks, RunContext, halves
@@ -37,7 +38,13 @@ from .scene import Scene
 from .stages import estimate_damage
 
 if TYPE_CHECKING:
-    from ..models import DamageEstimator, DepthNet, FusionNet, PromptTextEncoder
+    from ..models import (
+        DamageEstimator,
+        DepthNet,
+        FusionNet,
+        PromptTextEncoder,
+        SharpeningEstimator,
+    )
 
 Self = TypeVar("Self", bound="MMSREngine")
 
@@ -66,6 +73,7 @@ class MMSREngine:
     fusion_net: FusionNet | None = None
     damage_estimator: DamageEstimator | None = None
     mean_net_low: MeanNet | None = None
+    sharpening_estimator: SharpeningEstimator | None = None
     time_shift: float = 1.0
     """Shift of the flow times, as in diffusers' FlowMatchEulerDiscreteScheduler."""
     compute_dtype: torch.dtype = torch.float32
@@ -82,6 +90,7 @@ class MMSREngine:
         damage_estimator: DamageEstimator | None = None,
         time_shift: float = 1.0,
         mean_net_low: MeanNet | None = None,
+        sharpening_estimator: SharpeningEstimator | None = None,
     ) -> None:
         """Make an engine.
 
@@ -95,6 +104,7 @@ class MMSREngine:
             damage_estimator: may be missing.
             time_shift: of the flow times.
             mean_net_low: the mean net of scales 1 and 2; it may be missing.
+            sharpening_estimator: may be missing.
         """
         self.depth_estimator = depth_estimator
         self.kernel_estimator = kernel_estimator
@@ -104,14 +114,14 @@ class MMSREngine:
         self.fusion_net = fusion_net
         self.damage_estimator = damage_estimator
         self.mean_net_low = mean_net_low
+        self.sharpening_estimator = sharpening_estimator
         self.time_shift = time_shift
 
     @property
     def components(self) -> dict[str, nn.Module | None]:
         """The networks by name."""
         names = ("depth_estimator", "kernel_estimator", "mean_net", "denoiser")
-        optional = ("prompt_encoder", "fusion_net", "damage_estimator", "mean_net_low")
-        return {name: getattr(self, name) for name in (*names, *optional)}
+        return {name: getattr(self, name) for name in (*names, *OPTIONAL_COMPONENTS)}
 
     @property
     def device(self) -> torch.device:
@@ -626,7 +636,7 @@ class MMSREngine:
         depths = None if inverse_depths is None else iter(inverse_depths)
 
         def measure(
-            context: RunContext, frame: Tensor, factor: int, sharpening: Tensor | None
+            context: RunContext, frame: Tensor, factor: int, sharpening: Sharpening | None
         ) -> tuple[Scene, int]:
             depth = None if depths is None else next(depths, None)
             if depths is not None and depth is None:
@@ -682,6 +692,7 @@ class MMSREngine:
             fusion_net=self.fusion_net,
             damage_estimator=self.damage_estimator,
             mean_net_low=self.mean_net_low,
+            sharpening_estimator=self.sharpening_estimator,
         )
 
     @property
@@ -694,9 +705,9 @@ class MMSREngine:
         return cached
 
     def _context(self, tile: int | None, progress: ProgressCallback | None) -> RunContext:
-        checked = ("damage_estimator", "kernel_estimator", "mean_net", "mean_net_low", "denoiser")
-        for name in (*checked, "fusion_net"):
-            network = getattr(self, name)
+        for name, network in self.components.items():
+            if name in ("depth_estimator", "prompt_encoder"):  # not run under autocast
+                continue
             dtype = torch.float32 if network is None else next(network.parameters()).dtype
             if dtype != torch.float32:
                 raise InputError(

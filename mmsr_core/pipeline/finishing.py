@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from ..degradation import NO_JPEG_QUALITY
 from ..image import luminance
+from ..models.cell_net import CELL
 from ..models.damage_estimator import (
-    CELL,
     NOISE_FLOOR,
     DamageMaps,
     weighed_std,

@@ -19,8 +19,8 @@ from ..degradation import (
 )
 from ..errors import InputError, ShapeError
 from ..image import stretch_narrow_grey
-from ..models.damage_estimator import CELL
-from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, MAX_SHARPENING, PROMPT_DIM
+from ..models.cell_net import CELL
+from ..types import GUIDE_MODES, MAX_BLUR_SIGMA_PX, MAX_SHARPENING, PROMPT_DIM, SHARPENING_RADII_PX
 from .results import DegradationEstimate, Overrides
 
 MAX_STEPS = 64
@@ -112,7 +112,7 @@ def check_overrides(overrides: Overrides | None) -> None:
         raise InputError(f"overrides must be an Overrides, but is {overrides!r}.")
     limits = {
         "noise_std": (0, 1), "jpeg_quality": (1, 100), "file_quality": (1, 100),
-        "sharpening": (0, MAX_SHARPENING),
+        "sharpening": (0, MAX_SHARPENING), "sharpening_radius_px": SHARPENING_RADII_PX,
     }  # fmt: skip
     for name, (low, high) in limits.items():
         value = getattr(overrides, name)
@@ -173,10 +173,10 @@ def check_changed(images: object, present: Tensor) -> Tensor | None:
 def check_estimate(estimate: DegradationEstimate, lr: Tensor, scale: int) -> DegradationEstimate:
     """An estimate for this picture and scale, its depth clamped and one for each picture."""
     check_kernel(estimate.kernel_field, lr, scale)
-    for name in ("noise_std", "jpeg_quality", "sharpening"):
-        value = getattr(estimate, name)
-        if value is None:  # sharpening that was not looked for
-            continue
+    per_picture = {"noise_std": estimate.noise_std, "jpeg_quality": estimate.jpeg_quality}
+    if estimate.sharpening is not None:  # it was looked for
+        per_picture |= {f"sharpening.{k}": v for k, v in vars(estimate.sharpening).items()}
+    for name, value in per_picture.items():
         if value.ndim != 1 or value.shape[0] not in (1, lr.shape[0]):
             raise ShapeError(f"{name} of the estimate", f"({lr.shape[0]},)", tuple(value.shape))
     noise = estimate.noise_map

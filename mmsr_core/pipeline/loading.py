@@ -145,6 +145,7 @@ def load_pipeline(
         KernelEstimator,
         MeanNet,
         PromptTextEncoder,
+        SharpeningEstimator,
     )
 
     chosen = resolve_device(device)
@@ -168,6 +169,7 @@ def load_pipeline(
         fusion_net=load_if_there("fusion_net", FusionNet),
         damage_estimator=load_if_there("damage_estimator", DamageEstimator),
         mean_net_low=load_if_there("mean_net_low", MeanNet),
+        sharpening_estimator=load_if_there("sharpening_estimator", SharpeningEstimator),
         time_shift=_load_time_shift(folder / "scheduler"),
     )
     pipe.compute_dtype = compute

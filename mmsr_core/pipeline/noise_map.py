@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from ..image import smooth
 from ..models import DamageMaps
-from ..models.damage_estimator import CELL, least_error, weighed_mean, without_texture
+from ..models.cell_net import CELL
+from ..models.damage_estimator import least_error, weighed_mean, without_texture
 from .results import DegradationEstimate
 
 TEXTURE_NOTE = "A part of what looked like noise repeats itself: it is kept."

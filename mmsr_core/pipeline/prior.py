@@ -30,6 +30,7 @@ from .results import (
     damage_lines,
     expected_errors,
     mean_sharpening,
+    mean_sharpening_radius,
     sharpness_of,
     with_levels,
 )
@@ -87,6 +88,7 @@ class PriorResult:
     """See `RestorationReport`."""
     notes: tuple[str, ...] = ()
     sharpening: float | None = None
+    sharpening_radius_px: float | None = None
     """See `RestorationReport`."""
     prior_noise_std: float | None = None
     """Noise of the prior itself, 0..1 units; None where it was not measured."""
@@ -133,6 +135,7 @@ class PriorResult:
             "jpeg_quality",
             "errors",
             "sharpening",
+            "sharpening_radius_px",
             "prior_noise_std",
             "total_seconds",
             "device",
@@ -161,7 +164,13 @@ class PriorResult:
             f"{size} and a prior of {prior} -> {made} (x{self.factor:.4g}), trust "
             f"{self.trust:g}, {self.total_seconds:.1f} s on {self.device}",
             *blur_lines(self.sharpness["words"], self.blur_sigma_px, self.scale),
-            *damage_lines(self.noise_std, self.jpeg_quality, self.errors, self.sharpening),
+            *damage_lines(
+                self.noise_std,
+                self.jpeg_quality,
+                self.errors,
+                self.sharpening,
+                self.sharpening_radius_px,
+            ),
             f"the prior counts {float(self.weight_map.mean()):.0%} on average, from "
             f"{float(self.weight_map.min()):.0%} to {float(self.weight_map.max()):.0%}",
             f"degraded as measured, the prior differs from the input by {left['prior']} of 255, "
@@ -304,6 +313,7 @@ def combine_prior(
         sharpness=sharpness_of(estimate, field.scale).to_dict(),
         notes=estimate.notes,
         sharpening=mean_sharpening(estimate),
+        sharpening_radius_px=mean_sharpening_radius(estimate),
     )
 
 

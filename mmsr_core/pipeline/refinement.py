@@ -16,6 +16,7 @@ from ..degradation import (
     KernelBasis,
     KernelField,
     MotionBlur,
+    Sharpening,
     find_motion,
     isotropic_gaussian,
     jpeg_error_std,
@@ -25,12 +26,19 @@ from ..depth import estimate_depth_builtin
 from ..image.brightness import full_range
 from ..models import DamageMaps, WholeDamage
 from ..models.blocks import GRID
+from ..types import SHARPENING_RADIUS_PX
 from .context import RunContext, Stage
 from .excess_contrast import LEAST_SCALE, excess_contrast
 from .noise_map import TEXTURE_NOTE, noise_by_place, repeated_cells
 from .results import DegradationEstimate, Overrides
 from .scene import Scene, adopt_basis, quiet
-from .stages import back_projected, estimate_damage, estimate_kernels, restore_mean
+from .stages import (
+    back_projected,
+    estimate_damage,
+    estimate_kernels,
+    estimate_sharpening,
+    restore_mean,
+)
 
 ROOM_SHARE = 0.95
 """Share of the widest blur of a scale up to which the scale is left as it is."""
@@ -96,7 +104,7 @@ class Refinement:
         may_reduce: bool = False,
         reduce_by: int = 1,
         find_sharpening: bool = True,
-        sharpening: Tensor | None = None,
+        sharpening: Sharpening | None = None,
         name_motion: bool = False,
         about: str = "",
     ) -> None:
@@ -116,10 +124,10 @@ class Refinement:
             may_reduce: work on a reduction of a picture that is blurred too widely for its scale.
             reduce_by: work on this reduction; 0 decides as `may_reduce` does, but takes no motion
                 back. 1 is none.
-            find_sharpening: look for a camera's sharpening and take it back, where the picture is
-                enlarged and nobody says what blurred it. At its own size it may be as sharp as it
-                is.
-            sharpening: `(B,)`, known amounts; see `DegradationEstimate`.
+            find_sharpening: look for the sharpening of cameras and editors and take it back, where
+                the picture is enlarged and nobody says what blurred it. At its own size it may be
+                as sharp as it is.
+            sharpening: known; see `DegradationEstimate`.
             name_motion: say so where the picture was shaken, without taking that back.
             about: which picture the notes are about, as their first words.
         """
@@ -134,12 +142,11 @@ class Refinement:
         self._fixed_depth = fixed_depth
         self._overrides = overrides or Overrides()
         self._may_reduce = may_reduce
-        stated = self._overrides.sharpening
-        self._sharpening = (
-            sharpening if stated is None else scene.lr.new_full((len(scene.lr),), stated)
-        )
+        stated = self._overrides.stated_sharpening
+        self._sharpening = sharpening if stated is None else stated
         unknown = known is None and initial is None and self._sharpening is None
-        self._find_sharpening = find_sharpening and unknown and scene.given_scale >= LEAST_SCALE
+        self._find_halos = find_sharpening and unknown and scene.given_scale > 1
+        self._find_excess = self._find_halos and scene.given_scale >= LEAST_SCALE
         self._measures_again = self._own_depth = False
         self._name_motion = name_motion
         self._about = about
@@ -160,7 +167,7 @@ class Refinement:
                     plan.append(Stage("mean", self._restore))
                 plan.append(Stage("depth", self._estimate_depth))
             plan.append(Stage("kernel", self._estimate_kernels))
-        if self._find_sharpening:
+        if self._find_excess:
             plan.append(Stage("mean", self._look_for_sharpening))
             plan.append(Stage("damage", self._estimate_damage_again))
             plan.append(Stage("kernel", self._estimate_kernels_again))
@@ -180,7 +187,9 @@ class Refinement:
 
     def _estimate_damage(self) -> None:
         scene = self._scene
-        if self._sharpening is not None:
+        if self._find_halos:
+            scene.take_back_sharpening(estimate_sharpening(self._context, scene))
+        elif self._sharpening is not None:
             scene.take_back_sharpening(self._sharpening)
         if self.reduced_by > 1:
             self._reduce(self.reduced_by)
@@ -204,12 +213,12 @@ class Refinement:
         self._note_width()
 
     def _look_for_sharpening(self) -> None:
-        """Find a camera's sharpening and undo it, and texture that was taken for noise.
+        """Find sharpening without halos and undo it, and texture that was taken for noise.
 
         Where there is none of either, the mean is kept.
         """
         scene, context = self._scene, self._context
-        if scene.scale != scene.given_scale:  # reduced: too soft to have been sharpened
+        if scene.scale != scene.given_scale or scene.was_shaken:  # too soft, or not so simple
             return
         back = back_projected(context, scene)
         mean = restore_mean(context, scene, back)
@@ -224,12 +233,14 @@ class Refinement:
             mean = restore_mean(context, scene, back)
             left = scene.left_over(mean)
         amount = excess_contrast(scene, left)
-        scene.take_back_sharpening(amount)
-        if bool(amount.any()):
-            self._measures_again = True
-            self._initial = None
-        else:
+        if not bool(amount.any()):
             scene.first_mean = (back, mean)
+            return
+        more = Sharpening(amount, torch.full_like(amount, SHARPENING_RADIUS_PX))
+        known = scene.sharpening
+        scene.take_back_sharpening(more if known is None else known.followed_by(more))
+        self._measures_again = True
+        self._initial = None
 
     def _repeated(self, left: Tensor) -> Tensor | None:
         """Where what was taken for noise is texture, `(B,1,h/4,w/4)`; None where nothing is."""

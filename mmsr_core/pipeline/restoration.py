@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..degradation import KernelField
+from ..degradation import KernelField, Sharpening
 from .context import RunContext
 from .refinement import Refinement
 from .results import Overrides
@@ -53,7 +53,7 @@ class Restoration:
         *,
         may_reduce: bool = False,
         reduce_by: int = 1,
-        sharpening: Tensor | None = None,
+        sharpening: Sharpening | None = None,
     ) -> Refinement:
         """What measures the scene; the named arguments are as of `Refinement`.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..degradation import (
     NO_JPEG_QUALITY,
     KernelField,
+    Sharpening,
     jpeg_error_std,
     noise_gain,
     sharpen,
@@ -20,7 +21,7 @@ from ..degradation import (
 )
 from ..image import resize_bicubic
 from ..models.damage_estimator import NOISE_FLOOR, DamageMaps
-from ..types import preset_name
+from ..types import SHARPENING_RADIUS_PX, preset_name
 from .sharpness import Sharpness, sharpness_of_damage, sharpness_of_widths
 
 AGREEMENT_MARGIN = 1.2
@@ -72,10 +73,9 @@ class DegradationEstimate:
     noise_map: Tensor | None = None
     """Noise std of each place, `(B,1,h/4,w/4)`, 0..1 units, rounded up; `noise_std` is its root
     mean square. None where the noise is alike everywhere, or taken to be."""
-    sharpening: Tensor | None = None
-    """`(B,)` amounts of unsharp masking that are taken back first (`degradation.unsharpen`), 0 for
-    none. All else is what is wrong with the picture before it was sharpened. None: not looked
-    for."""
+    sharpening: Sharpening | None = None
+    """Unsharp masking that is taken back first. All else is what is wrong with the picture before
+    it was sharpened. None: not looked for."""
     kernels_given: bool = False
     """Whether the caller stated or edited the kernels: no error is claimed for them."""
 
@@ -95,27 +95,24 @@ class DegradationEstimate:
     @property
     def kept_noise(self) -> Tensor:
         """How much of the noise's std is left without the sharpening, a share `(B,)`."""
-        amount = torch.zeros_like(self.noise_std) if self.sharpening is None else self.sharpening
-        return noise_gain(amount.to(self.noise_std))
+        if not self.sharpening:
+            return torch.ones_like(self.noise_std)
+        return noise_gain(self.sharpening).to(self.noise_std)
 
     def before_sharpening(self, picture: Tensor) -> Tensor:
         """The picture `(B,3,h,w)` that this is an estimate of, before it was sharpened."""
-        if self.sharpening is None:
-            return picture
-        return unsharpen(picture, self.sharpening.to(picture).expand(len(picture))).clamp(0, 1)
+        return unsharpen(picture, self.sharpening).clamp(0, 1) if self.sharpening else picture
 
     def sharpened(self, picture: Tensor) -> Tensor:
         """The reverse, for a result `(B,3,h,w)` that was degraded with the kernels; not clamped.
 
         So it can be compared with the picture as it was given.
         """
-        if self.sharpening is None or not bool(self.sharpening.any()):
-            return picture
-        return sharpen(picture, self.sharpening.to(picture).expand(len(picture)))
+        return sharpen(picture, self.sharpening) if self.sharpening else picture
 
-    def with_sharpening(self, amount: Tensor) -> DegradationEstimate:
-        """The same of a picture that was sharpened by `amount (B,)`; its noise as given stays."""
-        made = replace(self, sharpening=amount)
+    def with_sharpening(self, sharpening: Sharpening) -> DegradationEstimate:
+        """The same of a picture that was sharpened so; its noise as given stays."""
+        made = replace(self, sharpening=sharpening)
         change, noise_map = made.kept_noise / self.kept_noise, self.noise_map
         if noise_map is not None:
             noise_map = noise_map * change.to(noise_map).view(-1, 1, 1, 1)
@@ -149,6 +146,15 @@ class Overrides:
     from before that file, measured beyond doubt, still counts."""
     sharpening: float | None = None
     """Amount of unsharp masking, 0..3; see `DegradationEstimate.sharpening`. 0: none."""
+    sharpening_radius_px: float = SHARPENING_RADIUS_PX
+    """Its radius (std), px of the picture, where the amount is stated."""
+
+    @property
+    def stated_sharpening(self) -> Sharpening | None:
+        """Of one picture; None: measured."""
+        if self.sharpening is None:
+            return None
+        return Sharpening.of(self.sharpening, self.sharpening_radius_px)
 
     @property
     def any_damage(self) -> bool:
@@ -231,6 +237,8 @@ class RestorationReport:
     sharpening: float | None = None
     """Amount of unsharp masking that was taken back first; 0 for none, None where it was neither
     looked for nor stated."""
+    sharpening_radius_px: float | None = None
+    """Its radius (std), px of the picture; None where there is none."""
     fused: bool = False
     """Whether this is one picture of two sensors, which is meant to differ from either."""
 
@@ -269,7 +277,13 @@ class RestorationReport:
             f"{_size(self.input_size)} -> {_size(self.output_size)} ({factor}{whole}), "
             f"{steps}, {self.total_seconds:.1f} s on {self.device}",
             *self._blur_lines(),
-            *damage_lines(self.noise_std, self.jpeg_quality, self.errors, self.sharpening),
+            *damage_lines(
+                self.noise_std,
+                self.jpeg_quality,
+                self.errors,
+                self.sharpening,
+                self.sharpening_radius_px,
+            ),
             self._agreement(),
         ]
         if self.modality_weights:
@@ -367,12 +381,16 @@ def measured_lines(estimate: DegradationEstimate, scale: int) -> list[str]:
     errors, sharpening = expected_errors(estimate), mean_sharpening(estimate)
     return [
         *blur_lines(sharpness.words(), widths, scale),
-        *damage_lines(noise_std, quality, errors, sharpening),
+        *damage_lines(noise_std, quality, errors, sharpening, mean_sharpening_radius(estimate)),
     ]
 
 
 def damage_lines(
-    noise_std: float, jpeg_quality: float, errors: dict[str, float], sharpening: float | None
+    noise_std: float,
+    jpeg_quality: float,
+    errors: dict[str, float],
+    sharpening: float | None,
+    radius_px: float | None,
 ) -> list[str]:
     """Noise and JPEG quality for people, with their expected errors where these are known.
 
@@ -387,12 +405,15 @@ def damage_lines(
         noise += ", JPEG none"
     else:
         noise += f", JPEG quality {jpeg_quality:.0f}{give_or_take('jpeg_quality', 1)}"
-    return [noise, f"{sharpening_words(sharpening)}, taken back first"] if sharpening else [noise]
+    if not sharpening:
+        return [noise]
+    return [noise, f"{sharpening_words(sharpening, radius_px)}, taken back first"]
 
 
-def sharpening_words(amount: float) -> str:
-    """What was done to a picture by an amount of unsharp masking above 0, for people."""
-    return f"sharpened by a camera or an editor (amount {max(0.01, amount):.2f})"
+def sharpening_words(amount: float, radius_px: float | None = None) -> str:
+    """What was done to a picture by unsharp masking with an amount above 0, for people."""
+    radius = "" if radius_px is None else f", radius {radius_px:.1f} px"
+    return f"sharpened by a camera or an editor (amount {max(0.01, amount):.2f}{radius})"
 
 
 def with_levels(content: dict[str, Any]) -> dict[str, Any]:
@@ -434,8 +455,14 @@ def blur_range_px(field: KernelField) -> dict[str, float]:
 
 def mean_sharpening(estimate: DegradationEstimate) -> float | None:
     """`RestorationReport.sharpening`."""
-    amount = estimate.sharpening
-    return None if amount is None else round(float(amount.mean()), 3)
+    found = estimate.sharpening
+    return None if found is None else round(float(found.amount.mean()), 3)
+
+
+def mean_sharpening_radius(estimate: DegradationEstimate) -> float | None:
+    """`RestorationReport.sharpening_radius_px`: of the pictures that were sharpened."""
+    found = estimate.sharpening
+    return round(float(found.radius_px[found.amount > 0].mean()), 2) if found else None
 
 
 def expected_errors(estimate: DegradationEstimate) -> dict[str, float]:

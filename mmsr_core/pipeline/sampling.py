@@ -23,6 +23,7 @@ from .results import (
     blur_range_px,
     expected_errors,
     mean_sharpening,
+    mean_sharpening_radius,
     mean_weights,
     peak_memory_mb,
     sharpness_of,
@@ -315,6 +316,7 @@ class Sampler:
             notes=list(dict.fromkeys((*estimate.notes, *context.notes))),
             sharpness=sharpness_of(estimate, scene.given_scale).to_dict(),
             sharpening=mean_sharpening(estimate),
+            sharpening_radius_px=mean_sharpening_radius(estimate),
             fused=self._fused,
         )
 

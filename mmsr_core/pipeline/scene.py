@@ -15,6 +15,7 @@ from ..degradation import (
     KernelBasis,
     KernelField,
     MotionBlur,
+    Sharpening,
     jpeg_error_std,
     noise_gain,
     redo_motion,
@@ -24,7 +25,7 @@ from ..degradation import (
 )
 from ..image.brightness import BrightnessMap, full_range
 from ..image.frame import Inside, find_inside
-from ..models.damage_estimator import CELL
+from ..models.cell_net import CELL
 from ..tiling import Tile, enlarge_bicubic, grid_window
 from ..types import MODALITIES
 from .context import LOW_SCALES
@@ -91,8 +92,8 @@ class Scene:
         back."""
         self._input = lr
         self._motions: dict[int, MotionBlur] = {}
-        self.sharpening: Tensor | None = None
-        """`(B,)` amounts that were taken back; None: not looked for."""
+        self.sharpening: Sharpening | None = None
+        """What was taken back; None: not looked for."""
         self.first_mean: tuple[Tensor, Tensor] | None = None
         """The back-projected canvas and the mean, where measuring has made them already."""
         self.given_scale = scale
@@ -156,7 +157,7 @@ class Scene:
         """
         self.first_mean = None
         if estimate.sharpening is not None and self.sharpening is None:
-            self.take_back_sharpening(estimate.sharpening.to(self.lr).expand(len(self.lr)))
+            self.take_back_sharpening(estimate.sharpening)
         field = adopt_basis(estimate.kernel_field, self.basis, self.lr.device)
         depth, damage, noise_map = estimate.inverse_depth, estimate.damage, estimate.noise_map
         self._estimate = replace(
@@ -172,14 +173,17 @@ class Scene:
         for name in ("brightness", "noise_share", "operator", "codes"):
             self.__dict__.pop(name, None)
 
-    def take_back_sharpening(self, amount: Tensor) -> None:
-        """Undo unsharp masking by these amounts `(B,)`; the rest goes on from there."""
-        self.sharpening = amount
-        if not bool(amount.any()):  # what was measured and derived still holds
+    def take_back_sharpening(self, sharpening: Sharpening) -> None:
+        """Undo unsharp masking of the picture as it was given; the rest goes on from there.
+
+        Called again, in the place of what was taken back before. No motion may have been.
+        """
+        self.sharpening = sharpening.like(self.lr)
+        if not sharpening:  # what was measured and derived still holds
             if self._estimate is not None:
-                self._estimate = replace(self._estimate, sharpening=amount)
+                self._estimate = replace(self._estimate, sharpening=self.sharpening)
             return
-        self.given = self.lr = unsharpen(self.given, amount).clamp(0, 1)
+        self.given = self.lr = unsharpen(self._input, sharpening).clamp(0, 1)
         self.forget()
 
     def take_back(self, motions: Mapping[int, MotionBlur], noise_std: Tensor) -> None:
@@ -307,15 +311,19 @@ class Scene:
         return noise / noise.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
 
     @property
+    def was_shaken(self) -> bool:
+        """Whether any motion was taken back."""
+        return bool(self._motions)
+
+    @property
     def was_sharpened(self) -> bool:
         """Whether any sharpening was taken back."""
-        return self.sharpening is not None and bool(self.sharpening.any())
+        return bool(self.sharpening)
 
     @property
     def kept_noise(self) -> Tensor:
         """How much of the std of white noise is left without the sharpening, a share `(B,)`."""
-        none = self.lr.new_zeros(len(self.lr))
-        return noise_gain(none if self.sharpening is None else self.sharpening)
+        return noise_gain(self.sharpening) if self.sharpening else self.lr.new_ones(len(self.lr))
 
     @property
     def noise_of_input(self) -> Tensor:
@@ -363,7 +371,7 @@ class Scene:
         for index, motion in self._motions.items():
             parts[index] = redo_motion(parts[index], motion)
         made = torch.cat(parts) if self._motions else made
-        if self.sharpening is not None and self.was_sharpened:
+        if self.sharpening:
             made = sharpen(made, self.sharpening)
         left = self._input - made
         if self._constants is not None:

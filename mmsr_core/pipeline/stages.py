@@ -7,23 +7,33 @@ tiling sees the same borders. `[..., :H, :W]` is the picture.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..degradation import KernelField, back_project, shrink_codes, with_jpeg_steps_times
+from ..degradation import (
+    KernelField,
+    Sharpening,
+    back_project,
+    from_log_gains,
+    shrink_codes,
+    with_jpeg_steps_times,
+)
 from ..image.levels import FEW, HARDLY_ANY, few_levels, two_level_cells
 from ..models import (
     DamageEstimator,
     DamageMaps,
     Denoiser,
     DenoiserOutput,
+    SharpeningMaps,
     condition_globals,
     whole_picture_damage,
 )
 from ..models.blocks import GRID
-from ..models.damage_estimator import CELL, MOST_NOISE
+from ..models.cell_net import CELL, CellNet
+from ..models.damage_estimator import MOST_NOISE
 from ..models.mean_net import BACK_PROJECTIONS, NOISE, noise_condition
 from ..precision import as_float64
 from ..tiling import Span, Tile, grid_window
@@ -34,6 +44,9 @@ from .scene import Scene, quiet
 DAMAGE_TILES, DKENET_TILES = 0.5, 2.5
 """Sides of these nets' tiles, in their own cells, in terms of the other nets': DKENet's cells hold
 less, and it looks far. Measured on a CPU, whose cache a tile should fit."""
+LEAST_LOG_GAIN = 0.1
+"""Log-gain of fine detail up to which a picture was not sharpened: of sharp photographs that were
+not, .02 is found in the median, .1 at most."""
 FADED_GAIN = 1.5
 """A picture is faded if its full contrast is so many times its own."""
 HEAD_ROWS = 64
@@ -88,18 +101,41 @@ def _believable(maps: DamageMaps, patterns: tuple[Tensor, Tensor]) -> DamageMaps
 
 
 def _damage_of(context: RunContext, net: DamageEstimator, lr: Tensor) -> DamageMaps:
+    return DamageMaps.from_stacked(_cells_of(context, net, lr, lambda part: net(part).stacked))
+
+
+def estimate_sharpening(context: RunContext, scene: Scene) -> Sharpening:
+    """The sharpening of each picture of a scene, as `lr` shows it, in tiles; often none.
+
+    None, too, in drawings of a few levels, and where the weights have no sharpening estimator.
+    """
+    net, lr = context.networks.sharpening_estimator, scene.lr
+    if net is None:
+        return Sharpening.of(0).like(lr)
+    stacked = _cells_of(context, net, lr, lambda part: net(part).stacked)
+    gains, _ = SharpeningMaps.from_stacked(stacked).whole()
+    found = from_log_gains(gains.to(lr))
+    believed = (gains[:, 1].to(lr) > LEAST_LOG_GAIN) & ~few_levels(lr, FEW)
+    return Sharpening(torch.where(believed, found.amount, 0.0), found.radius_px)
+
+
+def _cells_of(
+    context: RunContext, net: CellNet, lr: Tensor, read: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """What a net says of every cell of 4x4 px, in tiles, `(B,C,h/4,w/4)`."""
     stride = net.total_stride
     picture = F.pad(lr, (0, -lr.shape[-1] % stride, 0, -lr.shape[-2] % stride), mode="replicate")
-    maps = lr.new_empty((lr.shape[0], 6, *(side // stride for side in picture.shape[-2:])))
+    values = 2 * net.outputs
+    maps = lr.new_empty((lr.shape[0], values, *(side // stride for side in picture.shape[-2:])))
 
     def process(tile: Tile) -> None:
         with context.autocast():
-            maps[tile.core] = net(picture[tile.times(stride).window]).stacked[tile.inner]
+            maps[tile.core] = read(picture[tile.times(stride).window])[tile.inner]
 
     halo = -(-net.receptive_radius // stride)
     rows, cols = maps.shape[-2:]
     context.tiles.run(rows, cols, halo, 1, process, context.advance, factor=DAMAGE_TILES)
-    return DamageMaps.from_stacked(maps)
+    return maps
 
 
 def kernel_block(scale: int) -> int:

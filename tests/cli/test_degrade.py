@@ -4,7 +4,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmsr_core.degradation import constant_kernel_field, degrade, isotropic_gaussian, sharpen
+from mmsr_core.degradation import (
+    Sharpening,
+    constant_kernel_field,
+    degrade,
+    isotropic_gaussian,
+    sharpen,
+)
 from mmsr_core.image import load_image
 
 
@@ -27,17 +33,22 @@ def test_a_kernel_file_of_the_same_blur_gives_the_same(mmsr, picture, tmp_path, 
 
 def test_sharpening_is_stated_or_comes_with_the_kernels(mmsr, picture, tmp_path):
     field = constant_kernel_field(isotropic_gaussian(1.6, 4), 4, 6, 4)
-    field.save(tmp_path / "sharpened.safetensors", 0.3)
+    field.save(tmp_path / "sharpened.safetensors", Sharpening.of(0.3, 1.5))
     low = degrade(load_image(picture).rgb, field.dense(), 4)
-    for name, words, amount in (
-        ("stated", ("--blur-sigma-px", 1.6, "--sharpening", 0.7), 0.7),
-        ("file", ("--kernel", tmp_path / "sharpened.safetensors"), 0.3),
-        ("other", ("--kernel", tmp_path / "sharpened.safetensors", "--sharpening", 0), 0.0),
+    kernel, stated = ("--kernel", tmp_path / "sharpened.safetensors"), ("--sharpening", 0.7)
+    for name, words, numbers in (
+        ("stated", ("--blur-sigma-px", 1.6, *stated), (0.7, 2.5)),
+        ("wide", ("--blur-sigma-px", 1.6, *stated, "--sharpening-radius", 0.8), (0.7, 0.8)),
+        ("file", kernel, (0.3, 1.5)),
+        ("other", (*kernel, "--sharpening", 0), (0, 2.5)),
     ):
         out = tmp_path / f"{name}.png"
         assert mmsr("degrade", picture, "-o", out, *words)[0] == 0
-        expected = sharpen(low, torch.tensor([amount])).clamp(0, 1)
+        expected = sharpen(low, Sharpening.of(*numbers)).clamp(0, 1)
         assert (load_image(out).rgb - expected).abs().max() <= 1 / 255
+    code, _, error = mmsr("degrade", picture, "-o", out, "--sharpening-radius", 1)
+    assert code == 2
+    assert "give both" in error[0]
 
 
 def test_a_field_larger_than_one_window_is_put_together_exactly(mmsr, tmp_path):

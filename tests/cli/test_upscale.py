@@ -243,12 +243,12 @@ def test_sharpening_goes_through_the_files(mmsr, model, picture, tmp_path):
     known = ("--sharpening", 0.4, "--noise-std", 8)
     code, text, _ = mmsr("estimate", picture, "-o", out, *known, *run)
     assert code == 0
-    assert "sharpened by a camera or an editor (amount 0.40)" in text
+    assert "sharpened by a camera or an editor (amount 0.40, radius 2.5 px)" in text
     content = json.loads((out / "estimate.json").read_text())
     assert content["sharpening"] == pytest.approx(0.4)
     assert content["noise_levels"] == pytest.approx(8, abs=1e-2)
     field = out / "kernel_field.safetensors"
-    assert read_sharpening(field) == pytest.approx(0.4)
+    assert float(read_sharpening(field).amount) == pytest.approx(0.4)
     reports = {}
     for name, more in {"file": [], "stated": ["--sharpening", 0]}.items():
         report = tmp_path / f"{name}.json"
@@ -257,7 +257,7 @@ def test_sharpening_goes_through_the_files(mmsr, model, picture, tmp_path):
         reports[name] = json.loads(report.read_text())
     assert reports["file"]["sharpening"] == pytest.approx(0.4)
     assert reports["stated"]["sharpening"] == 0
-    for scale, expected in ((2, None), (4, 0)):
+    for scale, expected in ((1, None), (2, 0), (4, 0)):
         mmsr("estimate", picture, "-o", out, "--scale", scale, *run)
         assert json.loads((out / "estimate.json").read_text())["sharpening"] == expected
 

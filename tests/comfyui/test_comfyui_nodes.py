@@ -139,9 +139,9 @@ def test_a_sharpened_picture_is_compared_with_a_result_that_is_sharpened_again(s
     assert file > 55  # the kernels are float16
     assert unaware < min(own, file) - 10
     (view,) = views(server, run, "2")
-    assert "sharpened by a camera or an editor (amount 0.30)" in view["text"]
+    assert "sharpened by a camera or an editor (amount 0.30, radius 2.5 px)" in view["text"]
     (view,) = views(server, run, "6")
-    assert "(amount 0.30)" in view["text"]
+    assert "(amount 0.30, radius 2.5 px)" in view["text"]
     assert "noise 2.0 of 255" in view["text"]
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from mmsr_core.degradation import (
     KernelBasis,
     KernelField,
+    Sharpening,
     constant_kernel_field,
     gaussian_kernels,
     isotropic_gaussian,
@@ -34,20 +35,28 @@ def test_file_round_trip(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["k.safetensors"]
 
 
-@pytest.mark.parametrize("amount", [None, 0.0, 0.2125, 3.0])
-def test_a_file_keeps_the_sharpening_that_goes_with_the_kernels(tmp_path: Path, amount) -> None:
+@pytest.mark.parametrize("numbers", [None, (0.0, 2.5), (0.2125, 1.25), (3.0, 0.5)])
+def test_a_file_keeps_the_sharpening_that_goes_with_the_kernels(tmp_path: Path, numbers) -> None:
     field = KernelField.from_dense(smooth_kernels(), 4)
-    field.save(tmp_path / "k.safetensors", amount)
-    assert read_sharpening(tmp_path / "k.safetensors") == amount
+    field.save(tmp_path / "k.safetensors", None if numbers is None else Sharpening.of(*numbers))
+    found = read_sharpening(tmp_path / "k.safetensors")
+    if found is not None:
+        assert (float(found.amount), float(found.radius_px)) == pytest.approx(numbers)
+    else:
+        assert numbers is None
     assert KernelField.load(tmp_path / "k.safetensors").scale == 4
 
 
-@pytest.mark.parametrize("amount", ["much", "-1", "3.5", "nan"])
+@pytest.mark.parametrize("amount", ["much", "-1", "4.5", "nan"])
 def test_a_file_with_a_wrong_sharpening_is_refused(tmp_path: Path, amount: str) -> None:
     path = tmp_path / "bad.safetensors"
     meta = {"scale": "4", "sharpening": amount}
     save_file({"kernel_field": torch.full((441, 4, 4), 1 / 441)}, str(path), metadata=meta)
     with pytest.raises(KernelFileError, match=r"'sharpening'.* from 0 to 3, but is '"):
+        read_sharpening(path)
+    meta = {"scale": "4", "sharpening": "0.3", "sharpening_radius_px": amount}
+    save_file({"kernel_field": torch.full((441, 4, 4), 1 / 441)}, str(path), metadata=meta)
+    with pytest.raises(KernelFileError, match=r"'sharpening_radius_px'.* from 0.4 to 4, but is '"):
         read_sharpening(path)
     with pytest.raises(KernelFileError, match="not a readable"):
         read_sharpening(tmp_path / "missing.safetensors")

@@ -6,6 +6,7 @@ import torch
 from mmsr_core.degradation import (
     BLUR_LAYOUTS,
     BLUR_SHAPES,
+    Sharpening,
     add_damage,
     blur_field,
     layout_map,
@@ -53,8 +54,8 @@ def test_damage_is_seeded_and_as_strong_as_asked():
     assert torch.equal(noisy, add_damage(flat, noise_std=0.05, seed=3))
     assert not torch.equal(noisy, add_damage(flat, noise_std=0.05, seed=4))
     assert float((noisy - flat).std()) == pytest.approx(0.05, rel=0.05)
-    sharper = add_damage(noisy, sharpening=0.4)
-    torch.testing.assert_close(sharper, sharpen(noisy, torch.tensor([0.4])).clamp(0, 1))
+    sharper = add_damage(noisy, sharpening=Sharpening.of(0.4))
+    torch.testing.assert_close(sharper, sharpen(noisy, Sharpening.of(0.4)).clamp(0, 1))
     worse = [float((add_damage(noisy, jpeg_quality=q) - noisy).square().mean()) for q in (90, 30)]
     assert 0 < worse[0] < worse[1]
 

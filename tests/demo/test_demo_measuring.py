@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 
 from mmsr_core.degradation import (
     KernelField,
+    Sharpening,
     constant_kernel_field,
     degrade,
     gaussian_kernels,
@@ -135,11 +136,11 @@ def test_sharpening_is_said_where_there_was_any(tmp_path):
     plain = estimate(two_sided(20, 30))
     seen = inspect_run(picture(20, 30), plain, tmp_path)
     assert seen.numbers()["sharpening"] is None
-    known = replace(plain, noise_std=torch.tensor([0.02]), sharpening=torch.tensor([0.0]))
+    known = replace(plain, noise_std=torch.tensor([0.02]), sharpening=Sharpening.of(0.0))
     seen = inspect_run(picture(20, 30), known, tmp_path)
     assert seen.numbers()["sharpening"] == 0
     assert "Sharpening" not in dict(seen.sentences())
-    known = replace(known, sharpening=torch.tensor([0.2]))
+    known = replace(known, sharpening=Sharpening.of(0.2))
     seen = inspect_run(picture(20, 30), known, tmp_path)
     assert seen.numbers()["sharpening"] == pytest.approx(0.2)
     said = dict(seen.sentences())["Sharpening"]

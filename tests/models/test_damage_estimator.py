@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mmsr_core.errors import ShapeError
+from mmsr_core.models.cell_net import CELL
 from mmsr_core.models.damage_estimator import (
-    CELL,
     NOISE_ERROR_OF_WHOLE,
     NOISE_FLOOR,
     OWN_NOISE,

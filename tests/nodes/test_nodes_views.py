@@ -109,6 +109,6 @@ def test_the_measurement_says_what_was_sharpened(pack, pipe):
         return views.estimate_text(pipe.estimate_degradation(lr, 4, overrides=known(**stated)))
 
     text = said(noise_std=8 / 255, sharpening=0.3)
-    assert "sharpened by a camera or an editor (amount 0.30)" in text
+    assert "sharpened by a camera or an editor (amount 0.30, radius 2.5 px)" in text
     assert "noise 8.0 of 255" in text  # as it was stated, though there is less without it
     assert "sharpened" not in said(sharpening=0)

@@ -11,6 +11,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from mmsr_core.degradation import (
+    Sharpening,
     constant_kernel_field,
     degrade_canvas,
     isotropic_gaussian,
@@ -20,6 +21,7 @@ from mmsr_core.degradation import (
 from mmsr_core.image import load_image
 from mmsr_core.metrics import lr_consistency
 from mmsr_core.pipeline import MMSREngine, Overrides, load_pipeline
+from mmsr_core.types import SHARPENING_RADIUS_PX
 
 EXAMPLE = Path(__file__).parents[2] / "assets" / "example_hr.png"
 AMOUNT = 0.3
@@ -46,8 +48,11 @@ def error(picture: torch.Tensor, sharp: torch.Tensor) -> float:
 def test_a_sharpened_photograph_is_restored_better(small) -> None:
     sharp, lr = seen(0.8)
     found = small(lr, scale=4, steps=0)
-    assert float(found.estimate.sharpening) > 0.1
-    assert found.report.sharpening == pytest.approx(float(found.estimate.sharpening), abs=1e-3)
+    amount = float(found.estimate.sharpening.amount)
+    assert amount > 0.1
+    assert found.report.sharpening == pytest.approx(
+        float(found.estimate.sharpening.amount), abs=1e-3
+    )
     assert "sharpened by a camera or an editor (amount 0." in found.report.summary()
     plain = small(lr, scale=4, steps=0, overrides=Overrides(sharpening=0.0))
     assert error(found.images, sharp) < 0.85 * error(plain.images, sharp)
@@ -56,7 +61,7 @@ def test_a_sharpened_photograph_is_restored_better(small) -> None:
 def test_a_blurred_photograph_is_left_alone(small) -> None:
     _, lr = seen(0.0)
     found = small(lr, scale=4, steps=0)
-    assert found.estimate.sharpening.tolist() == [0]
+    assert found.estimate.sharpening.amount.tolist() == [0]
     assert found.report.sharpening == 0
     assert "sharpened" not in found.report.summary()
     plain = small(lr, scale=4, steps=0, overrides=Overrides(sharpening=0.0))
@@ -68,25 +73,24 @@ def test_a_stated_amount_counts_in_one_call_and_step_by_step(pipe, picture) -> N
     known = Overrides(sharpening=AMOUNT)
     whole = pipe(lr, scale=4, steps=1, overrides=known)
     estimate = pipe.refine_kernel(lr, 4, overrides=known)
-    assert estimate.sharpening.tolist() == pytest.approx([AMOUNT])
+    assert estimate.sharpening.amount.tolist() == pytest.approx([AMOUNT])
     parts = pipe.sample(pipe.fuse_modalities(lr, estimate), steps=1)
     torch.testing.assert_close(parts.images, whole.images, rtol=0, atol=2e-3)
     plain = pipe(lr, scale=4, steps=1, overrides=Overrides(sharpening=0.0))
     assert not torch.allclose(plain.images, whole.images, atol=1e-2)
 
 
-def test_nothing_is_looked_for_at_low_scales_or_with_known_kernels(pipe, picture) -> None:
+def test_nothing_is_looked_for_at_its_own_size_or_with_known_kernels(pipe, picture) -> None:
     lr = picture(12, 16)
-    for scale in (1, 2, 3):
-        assert pipe.estimate_degradation(lr, scale).sharpening is None
+    assert pipe.estimate_degradation(lr, 1).sharpening is None
     kernel = constant_kernel_field(isotropic_gaussian(1.5, 4), 12, 16, 4)
     made = pipe(lr, scale=4, steps=0, kernel=kernel)
     assert made.estimate.sharpening is None
     assert made.report.to_dict()["sharpening"] is None
 
 
-def noise_without(amount: float, std: float) -> float:
-    return std * float(noise_gain(torch.tensor([amount])))
+def noise_without(amount: float, std: float, radius_px: float = SHARPENING_RADIUS_PX) -> float:
+    return std * float(noise_gain(Sharpening.of(amount, radius_px)))
 
 
 def test_a_stated_noise_is_that_of_the_picture_as_given(pipe, picture) -> None:
@@ -107,19 +111,20 @@ def test_a_stated_noise_is_that_of_the_picture_as_given(pipe, picture) -> None:
 def test_a_stated_noise_falls_where_sharpening_is_found(small) -> None:
     _, lr = seen(0.8)
     estimate = small.estimate_degradation(lr, 4, overrides=Overrides(noise_std=0.4 / 255))
-    amount = float(estimate.sharpening)
+    amount = float(estimate.sharpening.amount)
     assert amount > 0.1
-    assert float(estimate.noise_std) == pytest.approx(noise_without(amount, 0.4 / 255), rel=1e-4)
+    left = noise_without(amount, 0.4 / 255, float(estimate.sharpening.radius_px))
+    assert float(estimate.noise_std) == pytest.approx(left, rel=1e-4)
 
 
 def test_another_amount_leaves_the_noise_as_given(pipe, picture) -> None:
     estimate = pipe.estimate_degradation(picture(12, 16), 4, overrides=Overrides(noise_std=0.02))
     marked = replace(estimate, noise_map=torch.full((1, 1, 3, 4), 0.02))
-    made = marked.with_sharpening(torch.tensor([AMOUNT]))
+    made = marked.with_sharpening(Sharpening.of(AMOUNT))
     assert float(made.given_noise_std) == pytest.approx(0.02, rel=1e-4)
     assert float(made.noise_std) == pytest.approx(noise_without(AMOUNT, 0.02), rel=1e-4)
     torch.testing.assert_close(made.noise_map, made.noise_std.expand(1, 1, 3, 4))
-    again = made.with_sharpening(torch.zeros(1))
+    again = made.with_sharpening(Sharpening.of(0))
     torch.testing.assert_close(again.noise_std, estimate.noise_std)
 
 
@@ -149,10 +154,10 @@ def test_a_result_sharpened_again_agrees_with_the_picture_as_given(pipe, picture
     plain = lr_consistency(made.images, lr, estimate.kernel_field)
     assert float(plain) < float(again) - 1
     low = degrade_canvas(made.images, estimate.kernel_field)
-    torch.testing.assert_close(estimate.sharpened(low), sharpen(low, torch.tensor([AMOUNT])))
+    torch.testing.assert_close(estimate.sharpened(low), sharpen(low, Sharpening.of(AMOUNT)))
 
 
 def test_paper_with_ink_is_no_photograph(small) -> None:
     lr = torch.ones((1, 3, 48, 48))
     lr[..., 8:40:8, 10:38] = 0
-    assert small(lr, scale=4, steps=0).estimate.sharpening.tolist() == [0]
+    assert small(lr, scale=4, steps=0).estimate.sharpening.amount.tolist() == [0]

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from mmsr_core.degradation import (
+    Sharpening,
     constant_kernel_field,
     degrade_canvas,
     isotropic_gaussian,
@@ -58,7 +59,7 @@ def test_a_good_prior_makes_the_picture_better(case) -> None:
 
 def test_a_sharpened_input_is_compared_with_results_sharpened_again(case) -> None:
     truth, lr, estimate, mean = case
-    amount = torch.tensor([0.3])
+    amount = Sharpening.of(0.3)
     seen = sharpen(lr, amount)
     assert bool(((seen > 0) & (seen < 1)).all())  # nothing was cut off
     noisy = replace(estimate, sharpening=amount, noise_std=torch.full((1,), 0.02))
@@ -67,7 +68,7 @@ def test_a_sharpened_input_is_compared_with_results_sharpened_again(case) -> Non
     assert made.sharpening == pytest.approx(0.3)
     assert made.noise_std == pytest.approx(0.02 / float(noise_gain(amount)), abs=1e-4)
     assert made.to_dict()["sharpening"] == made.sharpening
-    assert "sharpened by a camera or an editor (amount 0.30)" in made.summary()
+    assert "sharpened by a camera or an editor (amount 0.30, radius 2.5 px)" in made.summary()
     unaware = combine_prior(seen, estimate, mean, truth)
     assert unaware.difference["prior"] > 0.01
     assert unaware.to_dict()["sharpening"] is None

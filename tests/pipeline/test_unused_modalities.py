@@ -25,7 +25,8 @@ def calls(pipe):
 def test_a_plain_run_uses_neither_prompt_nor_second_sensor(pipe, picture, calls) -> None:
     pipe(picture(16, 20), scale=4, steps=1)
     assert calls == {
-        "damage_estimator", "depth_estimator", "kernel_estimator", "mean_net", "denoiser",
+        "sharpening_estimator", "damage_estimator", "depth_estimator", "kernel_estimator",
+        "mean_net", "denoiser",
         "expert lr", "expert kernel", "expert depth",
     }  # fmt: skip
 

@@ -48,6 +48,12 @@ class DamageShares:
     """In the order of `JPEG_KINDS`."""
     blur: float = 0.45
     halo: float = 0.08
+    """Sharpened by unsharp masking..."""
+    halo_amount: tuple[float, float] = (0.3, 1.5)
+    halo_radius_px: tuple[float, float] = (0.6, 2.0)
+    """...log-uniform..."""
+    noisy_halo: float = 0.0
+    """...with its noise, as cameras do it, not before it."""
     faded: float = 0.15
     """Less contrast, at any brightness."""
     harsh: float = 0.12
@@ -72,6 +78,8 @@ class Damaged:
     """`(B,)`, 100 where there is none."""
     blur_std_px: Tensor
     """`(B,)`, px of the picture."""
+    sharpening: Tensor
+    """`(B,2)`: amount of unsharp masking (0: none), and its radius, px of the picture."""
 
 
 def damaged_batches(
@@ -94,19 +102,20 @@ def damaged_batches(
     shares = shares or DamageShares()
     while True:
         items = [_one(photos, size, rng, shares) for _ in range(batch)]
-        pictures, noise, quality, blur = zip(*items, strict=True)
+        pictures, noise, quality, blur, sharpening = zip(*items, strict=True)
         yield Damaged(
             torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div(255).contiguous(),
             torch.from_numpy(np.stack(noise))[:, None].float() / 255,
             torch.tensor(quality, dtype=torch.float32),
             torch.tensor(blur, dtype=torch.float32),
+            torch.tensor(sharpening, dtype=torch.float32),
         )
 
 
 def _one(
     photos: list[Photo], size: int, rng: np.random.Generator, shares: DamageShares
-) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """Pixels `(size,size,3)` uint8, noise `(size/4,size/4)` in grey levels, quality, blur."""
+) -> tuple[np.ndarray, np.ndarray, float, float, tuple[float, float]]:
+    """Pixels `(size,size,3)` uint8, noise `(size/4,size/4)` in grey levels, quality, blur, halo."""
     jpeg_kind = JPEG_KINDS[_pick(rng, shares.jpeg)]
     noise_kind = NOISE_KINDS[_pick(rng, shares.noise)]
     resize = rng.uniform(0.55, 1.5) if jpeg_kind == "resized" else 1.0
@@ -124,8 +133,15 @@ def _one(
         low, high = (math.log(v) for v in shares.blur_std_px)
         blur = math.exp(rng.uniform(low, high))
         clean = blurred(clean, blur, rng)
+    amount, radius = 0.0, 1.0
     if rng.random() < shares.halo:
-        clean = with_halo(clean, rng)
+        amount, radius = (
+            math.exp(rng.uniform(math.log(least), math.log(most)))
+            for least, most in (shares.halo_amount, shares.halo_radius_px)
+        )
+    before_noise = rng.random() >= shares.noisy_halo
+    if before_noise:
+        clean = with_halo(clean, amount, radius)
     if shares.faded + shares.harsh:
         clean = with_contrast(clean, rng, shares)
     low, high = (math.log(v) for v in shares.noise_std)
@@ -133,13 +149,15 @@ def _one(
     noise = make_noise(clean, noise_kind, std, rng)
     noise = to_grey(noise) if grey else noise
     quality = float(rng.uniform(*shares.jpeg_quality)) if jpeg_kind != "none" else 100.0
+    if not before_noise:
+        clean, noise = (with_halo(part, amount, radius) for part in (clean, noise))
     shown = clean + noise
     if shares.bars and rng.random() < shares.bars:
         shown = with_bars(shown, rng)
     pixels = coded(shown, jpeg_kind, quality, rng, grey)
     if resize != 1:
         pixels, noise = _resized(pixels, noise, resize, rng)
-        blur *= resize
+        blur, radius = blur * resize, radius * resize
 
     off = jpeg_kind in ("off", "resized")
     top, left = (int(v) for v in (rng.integers(0, 8, 2) if off else (0, 0)))
@@ -147,7 +165,7 @@ def _one(
     window = np.s_[top : top + size, left : left + size]
     cells = np.square(noise[window]).mean(2).reshape(size // 4, 4, size // 4, 4)
     local = np.sqrt(uniform_filter(cells.mean((1, 3)), 9, mode="nearest"))
-    return np.ascontiguousarray(pixels[window]), local, quality, blur
+    return np.ascontiguousarray(pixels[window]), local, quality, blur, (amount, radius)
 
 
 def photo_crop(photo: Photo, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -187,11 +205,12 @@ def blurred(picture: np.ndarray, std_px: float, rng: np.random.Generator) -> np.
     return gaussian_filter(picture, (along, across, 0), mode="reflect", truncate=3)
 
 
-def with_halo(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Unsharp masking, as cameras and editors do."""
-    radius, amount = rng.uniform(0.6, 2.0), rng.uniform(0.3, 1.5)
-    soft = gaussian_filter(picture, (radius, radius, 0), mode="reflect")
-    return np.clip(picture + amount * (picture - soft), 0, 255)
+def with_halo(picture: np.ndarray, amount: float, radius_px: float) -> np.ndarray:
+    """`(h,w,3)` after unsharp masking, as cameras and editors do it; not clamped."""
+    if not amount:
+        return picture
+    soft = gaussian_filter(picture, (radius_px, radius_px, 0), mode="reflect")
+    return picture + amount * (picture - soft)
 
 
 def with_contrast(
@@ -239,7 +258,9 @@ def make_noise(
         noise /= noise.std()
     if kind == "light":
         fixed = rng.uniform(0, 0.5)
-        light = gaussian_filter(picture, (1, 1, 0)) / 127.5
+        light = (
+            gaussian_filter(picture, (1, 1, 0)).clip(0) / 127.5
+        )  # halos may be darker than black
         noise *= np.sqrt(fixed + (1 - fixed) * light)
     return noise * std
 

@@ -25,6 +25,7 @@ from mmsr_core.models import (
     KernelEstimator,
     MeanNet,
     PromptTextEncoder,
+    SharpeningEstimator,
 )
 from mmsr_core.models.network import Network, load_network
 from mmsr_core.optional import require
@@ -36,6 +37,7 @@ from ..data.record import read_record
 
 STAGES: dict[str, tuple[str, type[Network]]] = {
     "damage": ("damage_estimator", DamageEstimator),
+    "sharpening": ("sharpening_estimator", SharpeningEstimator),
     "depth": ("depth_estimator", DepthNet),
     "kernel": ("kernel_estimator", KernelEstimator),
     "mean": ("mean_net", MeanNet),

@@ -14,7 +14,7 @@ from ..field import KernelField
 from ..jpeg import jpeg
 from ..kernels import KERNEL_TAPS, check_scale, disk_kernels, gaussian_kernels, motion_kernels
 from ..noise import add_gaussian_noise
-from ..sharpening import sharpen
+from ..sharpening import Sharpening, sharpen
 
 BlurShape = Literal["gaussian", "defocus", "motion"]
 BLUR_SHAPES: tuple[BlurShape, ...] = ("gaussian", "defocus", "motion")
@@ -85,7 +85,7 @@ def add_damage(
     noise_std: float = 0.0,
     jpeg_quality: float | None = None,
     seed: int = 0,
-    sharpening: float = 0.0,
+    sharpening: Sharpening | None = None,
 ) -> Tensor:
     """Noise, then sharpening, then JPEG, as in a camera, then clamping to 0..1.
 
@@ -94,11 +94,11 @@ def add_damage(
         noise_std: standard deviation of white Gaussian noise, 0..1 units.
         jpeg_quality: 1..100; None leaves JPEG out.
         seed: seed of the noise, drawn on the CPU: the same on every device.
-        sharpening: amount of unsharp masking, 0..3; it raises the noise, too.
+        sharpening: it raises the noise, too; None for none.
     """
     if noise_std > 0:
         lr = add_gaussian_noise(lr, noise_std, torch.Generator().manual_seed(seed))
-    if sharpening > 0:
-        lr = sharpen(lr.clamp(0, 1), lr.new_full((len(lr),), sharpening))
+    if sharpening:
+        lr = sharpen(lr.clamp(0, 1), sharpening)
     lr = lr.clamp(0, 1)
     return lr if jpeg_quality is None else jpeg(lr, jpeg_quality).clamp(0, 1)
