@@ -53,6 +53,18 @@ StepEndCallback = Callable[["MMSREngine", int, float, dict[str, Any]], Mapping[s
 are the estimate after the step, not clamped. A mapping with other `images` takes their place."""
 
 
+UNDER_AUTOCAST = (
+    "sharpening_estimator",
+    "damage_estimator",
+    "kernel_estimator",
+    "mean_net",
+    "mean_net_low",
+    "denoiser",
+    "fusion_net",
+)
+"""The networks whose own weights stay in float32."""
+
+
 class MMSREngine:
     """Blind restoration and super-resolution with a spatially varying, measured degradation.
 
@@ -705,9 +717,8 @@ class MMSREngine:
         return cached
 
     def _context(self, tile: int | None, progress: ProgressCallback | None) -> RunContext:
-        for name, network in self.components.items():
-            if name in ("depth_estimator", "prompt_encoder"):  # not run under autocast
-                continue
+        for name in UNDER_AUTOCAST:
+            network = getattr(self, name)
             dtype = torch.float32 if network is None else next(network.parameters()).dtype
             if dtype != torch.float32:
                 raise InputError(

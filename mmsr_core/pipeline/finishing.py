@@ -41,6 +41,8 @@ EVEN = 0.27
 EXPLAINED, _RESIDUAL_WINDOW = 1.25, 3
 """What is taken away from a picture that is sharp may have so many times the energy of what is
 wrong with it, in windows of so many px. More than that is structure."""
+MOST_BY_PLACE = 1.5
+"""Places are believed to be so many times as noisy as the whole: letters are taken for noise."""
 _GRAIN_WINDOW = 7
 _STRIPE_ROWS = 128
 """LR rows that are enlarged at a time."""
@@ -125,8 +127,8 @@ def with_structure(scene: Scene, result: Tensor) -> Tensor:
     residual, side = scene.given - result, _RESIDUAL_WINDOW
     energy = residual.square().mean(1, keepdim=True)
     energy = F.avg_pool2d(energy, side, 1, side // 2, count_include_pad=False)
-    whole = scene.estimate.unexplained_std.view(-1, 1, 1, 1)  # letters are taken for noise, too
-    damage = EXPLAINED * torch.minimum(scene.unexplained_by_place, whole).square()
+    most = MOST_BY_PLACE * scene.estimate.unexplained_std.view(-1, 1, 1, 1)
+    damage = EXPLAINED * torch.minimum(scene.unexplained_by_place, most).square()
     return scene.given - residual * (damage / energy.clamp_min(1e-12)).clamp(max=1)
 
 

@@ -22,6 +22,7 @@ LOOP = "--data {missing} --out {out}"
 NEEDS = {
     "stages.cells": f"{LOOP} --init {{missing}}",
     "stages.damage": LOOP,
+    "stages.sharpening": f"{LOOP} --init {{missing}}",
     "stages.depth": LOOP,
     "stages.flow": f"{LOOP} --kernel-weights {{missing}} --mean-weights {{missing}} "
     "--metrics {missing}",
@@ -47,6 +48,7 @@ NEEDS = {
 ABSURD = {
     "stages.cells": "--patch 100",
     "stages.damage": "--minutes -3",
+    "stages.sharpening": "--patch 100",
     "stages.depth": "--scenes 0",
     "stages.flow": "--lpips -1",
     "stages.fusion": "--window 100",
