@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
@@ -61,8 +61,8 @@ def picture_control(
     *,
     height: int = 220,
     placeholder: str = _DROP,
-    sources: tuple[str, ...] = ("upload", "clipboard"),
-    buttons: tuple[str, ...] = (),
+    sources: Sequence[Literal["upload", "webcam", "clipboard"]] = ("upload", "clipboard"),
+    buttons: Sequence[Literal["fullscreen"]] = (),
     visible: bool = True,
 ) -> Any:
     """A place to drop a picture.

@@ -12,7 +12,7 @@ from mmsr_core.types import DEFAULT_TRUST
 from ..settings import AUTO_SCALE
 from ..ui import messages as words
 from ..ui import panels
-from ..ui.requests import as_upload, explain, needed, take_number
+from ..ui.requests import as_path, explain, needed, take_number
 from ..ui.run_events import (
     QUIET,
     RunParts,
@@ -133,12 +133,11 @@ def build_merge(session: PageSession) -> None:
     def describe(values: Updates) -> Updates:
         gone = without_refusal(status, values[status])
         try:
-            uploads = [as_upload(values[part], session.workspace) for part in (picture, prior)]
-            paths = [Path(upload.path) for upload in uploads if upload is not None]
-            if len(paths) < len(uploads):
+            one, other = (as_path(values[part], session.workspace) for part in (picture, prior))
+            if one is None or other is None:
                 return {plan: ""} | gone
-            size = read_size_controls(values[sizes["scale"]], values[sizes["size"]])
-            found = plan_merge(session.engine, *paths, *size)
+            scale, size = read_size_controls(values[sizes["scale"]], values[sizes["size"]])
+            found = plan_merge(session.engine, one, other, scale, size)
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
             return {plan: panels.notice(explain(error), "bad")} | gone
         seconds = words.time_words(session.engine.seconds_for(found, steps=0))

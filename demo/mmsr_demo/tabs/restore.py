@@ -153,7 +153,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
 
     def show_again(past: Past) -> Updates:
         said = {hint: gr.update(value=words_of_past(past), visible=True)}
-        if not past.is_there:
+        if not past.is_there or not isinstance(past.made, Restoration):
             return said
         return show(past.made) | said | {used: dict(past.settings)}
 
