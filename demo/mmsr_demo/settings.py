@@ -77,8 +77,8 @@ SYMPTOMS: dict[str, Symptom] = {
     UNKNOWN_SYMPTOM: Symptom("Everything is measured."),
     "Old scan": Symptom("Some grain stays, so that it still looks like film.", denoise=0.7),
     "Noisy phone photo": Symptom("All noise goes, and no texture is made of it.", "Faithful"),
-    "Over-compressed": Symptom("JPEG has taken the texture away; it is added anew.", "Crisp", "×2"),
-    "Out of focus": Symptom("A wide blur leaves nothing to enlarge.", "Crisp", "×1"),
+    "Over-compressed": Symptom("What JPEG has left is cleaned, and little is drawn.", scale="×2"),
+    "Out of focus": Symptom("A wide blur leaves nothing to enlarge.", scale="×1"),
     "Shaken": Symptom("A straight motion of the whole picture is taken back.", scale="×1"),
 }
 """What the page asks for, and the answers' values."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _WANTED_SIDE = 768
 _LARGEST_SIDE = 2048
-_LEAST_HIGH_PX = 0.5  # So that what is hardly blurred does not look like a wide blur.
+_LEAST_HIGH_PX = 1.0  # So that what is hardly blurred does not look like a wide blur.
 _FINER = 3  # Ellipses are drawn this much larger and then reduced, for smooth lines.
 
 
@@ -41,7 +41,7 @@ def kernel_map(
         field: The kernel field of one picture (batch 1).
         image: `(1,3,H,W)` or `(3,H,W)` float in 0..1, of any size; None leaves plain colours.
         cell_px: Distance of the ellipses in px of the map, at least 8.
-        high_px: Width of the last colour; None takes the largest that occurs, 0.5 at least.
+        high_px: Width of the last colour; None takes the largest that occurs, 1 at least.
 
     Returns:
         `(3,H',W')` float32 in 0..1: the map, longer side 768 to 2048, and its colour bar.

@@ -26,9 +26,10 @@ def open_tab(page, name):
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["session", "phone"])
 def test_every_tab_is_one_click_away_and_fits(open_page, size):
     page = open_page(size)
-    for name in ("What was wrong", "Fuse", "Compare", "Batch", "Restore"):
+    for name in ("What was wrong", "Merge", "Fuse", "Compare", "Batch", "Restore"):
         open_tab(page, name)
         assert too_wide(page) <= 0, name
+        assert not page.get_by_text("Drop Image Here").locator("visible=true").count(), name
     assert page.faults == []
 
 
@@ -232,15 +233,199 @@ def test_a_symptom_sets_the_controls_and_they_stay_editable(open_page, screensho
     assert noise.input_value() == "-1"  # Measured again.
     assert "Sets Balanced, Auto, Denoise 0.7." in symptoms.inner_text()
     symptoms.get_by_text("Out of focus", exact=True).click()
-    page.wait_for_selector("#restore-preset label.selected >> text=Crisp")
+    page.wait_for_selector("#restore-preset label.selected >> text=Balanced")
     page.wait_for_selector("#restore-scale label.selected >> text=×1")
     assert denoise.input_value() == "1"
     screenshot(page, "symptom_desk")
-    # A control that is moved takes the choice back, and nothing else.
+    # Another size is no other trouble.
     page.locator("#restore-scale").get_by_text("×4", exact=True).click()
+    page.wait_for_timeout(1000)
+    assert chosen(page, "symptom") == ["Out of focus"]
+    symptoms.get_by_text("Old scan", exact=True).click()
+    page.wait_for_selector("#restore-scale label.selected >> text=Auto")
+    # A control that is moved takes the choice back, and what is out of sight is named.
+    page.locator("#restore-preset").get_by_text("Faithful", exact=True).click()
     page.wait_for_selector("#restore-symptom:not(:has(label.selected))")
-    assert page.locator("#restore-preset label.selected").inner_text().strip() == "Crisp"
+    page.wait_for_selector("#restore-symptom >> text=Denoise 0.7 is still set under Advanced.")
+    assert chosen(page, "preset") == ["Faithful"]
+    page.locator("#restore-preset").get_by_text("Balanced", exact=True).click()
+    denoise.fill("1")
+    denoise.press("Enter")
+    page.wait_for_selector("#restore-symptom label.selected >> text=Not sure")
+    # Where nothing was chosen, nothing is taken back.
+    page.locator("#restore-preset").get_by_text("Crisp", exact=True).click()
+    page.wait_for_timeout(1000)
+    assert chosen(page, "symptom") == ["Not sure"]
     assert page.faults == []
+
+
+def chosen(page, name):
+    return page.locator(f"#restore-{name} label.selected").all_inner_texts()
+
+
+def test_only_the_size_that_counts_is_seen_to_be_chosen(open_page):
+    page = open_page(DESK)
+    size = page.locator("#restore-size input, #restore-size textarea").first
+    size.fill("w90")
+    page.wait_for_selector("#restore-scale:not(:has(label.selected))")
+    page.locator("#restore-scale").get_by_text("×2", exact=True).click()
+    page.wait_for_function(
+        "!document.querySelector('#restore-size input, #restore-size textarea').value"
+    )
+    assert chosen(page, "scale") == ["×2"]
+    size.fill("4K")
+    page.wait_for_selector("#restore-scale:not(:has(label.selected))")
+    size.fill("")
+    page.wait_for_selector("#restore-scale label.selected >> text=Auto")
+    assert page.faults == []
+
+
+def test_an_impossible_size_is_said_once_and_takes_nothing_away(open_page, demo_picture):
+    page = open_page(DESK)
+    upload(page, demo_picture(20, 24, "tiny.png"))
+    page.fill("#restore-size textarea, #restore-size input", "4K")
+    said = page.get_by_text("more than 16 times")
+    said.wait_for()
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-status >> text=more than 16 times")
+    assert said.count() == 1
+    assert page.locator("#restore-slider img").first.is_visible()
+    page.fill("#restore-size textarea, #restore-size input", "w90")
+    page.get_by_text("24×20 → 90×75").wait_for()
+    page.wait_for_function("!document.querySelector('#restore-status').innerText.trim()")
+    assert page.faults == []
+
+
+def test_a_file_that_a_browser_cannot_show_is_no_broken_picture(open_page, tmp_path):
+    path = tmp_path / "scan.tif"
+    Image.new("RGB", (24, 20), (90, 60, 30)).save(path)
+    page = open_page(DESK)
+    page.locator("#restore-picture input[type=file]").first.set_input_files(path)
+    page.get_by_text("24×20 → 96×80").wait_for()
+    page.wait_for_selector("#restore-picture img.mm-unseen", state="attached")
+    assert not page.locator("#restore-picture img").is_visible()
+    assert page.faults == []
+
+
+def test_on_a_phone_a_control_has_the_whole_width(open_page):
+    page = open_page(PHONE)
+    page.click("#restore-advanced button")
+    page.wait_for_selector("#restore-steps")
+    boxes = [page.locator(f"#restore-{name}").bounding_box() for name in ("steps", "detail")]
+    assert boxes[0]["x"] == boxes[1]["x"]
+    assert min(box["width"] for box in boxes) > 300
+    numbers = [
+        page.locator(f"#restore-{name} input[type=number]").bounding_box()["height"]
+        for name in ("steps", "detail", "noise", "jpeg", "blur", "denoise")
+    ]
+    assert max(numbers) - min(numbers) < 1
+
+
+def test_gradio_says_words_where_it_has_none(open_page, demo_picture):
+    """It tells screen readers `common.complete`, a key that it has no word for."""
+    page = open_page(DESK)
+    page.evaluate(
+        """() => {
+        window.said = new Set();
+        new MutationObserver(() => {
+            for (const part of document.querySelectorAll('[aria-live]')) said.add(part.innerText);
+        }).observe(document.body, {subtree: true, childList: true, characterData: true});
+        }"""
+    )
+    upload(page, demo_picture(20, 24, "said.png"))
+    page.click("#restore-start")
+    page.wait_for_selector("#restore-download")
+    page.click("#restore-more")
+    page.wait_for_selector("#inspect-map img")
+    page.wait_for_timeout(2500)
+    assert not [text for text in page.evaluate("[...said]") if "common." in text]
+
+
+def merged_pair(demo_picture, name="merge"):
+    path = demo_picture(20, 24, f"{name}.png")
+    with Image.open(path) as image:
+        image.resize((96, 80)).save(path.with_name(f"{name}_4x.png"))
+    return path, path.with_name(f"{name}_4x.png")
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_another_upscaler_s_picture_is_merged(open_page, demo_picture, screenshot, size):
+    page = open_page(size)
+    open_tab(page, "Merge")
+    page.click("#merge-start")
+    page.wait_for_selector("#merge-status >> text=Choose your picture first")
+    own, other = merged_pair(demo_picture, f"merge{size[0]}")
+    upload(page, own, "#merge-picture")
+    upload(page, other, "#merge-prior")
+    page.wait_for_selector("#merge-plan >> text=24×20 → 96×80")
+    page.wait_for_function("!document.querySelector('#merge-status').innerText.trim()")
+    page.click("#merge-start")
+    page.wait_for_selector("#merge-slider img")
+    said = page.inner_text("#merge-report")
+    for word in ("is the other picture", "Taken", "Place", "Colour", "Agreement"):
+        assert word in said
+    page.wait_for_selector("#merge-report figure img")
+    before = page.locator("#merge-slider img").first.get_attribute("src")
+    page.locator("#merge-beside").get_by_text("Beside the other upscaler's").click()
+    page.wait_for_selector("#merge-slider >> text=The other upscaler's")
+    assert page.locator("#merge-slider img").first.get_attribute("src") != before
+    assert too_wide(page) <= 0
+    screenshot(page, f"merged_{'desk' if size == DESK else 'phone'}")
+    page.click("#merge-format input")
+    page.get_by_role("option", name="JPEG").click()
+    page.wait_for_timeout(3000)  # The button leads to another file by now.
+    with page.expect_download() as download:
+        page.click("#merge-download")
+    assert download.value.suggested_filename == f"merge{size[0]}_merged.jpg"
+    assert page.foreign == []
+    assert page.faults == []
+
+
+def test_merged_pictures_are_seen_again_with_their_settings(open_page, demo_picture):
+    page = open_page(DESK)
+    open_tab(page, "Merge")
+    own, other = merged_pair(demo_picture, "past")
+    upload(page, own, "#merge-picture")
+    upload(page, other, "#merge-prior")
+    trust = page.locator("#merge-trust input[type=number]")
+    for value, count in (("0.2", 1), ("0.8", 2)):
+        trust.fill(value)
+        trust.press("Enter")
+        page.wait_for_timeout(500)
+        page.click("#merge-start")
+        page.wait_for_selector(f"#merge-history button >> nth={count - 1}")
+    page.locator("#merge-history button").nth(1).click()
+    page.get_by_text("A result from before: past, 96×80 Trust 0.2.").wait_for()
+    page.click("#merge-again")
+    page.wait_for_function(
+        "document.querySelector('#merge-trust input[type=number]').value === '0.2'"
+    )
+    assert not page.locator("#restore-history button").count()  # Each tab has its own.
+    assert page.faults == []
+
+
+def test_a_picture_of_something_else_is_named_and_left_out(open_page, demo_picture):
+    page = open_page(DESK)
+    open_tab(page, "Merge")
+    upload(page, demo_picture(40, 48, "mine.png"), "#merge-picture")
+    other = demo_picture(40, 48, "theirs.png")
+    with Image.open(other) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).rotate(90).resize((48, 40)).save(other)
+    upload(page, other, "#merge-prior")
+    page.click("#merge-start")
+    page.wait_for_selector("#merge-slider img")
+    page.get_by_text("The prior seems to show another picture").wait_for()
+    assert "The other picture was left out" in page.inner_text("#merge-report")
+    assert not page.locator("#merge-report figure").count()
+    assert page.faults == []
+
+
+def test_the_example_of_a_merge_is_two_clicks_away(open_page):
+    page = open_page(DESK)
+    open_tab(page, "Merge")
+    page.click("#merge-example")
+    page.wait_for_selector("#merge-plan >> text=160×120")
+    assert page.locator("#merge-prior img").is_visible()
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

@@ -95,11 +95,11 @@ def test_an_old_result_is_shown_and_its_settings_are_used_again(
     page.click("#restore-start")
     page.wait_for_selector("#restore-history button >> nth=1")
     assert page.locator("#restore-history button").all_inner_texts() == [
-        "72×60 Faithful", "24×20 Crisp",
+        "72×60 Faithful", "24×20 Balanced",
     ]  # fmt: skip
     assert not page.locator("#restore-again").is_visible()
     page.locator("#restore-history button").nth(1).click()
-    page.get_by_text(f"A result from before: again{size[0]}, 24×20 Crisp.").wait_for()
+    page.get_by_text(f"A result from before: again{size[0]}, 24×20 Balanced.").wait_for()
     page.wait_for_function(
         "[...document.querySelectorAll('#restore-slider img')].every(i => i.naturalWidth === 24)"
     )
@@ -107,7 +107,7 @@ def test_an_old_result_is_shown_and_its_settings_are_used_again(
     page.click("#restore-again")
     page.wait_for_selector("#restore-scale label.selected >> text=×1")
     page.wait_for_selector("#restore-symptom label.selected >> text=Out of focus")
-    assert chosen(page, "preset") == ["Crisp"]
+    assert chosen(page, "preset") == ["Balanced"]
     assert denoise.input_value() == "1"
     assert page.locator("#restore-picture img").count()  # The picture stays.
     assert too_wide(page) <= 0

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -55,6 +56,10 @@ def test_the_endpoints_keep_their_names_and_order(client):
             "denoise", "size", "symptom", "preset", "format", "background", "sharpening",
         ],
         "/estimate": ["picture", "scale"],
+        "/merge": [
+            "picture", "prior", "trust", "scale", "size", "noise_255", "jpeg_quality",
+            "sharpening", "format", "background",
+        ],
         "/fuse": ["first", "second", "mode", "scale", "strength", "steps", "format", "background"],
         "/compare": [
             "good", "damaged", "scale", "blur_px", "blur_end_px", "noise_255", "jpeg_quality",
@@ -88,6 +93,7 @@ def test_the_endpoints_take_what_the_page_takes(demo_server):
         "Blur right": "blur_end_px (right edge)", "Noise": "noise_255", "JPEG quality":
         "jpeg_quality", "Strength of the second picture": "strength of the second picture",
         "Blur": "blur_px of the result", "Denoise": "denoise", "Sharpening": "sharpening",
+        "Trust": "trust",
     }  # fmt: skip
     for label, name in pairs.items():
         mine = {rest for text, *rest_ in of_page if text == label for rest in [tuple(rest_)]}
@@ -161,7 +167,10 @@ def test_a_symptom_stands_in_for_what_is_not_given(client, demo_picture):
     with Image.open(path) as image:
         assert image.size == (24, 20)
         chosen = json.loads(image.info["mmsr"])
-    assert (chosen["steps"], chosen["detail"], chosen["denoise"]) == (1, 1, 1)
+    assert (chosen["steps"], chosen["detail"], chosen["denoise"]) == (1, 0.3, 1)
+    path, _ = client.predict(picture, symptom="Noisy phone photo", api_name="/restore")
+    with Image.open(path) as image:
+        assert json.loads(image.info["mmsr"])["preset"] == "faithful"
     path, _ = client.predict(
         picture, scale="2", detail=0.7, symptom="Old scan", api_name="/restore"
     )
@@ -178,20 +187,19 @@ def test_a_symptom_stands_in_for_what_is_not_given(client, demo_picture):
 def test_what_is_given_counts_before_a_symptom_also_where_it_is_usual(client, demo_picture):
     picture = file(demo_picture(20, 24, "given.png"))
     given = {"scale": "Auto", "steps": 1, "detail": 0.3, "denoise": 1}
-    for symptom in ("Out of focus", "Old scan"):
+    for symptom in ("Out of focus", "Old scan", "Noisy phone photo"):
         path, _ = client.predict(picture, symptom=symptom, api_name="/restore", **given)
         with Image.open(path) as image:
             assert image.size == (96, 80)
             chosen = json.loads(image.info["mmsr"])
         assert (chosen["steps"], chosen["detail"], chosen["denoise"]) == (1, 0.3, 1)
     for options, size, preset in (
-        ({"preset": "Balanced"}, (24, 20), "balanced"),
-        ({"scale": "Auto"}, (96, 80), "crisp"),
-        ({}, (24, 20), "crisp"),
+        ({"symptom": "Out of focus", "preset": "Crisp"}, (24, 20), "crisp"),
+        ({"symptom": "Out of focus", "scale": "Auto"}, (96, 80), "balanced"),
+        ({"symptom": "Noisy phone photo", "preset": "Balanced"}, (96, 80), "balanced"),
+        ({"symptom": "Noisy phone photo"}, (96, 80), "faithful"),
     ):
-        archive_path, _ = client.predict(
-            [picture], symptom="Out of focus", api_name="/batch", **options
-        )
+        archive_path, _ = client.predict([picture], api_name="/batch", **options)
         with (
             zipfile.ZipFile(archive_path) as archive,
             Image.open(io.BytesIO(archive.read("given_restored.png"))) as image,
@@ -442,6 +450,96 @@ def test_estimate_measures_without_restoring(client, demo_picture):
         assert max(image.size) >= 768
     with Image.open(depth) as image:
         assert image.size == (24, 20)
+
+
+def upscaled(demo_picture, scale=2, size=(20, 24), shift=0):
+    """A picture of `demo_picture`, enlarged as another upscaler would, moved down by px."""
+    path = demo_picture(*size, "small.png")
+    with Image.open(path) as image:
+        large = image.resize((scale * image.width, scale * image.height), Image.Resampling.BICUBIC)
+    moved = Image.new("RGB", large.size)
+    moved.paste(large, (0, 0))
+    moved.paste(large, (0, shift))
+    moved.save(path.with_name("upscaled.png"))
+    return path, path.with_name("upscaled.png")
+
+
+def test_merge_takes_another_upscaler_s_picture_in(client, demo_picture):
+    pair = [file(path) for path in upscaled(demo_picture)]
+    path, report = client.predict(*pair, api_name="/merge")
+    assert Path(path).name == "small_merged.png"
+    with Image.open(path) as image:
+        assert image.size == (48, 40)  # As large as the prior.
+        chosen = json.loads(image.info["mmsr"])
+        assert json.loads(image.info["mmsr_report"])["trust"] == 0.5
+    assert chosen == {
+        "factor": 2, "trust": 0.5, "noise_255": None, "jpeg_quality": None, "sharpening": None,
+    }  # fmt: skip
+    assert 0 < report["prior_weight"]["mean"] < 1
+    assert set(report["words"]) >= {"taken", "place", "colour", "agreement", "noise"}
+    assert report["summary"].endswith(
+        "is the other picture; the rest is yours, restored faithfully."
+    )
+    none, report = client.predict(*pair, trust=0, api_name="/merge")
+    assert report["prior_weight"]["max"] == 0
+    assert "taken" not in report["words"]
+    assert Path(none).read_bytes() != Path(path).read_bytes()
+
+
+def test_merge_has_sizes_known_damage_and_formats(client, demo_picture):
+    pair = [file(path) for path in upscaled(demo_picture)]
+    options = {"noise_255": 9, "jpeg_quality": 40, "sharpening": 0.2, "format": "JPEG"}
+    path, report = client.predict(*pair, scale="3", **options, api_name="/merge")
+    with Image.open(path) as image:
+        assert (image.format, image.size) == ("JPEG", (72, 60))
+    assert report["noise_levels"] == pytest.approx(9, abs=0.01)
+    assert (report["jpeg_quality"], report["sharpening"]) == (40, 0.2)
+    path, report = client.predict(*pair, size="w90", api_name="/merge")
+    with Image.open(path) as image:
+        assert image.size == (90, 75)
+    assert report["scale"] == 4
+    path, _ = client.predict(*pair, trust=1, format="WebP", api_name="/merge")
+    with Image.open(path) as image:
+        assert image.format == "WEBP"
+
+
+def test_a_prior_of_another_picture_is_left_out_and_named(client, demo_picture):
+    y, x = np.mgrid[:40, :48]
+    other = demo_picture(40, 48, "other.png")
+    stripes = np.repeat((128 + 100 * np.sign(np.sin(x * y / 9.0)))[..., None], 3, -1)
+    Image.fromarray(stripes.clip(0, 255).astype(np.uint8)).save(other)
+    own = file(demo_picture(40, 48, "own.png"))
+    path, report = client.predict(own, file(other), api_name="/merge")
+    assert "another picture" in report["notes"][0]
+    assert sum("another picture" in note for note in report["notes"]) == 1
+    assert report["prior_weight"]["max"] == 0
+    assert report["summary"].startswith("The other picture was left out")
+    with Image.open(path) as image:
+        assert image.size == (48, 40)
+
+
+def test_merge_says_why_not(client, demo_picture, tmp_path):
+    small, large = (file(path) for path in upscaled(demo_picture))
+    assert "Choose the other upscaler's picture" in refusal(client, "/merge", small, None)
+    assert "no enlargement" in refusal(
+        client, "/merge", small, file(demo_picture(20, 60, "wide.png"))
+    )
+    assert "the wrong way round" in refusal(client, "/merge", large, small)
+    assert "trust must be" in refusal(client, "/merge", small, large, trust=2)
+    assert "more than 16 times" in refusal(client, "/merge", small, large, size="4K")
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+    assert "not a picture" in refusal(client, "/merge", small, file(bad))
+
+
+def test_a_prior_may_be_as_large_as_a_result(client, demo_picture):
+    """The limit of pixels is for what is restored; another upscaler's picture is a result."""
+    small, large = upscaled(demo_picture, scale=8, size=(32, 40))
+    with Image.open(large) as image:
+        assert image.width * image.height > MAX_PIXELS
+    path, _ = client.predict(file(small), file(large), api_name="/merge")
+    with Image.open(path) as image:
+        assert image.size == (320, 256)
 
 
 def test_fuse_takes_two_pictures_or_says_why_not(client, demo_server, demo_picture):

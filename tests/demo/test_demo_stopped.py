@@ -15,7 +15,8 @@ from mmsr_demo.files.workspace import Workspace
 from mmsr_demo.work.batch import restore_batch
 from mmsr_demo.work.compare import compare
 from mmsr_demo.work.engine import Engine
-from mmsr_demo.work.jobs import CompareJob, RestoreJob
+from mmsr_demo.work.jobs import CompareJob, MergeJob, RestoreJob
+from mmsr_demo.work.merging import merge
 from mmsr_demo.work.progress_stream import Finished, Stopped, watch_run
 from mmsr_demo.work.result_cache import job_key
 
@@ -36,6 +37,7 @@ def folders(engine):
         return [*root.glob("results/*"), *root.glob("kept/*")]
 
     engine.results.clear()
+    engine.merges.clear()
     for folder in now():
         for path in folder.rglob("*"):
             path.unlink()
@@ -51,12 +53,14 @@ def work(engine, demo_picture):
     fused = replace(job, guide=demo_picture(16, 20, "second.png", 1.0), guide_mode="fuse")
     uploads = [("stopped.png", picture), ("second.png", fused.guide)]
     compared = CompareJob(picture, scale=2, steps=0)
+    merged = MergeJob(picture, demo_picture(32, 40, "prior.png"))
     return {
         "restore": lambda callback: engine.restore(job, callback),
         "keep": lambda callback: engine.restore(job, callback, keep=True),
         "part": lambda callback: engine.restore(replace(job, place=(0.5, 0.5)), callback),
         "fuse": lambda callback: engine.restore(fused, callback),
         "estimate": lambda callback: engine.estimate(picture, 2, callback),
+        "merge": lambda callback: merge(engine, merged, callback),
         "compare": lambda callback: compare(engine, compared, callback),
         "batch": lambda callback: restore_batch(
             engine, uploads, RestoreJob(picture, scale=2), callback
@@ -64,7 +68,7 @@ def work(engine, demo_picture):
     }
 
 
-WORK = ("restore", "keep", "part", "fuse", "estimate", "compare", "batch")
+WORK = ("restore", "keep", "part", "fuse", "estimate", "merge", "compare", "batch")
 
 
 def on_save(monkeypatch, then):
@@ -122,7 +126,7 @@ def session(engine):
     return PageSession(engine)
 
 
-@pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "compare", "batch"])
+@pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "merge", "compare", "batch"])
 def test_stop_after_the_last_report_leaves_nothing(session, work, folders, name):
     request = SimpleNamespace(session_hash="a")
 
@@ -137,7 +141,7 @@ def test_stop_after_the_last_report_leaves_nothing(session, work, folders, name)
     assert folders() == []
 
 
-@pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "compare", "batch"])
+@pytest.mark.parametrize("name", ["restore", "fuse", "estimate", "merge", "compare", "batch"])
 def test_a_result_that_cannot_be_shown_leaves_nothing(session, work, folders, name):
     from mmsr_demo.ui.run_events import RunParts, Task, _answer
 
@@ -155,7 +159,7 @@ def test_a_result_that_cannot_be_shown_leaves_nothing(session, work, folders, na
 
 
 @pytest.mark.parametrize("how", ["stopped", "cannot be presented", "left"])
-@pytest.mark.parametrize("name", ["restore", "estimate", "batch"])
+@pytest.mark.parametrize("name", ["restore", "estimate", "merge", "batch"])
 def test_a_call_of_the_api_that_is_not_answered_leaves_nothing(session, work, folders, name, how):
     from mmsr_demo.endpoints import _answering
 

@@ -7,6 +7,7 @@ import torch
 
 from mmsr_core.errors import ShapeError
 from mmsr_core.pipeline.sharpness import LEVELS, sharpness_of_widths
+from mmsr_demo.ui import merge_words
 from mmsr_demo.ui import messages as words
 
 MIRROR = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
@@ -162,6 +163,35 @@ def test_agreement_is_up_to_the_noise():
     assert "its noise and JPEG damage would account for 0.0" in text
     exact = words.consistency_words(80.0, 0.0)  # Rounding to 8 bits is no difference.
     assert exact.startswith("Consistent")
+
+
+def test_what_became_of_another_upscaler_s_picture():
+    assert merge_words.merge_headline(0.384, 0.5).startswith("38% of this is the other picture")
+    assert "left out" in merge_words.merge_headline(0.0, 0.5)
+    assert merge_words.merge_headline(0.0, 0).startswith("With trust 0")
+    assert merge_words.taken_words(0.4, 0.1, 0.5).startswith("40% on average, from 10% to 50%")
+    assert merge_words.taken_words(1.0, 1.0, 1.0) == "100% everywhere."
+    assert merge_words.place_words(0.01, -0.02) == "It lay exactly on your picture."
+    assert "0.5 px too high (px" in merge_words.place_words(-0.5, 0.0)
+    assert "1.0 px too low and 2.0 px too far right" in merge_words.place_words(1.0, 2.0)
+    assert merge_words.cast_words([0.1, -0.2, 0.3]) == "Its colours are yours."
+    assert "red +3.0, green −1.0, blue +0.0" in merge_words.cast_words([3.0, -1.0, 0.0])
+    left = {"faithful": 1 / 255, "prior": 9 / 255, "result": 2 / 255}
+    said = merge_words.agreement_words(left, 1.5 / 255)
+    for number in ("by 2.0", "by 9.0", "by 1.0", "explain 1.5"):
+        assert number in said
+    assert "(6.0 of 255), and about 2.5" in merge_words.prior_noise_words(6 / 255, 2.5 / 255)
+
+
+def test_a_little_noise_stays_dark_on_a_map():
+    """The colours of a map stand for numbers, not for its own largest one."""
+    panels = pytest.importorskip("mmsr_demo.ui.panels")
+    little = torch.zeros(8, 8)
+    little[4, 4] = 0.5
+    said = panels.damage_panel(little, little)
+    assert "0.0 to 0.5 of 255 levels, mean 0.0. Yellow is 5.0." in said
+    assert "Yellow is 1.0." in said
+    assert "Yellow is 20.0." in panels.damage_panel(little * 40, little)
 
 
 def test_every_stage_has_words():

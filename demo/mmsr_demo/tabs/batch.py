@@ -1,4 +1,4 @@
-"""The fifth tab: several pictures or a ZIP in, a ZIP out."""
+"""The sixth tab: several pictures or a ZIP in, a ZIP out."""
 
 from __future__ import annotations
 
@@ -10,14 +10,7 @@ import gradio as gr
 from mmsr_core.errors import InputError
 from mmsr_core.image import INPUT_SUFFIXES
 
-from ..settings import (
-    DEFAULT_PRESET,
-    PRESETS,
-    SYMPTOMS,
-    UNKNOWN_SYMPTOM,
-    parse_scale,
-    parse_size,
-)
+from ..settings import AUTO_SCALE, PRESETS, SYMPTOMS, UNKNOWN_SYMPTOM
 from ..ui import panels
 from ..ui.requests import as_upload, take_unread
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
@@ -25,7 +18,14 @@ from ..ui.session import PageSession
 from ..work.batch import restore_batch
 from ..work.jobs import BatchLine, BatchResult, RestoreJob
 from ..work.saving import KINDS, PLAIN_KIND
-from .controls import background_control, size_controls, symptom_control, wire_symptom
+from .controls import (
+    background_control,
+    read_size_controls,
+    size_controls,
+    style_control,
+    symptom_control,
+    wire_symptom,
+)
 
 
 def build_batch(session: PageSession) -> None:
@@ -46,10 +46,7 @@ def build_batch(session: PageSession) -> None:
                 "and the rest goes on.</p>"
             )
             symptom = symptom_control("What is wrong with them?", "batch")
-            preset = gr.Radio(
-                list(PRESETS), value=DEFAULT_PRESET, label="How", elem_classes="mm-segments",
-                info="Faithful invents nothing. Crisp adds the most texture.",
-            )  # fmt: skip
+            preset = style_control("batch")
             sizes = size_controls("Auto suits the size of each picture.", "batch")
             kind = gr.Radio(
                 list(KINDS), value=PLAIN_KIND, label="File format", elem_id="batch-format",
@@ -126,20 +123,24 @@ def batch_uploads(session: PageSession, values: Any) -> list[tuple[str, Path]]:
 
 
 def batch_settings(
-    preset: str, scale: str, size: str = "", symptom: str | None = UNKNOWN_SYMPTOM
+    preset: str,
+    scale: str | None = AUTO_SCALE,
+    size: str = "",
+    symptom: str | None = UNKNOWN_SYMPTOM,
 ) -> RestoreJob:
     """What to do with each picture.
 
     Args:
         preset: one of `PRESETS`.
-        scale: see `parse_scale`.
+        scale: see `parse_scale`; None is Auto.
         size: see `parse_size`; in place of the scale.
         symptom: one of `SYMPTOMS`, or None; it says how much of the noise goes.
     """
     if preset not in PRESETS:
         raise InputError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}.")
     how = PRESETS[preset]
+    factor, target = read_size_controls(scale, size)
     return RestoreJob(
-        Path(), scale=parse_scale(scale), size=parse_size(size), steps=how.steps,
+        Path(), scale=factor, size=target, steps=how.steps,
         detail=how.detail, denoise=SYMPTOMS[symptom or UNKNOWN_SYMPTOM].denoise,
     )  # fmt: skip

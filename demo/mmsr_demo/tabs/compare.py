@@ -1,4 +1,4 @@
-"""The fourth tab: bicubic and this against a good picture."""
+"""The fifth tab: bicubic and this against a good picture."""
 
 from __future__ import annotations
 
@@ -11,38 +11,32 @@ from mmsr_core.image import read_size
 
 from ..settings import COMPARE_PRESET, MAX_BLUR_PX, MAX_NOISE_255, MIN_BLUR_PX, PRESETS
 from ..ui import panels
-from ..ui.requests import as_path, needed, take_number, take_unread
+from ..ui.requests import as_path, needed, take_number
 from ..ui.run_events import RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..ui.viewer import before_after
 from ..work.compare import compare
 from ..work.jobs import CompareJob, Comparison
+from .controls import picture_control, style_control
 
 
 def build_compare(session: PageSession) -> None:
     """Builds the tab inside the present Blocks context."""
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
-            good = take_unread(
-                gr.Image(
-                    label="A good picture", type="filepath", image_mode=None, height=240,
-                    sources=["upload", "clipboard"], elem_id="compare-good", buttons=[],
-                    placeholder="Drop a sharp picture here\nIt is damaged, restored and compared",
-                )
+            good = picture_control(
+                "A good picture", "compare-good", height=240,
+                placeholder="Drop a sharp picture here\nIt is damaged, restored and compared",
             )  # fmt: skip
             with gr.Accordion("How it is damaged", open=True):
                 made = _damage_controls()
             with gr.Accordion("I have the damaged picture, too", open=False):
-                damaged = take_unread(
-                    gr.Image(
-                        label="Damaged picture: 1/2, 1/3, 1/4 … of the size", type="filepath",
-                        image_mode=None, sources=["upload", "clipboard"], height=180, buttons=[],
-                    )
-                )  # fmt: skip
-            preset = gr.Radio(
-                list(PRESETS), value=COMPARE_PRESET, label="How to restore",
-                info="Faithful has the best PSNR, the others have the better LPIPS.",
-                elem_classes="mm-segments",
+                damaged = picture_control(
+                    "Damaged picture: 1/2, 1/3, 1/4 … of the size", "compare-damaged", height=180
+                )
+            preset = style_control(
+                "compare", COMPARE_PRESET,
+                "Faithful has the best PSNR, the others have the better LPIPS.",
             )  # fmt: skip
             start, stop = run_buttons("Compare", "compare")
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
@@ -34,7 +35,7 @@ from ..ui import panels
 from ..ui.requests import as_path, as_paths, explain, needed, take_number, take_unread
 from ..ui.run_events import QUIET
 from ..ui.session import PageSession
-from ..work.jobs import Restoration, RestoreJob
+from ..work.jobs import Pictured, RestoreJob
 from ..work.models import MAX_PROMPT, Abilities
 from ..work.saving import (
     BACKGROUNDS,
@@ -45,7 +46,43 @@ from ..work.saving import (
     ground_in,
 )
 
+if TYPE_CHECKING:
+    from mmsr_core.image import TargetSize
+
+KNOWN_DAMAGE = ("noise", "jpeg", "blur", "sharpening", "denoise")
+"""Controls of `damage_controls`, by name."""
 _ASK = "Sets the other controls. You can still change them."
+_DROP = "Drop a picture here\nor tap to choose one"
+
+
+def picture_control(
+    label: str,
+    name: str,
+    *,
+    height: int = 220,
+    placeholder: str = _DROP,
+    sources: Sequence[Literal["upload", "webcam", "clipboard"]] = ("upload", "clipboard"),
+    buttons: Sequence[Literal["fullscreen"]] = (),
+    visible: bool = True,
+) -> Any:
+    """A place to drop a picture.
+
+    Args:
+        label: what belongs there.
+        name: the element's id.
+        height: px.
+        placeholder: what stands in it while it is empty.
+        sources: of `gr.Image`.
+        buttons: of `gr.Image`.
+        visible: whether it is shown.
+    """
+    return take_unread(
+        gr.Image(
+            label=label, type="filepath", image_mode=None, height=height, elem_id=name,
+            sources=list(sources), buttons=list(buttons), placeholder=placeholder,
+            visible=visible, elem_classes="mm-drop",
+        )
+    )  # fmt: skip
 
 
 def symptom_control(label: str = "What is wrong with it?", tab: str = "restore") -> Any:
@@ -63,26 +100,77 @@ def symptom_update(name: str | None) -> Any:
 
 
 def wire_symptom(symptom: Any, controls: dict[str, Any]) -> None:
-    """The choice sets the controls; a control that is then moved takes the choice back.
+    """The choice sets the controls, and is taken back when one of them is changed.
+
+    The size of the result is no part of what is wrong: another one leaves the choice as it is.
 
     Args:
         symptom: of `symptom_control`.
-        controls: by the names of `Symptom.controls`; others are left alone.
+        controls: by the names of `Symptom.controls`; others are left alone, but for `size`.
     """
     names = [name for name in SYMPTOMS[UNKNOWN_SYMPTOM].controls if name in controls]
-    parts = [controls[name] for name in names]
+    typed = [controls["size"]] if "size" in controls else []
 
     def chosen(name: str) -> list[Any]:
         values = SYMPTOMS[name].controls
-        return [symptom_update(name), *(values[part] for part in names)]
+        return [symptom_update(name), *(values[part] for part in names), *("" for _ in typed)]
 
-    def moved(name: str | None, *values: Any) -> Any:
-        if name is None or list(values) == [SYMPTOMS[name].controls[part] for part in names]:
-            return gr.update()
-        return symptom_update(None)
+    outputs = [symptom, *(controls[name] for name in names), *typed]
+    symptom.input(chosen, symptom, outputs, **QUIET)
+    # A style sets steps and detail, and they name the style: the one that was moved counts.
+    numbers = [name for name in names if name not in ("scale", "preset")]
+    others = [name for name in numbers if name not in ("steps", "detail")]
+    for moved, compared in ((["preset"], ["preset", *others]), (numbers, numbers)):
+        if moved:
+            _watch(symptom, controls, moved, compared)
 
-    symptom.input(chosen, symptom, [symptom, *parts], **QUIET)
-    gr.on([part.input for part in parts], moved, [symptom, *parts], symptom, **QUIET)
+
+def _watch(symptom: Any, controls: dict[str, Any], moved: list[str], compared: list[str]) -> None:
+    """Takes the choice back when a control of `moved` is, by the values of `compared`."""
+
+    def changed(name: str | None, *values: Any) -> Any:
+        return symptom_after(name, dict(zip(compared, values, strict=True)))
+
+    gr.on(
+        [controls[name].input for name in moved], changed,
+        [symptom, *(controls[name] for name in compared)], symptom, **QUIET,
+    )  # fmt: skip
+
+
+def symptom_after(name: str | None, now: Mapping[str, Any]) -> Any:
+    """The update of the choice when other controls were changed.
+
+    It stays while they are as it set them, as "Not sure" does. Else it is taken back, and a Denoise
+    that is out of sight is named.
+
+    Args:
+        name: the choice, one of `SYMPTOMS`; None where it was taken back.
+        now: the other controls, by the names of `Symptom.controls`.
+    """
+    usual = SYMPTOMS[UNKNOWN_SYMPTOM].controls
+    if name == UNKNOWN_SYMPTOM or (name is not None and _set_by(name, now)):
+        return gr.update()
+    if _set_by(UNKNOWN_SYMPTOM, now):
+        return symptom_update(UNKNOWN_SYMPTOM)
+    kept = now.get("denoise", usual["denoise"])
+    stays = "" if kept == usual["denoise"] else f" Denoise {kept:g} is still set under Advanced."
+    return gr.update(value=None, info=f"Changed by hand.{stays}")
+
+
+def _set_by(name: str, now: Mapping[str, Any]) -> bool:
+    return all(value == SYMPTOMS[name].controls[part] for part, value in now.items())
+
+
+def style_control(
+    tab: str,
+    value: str = DEFAULT_PRESET,
+    info: str = "Faithful invents nothing. Crisp adds the most texture. Balanced is between them.",
+) -> Any:
+    """Which preset: a choice of `PRESETS`; its id is `tab-preset`."""
+    return gr.Radio(
+        list(PRESETS), value=value, label="Style", info=info, elem_id=f"{tab}-preset",
+        elem_classes="mm-segments",
+    )  # fmt: skip
 
 
 def size_controls(
@@ -96,9 +184,24 @@ def size_controls(
     )  # fmt: skip
     size = gr.Textbox(
         "", label="Or to a size", placeholder="4K, 3000, w800, h600, 12MP, 1.5x",
-        max_length=20, elem_id=f"{tab}-size",
+        max_length=20, elem_id=f"{tab}-size", elem_classes="mm-size",
     )  # fmt: skip
+    # Only one of the two counts, and only that one is seen to be chosen.
+    size.change(
+        lambda text, chosen: None if text.strip() else chosen or AUTO_SCALE, [size, scale], scale,
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+    scale.input(lambda: "", outputs=size, **QUIET)
     return {"scale": scale, "size": size}
+
+
+def read_size_controls(scale: str | None, size: str | None) -> tuple[int | None, TargetSize | None]:
+    """What `size_controls` hold, as `RestoreJob` takes it: a scale, or else a size.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    return parse_scale(scale or AUTO_SCALE), parse_size(size)
 
 
 def format_control(tab: str) -> Any:
@@ -119,7 +222,7 @@ def background_control(tab: str, *, label: bool = True) -> Any:
     )  # fmt: skip
 
 
-def in_format(made: Restoration, name: str, background: str | None) -> list[Any]:
+def in_format(made: Pictured, name: str, background: str | None) -> list[Any]:
     """The download in another format, a word on it above the pictures, and its background."""
     choice = gr.update(visible=ground_in(made, name) is not None)
     try:
@@ -136,7 +239,7 @@ def wire_format(made: Any, kind: Any, background: Any, outputs: list[Any]) -> No
     """Makes the download another file when its format or background is chosen.
 
     Args:
-        made: the state with the `Restoration`.
+        made: the state with the result.
         kind: of `format_control`.
         background: of `background_control`.
         outputs: the download button, and where is said what is to be known.
@@ -162,7 +265,7 @@ def advanced_controls(can: Abilities) -> dict[str, Any]:
     """The folded controls: name to component. What the weights cannot do is not shown."""
     steps, detail = numbers_of(DEFAULT_PRESET)
     made: dict[str, Any] = {}
-    with gr.Row():
+    with gr.Row(elem_classes="mm-pair"):
         made["steps"] = take_number(
             gr.Slider(
                 0,
@@ -189,7 +292,7 @@ def advanced_controls(can: Abilities) -> dict[str, Any]:
         0, label="Seed", info="Another number, another texture. The same number repeats a result.",
         precision=0, minimum=0, maximum=MAX_SEED,
     ))  # fmt: skip
-    made |= _known_damage()
+    made |= damage_controls("restore")
     made["prompt"] = gr.Textbox(
         "", label="What is in the picture", info="A few words, such as “a brick house”. Optional.",
         placeholder="Optional", max_length=MAX_PROMPT, visible=can.prompt,
@@ -201,22 +304,15 @@ def advanced_controls(can: Abilities) -> dict[str, Any]:
         )
     )  # fmt: skip
     with gr.Row():
-        made["depth"] = take_unread(
-            gr.Image(
-                label="Depth: near is bright", type="filepath", image_mode=None,
-                placeholder="Optional picture",
-                sources=["upload", "clipboard"], height=150, buttons=[],
-            )
-        )  # fmt: skip
-        made["guide"] = take_unread(
-            gr.Image(
-                label="Guide: a second sensor", type="filepath", placeholder="Optional picture",
-                image_mode=None, sources=["upload", "clipboard"], height=150, buttons=[],
-                visible=can.guide,
-            )
+        made["depth"] = picture_control(
+            "Depth: near is bright", "restore-depth", height=150, placeholder="Optional picture"
+        )
+        made["guide"] = picture_control(
+            "Guide: a second sensor", "restore-guide", height=150, placeholder="Optional picture",
+            visible=can.guide,
         )  # fmt: skip
     gr.HTML('<p class="mm-small">How much each piece of evidence counts: 0 leaves it out.</p>')
-    with gr.Row():
+    with gr.Row(elem_classes="mm-pair"):
         for name in MODALITIES:
             made[f"strength_{name}"] = take_number(gr.Slider(
                 0, MAX_STRENGTH, 1, step=0.05, label=panels.MODALITY_WORDS.get(name, name),
@@ -232,8 +328,13 @@ def advanced_controls(can: Abilities) -> dict[str, Any]:
     return made
 
 
-def _known_damage() -> dict[str, Any]:
-    """Controls for what the user knows better than the measurement, and for the grain."""
+def damage_controls(tab: str, names: tuple[str, ...] = KNOWN_DAMAGE) -> dict[str, Any]:
+    """Controls for what the user knows better than the measurement, and for the grain.
+
+    Args:
+        tab: their ids begin with it.
+        names: those of `KNOWN_DAMAGE` that are wanted.
+    """
     gr.HTML(
         '<p class="mm-small">What is wrong with the picture is measured. State what you know '
         "better:</p>"
@@ -255,10 +356,11 @@ def _known_damage() -> dict[str, Any]:
     }  # fmt: skip
     made: dict[str, Any] = {}
     with gr.Row():
-        for name, (label, low, high, value, step, info) in fields.items():
+        for name in names:
+            label, low, high, value, step, info = fields[name]
             made[name] = take_number(gr.Slider(
                 low, high, value, step=step, label=label, info=info, min_width=320,
-                elem_id=f"restore-{name}",
+                elem_id=f"{tab}-{name}",
             ))  # fmt: skip
     return made
 
@@ -292,6 +394,7 @@ def read_job(session: PageSession, given: dict[str, Any]) -> RestoreJob:
     """
     workspace = session.workspace
     upload = needed(given["picture"], workspace)
+    scale, size = read_size_controls(given["scale"], given.get("size"))
     strengths = {
         name: float(given[f"strength_{name}"])
         for name in MODALITIES
@@ -300,8 +403,8 @@ def read_job(session: PageSession, given: dict[str, Any]) -> RestoreJob:
     return RestoreJob(
         picture=Path(upload.path),
         name=upload.name,
-        scale=parse_scale(given["scale"]),
-        size=parse_size(given.get("size")),
+        scale=scale,
+        size=size,
         steps=int(given["steps"]),
         detail=float(given["detail"]),
         seed=int(given["seed"] or 0),

@@ -1,4 +1,4 @@
-"""The third tab: two sensors in, one picture out."""
+"""The fourth tab: two sensors in, one picture out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
 
 from ..settings import AUTO_SCALE, MAX_STEPS, MAX_STRENGTH, SCALES, parse_scale
 from ..ui import panels
-from ..ui.requests import needed, take_number, take_unread
+from ..ui.requests import needed, take_number
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..ui.viewer import before_after
 from ..work.jobs import Restoration, RestoreJob
 from ..work.saving import BACKGROUNDS, PLAIN_KIND
-from .controls import background_control, format_control, wire_format
+from .controls import background_control, format_control, picture_control, wire_format
 from .restore import EXAMPLES
 
 FUSE_EXAMPLE = ("shaken.png", "second_sensor.png")
@@ -34,8 +34,10 @@ def build_fuse(session: PageSession) -> None:
         )
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
-            first = _picture("First picture: the one to be restored", "fuse-first")
-            second = _picture("Second picture of the same view: infrared, depth, …", "fuse-second")
+            first = picture_control("First picture: the one to be restored", "fuse-first")
+            second = picture_control(
+                "Second picture of the same view: infrared, depth, …", "fuse-second"
+            )
             mode = gr.Radio(
                 list(MODES), value="fuse", label="How",
                 info="Both pictures must show the same view; their sizes may differ.",
@@ -133,12 +135,3 @@ def fuse_job(
         detail=DEFAULT_DETAIL, guide=Path(other.path), guide_mode=mode,
     )  # fmt: skip
     return job if strength == 1 else replace(job, strengths={"guide": float(strength)})
-
-
-def _picture(label: str, name: str) -> Any:
-    return take_unread(
-        gr.Image(
-            label=label, type="filepath", image_mode=None, height=220, elem_id=name,
-            sources=["upload", "clipboard"], buttons=[],
-        )
-    )  # fmt: skip

@@ -13,14 +13,14 @@ from ..ui.requests import worded
 from ..ui.run_events import QUIET, Updates
 from ..ui.session import PageSession
 from ..work.history import OF_A_SESSION, Past
-from ..work.jobs import Restoration
+from ..work.jobs import Pictured
 from .controls import symptom_update
 
-FILES = ("picture", "references", "depth", "guide")
+FILES = ("picture", "prior", "references", "depth", "guide")
 """Controls that hold files: they stay as they are when settings are used again."""
 
 
-_INTO_VIEW = """() => { setTimeout(() => document.getElementById('restore-slider')
+_INTO_VIEW = """() => { setTimeout(() => document.getElementById('NAME-slider')
   ?.scrollIntoView({behavior: 'smooth', block: 'nearest'}), 300); }"""
 
 
@@ -28,6 +28,7 @@ _INTO_VIEW = """() => { setTimeout(() => document.getElementById('restore-slider
 class HistoryParts:
     """The components."""
 
+    tab: str
     names: gr.State
     """Of the results that are shown, newest first; see `History`."""
     chosen: gr.State
@@ -37,20 +38,24 @@ class HistoryParts:
     use: gr.Button
 
 
-def build_history() -> HistoryParts:
-    """Builds it inside the present Blocks context; nothing is seen before the first result."""
+def build_history(tab: str) -> HistoryParts:
+    """Builds it inside the present Blocks context; nothing is seen before the first result.
+
+    Args:
+        tab: the ids of its parts begin with it.
+    """
     names, chosen = gr.State((), time_to_live=3600), gr.State("")
     with gr.Column(visible=False, elem_classes="mm-history-frame") as frame:
         gallery = gr.Gallery(
             label=f"The last {OF_A_SESSION} results: click one to see it again",
             columns=OF_A_SESSION, height="auto", object_fit="cover", interactive=False,
-            allow_preview=False, buttons=[], elem_id="restore-history",
+            allow_preview=False, buttons=[], elem_id=f"{tab}-history",
             elem_classes="mm-history",
         )  # fmt: skip
         use = gr.Button(
-            "Use these settings again", visible=False, size="md", elem_id="restore-again"
+            "Use these settings again", visible=False, size="md", elem_id=f"{tab}-again"
         )
-    return HistoryParts(names, chosen, frame, gallery, use)
+    return HistoryParts(tab, names, chosen, frame, gallery, use)
 
 
 def wire_history(
@@ -61,6 +66,7 @@ def wire_history(
     ran: Sequence[Any],
     outputs: Sequence[Any],
     show: Callable[[Past], Updates],
+    caption: Callable[[Pictured, dict[str, Any]], str],
 ) -> Any:
     """Keeps every new result, and brings an old one back.
 
@@ -72,6 +78,7 @@ def wire_history(
         ran: the events after which `latest` is new.
         outputs: what `show` changes.
         show: the updates that show an old result.
+        caption: a result and its settings in a few words.
 
     Returns:
         The event after which an old result is shown.
@@ -79,7 +86,7 @@ def wire_history(
     history = session.history
     settable = {name: part for name, part in controls.items() if name not in FILES}
 
-    def remember(made: Restoration | None, used: dict[str, Any] | None, names: Any) -> list[Any]:
+    def remember(made: Pictured | None, used: dict[str, Any] | None, names: Any) -> list[Any]:
         names = history.shown(tuple(names))
         if made is not None and used is not None:
             names = history.add(names, Past(made, used, caption(made, used)))
@@ -106,7 +113,9 @@ def wire_history(
         if past is None:
             return [gr.update() for _ in settable]
         values = {control: past.settings.get(control, gr.update()) for control in settable}
-        return [*(values | {"symptom": symptom_update(past.settings.get("symptom"))}).values()]
+        if "symptom" in values:
+            values["symptom"] = symptom_update(past.settings.get("symptom"))
+        return [*values.values()]
 
     kept = [parts.names, parts.chosen, parts.gallery, parts.frame, parts.use]
     for event in ran:
@@ -115,12 +124,12 @@ def wire_history(
     back = parts.gallery.select(
         worded(bring_back), {parts.names}, [parts.chosen, parts.use, *outputs], **QUIET
     )
-    back.then(None, js=_INTO_VIEW, **QUIET)
+    back.then(None, js=_INTO_VIEW.replace("NAME", parts.tab), **QUIET)
     return back
 
 
-def caption(made: Restoration, used: dict[str, Any]) -> str:
-    """A result in a few words."""
+def restored_caption(made: Pictured, used: dict[str, Any]) -> str:
+    """A restored picture in a few words."""
     height, width = made.size
     return f"{width}×{height} {used.get('preset') or 'Own style'}"
 
@@ -128,7 +137,7 @@ def caption(made: Restoration, used: dict[str, Any]) -> str:
 def words_of_past(past: Past) -> str:
     """What is said of an old result that is shown."""
     if past.is_there:
-        stem = past.made.after.stem.removesuffix("_restored")
+        stem = past.made.after.stem.removesuffix("_restored").removesuffix("_merged")
         return panels.notice(f"A result from before: {stem}, {past.caption}.")
     return panels.notice(
         "The files of this result were cleared. Its settings can still be used again."

@@ -9,11 +9,12 @@ import gradio as gr
 from ..settings import SCALES, parse_scale
 from ..ui import panels
 from ..ui.messages import kernels_words
-from ..ui.requests import needed, take_unread, worded
+from ..ui.requests import needed, worded
 from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
 from ..ui.session import PageSession
 from ..work.inspection import Inspection
 from ..work.jobs import Restoration
+from .controls import picture_control
 from .restore import RestoreTab
 
 _NOTHING = panels.empty(
@@ -33,12 +34,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
         with gr.Column(scale=4, min_width=300, elem_classes="mm-side"):
             words = gr.HTML(_NOTHING, elem_id="inspect-words")
             with gr.Accordion("Measure another picture", open=False):
-                picture = take_unread(
-                    gr.Image(
-                        label="Picture", type="filepath", image_mode=None, height=220,
-                        sources=["upload", "clipboard"], elem_id="inspect-picture", buttons=[],
-                    )
-                )  # fmt: skip
+                picture = picture_control("Picture", "inspect-picture")
                 scale = gr.Radio(
                     list(SCALES), value="Auto", label="For enlarging by",
                     info="Blur is given in px of the enlarged picture.",

@@ -10,12 +10,20 @@ import gradio as gr
 
 from mmsr_core.image import read_size
 
-from ..settings import DEFAULT_PRESET, PRESETS, parse_scale, parse_size
 from ..ui import messages as words
 from ..ui import panels
 from ..ui.part_frame import DRAW_PART, part_note
-from ..ui.requests import as_upload, explain, take_unread, worded
-from ..ui.run_events import QUIET, RunParts, Task, Updates, run_buttons, run_status, wire_run
+from ..ui.requests import as_upload, explain, worded
+from ..ui.run_events import (
+    QUIET,
+    RunParts,
+    Task,
+    Updates,
+    run_buttons,
+    run_status,
+    wire_run,
+    without_refusal,
+)
 from ..ui.session import PageSession
 from ..ui.viewer import before_after
 from ..work.history import Past
@@ -27,20 +35,22 @@ from .controls import (
     background_control,
     format_control,
     numbers_of,
+    picture_control,
     preset_of,
     read_job,
+    read_size_controls,
     size_controls,
+    style_control,
     symptom_control,
     wire_format,
     wire_symptom,
 )
-from .history import FILES, build_history, wire_history, words_of_past
+from .history import FILES, build_history, restored_caption, wire_history, words_of_past
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_FILES = ("out_of_focus.png", "shaken.png", "soft_and_compressed.png")
 MIDDLE = (0.5, 0.5)
 """Where the part to try lies unless another place is chosen."""
-_PRESET_HELP = "Faithful invents nothing. Crisp adds the most texture. Balanced is between them."
 
 
 @dataclass(frozen=True)
@@ -62,32 +72,17 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     awaited = gr.State("")  # The example that was pressed: its run begins at once.
     with gr.Row(equal_height=False, elem_classes="mm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="mm-side"):
-            picture = take_unread(
-                gr.Image(
-                    label="Your picture",
-                    type="filepath",
-                    image_mode=None,
-                    sources=["upload", "webcam", "clipboard"],
-                    height=230,
-                    elem_id="restore-picture",
-                    buttons=["fullscreen"],
-                    placeholder="Drop a picture here\nor tap to choose one",
-                )
-            )
+            picture = picture_control(
+                "Your picture", "restore-picture", height=230,
+                sources=("upload", "webcam", "clipboard"), buttons=("fullscreen",),
+            )  # fmt: skip
             plan = gr.HTML(elem_classes="mm-plan")
             # Size and button before what may be left alone: seen without scrolling in a low window.
             sizes = size_controls()
             start, attempt, stop = run_buttons("Restore", "restore", "Try on a part")
             note = gr.HTML(elem_id="restore-part")
             symptom = symptom_control()
-            preset = gr.Radio(
-                list(PRESETS),
-                value=DEFAULT_PRESET,
-                label="Style",
-                info=_PRESET_HELP,
-                elem_id="restore-preset",
-                elem_classes="mm-segments",
-            )
+            preset = style_control("restore")
             with gr.Accordion("Advanced", open=False, elem_id="restore-advanced"):
                 advanced = advanced_controls(session.engine.abilities)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-main"):
@@ -108,7 +103,7 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
                     "What was wrong?", visible=False, size="md", elem_id="restore-more"
                 )
             report = gr.HTML(elem_id="restore-report")
-            history = build_history()
+            history = build_history("restore")
             gr.HTML('<p class="mm-small">No picture at hand? Try one of these:</p>')
             example = gr.Dataset(
                 components=[gr.Image(render=False, type="filepath")],
@@ -130,6 +125,8 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     def prepare(values: Updates) -> Task[Restoration]:
         given = {name: values[component] for name, component in inputs.items()}
         job = read_job(session, given)
+        # Now, while what is shown still stands.
+        session.engine.plan(session.engine.size_of(job.picture), job.scale, job.size)
         settings = {name: value for name, value in given.items() if name not in FILES}
         return Task(
             lambda callback: session.engine.restore(job, callback),
@@ -156,12 +153,13 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
 
     def show_again(past: Past) -> Updates:
         said = {hint: gr.update(value=words_of_past(past), visible=True)}
-        if not past.is_there:
+        if not past.is_there or not isinstance(past.made, Restoration):
             return said
         return show(past.made) | said | {used: dict(past.settings)}
 
     def prepare_part(values: Updates) -> Task[Restoration]:
         job = read_job(session, {name: values[component] for name, component in inputs.items()})
+        session.engine.plan(session.engine.size_of(job.picture), job.scale, job.size)
         part_job = replace(job, place=values[place] or MIDDLE)
         return Task(lambda callback: session.engine.restore(part_job, callback))
 
@@ -171,21 +169,22 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     def describe(values: Updates) -> Updates:
         chosen = (picture, place, *shapes)
         value, where, scale, size, steps = (values[component] for component in chosen)
+        gone = without_refusal(status, values[status])
         try:
             upload = as_upload(value, session.workspace)
             if upload is None:
-                return {plan: "", note: ""}
+                return {plan: "", note: ""} | gone
             found = session.engine.plan(
-                session.engine.size_of(Path(upload.path)), parse_scale(scale), parse_size(size)
+                session.engine.size_of(Path(upload.path)), *read_size_controls(scale, size)
             )
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
-            return {plan: panels.notice(explain(error), "bad"), note: ""}
+            return {plan: panels.notice(explain(error), "bad"), note: ""} | gone
         seconds = words.time_words(session.engine.seconds_for(found, int(steps)))
         part = part_around(found.work, where or MIDDLE)
         return {
             plan: panels.notice(found.words(f"{seconds} on this computer")),
             note: part_note(part, where is None),
-        }
+        } | gone
 
     def choose(value: Any, event: gr.SelectData) -> tuple[float, float] | None:
         upload = as_upload(value, session.workspace)
@@ -203,16 +202,19 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
     shown = [owned, hint, slider, download, kind, background, more, report]
     ran = wire_run(
         session, RunParts(start, stop, status, queue, (attempt,)), [start.click, chosen.then],
-        set(inputs.values()), [result, used, *shown], prepare, show, begun={report: ""} | cleared,
+        set(inputs.values()), [result, used, plan, *shown], prepare, show,
+        begun={report: ""} | cleared, refused={plan: ""},
     )  # fmt: skip
     wire_run(
         session, RunParts(attempt, stop, status, queue, (start,)), [attempt.click],
-        {*inputs.values(), place}, shown, prepare_part, show_part, begun={report: ""} | cleared,
+        {*inputs.values(), place}, [plan, *shown], prepare_part, show_part,
+        begun={report: ""} | cleared, refused={plan: ""},
     )  # fmt: skip
     again = wire_history(
-        session, history, inputs, (result, used), ran, [result, used, *shown], show_again
-    )
-    about = {"inputs": {picture, place, *shapes}, "outputs": [plan, note]}
+        session, history, inputs, (result, used), ran, [result, used, *shown], show_again,
+        restored_caption,
+    )  # fmt: skip
+    about = {"inputs": {picture, place, status, *shapes}, "outputs": [plan, note, status]}
     for event in (
         picture.change(lambda: None, outputs=place, **QUIET).then(describe, **about, **QUIET),
         picture.select(worded(choose), picture, place, **QUIET).then(describe, **about, **QUIET),

@@ -1,4 +1,4 @@
-"""The page: five tabs and the API."""
+"""The page: six tabs and the API."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..tabs.batch import build_batch
 from ..tabs.compare import build_compare
 from ..tabs.fuse import build_fuse
 from ..tabs.inspect import build_inspect
+from ..tabs.merge import build_merge
 from ..tabs.restore import EXAMPLE_FILES, EXAMPLES, build_restore
 from ..work.engine import Engine
 from ..work.jobs import RestoreJob
@@ -64,6 +65,8 @@ def build_page(settings: DemoSettings) -> tuple[gr.Blocks, Engine]:
                 restored = build_restore(session, tabs)
             with gr.Tab("What was wrong", id="inspect"):
                 build_inspect(session, restored)
+            with gr.Tab("Merge", id="merge"):
+                build_merge(session)
             with gr.Tab("Fuse", id="fuse"):
                 build_fuse(session)
             with gr.Tab("Compare", id="compare"):

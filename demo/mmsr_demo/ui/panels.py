@@ -31,6 +31,8 @@ STAGES: dict[str, str] = {
     "save": "Saving",
 }
 """Stage of the pipeline to words."""
+LEAST_BLUR_PX, LEAST_NOISE_255 = 1.0, 5.0
+"""The least that the brightest colour of a map stands for: less can hardly be seen in a picture."""
 MODALITY_WORDS: dict[str, str] = {
     "lr": "The picture",
     "kernel": "Its blur",
@@ -116,14 +118,29 @@ def weight_panel(step: Mapping[str, Tensor], prompt_mask: Tensor | None = None) 
     if prompt_mask is not None:
         figures.append(_share_figure(prompt_mask, "Where the words apply"))
     return (
-        '<p class="mm-small">What each place of the picture was restored from at this step: the '
-        "brighter, the more it relied on that piece of evidence.</p>"
+        '<p class="mm-small">When detail is added, the network looks at several things: your '
+        "picture, the blur that was measured in it, how far away things are, and your words. The "
+        "maps show how much each counted at every place (brighter is more; together they are "
+        "100 %). They say nothing about how good the result is.</p>"
         f'<div class="mm-maps">{"".join(figures)}</div>'
+    )
+
+
+def followed_panel(weights: Tensor) -> str:
+    """Where another upscaler's picture was followed: `(h,w)` in 0..1; empty where nowhere."""
+    if not bool((weights > 0).any()):
+        return ""
+    return (
+        '<p class="mm-small">The brighter, the more was taken of the other picture: from dark (0 %)'
+        f' to yellow (100 %).</p><div class="mm-maps">'
+        f"{_share_figure(weights, 'Where it was followed')}</div>"
     )
 
 
 def damage_panel(noise: Tensor | None, blur: Tensor | None) -> str:
     """Blur and noise at every place; empty where they were not measured by place.
+
+    A little of either stays dark: the colours end at `LEAST_BLUR_PX` and `LEAST_NOISE_255` or more.
 
     Args:
         noise: `(h,w)` std in 8-bit units.
@@ -131,16 +148,17 @@ def damage_panel(noise: Tensor | None, blur: Tensor | None) -> str:
     """
     if noise is None or blur is None:
         return ""
-    figures = "".join(
-        _figure(heat(values, 0.0, max(float(values.max()), least)), name, range_words(values, unit))
-        for values, name, unit, least in (
-            (blur, "Blur by place", "px of your picture", 0.5),
-            (noise, "Noise by place", "of 255 levels", 2.0),
-        )
-    )
+    figures = ""
+    for values, name, unit, least in (
+        (blur, "Blur by place", "px of your picture", LEAST_BLUR_PX),
+        (noise, "Noise by place", "of 255 levels", LEAST_NOISE_255),
+    ):
+        high = max(float(values.max()), least)
+        said = f"{range_words(values, unit)}. Yellow is {high:.1f}."
+        figures += _figure(heat(values, 0.0, high), name, said)
     return (
         '<p class="mm-small">What your picture suffers from, measured at every place by itself: '
-        "the brighter, the more. Flat places say little about the blur."
+        "the brighter, the more, from 0 (dark) to yellow. Flat places say little about the blur."
         f'</p><div class="mm-maps">{figures}</div>'
     )
 

@@ -110,6 +110,7 @@ def wire_run(
     prepare: Callable[[Updates], Task[Result]],
     show: Callable[[Result], Updates],
     begun: Updates | None = None,
+    refused: Updates | None = None,
 ) -> list[Any]:
     """Makes events start a run, one at a time with all others, and Stop end it.
 
@@ -122,6 +123,7 @@ def wire_run(
         prepare: reads the controls (component to value); what it raises is shown in words.
         show: the updates that show a result.
         begun: the updates when a run begins.
+        refused: the updates when it cannot, beside the message.
 
     Returns:
         The events, in the order of `triggers`.
@@ -131,7 +133,8 @@ def wire_run(
         try:
             task = prepare(values)
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
-            yield {parts.status: panels.notice(explain(error), "bad")} | parts.at_rest()
+            message = {parts.status: panels.notice(explain(error), "bad")}
+            yield message | parts.at_rest() | (refused or {})
             return
         yield parts.in_a_run() | (begun or {})
         yield from _answer(session, parts, task, request, show)
@@ -173,6 +176,16 @@ def wire_run(
     # may not come to say so itself.
     parts.stop.click(pressed, outputs=frame, cancels=events, **QUIET)
     return events
+
+
+def without_refusal(status: gr.HTML, shown: str | None) -> Updates:
+    """The update that takes away why a run failed, to be made when a control is changed.
+
+    Args:
+        status: of `run_status`.
+        shown: its present value.
+    """
+    return {status: ""} if "mm-bad" in (shown or "") else {}
 
 
 def _stopped(parts: RunParts) -> Updates:

@@ -1,7 +1,11 @@
-"""The look of the page. Fonts come with gradio; nothing is fetched from elsewhere."""
+"""The look of the page, and a few words of gradio's own parts.
+
+Fonts come with gradio; nothing is fetched from elsewhere.
+"""
 
 from __future__ import annotations
 
+from gradio import I18n
 from gradio.themes import Base, LocalFont
 from gradio.themes.utils import colors, sizes
 
@@ -58,6 +62,17 @@ def make_theme() -> Base:
     )
 
 
+def own_words() -> I18n:
+    """Words of gradio's own parts: one that it lacks (for screen readers), and those of a drop."""
+    return I18n(
+        en={
+            "common.complete": "Done",
+            "upload_text.drop_file": "Drop pictures here",
+            "upload_text.click_to_upload": "tap to choose them",
+        }
+    )
+
+
 CSS = (
     """
 .gradio-container { max-width: 100% !important; }
@@ -99,9 +114,15 @@ button.stop { background: transparent !important; color: #dc2626 !important;
 .mm-segments label span { margin: 0 !important; }
 .mm-thirds label { flex-basis: 30%; min-height: 38px !important; padding: 4px 8px !important;
   font-size: .88rem; }
-#restore-size label { display: flex; align-items: center; gap: 12px; }
-#restore-size label > span { flex: none; margin: 0; }
-#restore-size label > .input-container { flex: 1; }
+.mm-size label { display: flex; align-items: center; gap: 12px; }
+.mm-size label > span { flex: none; margin: 0; }
+.mm-size label > .input-container { flex: 1; }
+.mm-drop img.mm-unseen { visibility: hidden; }
+.mm-drop :has(> img.mm-unseen)::after { content: "This browser cannot show the file.";
+  position: absolute; top: 50%; left: 50%; width: 190px; transform: translate(-50%, -50%);
+  text-align: center; font-size: .9rem; color: var(--body-text-color-subdued); }
+.mm-two { gap: 12px !important; flex-wrap: nowrap !important; }
+.mm-two > * { min-width: 0 !important; }
 .mm-segments label:focus-within { outline: 2px solid var(--primary-500); outline-offset: 2px; }
 .mm-segments label.selected { background: var(--primary-700); color: white;
   border-color: var(--primary-700); }
@@ -172,6 +193,7 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-segments label { min-width: 42px; padding-inline: 6px !important; }
   .mm-thirds label, .mm-view-bar button { min-height: 44px !important; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
+  .mm-pair > *, .mm-pair > .form > * { min-width: 100% !important; }
 }
 """
     + VIEWER_CSS
@@ -210,6 +232,11 @@ HEAD = (
     if (file && shown() && !own(event.target)) give(file);
   });
   addEventListener('dragover', (event) => { if (shown()) event.preventDefault(); });
+  const seen = (event) => {
+    if (event.target.tagName === 'IMG' && event.target.closest('.mm-drop'))
+      event.target.classList.toggle('mm-unseen', event.type === 'error');
+  };
+  for (const name of ['error', 'load']) addEventListener(name, seen, true);
   addEventListener('drop', (event) => {
     const file = picture(event.dataTransfer?.files);
     if (!shown() || own(event.target) || event.target?.closest?.(box)) return;
@@ -220,6 +247,7 @@ HEAD = (
 </script>"""
     + f"<script>{VIEWER_JS}{PART_JS}</script>"
 )
-"""A picture may be dropped or pasted anywhere on the first tab. And rules for a phone outside the
+"""A picture may be dropped or pasted anywhere on the first tab. What an upload is that the browser
+cannot show, as a TIFF, is said in its place. And rules for a phone outside the
 page's own content: in `CSS` they would have no effect, since gradio keeps what lies in `@media` to
 that content. The viewer's script comes last."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from mmsr_core.types import Progress, ProgressCallback
 from ..files.workspace import Workspace
 from ..settings import DemoSettings
 from .job_queue import JobQueue
-from .jobs import Restoration, RestoreJob
+from .jobs import Merged, Restoration, RestoreJob
 from .models import Abilities, Models
 from .parts import Part, part_around
 from .result_cache import ResultCache, job_key
@@ -42,7 +44,8 @@ class Engine:
         """Args: what the starter chose; where files go (a new place by default)."""
         self.settings = settings
         self.workspace = workspace or Workspace()
-        self.results = ResultCache()
+        self.results: ResultCache[Restoration] = ResultCache()
+        self.merges: ResultCache[Merged] = ResultCache()
         self._models = Models(settings)
         self._queue = JobQueue()
         self._run_time = RunTimeEstimate()
@@ -83,8 +86,31 @@ class Engine:
         """About how long a run takes, from the runs so far."""
         return self._run_time.seconds_for(plan, steps, self._models.device_type)
 
-    def load(self, path: Path, float_range: Any = "unit") -> LoadedImage:
+    @property
+    def prior_pixels(self) -> int:
+        """The largest picture of another upscaler that is taken: results are as large."""
+        return max(self.settings.max_pixels, self.settings.max_output_pixels)
+
+    @contextmanager
+    def turn(self, callback: ProgressCallback) -> Iterator[MMSREngine]:
+        """The pipeline for the block, once no other job runs.
+
+        Args:
+            callback: called while waiting; may raise to give up.
+        """
+        pipeline = self.pipeline
+        with self._queue.wait_for_turn(callback):
+            yield pipeline
+
+    def load(
+        self, path: Path, float_range: Any = "unit", max_pixels: int | None = None
+    ) -> LoadedImage:
         """Reads an uploaded picture within the limits.
+
+        Args:
+            path: of the file.
+            float_range: see `load_image`.
+            max_pixels: the limit, where it is not that of pictures to be restored.
 
         Raises:
             ImageFileError: It is no picture, damaged or too large; the message has no server path.
@@ -93,7 +119,8 @@ class Engine:
         from mmsr_core.image import load_image
 
         try:
-            return load_image(path, self.settings.max_pixels, float_range=float_range)
+            limit = max_pixels or self.settings.max_pixels
+            return load_image(path, limit, float_range=float_range)
         except ImageFileError as error:
             raise ImageFileError(str(error).replace(str(path), "This file")) from None
 
@@ -106,13 +133,13 @@ class Engine:
             notes += [f"{what}: {note}" for note in image.notes]
         return image
 
-    def size_of(self, path: Path) -> tuple[int, int]:
-        """Height and width from the header alone; errors as for `load`."""
+    def size_of(self, path: Path, max_pixels: int | None = None) -> tuple[int, int]:
+        """Height and width from the header alone; limit and errors as for `load`."""
         from mmsr_core.errors import ImageFileError
         from mmsr_core.image import read_size
 
         try:
-            return read_size(path, self.settings.max_pixels)
+            return read_size(path, max_pixels or self.settings.max_pixels)
         except ImageFileError as error:
             raise ImageFileError(str(error).replace(str(path), "This file")) from None
 
@@ -296,6 +323,7 @@ class Engine:
     def close(self) -> None:
         """Removes every file."""
         self.results.clear()
+        self.merges.clear()
         self.workspace.close()
 
 

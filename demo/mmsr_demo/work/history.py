@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .jobs import Restoration
+from .jobs import Pictured
 
 OF_A_SESSION, OF_ALL = 8, 48
 """How many results are kept. One holds a few MB of maps; its pictures are files."""
@@ -21,7 +21,7 @@ _THUMBNAIL_PX = 160
 class Past:
     """One result."""
 
-    made: Restoration
+    made: Pictured
     settings: Mapping[str, Any]
     """Name of a control to its value."""
     caption: str

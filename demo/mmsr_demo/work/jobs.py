@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmsr_core.image import TargetSize
-from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS
+from mmsr_core.types import DEFAULT_DETAIL, DEFAULT_STEPS, DEFAULT_TRUST
 
 from ..settings import COMPARE_PRESET, PRESETS
 from .inspection import Inspection
 from .parts import Part
 from .sizes import SizePlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Made(Protocol):
@@ -22,6 +25,30 @@ class Made(Protocol):
     @property
     def own_folder(self) -> Path | None:
         """The folder that its run made. It is deleted with a result that is not shown."""
+        ...
+
+
+class Pictured(Protocol):
+    """A result that is one picture beside what it was made of."""
+
+    @property
+    def after(self) -> Path:
+        """The result: a PNG with the report in its metadata, until it is made another file."""
+        ...
+
+    @property
+    def before(self) -> Path:
+        """The enlarged input, of the same size."""
+        ...
+
+    @property
+    def transparent(self) -> bool:
+        """Whether anything shines through the result."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of both pictures, px."""
         ...
 
 
@@ -83,6 +110,57 @@ class Restoration:
     def size(self) -> tuple[int, int]:
         """(height, width) of both pictures, px."""
         return self.plan.result if self.part is None else self.part.shown_size(self.plan.result)
+
+
+@dataclass(frozen=True)
+class MergeJob:
+    """A picture, and another upscaler's picture of it to be taken in."""
+
+    picture: Path
+    prior: Path
+    """The other upscaler's picture."""
+    name: str = "picture"
+    """For the file name of the result."""
+    trust: float = DEFAULT_TRUST
+    """0..1, how far the other picture is followed."""
+    scale: int | None = None
+    """1..16; None takes the whole factor nearest to the other picture's."""
+    size: TargetSize | None = None
+    """The size that is wanted; then `scale` does not count."""
+    noise_255: float | None = None
+    """As these of `RestoreJob`."""
+    jpeg_quality: float | None = None
+    sharpening: float | None = None
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A picture and another upscaler's, made one, on disk."""
+
+    after: Path
+    """See `Pictured`, as for the next one."""
+    before: Path
+    prior: Path
+    """The other upscaler's picture as it was given, of the result's size."""
+    plan: SizePlan
+    report: dict[str, Any]
+    headline: str
+    sentences: tuple[tuple[str, str], ...]
+    """(subject, finding) in words."""
+    followed: Tensor
+    """`(h',w')` in 0..1: how far the other picture was followed at every place."""
+    warning: str = ""
+    """Why the two seem not to show the same; empty where they do."""
+    notes: tuple[str, ...] = ()
+    """What else is to be known of the files and of the run."""
+    own_folder: Path | None = None
+    """See `Made`; None for the answer of an earlier run."""
+    transparent: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """See `Pictured`."""
+        return self.plan.result
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections import OrderedDict
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from mmsr_core.errors import InputError
+from mmsr_core.image import TargetSize
 
-from .jobs import Restoration, RestoreJob
+from .jobs import MergeJob, Pictured, RestoreJob
 
+Result = TypeVar("Result", bound=Pictured)
 _KEPT = 8
 
 
@@ -22,26 +25,33 @@ def job_key(job: RestoreJob) -> str:
     """
     files = [job.picture, job.depth, job.guide, *job.references]
     sums = ["" if path is None else _digest(path) for path in files]
-    size = None if job.size is None else (job.size.kind, job.size.value)
+    size = _size_key(job.size)
     chosen = (job.name, job.scale, size, job.steps, job.detail, job.seed, job.consistency)
     more = (job.prompt.strip(), job.guide_mode, sorted(job.strengths.items()))
     known = (job.noise_255, job.jpeg_quality, job.blur_px, job.sharpening, job.denoise, job.place)
     return json.dumps([sums, chosen, more, known])
 
 
-class ResultCache:
+def merge_key(job: MergeJob) -> str:
+    """As `job_key`, of a merge."""
+    sums = [_digest(job.picture), _digest(job.prior)]
+    chosen = (job.name, job.scale, _size_key(job.size), job.trust)
+    return json.dumps([sums, chosen, (job.noise_255, job.jpeg_quality, job.sharpening)])
+
+
+class ResultCache(Generic[Result]):
     """A few results by job. Their files may be swept away meanwhile; then they are forgotten."""
 
     def __init__(self, size: int = _KEPT) -> None:
         """Args: how many are kept."""
         self._size = size
-        self._results: OrderedDict[str, Restoration] = OrderedDict()
+        self._results: OrderedDict[str, Result] = OrderedDict()
         self._for_good: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._results)
 
-    def get(self, key: str) -> Restoration | None:
+    def get(self, key: str) -> Result | None:
         """The result of a job, if it is still there."""
         kept = self._results.get(key)
         if kept is None or not (kept.after.is_file() and kept.before.is_file()):
@@ -50,7 +60,7 @@ class ResultCache:
         self._results.move_to_end(key)
         return kept
 
-    def put(self, key: str, made: Restoration, keep: bool = False) -> None:
+    def put(self, key: str, made: Result, keep: bool = False) -> None:
         """Keeps a result, with `keep` for good; else the one not asked for the longest goes."""
         self._results[key] = made
         if keep:
@@ -63,6 +73,10 @@ class ResultCache:
         """Forgets all."""
         self._results.clear()
         self._for_good.clear()
+
+
+def _size_key(size: TargetSize | None) -> tuple[str, float] | None:
+    return None if size is None else (size.kind, size.value)
 
 
 def _digest(path: Path) -> str:

@@ -14,7 +14,7 @@ from mmsr_core.image.transparency import WHITE, parse_colour
 
 from ..files.workspace import safe_stem
 from .inspection import Inspection, inspect_run
-from .jobs import Restoration, RestoreJob
+from .jobs import Pictured, Restoration, RestoreJob
 from .parts import Part
 from .sizes import SizePlan
 
@@ -136,7 +136,7 @@ def noted(made: Restoration, notes: Sequence[str]) -> Restoration:
     )
 
 
-def converted(made: Restoration, kind: str, background: str | None = None) -> Path:
+def converted(made: Pictured, kind: str, background: str | None = None) -> Path:
     """The result as a file of another kind, beside its PNG; made when first asked for.
 
     Args:
@@ -174,12 +174,12 @@ def converted(made: Restoration, kind: str, background: str | None = None) -> Pa
     return target
 
 
-def ground_in(made: Restoration, kind: str, background: str | None = None) -> str | None:
+def ground_in(made: Pictured, kind: str, background: str | None = None) -> str | None:
     """The colour that a result's transparent places are laid on; None where they stay."""
     return (background or WHITE).lower() if kind == "JPEG" and made.transparent else None
 
 
-def converted_notes(made: Restoration, kind: str, background: str | None = None) -> list[str]:
+def converted_notes(made: Pictured, kind: str, background: str | None = None) -> list[str]:
     """What is to be known of a converted file."""
     from mmsr_core.image import ground_words
 
