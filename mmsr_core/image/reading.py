@@ -19,6 +19,7 @@ from ..errors import ImageFileError
 from .damaged import completed, is_cut_off
 from .decoding import FloatRange, decode_pixels, orientation_of
 from .exif import read_exif
+from .gamma import file_gamma, in_srgb
 from .jpeg_tables import table_quality
 from .plugins import BY_SUFFIX, load_plugin_for
 from .transparency import spread_colour
@@ -68,6 +69,9 @@ class LoadedImage:
     """Pictures in the file (an animation, pages). This is the first."""
     complete: bool = True
     """False where a JPEG file ends too soon: what is missing of the picture is grey, or coarser."""
+    gamma: float | None = None
+    """Gamma of a PNG file (gAMA) whose values were brought to sRGB; None where they are as they
+    were stored."""
 
     @property
     def notes(self) -> list[str]:
@@ -78,6 +82,11 @@ class LoadedImage:
         if not self.complete:
             notes.append(
                 "The file ends too soon: what is missing of the picture, if anything, is grey."
+            )
+        if self.gamma is not None:
+            notes.append(
+                f"The file's values have a gamma of {self.gamma:.3g} (gAMA): they were brought to "
+                "sRGB."
             )
         return notes
 
@@ -104,14 +113,16 @@ def load_image(
     installed, else 8 (16-bit CMYK is read as 8-bit); transparency, also of palettes and of colour
     keys; RGB colour profiles, which are handed on and not applied. CMYK is converted by its own
     profile if it has one. Of an animation, the first frame is read. Of a JPEG file that is cut off,
-    what is there is read (`complete`).
+    what is there is read (`complete`). A PNG file's gamma (gAMA) is applied, where no profile says
+    more.
 
     Args:
         path: The file.
         max_pixels: Larger pictures are refused from their header, before anything is decoded.
         float_range: How float and 32-bit integer files are understood: `unit` expects 0..1
             (0..65535 for integers), `stretch` maps the smallest value to 0 and the largest to 1,
-            for depth maps and the counts of a sensor.
+            for depth maps and the counts of a sensor; no gamma is applied to these where they are
+            grey.
 
     Returns:
         The picture.
@@ -256,6 +267,11 @@ def _decode(
             raise
         image, complete = completed(path), False
         pixels, bit_depth = decode_pixels(path, image, float_range)
+    gamma = file_gamma(image)
+    if float_range == "stretch" and pixels.shape[2] < 3:
+        gamma = None
+    if gamma is not None:
+        pixels = in_srgb(pixels, gamma)
     exif = read_exif(image)  # after decoding, for a PNG is decoded to find them
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     rgb = tensor[:, :3] if pixels.shape[2] >= 3 else tensor[:, :1].expand(1, 3, -1, -1)
@@ -273,6 +289,7 @@ def _decode(
         texts=_texts(image),
         frames=1 if several_views else frames,
         complete=complete,
+        gamma=gamma,
     )
 
 
