@@ -99,7 +99,14 @@ def run(args: argparse.Namespace) -> int:
         alpha = image.alpha
         if alpha is not None:
             alpha = resize_alpha(alpha[..., rows, columns], (height, width))
-    save_image(args.output, lr, alpha, icc_profile=image.icc_profile, background=args.background)
+    save_image(
+        args.output,
+        lr,
+        alpha,
+        icc_profile=image.icc_profile,
+        background=args.background,
+        grey=image.grey,
+    )
     if not args.quiet:
         print(f"{args.input} -> {args.output} ({width}x{height})")
         for note in (*image.notes, *background_notes(args, args.output, image)):

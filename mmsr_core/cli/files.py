@@ -330,7 +330,7 @@ def save_like(
     metadata: dict[str, str] | None = None,
     alpha: Tensor | None = None,
 ) -> list[str]:
-    """Writes a result with the alpha, profile, depth, EXIF data, dpi and texts of its input.
+    """Writes a result as its input is: alpha, profile, bits, grey, EXIF data, dpi and texts.
 
     Args:
         args: with the options of `add_file_options`.
@@ -341,12 +341,12 @@ def save_like(
         alpha: `(1,1,H,W)`, 0..1: of the result.
 
     Returns:
-        What is to be known of the file: where transparency was lost.
+        What is to be known of the file: where transparency or bits were lost.
     """
-    from ..image import save_image
+    from ..image import can_be_deep, save_image
 
     texts = image.texts if target.suffix.lower() == ".png" else {}
-    deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
+    deep = image.bit_depth > 8 and can_be_deep(target)
     save_image(
         target,
         images,
@@ -358,8 +358,18 @@ def save_like(
         exif=None if args.strip else image.exif,
         dpi=image.dpi,
         background=args.background,
+        grey=image.grey,
     )
-    return background_notes(args, target, image)
+    return [*_bit_notes(target, image, deep), *background_notes(args, target, image)]
+
+
+def _bit_notes(target: Path, image: LoadedImage, deep: bool) -> list[str]:
+    """What is to be said where a picture of more than 8 bits per channel is written with 8."""
+    if image.bit_depth <= 8 or deep:
+        return []
+    return [
+        f"Written with 8 bits per channel, as {target.suffix} holds no more; .png and .tif keep 16."
+    ]
 
 
 def background_notes(args: argparse.Namespace, target: Path, image: LoadedImage) -> list[str]:

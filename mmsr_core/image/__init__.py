@@ -19,6 +19,7 @@ from .target import TargetSize
 from .transparency import has_transparency, parse_colour, spread_colour
 from .writing import (
     OUTPUT_SUFFIXES,
+    can_be_deep,
     check_can_hold,
     check_output_suffix,
     check_writable_folder,
@@ -38,6 +39,7 @@ __all__ = [
     "atomic_path",
     "atomic_write_bytes",
     "atomic_write_text",
+    "can_be_deep",
     "check_can_hold",
     "check_output_size",
     "check_output_suffix",

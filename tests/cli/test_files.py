@@ -5,10 +5,12 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image, PngImagePlugin
 
-from mmsr_core.image import load_image
+from mmsr_core.image import load_image, save_image
 
 
 @pytest.fixture
@@ -251,3 +253,31 @@ def test_formats_go_by_their_usual_names(text, name) -> None:
 
     assert _format_name(text) == name
     assert name in FORMATS
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+@pytest.mark.parametrize("command", ["upscale", "merge", "degrade"])
+def test_a_grey_picture_stays_a_grey_file(mmsr, tmp_path, mode, command) -> None:
+    deep = np.linspace(0, 65535, 24 * 16).astype(np.uint16).reshape(16, 24)
+    grey = Image.fromarray((deep >> 8).astype(np.uint8))
+    made = Image.fromarray(deep) if mode == "I;16" else grey.convert(mode)
+    source, out = tmp_path / "a.png", tmp_path / "out.png"
+    made.save(source)
+    words = {"upscale": ("--scale", 2, "--steps", 0), "merge": (), "degrade": ("--scale", 2)}
+    other = (source,) if command == "merge" else ()
+    code, _, err = mmsr(command, source, *other, "-o", out, *words[command])
+    assert (code, err) == (0, [])
+    assert load_image(out).grey
+    with Image.open(out) as image:
+        assert image.mode == ("L" if command == "degrade" and mode == "I;16" else mode)
+
+
+def test_sixteen_bits_stay_and_less_is_said(mmsr, tmp_path) -> None:
+    pytest.importorskip("imagecodecs")
+    source = tmp_path / "a.png"
+    save_image(source, torch.rand(1, 3, 16, 16), bit_depth=16)
+    for name, bits in (("b.tif", 16), ("b.png", 16), ("b.jpg", 8)):
+        code, said, _ = run(mmsr, source, "-o", tmp_path / name, "--scale", 1)
+        assert code == 0
+        assert load_image(tmp_path / name).bit_depth == bits
+        assert ("Written with 8 bits per channel, as .jpg holds no more" in said) == (bits == 8)
