@@ -346,26 +346,27 @@ def save_like(
     from ..image import can_be_deep, save_image
 
     texts = image.texts if target.suffix.lower() == ".png" else {}
-    deep = image.bit_depth > 8 and can_be_deep(target)
     save_image(
         target,
         images,
         alpha,
         metadata=None if args.strip else texts | (metadata or {}),
         icc_profile=image.icc_profile,
-        bit_depth=16 if deep else 8,
+        bit_depth=16 if image.bit_depth > 8 and can_be_deep(target) else 8,
         quality=args.quality,
         exif=None if args.strip else image.exif,
         dpi=image.dpi,
         background=args.background,
         grey=image.grey,
     )
-    return [*_bit_notes(target, image, deep), *background_notes(args, target, image)]
+    return [*bit_notes(target, image), *background_notes(args, target, image)]
 
 
-def _bit_notes(target: Path, image: LoadedImage, deep: bool) -> list[str]:
+def bit_notes(target: Path, image: LoadedImage) -> list[str]:
     """What is to be said where a picture of more than 8 bits per channel is written with 8."""
-    if image.bit_depth <= 8 or deep:
+    from ..image import can_be_deep
+
+    if image.bit_depth <= 8 or can_be_deep(target):
         return []
     return [
         f"Written with 8 bits per channel, as {target.suffix} holds no more; .png and .tif keep 16."

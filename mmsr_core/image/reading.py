@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import ImageFileError
-from .damaged import completed, is_cut_off
+from .damaged import completed, is_broken_inside, is_cut_off
 from .decoding import FloatRange, decode_pixels, orientation_of
 from .deep import DEEP_REMEDY, is_deep_colour, is_deep_grey_alpha
 from .exif import read_dpi, read_exif
@@ -78,6 +78,8 @@ class LoadedImage:
     """Whether the file has one channel of colour, so that a grey result may be written so."""
     cut_to_8_bits: bool = False
     """Whether the file has 16 bits per channel, and 8 were read as imagecodecs is missing."""
+    broken: bool = False
+    """Whether the data inside of a JPEG file were found to be damaged."""
     gamma: float | None = None
     """Gamma of a PNG file (gAMA) whose values were brought to sRGB; None where they are as they
     were stored."""
@@ -91,6 +93,11 @@ class LoadedImage:
         if not self.complete:
             notes.append(
                 "The file ends too soon: what is missing of the picture, if anything, is grey."
+            )
+        if self.broken:
+            notes.append(
+                "The file's data are damaged: a part of the picture may be grey, shifted or of "
+                "wrong colours."
             )
         if self.cut_to_8_bits:
             notes.append(f"8 of the file's 16 bits per channel were read: {DEEP_REMEDY}.")
@@ -303,6 +310,7 @@ def _decode(
         frames=1 if several_views else frames,
         complete=complete,
         grey=grey,
+        broken=image.format in ("JPEG", "MPO") and complete and is_broken_inside(path),
         cut_to_8_bits=deep and bit_depth == 8,
         gamma=gamma,
     )
