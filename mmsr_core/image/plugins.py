@@ -50,7 +50,7 @@ class Plugin:
 
 HEIC = Plugin("HEIF", "HEIC", "pillow_heif", "pillow-heif", "images")
 JXL = Plugin("JXL", "JPEG XL", "pillow_jxl", "pillow-jxl-plugin", "jxl")
-BY_SUFFIX = {".heic": HEIC, ".heif": HEIC, ".jxl": JXL}
+BY_SUFFIX = {".heic": HEIC, ".heif": HEIC, ".hif": HEIC, ".jxl": JXL}
 
 
 def plugin_of(path: Path) -> Plugin | None:

@@ -29,7 +29,10 @@ DEFAULT_MAX_PIXELS = 100_000_000
 """Largest picture read by default (10000x10000)."""
 DEFAULT_MAX_OUTPUT_PIXELS = 2**28
 """Largest result made by default (16384x16384)."""
-_PLAIN = ".png .jpg .jpeg .jfif .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .jp2 .avif"
+_PLAIN = (
+    ".png .apng .jpg .jpeg .jpe .jfif .mpo .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm .jp2 "
+    ".j2k .avif"
+)
 INPUT_SUFFIXES = frozenset(
     [*_PLAIN.split(), *(suffix for suffix, plugin in BY_SUFFIX.items() if plugin.installed)]
 )

@@ -139,6 +139,19 @@ def check_writable_folder(folder: str | Path) -> None:
         raise ImageFileError(f"Cannot write in the folder {folder}: {reason}.") from error
 
 
+def check_can_make_folder(folder: str | Path) -> None:
+    """Finds out whether `make_folder` would succeed; nothing is created.
+
+    Raises:
+        ImageFileError: It would not.
+    """
+    folder = Path(folder)
+    there = next((place for place in (folder, *folder.parents) if place.exists()), Path())
+    if not there.is_dir():
+        raise ImageFileError(_no_folder(there))
+    check_writable_folder(there)
+
+
 def make_folder(folder: str | Path) -> None:
     """Creates a folder for results, if need be, and checks that it can be written.
 
@@ -149,12 +162,14 @@ def make_folder(folder: str | Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise ImageFileError(
-            f"{folder} is a file, but a folder is needed for these results."
-        ) from error
+        raise ImageFileError(_no_folder(folder)) from error
     except OSError as error:
         raise ImageFileError(f"Cannot create the folder {folder}: {error.strerror}.") from error
     check_writable_folder(folder)
+
+
+def _no_folder(path: Path) -> str:
+    return f"{path} is a file, but a folder is needed for these results."
 
 
 def save_image(
