@@ -95,6 +95,10 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     if (args.upscaled is None) == (args.prior_model is None):
         raise UsageError("Give either an upscaled picture or --prior-model.")
+    if args.prior_model is not None:
+        from ..pipeline.prior_model import check_prior_file
+
+        check_prior_file(args.prior_model)
     files = plan_files(args, [args.input])
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
     priors = _find_priors(args, inputs, batch, bool(files.skipped))

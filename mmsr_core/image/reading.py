@@ -22,7 +22,7 @@ from .deep import DEEP_REMEDY, is_deep_colour, is_deep_grey_alpha
 from .exif import read_dpi, read_exif
 from .gamma import file_gamma, in_srgb
 from .jpeg_tables import table_quality
-from .plugins import BY_SUFFIX, load_plugin_for
+from .plugins import BY_SUFFIX, known_format, load_plugin_for
 from .transparency import spread_colour
 
 DEFAULT_MAX_PIXELS = 100_000_000
@@ -248,8 +248,14 @@ def _open(path: Path) -> Image.Image:
         formats = [name for name in (*_FORMATS, needed) if name in Image.OPEN]
         return Image.open(path, formats=formats)
     except Image.UnidentifiedImageError as error:
+        name = known_format(path)
+        if name is not None:
+            raise ImageFileError(
+                f"{path} begins as a {name} file, but is damaged or of a kind that is not read."
+            ) from error
         raise ImageFileError(
-            f"{path} is not a picture in a known format (PNG, JPEG, WebP, TIFF, BMP, GIF, ...)."
+            f"{path} is not a picture in a known format (PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC, "
+            "AVIF, JPEG XL, ...)."
         ) from error
     except PermissionError as error:
         raise ImageFileError(f"{path} cannot be read: {error.strerror}.") from error
