@@ -129,7 +129,8 @@ def run(args: argparse.Namespace) -> int:
             )
             if not args.quiet:
                 print(f"{source} + {prior} -> {target}")
-                for line in (*notes, *result.summary().splitlines()):
+                told = result.summary().splitlines()
+                for line in (*notes, *(line for line in told if line != merger.complaint)):
                     print(f"  {line}", flush=True)
     report_file.write(reports)
     failed = [Path(report["input"]) for report in reports if "error" in report]
@@ -255,6 +256,8 @@ class _Merger:
         self._bar = bar
         self._pipeline: MMSREngine | None = None
         self._upscale: PriorModel | None = None
+        self.complaint = ""
+        """What was said of the last picture's prior as a warning; the result has it as a note."""
 
     def merge(
         self, source: Path, prior: Path, target: Path, index: int
@@ -286,9 +289,9 @@ class _Merger:
             suggested = other.visible_rgb
             notes = [*notes, *(f"{prior.name}: {note}" for note in other.notes)]
             check(prior_scale(lr, suggested))
-            complaint = complaint_of_prior(lr, suggested)
-            if complaint:
-                say_warning(f"{prior}: {complaint}")  # the report has it as well
+            self.complaint = complaint_of_prior(lr, suggested)
+            if self.complaint:
+                say_warning(f"{prior}: {self.complaint}")
         else:
             upscale = self._prior_model()
             check(upscale.scale)
