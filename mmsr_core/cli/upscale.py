@@ -35,6 +35,7 @@ from .common import (
     progress_bar,
     read_overrides,
     say_error,
+    say_warning,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
 from .files import (
@@ -368,11 +369,19 @@ def _finished(
     alpha: Tensor | None,
 ) -> _Result:
     """Saves one result and says what was measured."""
+    from ..pipeline.second_sensor import OFF_ITS_PLACE
+
     source, target = job.source, job.target
     named = [job.name_note] if job.name_note else []
     notes = [*named, *image.notes, *_save(args, target, job.stem, image, alpha, output)]
+    unsure = [note for note in output.report.notes if note.startswith(OFF_ITS_PLACE)]
+    for note in unsure:
+        say_warning(f"{args.guide}: {note}")
     if not args.quiet:
-        _print_report(source, target, notes, output)
+        print(f"{source} -> {target}")
+        for line in (*notes, *output.report.summary().splitlines()):
+            if line not in unsure:
+                print(f"  {line.strip()}", flush=True)
     report = output.report.to_dict()
     report["notes"] = [*notes, *report["notes"]]
     return _Result(source, 0, {"input": str(source), "output": str(target)} | report)
@@ -456,12 +465,6 @@ def _save(
     if args.maps is not None:
         write_maps(args.maps, stem, image.visible_rgb, output)
     return notes
-
-
-def _print_report(source: Path, target: Path, notes: list[str], output: RestorationOutput) -> None:
-    print(f"{source} -> {target}")
-    for line in (*notes, *output.report.summary().splitlines()):
-        print(f"  {line.strip()}", flush=True)
 
 
 def _metadata(args: argparse.Namespace, output: RestorationOutput) -> dict[str, str]:

@@ -12,7 +12,7 @@ from .reading import (
     load_image,
     read_size,
 )
-from .registration import register, sensor_shift
+from .registration import SensorShift, moved_back, register, sensor_shift
 from .resize import resize_alpha, resize_bicubic
 from .smoothing import smooth
 from .target import TargetSize
@@ -36,6 +36,7 @@ __all__ = [
     "INPUT_SUFFIXES",
     "OUTPUT_SUFFIXES",
     "LoadedImage",
+    "SensorShift",
     "TargetSize",
     "atomic_path",
     "atomic_write_bytes",
@@ -54,6 +55,7 @@ __all__ = [
     "load_image",
     "luminance",
     "make_folder",
+    "moved_back",
     "parse_colour",
     "read_size",
     "register",

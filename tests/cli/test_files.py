@@ -411,3 +411,26 @@ def test_the_bar_tells_the_transparency_as_well(mmsr, tmp_path, monkeypatch) -> 
         assert seen == sorted(seen)
         assert seen[-1] == 1
         assert sum(0.6 < share < 0.99 for share in seen) > 3
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_a_second_picture_off_its_place_is_moved_or_warned_of(
+    mmsr, tmp_path, monkeypatch, certain
+) -> None:
+    from mmsr_core.image import SensorShift
+    from mmsr_core.pipeline import second_sensor
+
+    monkeypatch.setattr(second_sensor, "sensor_shift", lambda *_: SensorShift(2, -1, certain))
+    source, guide, report = (tmp_path / name for name in ("a.png", "b.png", "r.json"))
+    save_image(source, torch.rand(1, 3, 24, 24))
+    save_image(guide, torch.rand(1, 3, 24, 24))
+    words = (source, "-o", tmp_path / "o.png", "--scale", 1, "--guide", guide, "--report", report)
+    code, said, err = run(mmsr, *words)
+    assert code == 0
+    place = "2 px below and 1 px to the left of the first one"
+    assert (f"The second picture lay {place}, and was moved by that onto it." in said) == certain
+    assert ("seems to lie" in said) is False
+    assert len(err) == (0 if certain else 1)
+    if not certain:
+        assert f"mmsr: warning: {guide}: The second picture seems to lie {place}" in err[0]
+    assert place in str(json.loads(report.read_text(encoding="utf-8"))["notes"])
