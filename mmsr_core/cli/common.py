@@ -78,14 +78,23 @@ def load_kernel(path: Path, size: tuple[int, int], scale: int) -> KernelField:
     return field
 
 
-def load_depth(path: Path, size: tuple[int, int]) -> Tensor:
-    """Reads a depth picture for an LR picture of the given height and width: `(1,1,h,w)`."""
+def load_depth(path: Path, size: tuple[int, int]) -> tuple[Tensor, list[str]]:
+    """Reads a depth picture for an LR picture of the given height and width.
+
+    Returns:
+        `(1,1,h,w)`, and what is to be known of the file.
+    """
     from ..image import load_image
 
     picture = load_image(path, float_range="stretch")
     from ..depth import depth_from_picture  # Slow to import: only once the file is good.
 
-    return depth_from_picture(picture.rgb, size)
+    return depth_from_picture(picture.rgb, size), notes_of(path, picture)
+
+
+def notes_of(path: Path, picture: LoadedImage) -> list[str]:
+    """What is to be known of a file that a run reads beside its picture."""
+    return [f"{path.name}: {note}" for note in picture.notes]
 
 
 def load_model(args: argparse.Namespace) -> MMSREngine:
@@ -114,6 +123,8 @@ class ProgressBar:
         if bar is None:
             yield None
             return
+        if not bar.n:
+            bar.unpause()  # loading the model is no part of the time for a picture
 
         def show(event: Progress) -> None:
             bar.set_description(f"{title}: {event.stage}", refresh=False)

@@ -64,7 +64,9 @@ def run(args: argparse.Namespace) -> int:
 
     check_output_size(read_size(args.input), args.scale)
     image = load_image(args.input)
-    given_depth = None if args.depth is None else load_depth(args.depth, image.size)
+    given_depth, beside = None, []
+    if args.depth is not None:
+        given_depth, beside = load_depth(args.depth, image.size)
     check_can_make_folder(args.output)
     names = ("kernel_field.safetensors", "kernel_map.png", "depth.png", "estimate.json")
     field_file, map_file, depth_file, json_file = (args.output / name for name in names)
@@ -102,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         "jpeg_quality": float(estimate.jpeg_quality[0]),
         "errors": expected_errors(estimate),
         "sharpening": sharpening,
-        "notes": [*image.notes, *estimate.notes],
+        "notes": [*image.notes, *beside, *estimate.notes],
         "iterations": args.iterations,
         "gamma": args.gamma,
         "model": str(args.model),

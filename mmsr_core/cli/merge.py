@@ -25,6 +25,7 @@ from .arguments import (
 from .common import (
     ProgressBar,
     load_model,
+    notes_of,
     progress_bar,
     read_overrides,
     say_error,
@@ -287,7 +288,7 @@ class _Merger:
         if args.prior_model is None:
             other = load_image(prior)
             suggested = other.visible_rgb
-            notes = [*notes, *(f"{prior.name}: {note}" for note in other.notes)]
+            notes = [*notes, *notes_of(prior, other)]
             check(prior_scale(lr, suggested))
             self.complaint = complaint_of_prior(lr, suggested)
             if self.complaint:

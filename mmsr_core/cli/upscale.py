@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,7 +253,7 @@ def _run_jobs(args: argparse.Namespace, jobs: list[_Job], batch: bool) -> Iterat
             source = job.source
             title = f"{source.name} ({index + 1}/{len(jobs)})" if len(jobs) > 1 else source.name
             try:
-                image, options = _load(args, source, job.target)
+                image, options, notes = _load(args, source, job.target)
             except MMSRError as error:
                 if not batch:
                     raise
@@ -265,7 +265,7 @@ def _run_jobs(args: argparse.Namespace, jobs: list[_Job], batch: bool) -> Iterat
             try:
                 with bar.picture(title, index) as progress:
                     made = _restored(pipeline, image, prompt, options, progress)
-                yield _finished(args, job, image, *made)
+                yield _finished(args, job, image, *made, notes)
             except Exception as error:
                 if not batch or (args.debug and not isinstance(error, MMSRError)):
                     raise
@@ -338,7 +338,7 @@ class _Frames:
 
     def __iter__(self) -> Iterator[Tensor]:
         for job in self._jobs:
-            image, _ = _load(self._args, job.source, job.target)
+            image, _, _ = _load(self._args, job.source, job.target)
             self.waiting.append(image)
             yield image.visible_rgb
 
@@ -347,7 +347,7 @@ def _run_clip(args: argparse.Namespace, jobs: list[_Job]) -> Iterator[_Result]:
     """Restores the frames of a clip; what fails ends the run, as the frames need each other."""
     from ..pipeline import enlarge_alpha
 
-    _, options = _load(args, jobs[0].source, jobs[0].target)
+    _, options, _ = _load(args, jobs[0].source, jobs[0].target)
     for name in ("guide", "guide_mode", "inverse_depth"):
         del options[name]
     pipeline = load_model(args)
@@ -367,13 +367,15 @@ def _finished(
     image: LoadedImage,
     output: RestorationOutput,
     alpha: Tensor | None,
+    beside: Sequence[str] = (),
 ) -> _Result:
-    """Saves one result and says what was measured."""
+    """Saves one result and says what was measured, and what is to be known of what was read."""
     from ..pipeline.second_sensor import OFF_ITS_PLACE
 
     source, target = job.source, job.target
     named = [job.name_note] if job.name_note else []
-    notes = [*named, *image.notes, *_save(args, target, job.stem, image, alpha, output)]
+    notes = [*named, *image.notes, *beside]
+    notes += _save(args, target, job.stem, image, alpha, output)
     unsure = [note for note in output.report.notes if note.startswith(OFF_ITS_PLACE)]
     for note in unsure:
         say_warning(f"{args.guide}: {note}")
@@ -419,11 +421,11 @@ def _check_side_outputs(
 
 def _load(
     args: argparse.Namespace, source: Path, target: Path
-) -> tuple[LoadedImage, dict[str, Any]]:
+) -> tuple[LoadedImage, dict[str, Any], list[str]]:
     """Reads one picture and what belongs to it; nothing here takes long.
 
     Returns:
-        The picture, and the pipeline's options for it.
+        The picture, the pipeline's options for it, and what is to be known of the files beside it.
     """
     from ..image import TargetSize, check_can_hold, check_output_size, load_image, read_size
 
@@ -434,12 +436,17 @@ def _load(
     scale, size = wanted.scale(image.size), wanted.of(image.size)
     check_can_hold(target, size)
     kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, scale)
-    depth = None if args.depth is None else load_depth(args.depth, image.size)
+    depth, guide, notes = None, None, []
+    if args.depth is not None:
+        depth, notes = load_depth(args.depth, image.size)
+    if args.guide is not None:
+        guide, more = load_guide(args.guide)
+        notes += more
     names = (
         "steps", "detail", "seed", "iterations", "gamma", "consistency", "tile",
         "blur_sigma_px", "denoise",
     )  # fmt: skip
-    return image, {
+    options = {
         **{name: getattr(args, name) for name in names},
         "scale": scale,
         "size": size,
@@ -447,9 +454,10 @@ def _load(
         "kernel": kernel,
         "inverse_depth": depth,
         "strengths": dict(args.strength),
-        "guide": load_guide(args.guide),
+        "guide": guide,
         "guide_mode": args.mode,
     }
+    return image, options, notes
 
 
 def _save(

@@ -36,6 +36,7 @@ JPEG_HALVING = 70.0
 """Points below JPEG quality 100 that halve the clarity."""
 OFF_ITS_PLACE = "The second picture seems to lie "
 """How a note begins on a shift that is not certain, and so was not taken back."""
+_NO_SHIFT = SensorShift(0, 0, True)
 _FADE_PX = 4
 """Px of the first picture over which a moved second one begins to count, at the edges where it had
 nothing to show."""
@@ -85,15 +86,15 @@ class SecondSensor:
         placed, cover, said = list(guide.split(1)), [], ""
         pictures = scene.given.split(1)
         for index, one in enumerate(resize_bicubic(guide, size).split(1)):
-            shift = sensor_shift(one, pictures[index])
-            certain = shift is not None and shift.certain
-            cover.append(_covered(shift if certain else SensorShift(0, 0, True), size))
-            if shift is not None:
+            shift = sensor_shift(one, pictures[index]) or _NO_SHIFT
+            if shift != _NO_SHIFT:
                 said = said or _shift_note(shift)
-            if shift is not None and certain:
+            taken = shift if shift.certain else _NO_SHIFT
+            cover.append(_covered(taken, size))
+            if taken != _NO_SHIFT:
                 down, right = (
                     value * own / side
-                    for value, own, side in zip(shift[:2], guide.shape[-2:], size, strict=True)
+                    for value, own, side in zip(taken[:2], guide.shape[-2:], size, strict=True)
                 )
                 placed[index] = moved_back(placed[index], down, right)
         if said:

@@ -243,6 +243,13 @@ def test_every_command_says_what_a_file_holds_besides(mmsr, tmp_path):
     assert note in mmsr("estimate", gif, "-o", tmp_path / "measured")[1]
     assert note in json.loads((tmp_path / "measured" / "estimate.json").read_text())["notes"]
     assert note in mmsr("degrade", gif, "-o", out)[1]
+    plain = tmp_path / "plain.png"
+    frames[0].save(plain)
+    for option in ("--guide", "--depth"):
+        words = ("upscale", plain, "-o", out, "--scale", 1, "--steps", 0, option, gif)
+        assert f"a.gif: {note}" in mmsr(*words)[1]
+    words = ("estimate", plain, "-o", tmp_path / "measured", "--depth", gif)
+    assert f"a.gif: {note}" in mmsr(*words)[1]
 
 
 @pytest.mark.parametrize(
