@@ -120,7 +120,7 @@ def _is_below_one(text: str) -> bool:
 
 
 def target_size(text: str) -> TargetSize:
-    """A size such as 4K, 3000, w3000, h2000, 12MP."""
+    """A size such as 4K, 3000, w3000, h2000, 1600x1200, 12MP."""
     from ..image import TargetSize
 
     try:
@@ -153,8 +153,8 @@ def add_result_size(parser: argparse.ArgumentParser, default: str) -> None:
         "--size",
         type=target_size,
         metavar="SIZE",
-        help="size of the result: 4K or 3000 (longer side), 1080p (shorter side), w3000, h2000, "
-        "12MP or 1.5x",
+        help="size of the result: HD, 2K, 4K, 5K, 8K or 3000 (longer side), 1080p (shorter side), "
+        "w3000, h2000, 1600x1200 (in the picture's proportions), 12MP or 1.5x",
     )
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ..pipeline import MMSREngine, Overrides
 
 
+_UNITS = 1000
+"""Units of the bar for each picture."""
+
+
 def one_line(text: object) -> str:
     """A text without line breaks."""
     return " ".join(str(text).split())
@@ -75,14 +79,23 @@ def load_kernel(path: Path, size: tuple[int, int], scale: int) -> KernelField:
     return field
 
 
-def load_depth(path: Path, size: tuple[int, int]) -> Tensor:
-    """Reads a depth picture for an LR picture of the given height and width: `(1,1,h,w)`."""
+def load_depth(path: Path, size: tuple[int, int]) -> tuple[Tensor, list[str]]:
+    """Reads a depth picture for an LR picture of the given height and width.
+
+    Returns:
+        `(1,1,h,w)`, and what is to be known of the file.
+    """
     from ..image import load_image
 
     picture = load_image(path, float_range="stretch")
     from ..depth import depth_from_picture  # Slow to import: only once the file is good.
 
-    return depth_from_picture(picture.rgb, size)
+    return depth_from_picture(picture.rgb, size), notes_of(path, picture)
+
+
+def notes_of(path: Path, picture: LoadedImage) -> list[str]:
+    """What is to be known of a file that a run reads beside its picture."""
+    return [f"{path.name}: {note}" for note in picture.notes]
 
 
 def load_model(args: argparse.Namespace) -> MMSREngine:
@@ -97,23 +110,48 @@ def load_model(args: argparse.Namespace) -> MMSREngine:
     return load_pipeline(args.model, device=args.device, torch_dtype=args.dtype)
 
 
+class ProgressBar:
+    """One bar for all pictures of a run, which tells the time left for all of them."""
+
+    def __init__(self, bar: Any) -> None:
+        """Args: what tqdm made for `_UNITS` of each picture; None shows nothing."""
+        self._bar = bar
+
+    @contextmanager
+    def picture(self, title: str, index: int = 0) -> Iterator[ProgressCallback | None]:
+        """The callback of one picture, `index` of which are done."""
+        bar = self._bar
+        if bar is None:
+            yield None
+            return
+        if not bar.n:
+            bar.unpause()  # loading the model is no part of the time for a picture
+
+        def show(event: Progress) -> None:
+            bar.set_description(f"{title}: {event.stage}", refresh=False)
+            bar.update(_UNITS * index + _UNITS * event.done // event.total - bar.n)
+
+        yield show
+        bar.clear()  # what is printed next does not run into it
+
+
 @contextmanager
-def progress_bar(args: argparse.Namespace, title: str) -> Iterator[ProgressCallback | None]:
+def progress_bar(args: argparse.Namespace, pictures: int = 1) -> Iterator[ProgressBar]:
     """A bar on stderr, where that is a terminal or `--progress` was given."""
     if args.quiet or not (args.progress or sys.stderr.isatty()):
-        yield None
+        yield ProgressBar(None)
         return
     from tqdm import tqdm
 
-    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-    with tqdm(total=1, desc=title, bar_format=form, leave=False, file=sys.stderr) as bar:
-
-        def show(event: Progress) -> None:
-            bar.total = event.total
-            bar.set_description(f"{title}: {event.stage}", refresh=False)
-            bar.update(event.done - bar.n)
-
-        yield show
+    with tqdm(
+        total=_UNITS * pictures,
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+        leave=False,
+        file=sys.stderr,
+        smoothing=0.3 if pictures == 1 else 0,  # of several, the time that they took on average
+        delay=1e-3,  # nothing is shown before the first event
+    ) as bar:
+        yield ProgressBar(bar)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from .arguments import add_common, add_scale, add_sharpening, number, whole_number
 from .common import known_sharpening, load_kernel
-from .files import add_background, background_notes, require_distinct
+from .files import add_background, background_notes, bit_notes, require_distinct
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..degradation import add_damage
     from ..image import (
+        can_be_deep,
         check_can_hold,
         check_output_suffix,
         check_writable_folder,
@@ -99,10 +100,19 @@ def run(args: argparse.Namespace) -> int:
         alpha = image.alpha
         if alpha is not None:
             alpha = resize_alpha(alpha[..., rows, columns], (height, width))
-    save_image(args.output, lr, alpha, icc_profile=image.icc_profile, background=args.background)
+    save_image(
+        args.output,
+        lr,
+        alpha,
+        icc_profile=image.icc_profile,
+        bit_depth=16 if image.bit_depth > 8 and can_be_deep(args.output) else 8,
+        background=args.background,
+        grey=image.grey,
+    )
     if not args.quiet:
         print(f"{args.input} -> {args.output} ({width}x{height})")
-        for note in (*image.notes, *background_notes(args, args.output, image)):
+        lost = (*bit_notes(args.output, image), *background_notes(args, args.output, image))
+        for note in (*image.notes, *lost):
             print(f"  {note}")
         if tuple(hr.shape[-2:]) != image.size:
             print(f"  cropped to {hr.shape[-1]}x{hr.shape[-2]}, a multiple of {args.scale}")

@@ -44,7 +44,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
-    from ..image import check_output_size, load_image, make_folder, read_size, save_image
+    from ..image import (
+        check_can_make_folder,
+        check_output_size,
+        load_image,
+        make_folder,
+        read_size,
+        save_image,
+    )
     from ..pipeline.results import (
         blur_range_px,
         expected_errors,
@@ -58,15 +65,17 @@ def run(args: argparse.Namespace) -> int:
 
     check_output_size(read_size(args.input), args.scale)
     image = load_image(args.input)
-    given_depth = None if args.depth is None else load_depth(args.depth, image.size)
-    make_folder(args.output)
+    given_depth, beside = None, []
+    if args.depth is not None:
+        given_depth, beside = load_depth(args.depth, image.size)
+    check_can_make_folder(args.output)
     names = ("kernel_field.safetensors", "kernel_map.png", "depth.png", "estimate.json")
     field_file, map_file, depth_file, json_file = (args.output / name for name in names)
     read = [path for path in (args.input, args.depth) if path is not None]
     require_distinct(read, [field_file, map_file, depth_file, json_file], "an input of this run")
     pipeline = load_model(args)
     started = time.perf_counter()
-    with progress_bar(args, args.input.name) as progress:
+    with progress_bar(args) as bar, bar.picture(args.input.name) as progress:
         estimate = pipeline.refine_kernel(
             image.visible_rgb,
             args.scale,
@@ -80,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         )
     seconds = time.perf_counter() - started
     blur = blur_range_px(estimate.kernel_field)
+    make_folder(args.output)
     estimate.kernel_field.save(field_file, estimate.sharpening)
     save_image(map_file, kernel_map(estimate.kernel_field, image.visible_rgb)[None])
     if estimate.inverse_depth is not None:
@@ -95,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         "errors": expected_errors(estimate),
         "sharpening": mean_sharpening(estimate),
         "sharpening_radius_px": mean_sharpening_radius(estimate),
-        "notes": [*image.notes, *estimate.notes],
+        "notes": [*image.notes, *beside, *estimate.notes],
         "iterations": args.iterations,
         "gamma": args.gamma,
         "model": str(args.model),

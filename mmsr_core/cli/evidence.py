@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import UsageError, number
+from .common import notes_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,14 +98,13 @@ def load_prompt(args: argparse.Namespace, pipeline: MMSREngine) -> list[str] | T
     return mix_prompts(parts, weights)
 
 
-def load_guide(path: Path | None) -> Tensor | None:
-    """The second sensor's picture, `(1,3,gh,gw)`; None without one.
+def load_guide(path: Path) -> tuple[Tensor, list[str]]:
+    """The second sensor's picture, `(1,3,gh,gw)`, and what is to be known of the file.
 
     Raises:
         ImageFileError: a file that cannot be read.
     """
-    if path is None:
-        return None
     from ..image import load_image
 
-    return load_image(path, float_range="stretch").rgb
+    picture = load_image(path, float_range="stretch")
+    return picture.rgb, notes_of(path, picture)

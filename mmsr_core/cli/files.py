@@ -6,12 +6,13 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ImageFileError
 from .arguments import UsageError, colour_name, whole_number
+from .common import say_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
     from ..image import LoadedImage
 
 FORMATS = ("png", "jpg", "webp", "tiff", "avif", "jxl")
-_RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
-_UNREAD = frozenset((".heic", ".heif", ".jxl", ".psd", ".svg", *_RAW))
+_RAW = (
+    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf "
+    ".rw2 .rwl .sr2 .srf .srw .x3f"
+)
+_OTHERS = (
+    ".ai .avifs .bpg .cur .dcm .dds .dib .djvu .emf .eps .exr .fit .fits .hdr .heics .heifs "
+    ".icns .ico .jpf .jpm .jpx .jxr .kra .pcx .pdf .pfm .pic .pict .ps .psb .psd .qoi .sgi .svg "
+    ".svgz .tga .wdp .wmf .xbm .xcf .xpm"
+)
+_UNREAD = frozenset((".heic", ".heif", ".hif", ".jxl", *_RAW.split(), *_OTHERS.split()))
 """Endings of pictures that are not read: they are named, never passed over in silence."""
 
 
@@ -96,17 +105,34 @@ class Files:
     """Pictures that have a result already, and their results."""
     unread: tuple[Path, ...] = ()
     """Pictures in the folders whose format is not read."""
+    name_notes: dict[Path, str] = field(default_factory=dict)
+    """What is to be said of the name of a result that is not as usual, by its picture."""
 
-    def summary(self, failed: int, seconds: float) -> str:
-        """One line at the end of a run; empty where the pictures have been told one by one."""
-        done = len(self.inputs) - failed
-        if not (self.skipped or self.unread or (self.batch and done)):
+    def summary(self, failed: Sequence[Path], seconds: float) -> str:
+        """One line at the end of a run; empty where the pictures have been told one by one.
+
+        Args:
+            failed: the pictures without a result.
+            seconds: the time of the run.
+        """
+        done = len(self.inputs) - len(failed)
+        if not (self.skipped or self.unread or failed or (self.batch and done)):
             return ""
-        parts = [f"{done} done"]
-        parts += [f"{failed} failed"] if failed else []
+        total = len(self.inputs) + len(self.skipped)
+        parts = [f"{len(failed)} of {total} pictures failed"] if failed else []
+        parts += [f"{done} done"]
         parts += [f"{len(self.skipped)} had a result already"] if self.skipped else []
         text = f"{', '.join(parts)}, in {seconds:.0f} s"
+        text += f"; failed: {', '.join(str(path) for path in failed)}" if failed else ""
         return f"{text}; {_unread_words(self.unread)}" if self.unread else text
+
+    def say_end(self, failed: Sequence[Path], seconds: float, quiet: bool) -> None:
+        """Says `summary`, as an error where a picture failed, which `quiet` does not silence."""
+        text = self.summary(failed, seconds)
+        if failed:
+            say_error(text)
+        elif text and not quiet:
+            print(text, flush=True)
 
 
 def _unread_words(unread: Sequence[Path]) -> str:
@@ -144,7 +170,28 @@ def plan_files(args: argparse.Namespace, paths: Sequence[Path]) -> Files:
     there = [args.skip_existing and o.is_file() and o.stat().st_size > 0 for _, o in pairs]
     skipped = tuple(pair for pair, skip in zip(pairs, there, strict=True) if skip)
     kept = [pair for pair, skip in zip(pairs, there, strict=True) if not skip]
-    return Files([i for i, _ in kept], [o for _, o in kept], batch, skipped, found.unread)
+    notes = _name_notes(pairs, args.suffix) if outputs != [out] else {}
+    return Files([i for i, _ in kept], [o for _, o in kept], batch, skipped, found.unread, notes)
+
+
+def _name_notes(pairs: Sequence[tuple[Path, Path]], suffix: str) -> dict[Path, str]:
+    """Which pictures share a name, so that their results have the endings in theirs."""
+    notes: dict[Path, str] = {}
+    for source, target in pairs:
+        if target.stem == f"{source.stem}{suffix}":
+            continue
+        others = [
+            other.name
+            for other, its in pairs
+            if other is not source
+            and its.parent == target.parent
+            and other.stem.casefold() == source.stem.casefold()
+        ]
+        usual = f"{source.stem}{suffix}{target.suffix}"
+        notes[source] = (
+            f"Named {target.name}: {usual} could be that of {', '.join(others)} as well."
+        )
+    return notes
 
 
 def _without_results(
@@ -250,7 +297,8 @@ def plan_outputs(
 
     Args:
         inputs: The picture files.
-        out: What the user gave: a file for one input, else a folder, which is created.
+        out: What the user gave: a file for one input, else a folder, which is made when something
+            is saved in it.
         batch: Whether a folder is wanted.
         ends_open: `out` was written with a separator at its end, so it means a folder.
         ending: of the names in a folder.
@@ -265,9 +313,9 @@ def plan_outputs(
     """
     from ..image import (
         OUTPUT_SUFFIXES,
+        check_can_make_folder,
         check_output_suffix,
         check_writable_folder,
-        make_folder,
     )
 
     if not batch and not ends_open and not out.is_dir():
@@ -301,13 +349,35 @@ def plan_outputs(
         check_writable_folder(out.parent)
     else:
         for folder in dict.fromkeys(target.parent for target in outputs) or [out]:
-            make_folder(folder)
+            check_can_make_folder(folder)
     return outputs
 
 
 def place_below(target: Path, out: Path) -> Path:
     """A result's place below the folder of results, without its ending: where its maps lie, too."""
     return target.relative_to(out).with_suffix("") if out in target.parents else Path(target.stem)
+
+
+def check_report_file(report: Path, folders: Sequence[Path]) -> None:
+    """Finds out now whether a report can be written.
+
+    Args:
+        report: the file.
+        folders: of the results, which may not be there yet, as those above them.
+
+    Raises:
+        ImageFileError: it is a folder, or its folder is missing or cannot be written.
+    """
+    from ..image import check_can_make_folder, check_writable_folder
+
+    if report.is_dir():
+        raise ImageFileError(f"Cannot write {report}: it is a folder; give a file name.")
+    place = Path(os.path.realpath(report.parent))
+    made = [Path(os.path.realpath(folder)) for folder in folders]
+    if any(place == folder or place in folder.parents for folder in made):
+        check_can_make_folder(report.parent)
+    else:
+        check_writable_folder(report.parent)
 
 
 def require_distinct(sources: Sequence[Path], targets: Sequence[Path], what: str) -> None:
@@ -330,7 +400,7 @@ def save_like(
     metadata: dict[str, str] | None = None,
     alpha: Tensor | None = None,
 ) -> list[str]:
-    """Writes a result with the alpha, profile, depth, EXIF data, dpi and texts of its input.
+    """Writes a result as its input is: alpha, profile, bits, grey, EXIF data, dpi and texts.
 
     Args:
         args: with the options of `add_file_options`.
@@ -341,25 +411,37 @@ def save_like(
         alpha: `(1,1,H,W)`, 0..1: of the result.
 
     Returns:
-        What is to be known of the file: where transparency was lost.
+        What is to be known of the file: where transparency or bits were lost.
     """
-    from ..image import save_image
+    from ..image import can_be_deep, make_folder, save_image
 
     texts = image.texts if target.suffix.lower() == ".png" else {}
-    deep = image.bit_depth > 8 and target.suffix.lower() == ".png"
+    make_folder(target.parent)
     save_image(
         target,
         images,
         alpha,
         metadata=None if args.strip else texts | (metadata or {}),
         icc_profile=image.icc_profile,
-        bit_depth=16 if deep else 8,
+        bit_depth=16 if image.bit_depth > 8 and can_be_deep(target) else 8,
         quality=args.quality,
         exif=None if args.strip else image.exif,
         dpi=image.dpi,
         background=args.background,
+        grey=image.grey,
     )
-    return background_notes(args, target, image)
+    return [*bit_notes(target, image), *background_notes(args, target, image)]
+
+
+def bit_notes(target: Path, image: LoadedImage) -> list[str]:
+    """What is to be said where a picture of more than 8 bits per channel is written with 8."""
+    from ..image import can_be_deep
+
+    if image.bit_depth <= 8 or can_be_deep(target):
+        return []
+    return [
+        f"Written with 8 bits per channel, as {target.suffix} holds no more; .png and .tif keep 16."
+    ]
 
 
 def background_notes(args: argparse.Namespace, target: Path, image: LoadedImage) -> list[str]:

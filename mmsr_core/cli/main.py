@@ -43,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words[:1] == ["bench"]:
             return run_benchmarks(words[1:])
         _check_command(words)
-        args = _parser(words).parse_args(words)
+        args, unknown = _parser(words).parse_known_args(words)
+        if unknown:
+            command = f"mmsr {words[0]}" if words[0] in _COMMANDS else "mmsr"
+            raise UsageError(
+                f"unrecognized arguments: {' '.join(unknown)} (see `{command} --help`)"
+            )
         quiet_libraries()
         return args.run(args)
 

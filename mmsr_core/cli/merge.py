@@ -23,13 +23,22 @@ from .arguments import (
     result_size,
 )
 from .common import (
+    ProgressBar,
     load_model,
+    notes_of,
     progress_bar,
     read_overrides,
     say_error,
     say_warning,
 )
-from .files import add_file_options, place_below, plan_files, require_distinct, save_like
+from .files import (
+    add_file_options,
+    check_report_file,
+    place_below,
+    plan_files,
+    require_distinct,
+    save_like,
+)
 from .reports import ReportFile
 
 if TYPE_CHECKING:
@@ -87,42 +96,46 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     if (args.upscaled is None) == (args.prior_model is None):
         raise UsageError("Give either an upscaled picture or --prior-model.")
+    if args.prior_model is not None:
+        from ..pipeline.prior_model import check_prior_file
+
+        check_prior_file(args.prior_model)
     files = plan_files(args, [args.input])
     inputs, outputs, batch = files.inputs, files.outputs, files.batch
     priors = _find_priors(args, inputs, batch, bool(files.skipped))
     _check_side_outputs(args, inputs, [p for p in priors if isinstance(p, Path)], outputs)
     started = time.perf_counter()
     report_file = ReportFile(args.report, files)
-    merger = _Merger(args)
     reports: list[dict[str, Any]] = []
-    for source, prior, target in zip(inputs, priors, outputs, strict=True):
-        paths = {"input": str(source)}
-        try:
-            if isinstance(prior, ImageFileError):
-                raise prior
-            paths["prior"] = str(prior)
-            result, notes = merger.merge(source, prior, target)
-        except MMSRError as error:
-            if not batch:
-                raise
-            say_error(f"{source}: {error}")
-            reports.append(paths | {"error": str(error)})
-            continue
-        merged = result.to_dict()
-        reports.append(
-            paths | {"output": str(target)} | merged | {"notes": [*notes, *merged["notes"]]}
-        )
-        if not args.quiet:
-            print(f"{source} + {prior} -> {target}")
-            for line in (*notes, *result.summary().splitlines()):
-                print(f"  {line}", flush=True)
+    with progress_bar(args, len(inputs)) as bar:
+        merger = _Merger(args, bar)
+        for index, (source, prior, target) in enumerate(zip(inputs, priors, outputs, strict=True)):
+            paths = {"input": str(source)}
+            try:
+                if isinstance(prior, ImageFileError):
+                    raise prior
+                paths["prior"] = str(prior)
+                result, notes = merger.merge(source, prior, target, index)
+            except MMSRError as error:
+                if not batch:
+                    raise
+                say_error(f"{source}: {error}")
+                reports.append(paths | {"error": str(error)})
+                continue
+            if source in files.name_notes:
+                notes = [files.name_notes[source], *notes]
+            merged = result.to_dict()
+            reports.append(
+                paths | {"output": str(target)} | merged | {"notes": [*notes, *merged["notes"]]}
+            )
+            if not args.quiet:
+                print(f"{source} + {prior} -> {target}")
+                told = result.summary().splitlines()
+                for line in (*notes, *(line for line in told if line != merger.complaint)):
+                    print(f"  {line}", flush=True)
     report_file.write(reports)
-    failed = sum("error" in report for report in reports)
-    if failed:
-        say_error(f"{failed} of {len(inputs)} pictures failed")
-    summary = files.summary(failed, time.perf_counter() - started)
-    if summary and not args.quiet:
-        print(summary, flush=True)
+    failed = [Path(report["input"]) for report in reports if "error" in report]
+    files.say_end(failed, time.perf_counter() - started, args.quiet)
     return 2 if failed else 0
 
 
@@ -221,15 +234,17 @@ def _check_side_outputs(
     args: argparse.Namespace, inputs: list[Path], priors: list[Path], outputs: list[Path]
 ) -> None:
     """Everything about the files to be written that can go wrong before the long run."""
-    from ..image import check_writable_folder, make_folder
+    from ..image import check_can_make_folder
 
     require_distinct(priors, outputs, "an input of this run")
     taken = [*inputs, *priors, *outputs]
+    folders = [target.parent for target in outputs]
+    folders += [] if args.maps is None else [args.maps]
     if args.report is not None:
+        check_report_file(args.report, folders)
         require_distinct(taken, [args.report], "another file of this run")
-        check_writable_folder(args.report.parent)
     if args.maps is not None:
-        make_folder(args.maps)
+        check_can_make_folder(args.maps)
         maps = [_map_path(args, target) for target in outputs]
         require_distinct(taken, maps, "another file of this run")
 
@@ -237,18 +252,23 @@ def _check_side_outputs(
 class _Merger:
     """Merges one picture after the other; the models are loaded when the first is read."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: argparse.Namespace, bar: ProgressBar) -> None:
         self._args = args
+        self._bar = bar
         self._pipeline: MMSREngine | None = None
         self._upscale: PriorModel | None = None
+        self.complaint = ""
+        """What was said of the last picture's prior as a warning; the result has it as a note."""
 
-    def merge(self, source: Path, prior: Path, target: Path) -> tuple[PriorResult, list[str]]:
+    def merge(
+        self, source: Path, prior: Path, target: Path, index: int
+    ) -> tuple[PriorResult, list[str]]:
         """Reads, merges and writes one picture; also what is to be known of the two files.
 
         A prior that seems to show something else is named before the run.
         """
         from ..image import check_can_hold, load_image, make_folder, save_image
-        from ..pipeline import enlarge_alpha
+        from ..pipeline import enlarge_alpha, share_progress
         from ..pipeline.prior import prior_scale
         from ..pipeline.prior_match import complaint_of_prior
 
@@ -268,17 +288,20 @@ class _Merger:
         if args.prior_model is None:
             other = load_image(prior)
             suggested = other.visible_rgb
-            notes = [*notes, *(f"{prior.name}: {note}" for note in other.notes)]
+            notes = [*notes, *notes_of(prior, other)]
             check(prior_scale(lr, suggested))
-            complaint = complaint_of_prior(lr, suggested)
-            if complaint:
-                say_warning(f"{prior}: {complaint}")  # the report has it as well
+            self.complaint = complaint_of_prior(lr, suggested)
+            if self.complaint:
+                say_warning(f"{prior}: {self.complaint}")
         else:
             upscale = self._prior_model()
             check(upscale.scale)
             suggested = upscale(lr.to(self._engine().device)).cpu()
         pipeline = self._engine()
-        with progress_bar(args, source.name) as progress:
+        nearest = prior_scale(lr, suggested) if scale is None else scale
+        made = size or (height * nearest, width * nearest)
+        with self._bar.picture(source.name, index) as progress:
+            first, second = share_progress(progress, image.alpha, nearest, made)
             result = pipeline.merge_prior(
                 lr,
                 suggested,
@@ -287,10 +310,9 @@ class _Merger:
                 trust=args.trust,
                 overrides=read_overrides(args, image),
                 tile=args.tile,
-                progress=progress,
+                progress=first,
             )
-        made = (result.images.shape[-2], result.images.shape[-1])
-        alpha = enlarge_alpha(pipeline, image.alpha, result.scale, made, args.tile)
+            alpha = enlarge_alpha(pipeline, image.alpha, result.scale, made, args.tile, second)
         notes = [*notes, *save_like(args, target, result.images, image, alpha=alpha)]
         if args.maps is not None:
             weight = result.weight_map.expand(-1, 3, -1, -1)

@@ -34,6 +34,9 @@ class ReportFile:
         """Writes the file: the pictures that had a result already, then those of this run."""
         if self._path is None:
             return
+        from ..image import make_folder
+
+        make_folder(self._path.parent)
         content = [*self._skipped, *reports]
         write_json(self._path, content if self._batch or not content else content[0])
 

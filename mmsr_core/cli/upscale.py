@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,11 +35,13 @@ from .common import (
     progress_bar,
     read_overrides,
     say_error,
+    say_warning,
 )
 from .evidence import add_evidence, check_evidence_options, load_guide, load_prompt
 from .files import (
     Files,
     add_file_options,
+    check_report_file,
     place_below,
     plan_files,
     require_distinct,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 
     from ..image import LoadedImage
     from ..pipeline import MMSREngine, RestorationOutput
+    from ..types import ProgressCallback
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -175,7 +178,8 @@ def run(args: argparse.Namespace) -> int:
     _check_side_outputs(args, inputs, outputs, stems)
     processes.gather([])  # all have listed the same files before the first result is written
     args.device = processes.device(args.device)
-    jobs = processes.share(list(zip(inputs, outputs, stems, strict=True)))
+    named = [files.name_notes.get(path, "") for path in inputs]
+    jobs = processes.share([_Job(*one) for one in zip(inputs, outputs, stems, named, strict=True)])
     started = time.perf_counter()
     results: list[_Result] = []
     report_file = ReportFile(args.report, files)
@@ -186,13 +190,9 @@ def run(args: argparse.Namespace) -> int:
     results = processes.gather(results)
     if processes.rank == 0:
         report_file.write([result.report for result in results])
-    failed = [result.source for result in results if result.code]
-    if failed and processes.rank == 0:
-        names = ", ".join(str(path) for path in failed)
-        say_error(f"{len(failed)} of {len(inputs)} pictures failed: {names}")
-    summary = files.summary(len(failed), time.perf_counter() - started)
-    if summary and processes.rank == 0 and not args.quiet:
-        print(summary, flush=True)
+    if processes.rank == 0:
+        failed = [result.source for result in results if result.code]
+        files.say_end(failed, time.perf_counter() - started, args.quiet)
     codes = {result.code for result in results}
     return 1 if 1 in codes else max(codes, default=0)
 
@@ -223,6 +223,18 @@ def _merge_arguments(args: argparse.Namespace) -> argparse.Namespace:
 
 
 @dataclass(frozen=True)
+class _Job:
+    """One picture of a run."""
+
+    source: Path
+    target: Path
+    stem: str
+    """How the names of its maps begin, with their place below the folder."""
+    name_note: str = ""
+    """What is to be said of the name of its result; empty where that is as usual."""
+
+
+@dataclass(frozen=True)
 class _Result:
     """What became of one picture."""
 
@@ -232,32 +244,48 @@ class _Result:
     report: dict[str, Any]
 
 
-def _run_jobs(
-    args: argparse.Namespace, jobs: list[tuple[Path, Path, str]], batch: bool
-) -> Iterator[_Result]:
+def _run_jobs(args: argparse.Namespace, jobs: list[_Job], batch: bool) -> Iterator[_Result]:
     """Restores one picture after the other; in a batch a failure ends nothing."""
     pipeline: MMSREngine | None = None
     prompt: list[str] | Tensor | None = None
-    for index, (source, target, stem) in enumerate(jobs, 1):
-        title = f"{source.name} ({index}/{len(jobs)})" if len(jobs) > 1 else source.name
-        try:
-            image, options = _load(args, source, target)
-        except MMSRError as error:
-            if not batch:
-                raise
-            yield _failure(source, error)
-            continue
-        if pipeline is None:  # outside the try: without a model no picture can be made
-            pipeline = load_model(args)
-            prompt = load_prompt(args, pipeline)
-        try:
-            with progress_bar(args, title) as progress:
-                output = pipeline(image.visible_rgb, prompt=prompt, progress=progress, **options)
-            yield _finished(args, pipeline, (source, target, stem), image, output)
-        except Exception as error:
-            if not batch or (args.debug and not isinstance(error, MMSRError)):
-                raise
-            yield _failure(source, error)
+    with progress_bar(args, len(jobs)) as bar:
+        for index, job in enumerate(jobs):
+            source = job.source
+            title = f"{source.name} ({index + 1}/{len(jobs)})" if len(jobs) > 1 else source.name
+            try:
+                image, options, notes = _load(args, source, job.target)
+            except MMSRError as error:
+                if not batch:
+                    raise
+                yield _failure(source, error)
+                continue
+            if pipeline is None:  # outside the try: without a model no picture can be made
+                pipeline = load_model(args)
+                prompt = load_prompt(args, pipeline)
+            try:
+                with bar.picture(title, index) as progress:
+                    made = _restored(pipeline, image, prompt, options, progress)
+                yield _finished(args, job, image, *made, notes)
+            except Exception as error:
+                if not batch or (args.debug and not isinstance(error, MMSRError)):
+                    raise
+                yield _failure(source, error)
+
+
+def _restored(
+    pipeline: MMSREngine,
+    image: LoadedImage,
+    prompt: list[str] | Tensor | None,
+    options: dict[str, Any],
+    progress: ProgressCallback | None,
+) -> tuple[RestorationOutput, Tensor | None]:
+    """One picture and its alpha."""
+    from ..pipeline import enlarge_alpha, share_progress
+
+    alpha, scale, size = image.alpha, options["scale"], options["size"]
+    first, second = share_progress(progress, alpha, scale, size)
+    output = pipeline(image.visible_rgb, prompt=prompt, progress=first, **options)
+    return output, enlarge_alpha(pipeline, alpha, scale, size, options["tile"], second)
 
 
 def _clip_files(args: argparse.Namespace, files: Files, processes: Processes) -> Files:
@@ -299,7 +327,7 @@ def _counting(path: Path) -> tuple[str | int, ...]:
 class _Frames:
     """The frames of a clip, each read when it is needed."""
 
-    def __init__(self, args: argparse.Namespace, jobs: list[tuple[Path, Path, str]]) -> None:
+    def __init__(self, args: argparse.Namespace, jobs: list[_Job]) -> None:
         self._args = args
         self._jobs = jobs
         self.waiting: deque[LoadedImage] = deque()
@@ -309,42 +337,53 @@ class _Frames:
         return len(self._jobs)
 
     def __iter__(self) -> Iterator[Tensor]:
-        for source, target, _ in self._jobs:
-            image, _ = _load(self._args, source, target)
+        for job in self._jobs:
+            image, _, _ = _load(self._args, job.source, job.target)
             self.waiting.append(image)
             yield image.visible_rgb
 
 
-def _run_clip(args: argparse.Namespace, jobs: list[tuple[Path, Path, str]]) -> Iterator[_Result]:
+def _run_clip(args: argparse.Namespace, jobs: list[_Job]) -> Iterator[_Result]:
     """Restores the frames of a clip; what fails ends the run, as the frames need each other."""
-    _, options = _load(args, jobs[0][0], jobs[0][1])
+    from ..pipeline import enlarge_alpha
+
+    _, options, _ = _load(args, jobs[0].source, jobs[0].target)
     for name in ("guide", "guide_mode", "inverse_depth"):
         del options[name]
     pipeline = load_model(args)
     prompt = load_prompt(args, pipeline)
     frames = _Frames(args, jobs)
-    with progress_bar(args, f"{len(jobs)} frames") as progress:
+    with progress_bar(args) as bar, bar.picture(f"{len(jobs)} frames") as progress:
         results = pipeline.restore_clip(frames, prompt=prompt, progress=progress, **options)
         for job, output in zip(jobs, results, strict=True):
-            yield _finished(args, pipeline, job, frames.waiting.popleft(), output)
+            image, size = frames.waiting.popleft(), options["size"]
+            alpha = enlarge_alpha(pipeline, image.alpha, options["scale"], size, args.tile)
+            yield _finished(args, job, image, output, alpha)
 
 
 def _finished(
     args: argparse.Namespace,
-    pipeline: MMSREngine,
-    job: tuple[Path, Path, str],
+    job: _Job,
     image: LoadedImage,
     output: RestorationOutput,
+    alpha: Tensor | None,
+    beside: Sequence[str] = (),
 ) -> _Result:
-    """Saves one result and says what was measured."""
-    from ..pipeline import enlarge_alpha
+    """Saves one result and says what was measured, and what is to be known of what was read."""
+    from ..pipeline.second_sensor import OFF_ITS_PLACE
 
-    source, target, stem = job
-    size = (output.images.shape[-2], output.images.shape[-1])
-    alpha = enlarge_alpha(pipeline, image.alpha, output.report.scale, size, args.tile)
-    notes = [*image.notes, *_save(args, target, stem, image, alpha, output)]
+    source, target = job.source, job.target
+    named = [job.name_note] if job.name_note else []
+    notes = [*named, *image.notes, *beside]
+    notes += _save(args, target, job.stem, image, alpha, output)
+    unsure = [note for note in output.report.notes if note.startswith(OFF_ITS_PLACE)]
+    for note in unsure:
+        say_warning(f"{args.guide}: {note}")
     if not args.quiet:
-        _print_report(source, target, notes, output)
+        print(f"{source} -> {target}")
+        for line in (*notes, *output.report.summary().splitlines()):
+            if line not in unsure:
+                print(f"  {line.strip()}", flush=True)
     report = output.report.to_dict()
     report["notes"] = [*notes, *report["notes"]]
     return _Result(source, 0, {"input": str(source), "output": str(target)} | report)
@@ -361,18 +400,19 @@ def _check_side_outputs(
     args: argparse.Namespace, inputs: list[Path], outputs: list[Path], stems: list[str]
 ) -> None:
     """Everything about `--report` and `--maps` that can go wrong before the long run."""
-    from ..image import check_writable_folder, make_folder
+    from ..image import check_can_make_folder
 
     read = [path for path in (args.kernel, args.depth, args.guide) if path is not None]
     read += args.prompt_image
     require_distinct(read, outputs, "an input of this run")
-    if args.report is not None:
-        if args.report.is_dir():
-            raise ImageFileError(f"Cannot write {args.report}: it is a folder; give a file name.")
-        require_distinct([*inputs, *read, *outputs], [args.report], "another file of this run")
-        check_writable_folder(args.report.parent)
+    folders = [target.parent for target in outputs]
     if args.maps is not None:
-        make_folder(args.maps)
+        check_can_make_folder(args.maps)
+        folders.append(args.maps)
+    if args.report is not None:
+        check_report_file(args.report, folders)
+        require_distinct([*inputs, *read, *outputs], [args.report], "another file of this run")
+    if args.maps is not None:
         report = [] if args.report is None else [args.report]
         check_map_names(args.maps, args.steps, stems, [*inputs, *read, *outputs, *report])
     if args.depth is not None and len(inputs) > 1:
@@ -381,11 +421,11 @@ def _check_side_outputs(
 
 def _load(
     args: argparse.Namespace, source: Path, target: Path
-) -> tuple[LoadedImage, dict[str, Any]]:
+) -> tuple[LoadedImage, dict[str, Any], list[str]]:
     """Reads one picture and what belongs to it; nothing here takes long.
 
     Returns:
-        The picture, and the pipeline's options for it.
+        The picture, the pipeline's options for it, and what is to be known of the files beside it.
     """
     from ..image import TargetSize, check_can_hold, check_output_size, load_image, read_size
 
@@ -396,12 +436,17 @@ def _load(
     scale, size = wanted.scale(image.size), wanted.of(image.size)
     check_can_hold(target, size)
     kernel = None if args.kernel is None else load_kernel(args.kernel, image.size, scale)
-    depth = None if args.depth is None else load_depth(args.depth, image.size)
+    depth, guide, notes = None, None, []
+    if args.depth is not None:
+        depth, notes = load_depth(args.depth, image.size)
+    if args.guide is not None:
+        guide, more = load_guide(args.guide)
+        notes += more
     names = (
         "steps", "detail", "seed", "iterations", "gamma", "consistency", "tile",
         "blur_sigma_px", "denoise",
     )  # fmt: skip
-    return image, {
+    options = {
         **{name: getattr(args, name) for name in names},
         "scale": scale,
         "size": size,
@@ -409,9 +454,10 @@ def _load(
         "kernel": kernel,
         "inverse_depth": depth,
         "strengths": dict(args.strength),
-        "guide": load_guide(args.guide),
+        "guide": guide,
         "guide_mode": args.mode,
     }
+    return image, options, notes
 
 
 def _save(
@@ -427,12 +473,6 @@ def _save(
     if args.maps is not None:
         write_maps(args.maps, stem, image.visible_rgb, output)
     return notes
-
-
-def _print_report(source: Path, target: Path, notes: list[str], output: RestorationOutput) -> None:
-    print(f"{source} -> {target}")
-    for line in (*notes, *output.report.summary().splitlines()):
-        print(f"  {line.strip()}", flush=True)
 
 
 def _metadata(args: argparse.Namespace, output: RestorationOutput) -> dict[str, str]:

@@ -12,14 +12,16 @@ from .reading import (
     load_image,
     read_size,
 )
-from .registration import register, sensor_shift
+from .registration import SensorShift, moved_back, register, sensor_shift
 from .resize import resize_alpha, resize_bicubic
 from .smoothing import smooth
 from .target import TargetSize
 from .transparency import has_transparency, parse_colour, spread_colour
 from .writing import (
     OUTPUT_SUFFIXES,
+    can_be_deep,
     check_can_hold,
+    check_can_make_folder,
     check_output_suffix,
     check_writable_folder,
     ground_of,
@@ -34,11 +36,14 @@ __all__ = [
     "INPUT_SUFFIXES",
     "OUTPUT_SUFFIXES",
     "LoadedImage",
+    "SensorShift",
     "TargetSize",
     "atomic_path",
     "atomic_write_bytes",
     "atomic_write_text",
+    "can_be_deep",
     "check_can_hold",
+    "check_can_make_folder",
     "check_output_size",
     "check_output_suffix",
     "check_writable_folder",
@@ -50,6 +55,7 @@ __all__ = [
     "load_image",
     "luminance",
     "make_folder",
+    "moved_back",
     "parse_colour",
     "read_size",
     "register",

@@ -1,7 +1,12 @@
-"""Sixteen-bit colour, which Pillow cuts to eight bits, through imagecodecs (extra `images`)."""
+"""Sixteen-bit colour, which Pillow cuts to eight bits.
+
+It is read, and PNG is written, through imagecodecs (extra `images`). TIFF is written here: no
+package that writes it keeps the parts of the EXIF data.
+"""
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import struct
@@ -9,13 +14,17 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 _LOG = logging.getLogger(__name__)
 _DEEP_RAW_MODE = re.compile("(RGB|RGBA|LA);16[BLN]")
 """Not `RGBX`, whose fourth channel is no alpha, nor `RGBa`, whose colour is premultiplied."""
+DEEP_REMEDY = '16-bit colour needs imagecodecs, pip install "mmsr[images]"'
+"""What to do where 8 bits were read or written."""
 _METRES_PER_INCH = 0.0254
 _PNG_HEADER_BYTES = 33  # the signature and the IHDR chunk
+_BAND_ROWS = 256
+_PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
 def find_codecs() -> Any:
@@ -29,9 +38,7 @@ def find_codecs() -> Any:
 
 def warn_of_eight_bits(purpose: str) -> None:
     """Say that a 16-bit picture is cut to 8 bits, as imagecodecs is missing."""
-    _LOG.warning(
-        '%s with 8 bits: 16-bit colour needs imagecodecs, pip install "mmsr[images]".', purpose
-    )
+    _LOG.warning("%s with 8 bits: %s.", purpose, DEEP_REMEDY)
 
 
 def is_deep_colour(image: Image.Image) -> bool:
@@ -40,9 +47,14 @@ def is_deep_colour(image: Image.Image) -> bool:
     Pillow decodes 16-bit RGB, RGBA and grey+alpha (PNG, TIFF) to 8-bit modes. 16-bit grey has a
     mode of its own (`I;16`) and is not meant here.
     """
-    tiles = getattr(image, "tile", None) or []
-    deep = bool(tiles) and all(_DEEP_RAW_MODE.fullmatch(_raw_mode(tile)) for tile in tiles)
-    return image.mode in ("RGB", "RGBA") and deep and image.format in ("PNG", "TIFF")
+    deep = [_DEEP_RAW_MODE.fullmatch(mode) for mode in _raw_modes(image)]
+    known = image.mode in ("RGB", "RGBA", "LA") and image.format in ("PNG", "TIFF")
+    return known and bool(deep) and all(deep)
+
+
+def is_deep_grey_alpha(image: Image.Image) -> bool:
+    """Whether a picture for which `is_deep_colour` holds is grey, with an alpha."""
+    return is_deep_colour(image) and _raw_modes(image)[0].startswith("LA")
 
 
 def read_deep_colour(codecs: Any, data: bytes, file_format: str) -> np.ndarray:
@@ -74,7 +86,7 @@ def encode_png16(
 
     Args:
         codecs: from `find_codecs`.
-        pixels: `(H,W,C)` uint16; C = 3 RGB, 4 RGBA.
+        pixels: `(H,W,C)` uint16; C = 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA.
         metadata: text entries; a key has 1 to 79 Latin-1 characters.
         icc_profile: a profile to embed as it is.
         exif: EXIF data to embed as they are.
@@ -83,7 +95,8 @@ def encode_png16(
     Returns:
         The bytes of the file.
     """
-    plain: bytes = codecs.png_encode(pixels, level=6)
+    plane = np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    plain: bytes = codecs.png_encode(plane, level=6)
     chunks = []
     if icc_profile:
         chunks.append(_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc_profile)))
@@ -98,12 +111,73 @@ def encode_png16(
     return plain[:_PNG_HEADER_BYTES] + b"".join(chunks) + plain[_PNG_HEADER_BYTES:]
 
 
+def encode_tiff16(
+    pixels: np.ndarray,
+    icc_profile: bytes | None = None,
+    exif: Image.Exif | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
+    """Encode a 16-bit TIFF file: deflated, in one strip.
+
+    Args:
+        pixels: `(H,W,C)` uint16; C = 1 grey, 3 RGB, 4 RGBA: Pillow reads no 16-bit grey with alpha.
+        icc_profile: a profile to embed as it is.
+        exif: EXIF data to embed.
+        dpi: pixels per inch, across and down.
+
+    Returns:
+        The bytes of the file.
+    """
+    height, width, channels = pixels.shape
+    packer, strip = zlib.compressobj(), []
+    for start in range(0, height, _BAND_ROWS):
+        band = pixels[start : start + _BAND_ROWS].astype("<u2")
+        band[:, 1:] -= band[:, :-1].copy()  # each pixel as its difference from the one before
+        strip.append(packer.compress(band.tobytes()))
+    data = b"".join([*strip, packer.flush()])
+    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
+    for tag, value in ({} if exif is None else exif).items():
+        if tag not in _PARTS:
+            directory[tag] = value
+    for part in _PARTS:
+        if exif is not None and (tags := dict(exif.get_ifd(part))):
+            directory[part] = tags
+    if dpi is not None:
+        directory[TiffImagePlugin.X_RESOLUTION], directory[TiffImagePlugin.Y_RESOLUTION] = dpi
+        directory[TiffImagePlugin.RESOLUTION_UNIT] = 2  # an inch
+    if icc_profile:
+        directory[TiffImagePlugin.ICCPROFILE] = icc_profile
+    if channels == 4:
+        directory[TiffImagePlugin.EXTRASAMPLES] = 2  # alpha by which the colour is not multiplied
+    own = {
+        TiffImagePlugin.IMAGEWIDTH: width,
+        TiffImagePlugin.IMAGELENGTH: height,
+        TiffImagePlugin.BITSPERSAMPLE: (16,) * channels,
+        TiffImagePlugin.COMPRESSION: 8,  # deflate
+        TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 1 if channels == 1 else 2,
+        TiffImagePlugin.STRIPOFFSETS: 0,  # behind the directory: Pillow adds where that is
+        TiffImagePlugin.SAMPLESPERPIXEL: channels,
+        TiffImagePlugin.ROWSPERSTRIP: height,
+        TiffImagePlugin.STRIPBYTECOUNTS: len(data),
+        TiffImagePlugin.PLANAR_CONFIGURATION: 1,
+        TiffImagePlugin.PREDICTOR: 2,  # differences along a row
+    }
+    for tag, value in own.items():
+        directory[tag] = value
+    file = io.BytesIO()
+    directory.save(file)
+    return file.getvalue() + data
+
+
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _raw_mode(tile: Any) -> str:
-    """The raw mode that Pillow's decoder is given for one tile."""
-    args = tile[3]
-    mode = args if isinstance(args, str) else (args[0] if args else "")
-    return mode if isinstance(mode, str) else ""
+def _raw_modes(image: Image.Image) -> list[str]:
+    """The raw modes that Pillow's decoder is given for the tiles of a picture."""
+    found = []
+    for tile in getattr(image, "tile", None) or []:
+        args = tile[3]
+        mode = args if isinstance(args, str) else (args[0] if args else "")
+        found.append(mode if isinstance(mode, str) else "")
+    return found

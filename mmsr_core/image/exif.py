@@ -11,6 +11,9 @@ _DESCRIPTION, _ORIENTATION, _SOFTWARE = 0x010E, 0x0112, 0x0131
 _USER_COMMENT = 0x9286  # in the Exif part: the encoding in eight bytes, then the text
 _ASCII = b"ASCII\0\0\0"
 _ENCODINGS = (_ASCII, b"UNICODE\0", b"JIS\0\0\0\0\0", b"\0" * 8)
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+_INCH, _CENTIMETRE = 2, 3
+_CENTIMETRES_PER_INCH = 2.54
 _SIZES = (0xA002, 0xA003)  # width and height, in the Exif part
 _STRUCTURE = range(0x0100, 0x010E)
 """What a TIFF file says of its own pixels (sizes, compression, places): true of that file alone."""
@@ -71,6 +74,31 @@ def with_settings(
             free = [tag for tag in (_SOFTWARE, _DESCRIPTION) if not made.get(tag)]
             made.update(dict.fromkeys(free[:1], text))
     return made
+
+
+def with_dpi(exif: Image.Exif | None, dpi: tuple[float, float] | None) -> Image.Exif | None:
+    """EXIF data that say the pixels per inch, across and down; the same where none are given."""
+    if dpi is None:
+        return exif
+    made = Image.Exif() if exif is None else exif
+    tags = (_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT)
+    made.update(zip(tags, (*dpi, _INCH), strict=True))
+    return made
+
+
+def read_dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Pixels per inch that the EXIF data of an opened picture say; None where they say none."""
+    try:
+        exif = image.getexif()
+        across, down = float(exif[_X_RESOLUTION]), float(exif[_Y_RESOLUTION])
+        unit = exif.get(_RESOLUTION_UNIT, _INCH)
+    except Exception as error:  # noqa: BLE001 - EXIF is a side matter: any damage means "none".
+        del error
+        return None
+    if unit not in (_INCH, _CENTIMETRE):
+        return None
+    factor = _CENTIMETRES_PER_INCH if unit == _CENTIMETRE else 1.0
+    return across * factor, down * factor
 
 
 def _as_json(metadata: dict[str, str]) -> str:

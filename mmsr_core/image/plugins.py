@@ -13,6 +13,15 @@ from ..errors import ImageFileError
 
 _HEAD_BYTES = 16
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_HEADS = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+}
+"""How the files of formats that Pillow knows by itself begin."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Plugin:
 
 HEIC = Plugin("HEIF", "HEIC", "pillow_heif", "pillow-heif", "images")
 JXL = Plugin("JXL", "JPEG XL", "pillow_jxl", "pillow-jxl-plugin", "jxl")
-BY_SUFFIX = {".heic": HEIC, ".heif": HEIC, ".jxl": JXL}
+BY_SUFFIX = {".heic": HEIC, ".heif": HEIC, ".hif": HEIC, ".jxl": JXL}
 
 
 def plugin_of(path: Path) -> Plugin | None:
@@ -66,6 +75,24 @@ def plugin_of(path: Path) -> Plugin | None:
     if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return JXL
     return None
+
+
+def known_format(path: Path) -> str | None:
+    """What people call the format that a file has by its first bytes; None where it is not known.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    plugin = plugin_of(path)
+    if plugin is not None:
+        return plugin.name
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    if head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"):
+        return "AVIF"
+    return next((name for start, name in _HEADS.items() if head.startswith(start)), None)
 
 
 def load_plugin_for(path: Path) -> str | None:

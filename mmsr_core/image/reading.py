@@ -16,18 +16,23 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import ImageFileError
-from .damaged import completed, is_cut_off
+from .damaged import completed, is_broken_inside, is_cut_off
 from .decoding import FloatRange, decode_pixels, orientation_of
-from .exif import read_exif
+from .deep import DEEP_REMEDY, is_deep_colour, is_deep_grey_alpha
+from .exif import read_dpi, read_exif
+from .gamma import file_gamma, in_srgb
 from .jpeg_tables import table_quality
-from .plugins import BY_SUFFIX, load_plugin_for
+from .plugins import BY_SUFFIX, known_format, load_plugin_for
 from .transparency import spread_colour
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Largest picture read by default (10000x10000)."""
 DEFAULT_MAX_OUTPUT_PIXELS = 2**28
 """Largest result made by default (16384x16384)."""
-_PLAIN = ".png .jpg .jpeg .jfif .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .jp2 .avif"
+_PLAIN = (
+    ".png .apng .jpg .jpeg .jpe .jfif .mpo .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm .jp2 "
+    ".j2k .avif"
+)
 INPUT_SUFFIXES = frozenset(
     [*_PLAIN.split(), *(suffix for suffix, plugin in BY_SUFFIX.items() if plugin.installed)]
 )
@@ -35,6 +40,9 @@ INPUT_SUFFIXES = frozenset(
 # A list of our own: Pillow also knows formats that start other programs (EPS) or guess (TGA).
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 _X_RESOLUTION, _Y_RESOLUTION = 0x011A, 0x011B  # tags of a TIFF
+_DPI_IN_EXIF = ("WEBP", "AVIF", "JXL", "HEIF")
+"""Formats whose pixels per inch Pillow does not look for."""
+_GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _LONGEST_NAME = 79
 """Characters of the name of a PNG text entry."""
 _NO_TEXTS = ("XML:com.adobe.xmp", "Raw profile type")
@@ -53,7 +61,8 @@ class LoadedImage:
     mode: str
     """The file's own mode in Pillow's words (`RGB`, `P`, `CMYK`, `I;16`...)."""
     icc_profile: bytes | None
-    """The file's RGB colour profile, to be passed on to the result; None if it had none."""
+    """The file's colour profile, RGB, or grey of a grey file, to be passed on to the result; None
+    if it had none."""
     jpeg_quality: float | None = None
     """Quality 1..100 that the file's quantisation tables stand for; None if it is no JPEG."""
     exif: bytes | None = None
@@ -68,6 +77,15 @@ class LoadedImage:
     """Pictures in the file (an animation, pages). This is the first."""
     complete: bool = True
     """False where a JPEG file ends too soon: what is missing of the picture is grey, or coarser."""
+    grey: bool = False
+    """Whether the file has one channel of colour, so that a grey result may be written so."""
+    cut_to_8_bits: bool = False
+    """Whether the file has 16 bits per channel, and 8 were read as imagecodecs is missing."""
+    broken: bool = False
+    """Whether the data inside of a JPEG file were found to be damaged."""
+    gamma: float | None = None
+    """Gamma of a PNG file (gAMA) whose values were brought to sRGB; None where they are as they
+    were stored."""
 
     @property
     def notes(self) -> list[str]:
@@ -78,6 +96,18 @@ class LoadedImage:
         if not self.complete:
             notes.append(
                 "The file ends too soon: what is missing of the picture, if anything, is grey."
+            )
+        if self.broken:
+            notes.append(
+                "The file's data are damaged: a part of the picture may be grey, shifted or of "
+                "wrong colours."
+            )
+        if self.cut_to_8_bits:
+            notes.append(f"8 of the file's 16 bits per channel were read: {DEEP_REMEDY}.")
+        if self.gamma is not None:
+            notes.append(
+                f"The file's values have a gamma of {self.gamma:.3g} (gAMA): they were brought to "
+                "sRGB."
             )
         return notes
 
@@ -102,16 +132,18 @@ def load_image(
 
     What is kept: 16 bits of grey; of 16-bit grey+alpha, RGB and RGBA too where imagecodecs is
     installed, else 8 (16-bit CMYK is read as 8-bit); transparency, also of palettes and of colour
-    keys; RGB colour profiles, which are handed on and not applied. CMYK is converted by its own
+    keys; RGB and grey profiles, which are handed on and not applied. CMYK is converted by its own
     profile if it has one. Of an animation, the first frame is read. Of a JPEG file that is cut off,
-    what is there is read (`complete`).
+    what is there is read (`complete`). A PNG file's gamma (gAMA) is applied, where no profile says
+    more.
 
     Args:
         path: The file.
         max_pixels: Larger pictures are refused from their header, before anything is decoded.
         float_range: How float and 32-bit integer files are understood: `unit` expects 0..1
             (0..65535 for integers), `stretch` maps the smallest value to 0 and the largest to 1,
-            for depth maps and the counts of a sensor.
+            for depth maps and the counts of a sensor; no gamma is applied to these where they are
+            grey.
 
     Returns:
         The picture.
@@ -216,8 +248,14 @@ def _open(path: Path) -> Image.Image:
         formats = [name for name in (*_FORMATS, needed) if name in Image.OPEN]
         return Image.open(path, formats=formats)
     except Image.UnidentifiedImageError as error:
+        name = known_format(path)
+        if name is not None:
+            raise ImageFileError(
+                f"{path} begins as a {name} file, but is damaged or of a kind that is not read."
+            ) from error
         raise ImageFileError(
-            f"{path} is not a picture in a known format (PNG, JPEG, WebP, TIFF, BMP, GIF, ...)."
+            f"{path} is not a picture in a known format (PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC, "
+            "AVIF, JPEG XL, ...)."
         ) from error
     except PermissionError as error:
         raise ImageFileError(f"{path} cannot be read: {error.strerror}.") from error
@@ -245,6 +283,7 @@ def _decode(
 ) -> LoadedImage:
     _check_pixels(path, image, max_pixels)
     mode, profile = image.mode, image.info.get("icc_profile")
+    grey, deep = mode in _GREY_MODES or is_deep_grey_alpha(image), is_deep_colour(image)
     quality = table_quality(image)
     dpi, frames = _dpi(image), int(getattr(image, "n_frames", 1))
     several_views = image.format in ("MPO", "HEIF")  # the others are previews and depth
@@ -256,23 +295,33 @@ def _decode(
             raise
         image, complete = completed(path), False
         pixels, bit_depth = decode_pixels(path, image, float_range)
+    gamma = file_gamma(image)
+    if float_range == "stretch" and pixels.shape[2] < 3:
+        gamma = None
+    if gamma is not None:
+        pixels = in_srgb(pixels, gamma)
     exif = read_exif(image)  # after decoding, for a PNG is decoded to find them
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     rgb = tensor[:, :3] if pixels.shape[2] >= 3 else tensor[:, :1].expand(1, 3, -1, -1)
     alpha = tensor[:, -1:] if pixels.shape[2] in (2, 4) else None
-    is_rgb_profile = isinstance(profile, bytes) and profile[16:20] == b"RGB "
+    space = b"GRAY" if grey else b"RGB "  # any other is no profile of these pixels
+    fits = isinstance(profile, bytes) and profile[16:20] == space and mode != "CMYK"
     return LoadedImage(
         rgb=rgb.contiguous(),
         alpha=None if alpha is None else alpha.contiguous(),
         bit_depth=bit_depth,
         mode=mode,
-        icc_profile=profile if is_rgb_profile and mode != "CMYK" else None,
+        icc_profile=profile if fits else None,
         jpeg_quality=quality,
         exif=exif,
         dpi=dpi,
         texts=_texts(image),
         frames=1 if several_views else frames,
         complete=complete,
+        grey=grey,
+        broken=image.format in ("JPEG", "MPO") and complete and is_broken_inside(path),
+        cut_to_8_bits=deep and bit_depth == 8,
+        gamma=gamma,
     )
 
 
@@ -280,6 +329,8 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
     if image.format == "TIFF" and not {_X_RESOLUTION, _Y_RESOLUTION} <= set(image.getexif()):
         return None  # Pillow says 1 then
     dpi = image.info.get("dpi")
+    if dpi is None and image.format in _DPI_IN_EXIF:
+        dpi = read_dpi(image)
     try:
         across, down = (float(value) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError):

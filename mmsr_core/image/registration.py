@@ -5,6 +5,8 @@ In torch, not OpenCV: in ComfyUI nothing else has to be installed.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,10 +24,25 @@ _SENSOR_SURENESS = 1.3
 of 5 % of 37 pairs of RoadScene (some are off by a few pixels), of 46 % shifted by 4 px, of 95 % by
 8, and of all by 16."""
 _SENSOR_LIKENESS = 0.1
+_CERTAIN_LIKENESS, _CERTAIN_SURENESS, _CERTAIN_LEAD = 0.25, 1.5, 1.2
+"""It is certain where they fit so well, so much better than in place, and than anywhere further
+than `_PEAK_PX` away. Of 60 pairs of visible and infrared pictures, whole and a third as large, that
+is none as they are and none with another scene's picture; of those shifted by 5 and 8 px 67 of 117,
+and 66 of these are found to 2 px."""
+_PEAK_PX = 3
 _EDGE_SMOOTHING_PX, _EDGE_WINDOW_PX = 1.5, 12.0
 _SMOOTHING_PX = 2.0  # std; what two upscalers draw differently does not count
 _LEAST_SHIFT_PX = 0.1
 _REFINEMENTS = 5
+
+
+class SensorShift(NamedTuple):
+    """By how much one sensor's picture lies off another's, px."""
+
+    down: int
+    right: int
+    certain: bool
+    """Whether it may be moved by that without a look at it."""
 
 
 def register(moving: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,7 +69,7 @@ def register(moving: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor]:
     return _moved(moving, shift.to(moving)), shift.to(moving)
 
 
-def sensor_shift(moving: Tensor, fixed: Tensor) -> tuple[int, int] | None:
+def sensor_shift(moving: Tensor, fixed: Tensor) -> SensorShift | None:
     """By how much one sensor's picture seems to lie below and to the right of another's.
 
     What is bright for one sensor may be dark for the other: so the places of edges are compared,
@@ -63,7 +80,7 @@ def sensor_shift(moving: Tensor, fixed: Tensor) -> tuple[int, int] | None:
         fixed: `(1,3,H,W)` of the same size.
 
     Returns:
-        (down, right) in px, or None where they lie on each other, or nothing is sure.
+        It, or None where they lie on each other, or nothing is found.
     """
     shrink = max(1.0, max(fixed.shape[-2:]) / SENSOR_SIDE)
     size = [round(side / shrink) for side in fixed.shape[-2:]]
@@ -81,7 +98,32 @@ def sensor_shift(moving: Tensor, fixed: Tensor) -> tuple[int, int] | None:
     apart = max(abs(down), abs(right)) > 1
     if not apart or best < _SENSOR_LIKENESS or best < _SENSOR_SURENESS * max(here, 0.01):
         return None
-    return round(down * shrink), round(right * shrink)
+    return SensorShift(
+        round(down * shrink), round(right * shrink), _is_certain(scores, best, here, (down, right))
+    )
+
+
+def _is_certain(scores: Tensor, best: float, here: float, shift: tuple[int, int]) -> bool:
+    """Whether the highest of all correlations stands alone, and not at the edge of the search."""
+    if max(map(abs, shift)) >= SENSOR_SHIFT_PX:
+        return False
+    others = scores.clone()
+    rows, cols = (
+        slice(max(0, place - _PEAK_PX), place + _PEAK_PX + 1)
+        for place in (value + SENSOR_SHIFT_PX for value in shift)
+    )
+    others[rows, cols] = -1
+    surely = max(_CERTAIN_SURENESS * here, _CERTAIN_LEAD * float(others.max()))
+    return best >= max(_CERTAIN_LIKENESS, surely)
+
+
+def moved_back(picture: Tensor, down: float, right: float) -> Tensor:
+    """A picture `(B,C,H,W)`, moved up by `down` px and to the left by `right`.
+
+    What comes in at the edges repeats the outermost pixels.
+    """
+    shift = picture.new_tensor([[down, right]]).expand(picture.shape[0], -1)
+    return _moved(picture, shift)
 
 
 def _edges(picture: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The size that is wanted of a result: a factor, a side, megapixels."""
+"""The size that is wanted of a result: a factor, a side, both sides, megapixels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from ..types import MAX_SCALE
 NAMED_SIDES = {"HD": 1920, "2K": 2048, "4K": 3840, "5K": 5120, "8K": 7680}
 """Names of sizes and their longest side, px."""
 _PATTERN = re.compile(r"(?:(?P<letter>[wh])?(?P<value>\d+(?:\.\d+)?)(?P<unit>x|mp|px|p)?)", re.I)
+
+_BOTH_SIDES = re.compile(r"(?P<width>\d+)x(?P<height>\d+)(?:px)?", re.I)
+_PIXEL, _SHARE = 1, 0.01
+"""Two sides have a picture's proportions if one is off by no more than this."""
 
 
 def next_whole_factor(factor: float, tolerance: float = 1e-6) -> int:
@@ -29,9 +33,11 @@ def next_whole_factor(factor: float, tolerance: float = 1e-6) -> int:
 class TargetSize:
     """A wanted size. The proportions of the picture stay."""
 
-    kind: Literal["factor", "longest", "shortest", "width", "height", "pixels"]
+    kind: Literal["factor", "longest", "shortest", "width", "height", "pixels", "sides"]
     value: float
-    """A factor, px, or a number of pixels in all."""
+    """A factor, px, or a number of pixels in all; of both sides, the width."""
+    height: int = 0
+    """Of both sides."""
 
     @classmethod
     def parse(cls, text: str) -> TargetSize:
@@ -39,7 +45,8 @@ class TargetSize:
 
         Args:
             text: `4K` and the other `NAMED_SIDES`, `3000` or `3000px` (the longest side),
-                `1080p` (the shorter side), `w3000`, `h2000`, `12MP`, `1.5x` (also `x1.5`).
+                `1080p` (the shorter side), `w3000`, `h2000`, `1600x1200` (width and height, in the
+                picture's proportions), `12MP`, `1.5x` (also `x1.5`).
 
         Raises:
             InputError: it is none of these.
@@ -50,6 +57,9 @@ class TargetSize:
         side = NAMED_SIDES.get(plain.upper())
         if side is not None:
             return cls("longest", side)
+        sides = _BOTH_SIDES.fullmatch(plain)
+        if sides is not None and int(sides["width"]) and int(sides["height"]):
+            return cls("sides", int(sides["width"]), int(sides["height"]))
         match = _PATTERN.fullmatch(plain)
         if match is not None:
             value, letter = float(match["value"]), (match["letter"] or "").lower()
@@ -67,12 +77,18 @@ class TargetSize:
         names = ", ".join(NAMED_SIDES)
         raise InputError(
             f"A size is one of {names}, 3000 (the longest side), 1080p (the shorter one), w3000, "
-            f"h2000, 12MP or 1.5x; got {text!r}."
+            f"h2000, 1600x1200, 12MP or 1.5x; got {text!r}."
         )
 
     def of(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The wanted (height, width) for a picture of this (height, width)."""
+        """The wanted (height, width) for a picture of this (height, width).
+
+        Raises:
+            InputError: two sides are wanted that have not the picture's proportions.
+        """
         height, width = size
+        if self.kind == "sides":
+            return self._sides(height, width)
         factor = {
             "factor": self.value,
             "longest": self.value / max(size),
@@ -83,11 +99,25 @@ class TargetSize:
         }[self.kind]
         return max(1, round(height * factor)), max(1, round(width * factor))
 
+    def _sides(self, height: int, width: int) -> tuple[int, int]:
+        asked = (self.height, round(self.value))
+        by_width = (max(1, round(asked[1] * height / width)), asked[1])
+        by_height = (asked[0], max(1, round(asked[0] * width / height)))
+        for other in (by_width, by_height):
+            for own, fitting in zip(asked, other, strict=True):
+                if own != fitting and abs(own - fitting) > max(_PIXEL, _SHARE * fitting):
+                    raise InputError(
+                        f"{asked[1]}x{asked[0]} pixels have not the proportions of the picture, "
+                        f"{width}x{height}; give {by_width[1]}x{by_width[0]} or "
+                        f"{by_height[1]}x{by_height[0]}."
+                    )
+        return asked
+
     def scale(self, size: tuple[int, int]) -> int:
         """The whole factor at which to restore: the next one, at least 1.
 
         Raises:
-            InputError: more than 16 would be needed.
+            InputError: more than 16 would be needed, or see `of`.
         """
         wanted = self.of(size)
         needed = max(w / s for w, s in zip(wanted, size, strict=True))
@@ -96,7 +126,7 @@ class TargetSize:
         if scale > MAX_SCALE:
             raise InputError(
                 f"{wanted[1]}x{wanted[0]} pixels are more than {MAX_SCALE} times "
-                f"{size[1]}x{size[0]} along a side; ask for {MAX_SCALE * size[1]}x"
-                f"{MAX_SCALE * size[0]} at most."
+                f"{size[1]}x{size[0]} along a side; ask for {MAX_SCALE}x at most, which is "
+                f"{MAX_SCALE * size[1]}x{MAX_SCALE * size[0]}."
             )
         return scale

@@ -1,4 +1,4 @@
-"""Writing pictures: PNG (8 and 16 bit), JPEG, WebP, TIFF; alpha, profile and text kept."""
+"""Writing pictures: PNG and TIFF (8 and 16 bit), JPEG, WebP; alpha, profile and text kept."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..errors import ImageFileError, InputError, ShapeError
 from .atomic import atomic_path
-from .deep import encode_png16, find_codecs, warn_of_eight_bits
-from .exif import has_parts, with_settings
+from .deep import encode_png16, encode_tiff16, find_codecs, warn_of_eight_bits
+from .exif import has_parts, with_dpi, with_settings
 from .plugins import JXL
 from .transparency import WHITE, has_transparency, lay_on, parse_colour
 
@@ -35,6 +35,12 @@ OUTPUT_SUFFIXES = frozenset(_FORMATS)
 _QUALITIES = {"JPEG": 95, "AVIF": 90}
 """Quality where none is asked for. WebP and JPEG XL are lossless then."""
 _WITHOUT_ALPHA = frozenset(("JPEG",))
+_DEEP_FORMATS = frozenset(("PNG", "TIFF"))
+"""Formats that are written with 16 bits, too."""
+_GREY_FORMATS = frozenset(("PNG", "TIFF", "JPEG"))
+"""Formats that are written with one channel, too."""
+_DPI_IN_EXIF = frozenset(("WEBP", "AVIF", "JXL"))
+"""Formats that have no other place for pixels per inch."""
 _LONGEST_EXIF = 65533
 """Bytes of EXIF data that a JPEG holds; settings, then the data themselves are left out of more."""
 _BAND_ROWS = 256
@@ -80,6 +86,11 @@ def check_can_hold(path: str | Path, size: tuple[int, int]) -> None:
             f"Cannot write {path}: {size[1]}x{size[0]} pixels are more than {file_format} allows "
             f"({limit} a side); use .png or .tif."
         )
+
+
+def can_be_deep(path: str | Path) -> bool:
+    """Whether a file of this name can be written with 16 bits per channel."""
+    return check_output_suffix(path) in _DEEP_FORMATS
 
 
 def ground_of(path: str | Path, alpha: Tensor | None, background: str | None = None) -> str | None:
@@ -128,6 +139,19 @@ def check_writable_folder(folder: str | Path) -> None:
         raise ImageFileError(f"Cannot write in the folder {folder}: {reason}.") from error
 
 
+def check_can_make_folder(folder: str | Path) -> None:
+    """Finds out whether `make_folder` would succeed; nothing is created.
+
+    Raises:
+        ImageFileError: It would not.
+    """
+    folder = Path(folder)
+    there = next((place for place in (folder, *folder.parents) if place.exists()), Path())
+    if not there.is_dir():
+        raise ImageFileError(_no_folder(there))
+    check_writable_folder(there)
+
+
 def make_folder(folder: str | Path) -> None:
     """Creates a folder for results, if need be, and checks that it can be written.
 
@@ -138,12 +162,14 @@ def make_folder(folder: str | Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise ImageFileError(
-            f"{folder} is a file, but a folder is needed for these results."
-        ) from error
+        raise ImageFileError(_no_folder(folder)) from error
     except OSError as error:
         raise ImageFileError(f"Cannot create the folder {folder}: {error.strerror}.") from error
     check_writable_folder(folder)
+
+
+def _no_folder(path: Path) -> str:
+    return f"{path} is a file, but a folder is needed for these results."
 
 
 def save_image(
@@ -158,6 +184,7 @@ def save_image(
     exif: bytes | None = None,
     dpi: tuple[float, float] | None = None,
     background: str | None = None,
+    grey: bool = False,
 ) -> None:
     """Writes a picture; the file appears as a whole or not at all.
 
@@ -171,15 +198,18 @@ def save_image(
         rgb: `(1,3,H,W)` float; values outside 0..1 are clamped.
         alpha: `(1,1,H,W)` float or None. JPEG has none: there the picture is laid on `background`.
         metadata: Text entries such as the settings of a run.
-        icc_profile: An RGB profile to embed. JPEG XL is written in sRGB instead: its plugin embeds
-            none.
-        bit_depth: 8, or 16 for PNG. 16-bit colour takes imagecodecs; without it 8 bits are
-            written, with a warning in the log. Equal channels are then written as 16-bit grey.
+        icc_profile: A profile to embed, RGB, or grey where a grey picture is written; one that does
+            not fit is left out. JPEG XL is written in sRGB instead: its plugin embeds none.
+        bit_depth: 8, or 16 for PNG and TIFF. 16-bit colour in PNG takes imagecodecs; without it 8
+            bits are written, with a warning in the log. Equal channels are then written as 16-bit
+            grey.
         quality: 1..100 for JPEG, AVIF, and WebP and JPEG XL (lossy then); the others have none.
         exif: EXIF data to embed (`LoadedImage.exif`).
         dpi: pixels per inch to embed, across and down.
         background: a colour, see `parse_colour`: transparent places are laid on it in any format.
             None keeps them where the format can, and lays them on white where it cannot.
+        grey: Write one channel instead of three where these are equal, in PNG, TIFF and JPEG; not
+            with an RGB profile, and not 16 bits with an alpha in TIFF.
 
     Raises:
         ShapeError: A tensor has the wrong shape.
@@ -190,8 +220,10 @@ def save_image(
     file_format = check_output_suffix(path)
     if bit_depth not in (8, 16):
         raise InputError(f"bit_depth must be 8 or 16, but is {bit_depth}.")
-    if bit_depth == 16 and file_format != "PNG":
-        raise ImageFileError(f"Cannot write {path} with 16 bits: only .png can. Use bit_depth=8.")
+    if bit_depth == 16 and file_format not in _DEEP_FORMATS:
+        raise ImageFileError(
+            f"Cannot write {path} with 16 bits: only .png and .tif can. Use bit_depth=8."
+        )
     if quality is not None and not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100, but is {quality}.")
     _check_tensors(rgb, alpha)
@@ -202,22 +234,42 @@ def save_image(
         if alpha is not None and ground is not None:
             rgb = lay_on(rgb.detach().float(), alpha.detach(), colour or parse_colour(ground))
         alpha = None
-    codecs = find_codecs() if bit_depth == 16 else None
-    if codecs is not None:
-        data = encode_png16(codecs, _quantised(rgb, alpha, 16), metadata, icc_profile, exif, dpi)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(data)
-        return
-    grey = bit_depth == 16 and alpha is None and bool((rgb == rgb[:, :1]).all())
-    if grey:  # Pillow writes 16 bits of grey, not of colour
-        image, icc_profile = Image.fromarray(_quantised(rgb, None, 16)[..., 0]), None
+    pixels = _quantised(rgb, alpha, bit_depth)
+    codecs = find_codecs() if bit_depth == 16 and file_format == "PNG" else None
+    must_be_grey = bit_depth == 16 and file_format == "PNG" and codecs is None and alpha is None
+    may_be_grey = grey and file_format in _GREY_FORMATS and not _is_profile_of(icc_profile, b"RGB ")
+    may_be_grey &= alpha is None or bit_depth == 8 or file_format != "TIFF"
+    if (must_be_grey or may_be_grey) and _is_grey(pixels):
+        pixels = pixels[..., :1] if alpha is None else pixels[..., ::3]
+    space = b"GRAY" if pixels.shape[2] < 3 else b"RGB "
+    profile = icc_profile if _is_profile_of(icc_profile, space) else None
+    if file_format == "TIFF" and bit_depth == 16:
+        data = encode_tiff16(pixels, profile, with_settings(exif, metadata, in_parts=False), dpi)
+    elif codecs is not None:
+        data = encode_png16(codecs, pixels, metadata, profile, exif, dpi)
     else:
-        if bit_depth == 16:
+        if bit_depth == 16 and pixels.shape[2] > 1:  # Pillow writes 16 bits of grey alone
             warn_of_eight_bits(f"{path} is written")
-        image = Image.fromarray(_quantised(rgb, alpha, 8))
-    options = _save_options(file_format, metadata, icc_profile, quality, exif)
-    if dpi is not None:
-        options["dpi"] = dpi
+            pixels = _quantised(rgb, alpha, 8)
+        _write_with_pillow(path, file_format, pixels, metadata, profile, quality, exif, dpi)
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _write_with_pillow(
+    path: str | Path,
+    file_format: str,
+    pixels: np.ndarray,
+    metadata: dict[str, str] | None,
+    icc_profile: bytes | None,
+    quality: int | None,
+    exif: bytes | None,
+    dpi: tuple[float, float] | None,
+) -> None:
+    """Writes `(H,W,C)`, C = 1 grey, 2 grey+alpha, 3 or 4: uint8, or grey uint16."""
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    options = _save_options(file_format, metadata, icc_profile, quality, exif, dpi)
     if file_format == JXL.format:
         JXL.load()
         image = _in_srgb(image, options.pop("icc_profile", None))
@@ -226,6 +278,16 @@ def save_image(
             image.save(temporary, format=file_format, **options)
         except (ValueError, KeyError) as error:
             raise ImageFileError(f"Cannot write {path}: {error}") from error
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    """Whether the three colours of `(H,W,3|4)` are equal everywhere."""
+    return bool((pixels[..., 1:3] == pixels[..., :1]).all())
+
+
+def _is_profile_of(icc_profile: bytes | None, space: bytes) -> bool:
+    """Whether a profile is there, and of the colour space with this signature."""
+    return icc_profile is not None and icc_profile[16:20] == space
 
 
 def _check_tensors(rgb: Tensor, alpha: Tensor | None) -> None:
@@ -260,8 +322,10 @@ def _save_options(
     icc_profile: bytes | None,
     quality: int | None,
     exif: bytes | None,
+    dpi: tuple[float, float] | None,
 ) -> dict[str, Any]:
     options: dict[str, Any] = {"icc_profile": icc_profile} if icc_profile else {}
+    options |= {} if dpi is None or file_format in _DPI_IN_EXIF else {"dpi": dpi}
     if file_format in _QUALITIES:
         options |= {"quality": quality or _QUALITIES[file_format]}
     if file_format == "JPEG":
@@ -279,6 +343,8 @@ def _save_options(
     if file_format == "JPEG" and _is_too_long(whole):
         whole = with_settings(exif, None)
         whole = None if _is_too_long(whole) else whole
+    if file_format in _DPI_IN_EXIF:
+        whole = with_dpi(whole, dpi)
     if file_format == "TIFF" and (whole is None or not has_parts(whole)):
         options |= {"compression": "tiff_adobe_deflate"}  # Pillow writes parts uncompressed only
     if whole is None:

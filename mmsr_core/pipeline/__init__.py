@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..optional import require
-from .alpha import enlarge_alpha
+from .alpha import enlarge_alpha, share_progress
 from .diffusers_guidance import HoldToInput
 from .engine import MMSREngine
 from .guidance import MeasuredGuide
@@ -45,6 +45,7 @@ __all__ = [
     "load_pipeline",
     "load_prior_model",
     "restored_within",
+    "share_progress",
 ]
 
 

@@ -45,6 +45,11 @@ FINE_STD_PX = 1.0
 CONTRADICTION = 0.1
 """Root mean square of what a prior, degraded as measured, leaves of the input, 0..1 units, at which
 its odds are halved. Kernels and input are uncertain: only gross contradiction counts."""
+_LIKE_PROPORTIONS, _PADDED_PROPORTIONS = 1.03, 1.1
+"""How far the proportions of input and prior may differ, and where the prior's sides are multiples
+of `_UNITS`."""
+_UNITS = (8, 16, 32, 64)
+"""Px: upscalers crop or pad to multiples of these."""
 _WINDOW_STD_PX = 2.6  # of the Gaussian over which a disagreement is measured
 _CAST_STD_PX = 24.0
 _CONTRADICTION_STD_PX = 1.5  # in px of the input
@@ -201,19 +206,29 @@ def prior_scale(lr: Tensor, prior: Tensor) -> int:
     Raises:
         InputError: the prior is of another shape than the input, or out of the range.
     """
-    down, right = (p / q for p, q in zip(prior.shape[-2:], lr.shape[-2:], strict=True))
+    sides, given = prior.shape[-2:], lr.shape[-2:]
+    down, right = (p / q for p, q in zip(sides, given, strict=True))
     scale = max(1, round(math.sqrt(down * right)))
-    # Upscalers crop or pad to multiples of 8 to 64; a little is taken as that.
-    if scale > 16 or max(down / right, right / down) > 1.1 or min(down, right) < 0.7:
-        size = "x".join(str(side) for side in prior.shape[:-3:-1])
-        given = "x".join(str(side) for side in lr.shape[:-3:-1])
-        swapped = max(down, right) < 1 and max(down / right, right / down) <= 1.1
+    off = max(down / right, right / down)
+    exact = [scale * side for side in given]
+    alike = off <= _LIKE_PROPORTIONS or (
+        off <= _PADDED_PROPORTIONS and all(map(_is_padded, sides, exact))
+    )
+    if scale > 16 or not alike or min(down, right) < 0.7:
+        large, small = (f"{width}x{height}" for height, width in (sides, given))
+        swapped = max(down, right) < 1 and alike
         raise InputError(
-            f"A prior of {size} pixels is no enlargement of {given} pixels: expected 1 to 16 times "
-            "as large, of the same shape."
+            f"A prior of {large} pixels is no enlargement of {small} pixels: expected 1 to 16 "
+            "times as large, of the same shape."
+            + ("" if alike else f" The proportions differ by {off - 1:.0%}.")
             + (" Are the two the wrong way round? The original comes first." if swapped else "")
         )
     return scale
+
+
+def _is_padded(side: int, exact: int) -> bool:
+    """Whether a side comes from an exact one by cropping or padding it, as upscalers do."""
+    return any(side % unit == 0 and abs(side - exact) < unit for unit in _UNITS) or side == exact
 
 
 def combine_prior(

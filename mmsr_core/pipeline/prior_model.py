@@ -65,6 +65,16 @@ class PriorModel:
         return made.clamp_(0, 1)
 
 
+def check_prior_file(path: str | Path) -> None:
+    """Find out, before anything is loaded, whether the file of an upscale model is there.
+
+    Raises:
+        WeightsError: it is not.
+    """
+    if not Path(path).is_file():
+        raise WeightsError(f"There is no file {path}; give the file of an upscale model.")
+
+
 def load_prior_model(path: str | Path, device: str | torch.device = "cpu") -> PriorModel:
     """Load any single-picture upscale model that spandrel knows.
 
@@ -73,13 +83,12 @@ def load_prior_model(path: str | Path, device: str | torch.device = "cpu") -> Pr
         device: where it shall run.
 
     Raises:
-        MissingPackageError: spandrel is not installed.
         WeightsError: the file is missing, or is no such model.
+        MissingPackageError: spandrel is not installed.
         InputError: the model is not for RGB pictures.
     """
+    check_prior_file(path)
     spandrel = require("spandrel", "priors", "--prior-model")
-    if not Path(path).is_file():
-        raise WeightsError(f"There is no file {path}.")
     try:
         model = spandrel.ModelLoader(device=torch.device(device)).load_from_file(path)
     except Exception as error:  # spandrel passes on whatever its readers raise

@@ -46,6 +46,8 @@ _LEVELS = {
 JPEG_HIDES = 0.55
 """By how much of JPEG's own error (std) the measured noise is off: noise of 4 to 10 of 255 in
 photographs that were then compressed at quality 60 to 92."""
+UNSEEN_CHANGE = 0.5 / 255
+"""Less than this changes no value of 8 bits."""
 _NO_BLUR_PX = 0.45
 """Width of the narrowest kernel, sampled at whole pixels: all that is known at scale 1 where a
 picture is sharp."""
@@ -241,6 +243,9 @@ class RestorationReport:
     """Its radius (std), px of the picture; None where there is none."""
     fused: bool = False
     """Whether this is one picture of two sensors, which is meant to differ from either."""
+    unchanged: bool = False
+    """Whether the result, before it was brought to a size, is the picture as it was given, to half
+    a grey level."""
 
     @property
     def factor(self) -> float:
@@ -300,13 +305,21 @@ class RestorationReport:
         left, plain = (10 ** (-self.consistency_db[k] / 20) * 255 for k in ("after", "before"))
         if self.fused:
             return f"one picture of two sensors: {left:.1f} of 255 away from the first"
+        if self.unchanged:
+            size = "" if self.output_size == self.input_size else ", but brought to its size"
+            return f"nothing had to be changed: the result is the picture as it was given{size}"
         noise = self.unexplained_std * 255
         cause = "noise" if self.jpeg_quality > NO_JPEG_QUALITY else "noise and JPEG damage"
         if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
             return f"agrees with the input within the {cause} ({left:.1f} of 255 left)"
+        again, other = (
+            ("blurred again", "as it was given")
+            if self.scale == 1
+            else ("blurred and reduced again", "plain enlarging")
+        )
         return (
-            f"blurred and reduced again, it differs from the input by {left:.1f} of 255 ({cause}: "
-            f"{noise:.1f}; plain enlarging: {plain:.1f})"
+            f"{again}, it differs from the input by {left:.1f} of 255 ({cause}: {noise:.1f}; "
+            f"{other}: {plain:.1f})"
         )
 
 

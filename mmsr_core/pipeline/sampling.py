@@ -18,6 +18,7 @@ from .context import RunContext, Stage
 from .finishing import finish, finish_fused, grain, noise_to_tell
 from .noise_map import LEAST_NOISE, TEXTURE_NOTE, without_repeated
 from .results import (
+    UNSEEN_CHANGE,
     RestorationOutput,
     RestorationReport,
     blur_range_px,
@@ -318,7 +319,14 @@ class Sampler:
             sharpening=mean_sharpening(estimate),
             sharpening_radius_px=mean_sharpening_radius(estimate),
             fused=self._fused,
+            unchanged=self._is_unchanged(images),
         )
+
+    def _is_unchanged(self, images: Tensor) -> bool:
+        given = self._scene.given
+        if self._scene.given_scale != 1 or self._fused:
+            return False
+        return float((images - given).abs().max()) < UNSEEN_CHANGE
 
 
 def unknown_words_note(words: Sequence[str]) -> str:

@@ -14,7 +14,14 @@ from torch.nn import functional as F
 
 from ..degradation import KernelField
 from ..errors import InputError, ShapeError
-from ..image import is_narrow_grey, luminance, resize_bicubic, sensor_shift
+from ..image import (
+    SensorShift,
+    is_narrow_grey,
+    luminance,
+    moved_back,
+    resize_bicubic,
+    sensor_shift,
+)
 from ..models.blocks import GRID
 from ..tiling import Tile, grid_window
 from ..types import GUIDE_MODES, GuideMode
@@ -27,6 +34,12 @@ NOISE_HALVING_STD = 20 / 255
 """Noise that halves the clarity: about the contrast of fine texture."""
 JPEG_HALVING = 70.0
 """Points below JPEG quality 100 that halve the clarity."""
+OFF_ITS_PLACE = "The second picture seems to lie "
+"""How a note begins on a shift that is not certain, and so was not taken back."""
+_NO_SHIFT = SensorShift(0, 0, True)
+_FADE_PX = 4
+"""Px of the first picture over which a moved second one begins to count, at the edges where it had
+nothing to show."""
 _WHITE, _MOSTLY = 254.5 / 255, 0.6
 """A second picture of which more than this share is white holds nothing."""
 
@@ -46,13 +59,12 @@ class SecondSensor:
         self._context = context
         self._scene = scene
         low_size = (int(scene.lr.shape[-2]), int(scene.lr.shape[-1]))
-        guide = scene.guide.to(scene.lr)
+        guide = self._in_place(scene.guide.to(scene.lr))
         self._own: Scene | None = None
         if comes_at_low_resolution(guide, low_size, scene.scale):
             self._own = Scene(guide, scene.scale, scene.basis, fill=False)
         self.canvas = guide if self._own is not None else fit_guide(guide, scene)
         """`(B,3,H',W')` the guide on the padded HR canvas, not clamped, after the stages."""
-        self._note_shift(guide)
         if float((guide > _WHITE).float().mean()) > _MOSTLY:
             context.note(
                 "Most of the second picture is white and says nothing: 16-bit files that a program "
@@ -64,21 +76,39 @@ class SecondSensor:
                 "camera's counts do: give it as the second one, which is stretched."
             )
 
-    def _note_shift(self, guide: Tensor) -> None:
-        """Say so where the guide does not lie on the picture."""
-        picture = self._scene.given
-        size = (int(picture.shape[-2]), int(picture.shape[-1]))
-        for one, other in zip(resize_bicubic(guide, size).split(1), picture.split(1), strict=True):
-            shift = sensor_shift(one, other)
-            if shift is not None:
-                down, right = shift
-                vertical = f"{abs(down)} px {'below' if down > 0 else 'above'}"
-                horizontal = f"{abs(right)} px to the {'right' if right > 0 else 'left'} of"
-                self._context.note(
-                    f"The second picture seems to lie {vertical} and {horizontal} the first one. "
-                    "Move it into place first: here the two are laid on each other as they are."
+    def _in_place(self, guide: Tensor) -> Tensor:
+        """The guide, moved onto the picture where its shift is certain; notes say what was found.
+
+        The scene has the moved one, too, which does not count where it has nothing to show.
+        """
+        scene = self._scene
+        size = (int(scene.given.shape[-2]), int(scene.given.shape[-1]))
+        placed, cover, said = list(guide.split(1)), [], ""
+        pictures = scene.given.split(1)
+        for index, one in enumerate(resize_bicubic(guide, size).split(1)):
+            shift = sensor_shift(one, pictures[index]) or _NO_SHIFT
+            if shift != _NO_SHIFT:
+                said = said or _shift_note(shift)
+            taken = shift if shift.certain else _NO_SHIFT
+            cover.append(_covered(taken, size))
+            if taken != _NO_SHIFT:
+                down, right = (
+                    value * own / side
+                    for value, own, side in zip(taken[:2], guide.shape[-2:], size, strict=True)
                 )
-                return
+                placed[index] = moved_back(placed[index], down, right)
+        if said:
+            self._context.note(said)
+        if all(bool(one.all()) for one in cover):
+            return guide
+        scene.guide = torch.cat(placed)
+        amount = scene.amounts["guide"]
+        covered = torch.cat(cover).to(amount)
+        place = (int(scene.lr.shape[-2]), int(scene.lr.shape[-1]))
+        if place != size:
+            covered = F.interpolate(covered, size=place, mode="area")
+        scene.amounts["guide"] = amount * covered
+        return scene.guide
 
     def stages(self) -> list[Stage]:
         """What brings the guide to the HR canvas.
@@ -114,6 +144,32 @@ class SecondSensor:
             "fuse" if scene.guide_mode == "fuse" else "guide",
             scene.amounts["guide"],
         )
+
+
+def _shift_note(shift: SensorShift) -> str:
+    """What the report says of a second picture that does not lie on the first one."""
+    down, right, certain = shift
+    vertical = f"{abs(down)} px {'below' if down > 0 else 'above'}"
+    horizontal = f"{abs(right)} px to the {'right' if right > 0 else 'left'} of"
+    if certain:
+        return (
+            f"The second picture lay {vertical} and {horizontal} the first one, and was moved by "
+            "that onto it."
+        )
+    return (
+        f"{OFF_ITS_PLACE}{vertical} and {horizontal} the first one. Move it into place first: here "
+        "the two are laid on each other as they are."
+    )
+
+
+def _covered(shift: SensorShift, size: tuple[int, int]) -> Tensor:
+    """How far a second picture, its shift taken back, shows something: `(1,1,*size)`, 0..1."""
+    parts = []
+    for side, off in zip(size, shift[:2], strict=True):
+        place = torch.arange(side, dtype=torch.float32)
+        inside = side - off - place if off > 0 else place + off + 1  # px from where it ends
+        parts.append((inside / _FADE_PX).clamp(0, 1) if off else torch.ones(side))
+    return (parts[0][:, None] * parts[1])[None, None]
 
 
 def fit_guide(guide: Tensor, scene: Scene) -> Tensor:

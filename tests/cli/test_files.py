@@ -5,10 +5,12 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image, PngImagePlugin
 
-from mmsr_core.image import load_image
+from mmsr_core.image import load_image, save_image
 
 
 @pytest.fixture
@@ -241,6 +243,13 @@ def test_every_command_says_what_a_file_holds_besides(mmsr, tmp_path):
     assert note in mmsr("estimate", gif, "-o", tmp_path / "measured")[1]
     assert note in json.loads((tmp_path / "measured" / "estimate.json").read_text())["notes"]
     assert note in mmsr("degrade", gif, "-o", out)[1]
+    plain = tmp_path / "plain.png"
+    frames[0].save(plain)
+    for option in ("--guide", "--depth"):
+        words = ("upscale", plain, "-o", out, "--scale", 1, "--steps", 0, option, gif)
+        assert f"a.gif: {note}" in mmsr(*words)[1]
+    words = ("estimate", plain, "-o", tmp_path / "measured", "--depth", gif)
+    assert f"a.gif: {note}" in mmsr(*words)[1]
 
 
 @pytest.mark.parametrize(
@@ -251,3 +260,184 @@ def test_formats_go_by_their_usual_names(text, name) -> None:
 
     assert _format_name(text) == name
     assert name in FORMATS
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+@pytest.mark.parametrize("command", ["upscale", "merge", "degrade"])
+def test_a_grey_picture_stays_a_grey_file(mmsr, tmp_path, mode, command) -> None:
+    deep = np.linspace(0, 65535, 24 * 16).astype(np.uint16).reshape(16, 24)
+    grey = Image.fromarray((deep >> 8).astype(np.uint8))
+    made = Image.fromarray(deep) if mode == "I;16" else grey.convert(mode)
+    source, out = tmp_path / "a.png", tmp_path / "out.png"
+    made.save(source)
+    words = {"upscale": ("--scale", 2, "--steps", 0), "merge": (), "degrade": ("--scale", 2)}
+    other = (source,) if command == "merge" else ()
+    code, _, err = mmsr(command, source, *other, "-o", out, *words[command])
+    assert (code, err) == (0, [])
+    assert load_image(out).grey
+    with Image.open(out) as image:
+        assert image.mode == mode
+
+
+def test_sixteen_bits_stay_and_less_is_said(mmsr, tmp_path) -> None:
+    pytest.importorskip("imagecodecs")
+    source = tmp_path / "a.png"
+    save_image(source, torch.rand(1, 3, 16, 16), bit_depth=16)
+    for name, bits in (("b.tif", 16), ("b.png", 16), ("b.jpg", 8)):
+        code, said, _ = run(mmsr, source, "-o", tmp_path / name, "--scale", 1)
+        assert code == 0
+        assert load_image(tmp_path / name).bit_depth == bits
+        assert ("Written with 8 bits per channel, as .jpg holds no more" in said) == (bits == 8)
+
+
+@pytest.mark.parametrize("command", ["upscale", "merge"])
+def test_folders_are_made_when_something_is_saved_in_them(mmsr, folder, tmp_path, command) -> None:
+    for path in (folder / "picture.png", folder / "more" / "other.png"):
+        path.write_bytes(b"no picture")
+    other = (folder,) if command == "merge" else ()
+    if command == "merge":
+        other = (tmp_path / "up",)
+        shutil.copytree(folder, tmp_path / "up")
+    out, maps = tmp_path / "out", tmp_path / "maps"
+    words = (command, folder, *other, "-o", out, "--maps", maps, "--recursive")
+    assert mmsr(*words)[0] == 2
+    assert not out.exists()
+    assert not maps.exists()
+    assert mmsr(*words, "--report", out / "report.json")[0] == 2  # says why nothing is there
+    assert [path.name for path in out.iterdir()] == ["report.json"]
+
+
+def test_a_report_needs_a_folder_of_the_run_or_one_that_is_there(refused, picture, tmp_path):
+    words = ("upscale", picture, "-o", f"{tmp_path}/out/", "--report")
+    assert "create it first" in refused(*words, tmp_path / "none" / "report.json")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(refused, picture, tmp_path):
+    (tmp_path / "out").write_bytes(b"x")
+    assert "out is a file, but a folder is needed" in refused(
+        "upscale", picture.parent, "-o", tmp_path / "out" / "deep"
+    )
+
+
+def test_one_sentence_says_what_became_of_a_folder(mmsr, folder, tmp_path) -> None:
+    (folder / "bad.png").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    words = (folder, "-o", out, "--scale", 1, "--skip-existing")
+    code, said, err = run(mmsr, *words)
+    assert code == 2
+    assert "1 of 2 pictures failed, 1 done, in" in err[-1]
+    assert f"failed: {folder / 'bad.png'}; not read" in err[-1]
+    assert " done" not in said
+    code, said, err = run(mmsr, *words)
+    assert (code, said) == (2, "")
+    assert "1 of 2 pictures failed, 0 done, 1 had a result already, in" in err[-1]
+
+
+@pytest.mark.parametrize("command", ["upscale", "merge"])
+def test_a_name_that_is_not_as_usual_is_explained(mmsr, folder, tmp_path, command) -> None:
+    with Image.open(folder / "picture.png") as image:
+        image.save(folder / "picture.webp", lossless=True)
+    other = (folder / "picture.png",)
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    if command == "merge":
+        other = (tmp_path / "up",)
+        shutil.copytree(folder, other[0])
+        words = ("merge", folder, *other)
+    else:
+        words = ("upscale", folder, "--steps", 0)
+    code, said, _ = mmsr(*words, "-o", out, "--scale", 1, "--report", report)
+    assert code == 0
+    note = "Named picture_webp.png: picture.png could be that of picture.png as well."
+    assert note in said
+    assert note in str(json.loads(report.read_text(encoding="utf-8")))
+    with Image.open(folder / "picture.png") as image:
+        (folder / "picture.webp").unlink()
+    assert "Named" not in mmsr(*words, "-o", tmp_path / "b", "--scale", 1)[1]
+
+
+@pytest.mark.parametrize("ending", ["exr", "tga", "pdf", "PEF", "srw", "dds", "heics", "svgz"])
+def test_pictures_that_are_not_read_are_named(mmsr, folder, tmp_path, ending) -> None:
+    (folder / f"a.{ending}").write_bytes(b"x")
+    code, said, _ = run(mmsr, folder, "-o", tmp_path / "out", "--scale", 1)
+    assert code == 0
+    assert f"not read, as their format is not known here: a.{ending}, phone.cr2" in said
+
+
+def test_other_endings_of_jpeg_are_read(mmsr, folder, tmp_path) -> None:
+    with Image.open(folder / "picture.png") as image:
+        for name in ("b.jpe", "c.jfif", "d.j2k"):
+            image.save(folder / name, "JPEG2000" if name == "d.j2k" else "JPEG")
+    assert run(mmsr, folder, "-o", tmp_path / "out", "--scale", 1)[0] == 0
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == ["b.png", "c.png", "d.png", "picture.png"]
+
+
+def test_the_bar_tells_the_whole_folder(mmsr, folder, tmp_path, monkeypatch) -> None:
+    import tqdm
+
+    seen = []
+
+    class Watched(tqdm.tqdm):
+        def update(self, n=1):
+            done = super().update(n)
+            seen.append((self.n / self.total, self.desc))
+            return done
+
+    monkeypatch.setattr(tqdm, "tqdm", Watched)
+    words = (folder, "-o", tmp_path / "out", "--scale", 2, "--recursive", "--progress")
+    assert run(mmsr, *words)[0] == 0
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert max(share for share, title in seen if "(1/2)" in title) == pytest.approx(0.5)
+    assert min(share for share, title in seen if "(2/2)" in title) == pytest.approx(0.5)
+
+
+def test_the_bar_tells_the_transparency_as_well(mmsr, tmp_path, monkeypatch) -> None:
+    import tqdm
+
+    seen = []
+
+    class Watched(tqdm.tqdm):
+        def update(self, n=1):
+            done = super().update(n)
+            seen.append(self.n / self.total)
+            return done
+
+    monkeypatch.setattr(tqdm, "tqdm", Watched)
+    image = Image.radial_gradient("L").resize((32, 32))
+    image.putalpha(image.point(lambda v: 255 * (v > 90)))
+    image.save(tmp_path / "a.png")
+    for words in (
+        ("upscale", tmp_path / "a.png", "--steps", 0),
+        ("merge", *[tmp_path / "a.png"] * 2),
+    ):
+        seen.clear()
+        assert mmsr(*words, "-o", tmp_path / "b.png", "--scale", 2, "--progress")[0] == 0
+        assert seen == sorted(seen)
+        assert seen[-1] == 1
+        assert sum(0.6 < share < 0.99 for share in seen) > 3
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_a_second_picture_off_its_place_is_moved_or_warned_of(
+    mmsr, tmp_path, monkeypatch, certain
+) -> None:
+    from mmsr_core.image import SensorShift
+    from mmsr_core.pipeline import second_sensor
+
+    monkeypatch.setattr(second_sensor, "sensor_shift", lambda *_: SensorShift(2, -1, certain))
+    source, guide, report = (tmp_path / name for name in ("a.png", "b.png", "r.json"))
+    save_image(source, torch.rand(1, 3, 24, 24))
+    save_image(guide, torch.rand(1, 3, 24, 24))
+    words = (source, "-o", tmp_path / "o.png", "--scale", 1, "--guide", guide, "--report", report)
+    code, said, err = run(mmsr, *words)
+    assert code == 0
+    place = "2 px below and 1 px to the left of the first one"
+    assert (f"The second picture lay {place}, and was moved by that onto it." in said) == certain
+    assert ("seems to lie" in said) is False
+    assert len(err) == (0 if certain else 1)
+    if not certain:
+        assert f"mmsr: warning: {guide}: The second picture seems to lie {place}" in err[0]
+    assert place in str(json.loads(report.read_text(encoding="utf-8"))["notes"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -56,6 +59,77 @@ def test_garbage_in_the_middle_does_not_end_the_reading(jpeg: Path) -> None:
     middle = len(data) * 3 // 4
     data[middle : middle + 20] = bytes(range(20))
     assert load_image(damaged(jpeg, bytes(data))).size == (96, 128)
+
+
+def with_garbage(data: bytes, seed: int) -> bytes:
+    """A JPEG with 40 bytes of noise somewhere among the data of its picture."""
+    rng = np.random.default_rng(seed)
+    start = int(rng.integers(data.index(b"\xff\xda") + 40, len(data) - 100))
+    return data[:start] + rng.bytes(40) + data[start + 40 :]
+
+
+def test_most_garbage_is_found(jpeg: Path) -> None:
+    pytest.importorskip("simplejpeg")
+    said = []
+    for seed in range(20):
+        try:
+            said += load_image(damaged(jpeg, with_garbage(jpeg.read_bytes(), seed))).notes
+        except ImageFileError as error:
+            said.append(str(error))
+    assert len(said) >= 14
+    assert all("damaged" in line for line in said)
+
+
+@pytest.mark.parametrize("mark", [b"\xff\x00", b"\xff\xd3", b"\xff\xe5\0\4ab"])
+def test_marks_are_looked_at_without_any_package(
+    jpeg: Path, mark: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)  # As if it were not installed.
+    data = jpeg.read_bytes()
+    middle = len(data) * 3 // 4
+    read = load_image(damaged(jpeg, data[:middle] + mark + data[middle:]))
+    assert read.broken == (mark != b"\xff\x00")  # which is a value, no mark
+
+
+def test_a_lost_restart_mark_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    path = tmp_path / "a.jpg"
+    Image.effect_noise((128, 96), 60).save(path, restart_marker_blocks=8)
+    assert not load_image(path).broken
+    data = path.read_bytes()
+    first, second = data.index(b"\xff\xd1"), data.index(b"\xff\xd2")
+    path.write_bytes(data[:first] + data[second:])
+    assert load_image(path).broken
+
+
+KINDS = [
+    {},
+    {"progressive": True},
+    {"subsampling": 0},
+    {"restart_marker_blocks": 3},
+    {"restart_marker_blocks": 1, "progressive": True},
+    {"optimize": True, "quality": 100},
+    {"quality": 1},
+    {"dpi": (300, 300), "comment": b"\xff\xd9 \xff\x01"},
+]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_sound_files_are_not_called_damaged(tmp_path: Path, mode: str, options: dict) -> None:
+    path = tmp_path / "a.jpg"
+    thumbnail = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(thumbnail, "JPEG")
+    exif = Image.Exif()
+    exif[0x927C] = thumbnail.getvalue()  # a JPEG with its own end within the file's head
+    for picture in (Image.effect_noise((97, 61), 70), Image.new("L", (64, 48), 90)):
+        picture.convert(mode).save(path, exif=exif, **options)
+        data = path.read_bytes()
+        endings = [b"", b"junk" * 9, b"\0" * 30, data]
+        made = [data + ending for ending in endings] + [data[:-2] + bytes(7) + data[-2:]]
+        for content in made:
+            path.write_bytes(content)
+            assert load_image(path).notes == []
 
 
 def test_a_bare_header_is_refused(jpeg: Path) -> None:

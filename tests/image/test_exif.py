@@ -48,14 +48,41 @@ def test_exif_is_kept_and_the_turn_is_not(photo, tmp_path, ending):
     assert exif.get_ifd(ExifTags.IFD.GPSInfo)[LATITUDE] == "N"
     if ending in (".jpg", ".png", ".tif"):
         assert info["dpi"] == pytest.approx((300, 300), abs=0.1)
-    assert load_image(tmp_path / f"out{ending}").size == (12, 8)
+    made = load_image(tmp_path / f"out{ending}")
+    assert made.size == (12, 8)
+    assert made.dpi == pytest.approx((300, 300), abs=0.1)
 
 
-def test_sixteen_bits_keep_it_too(photo, tmp_path):
+@pytest.mark.parametrize("ending", [e for e in [*ENDINGS, ".jxl"] if e not in (".jpg", ".png")])
+def test_dpi_are_kept_without_other_exif(tmp_path, ending):
+    if ending == ".jxl":
+        pytest.importorskip("pillow_jxl")
+    path, rgb = tmp_path / f"a{ending}", torch.zeros(1, 3, 4, 4)
+    save_image(path, rgb, dpi=(300, 72.5))
+    assert load_image(path).dpi == pytest.approx((300, 72.5))
+    save_image(path, rgb)
+    assert load_image(path).dpi is None
+
+
+def test_dpi_in_other_units(tmp_path):
+    exif = Image.Exif()
+    exif[0x011A], exif[0x011B], exif[0x0128] = 100, 50, 3  # a centimetre
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.webp", exif=exif)
+    assert load_image(tmp_path / "a.webp").dpi == pytest.approx((254, 127))
+    exif[0x0128] = 1  # none: only the shape of a pixel
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.webp", exif=exif)
+    assert load_image(tmp_path / "a.webp").dpi is None
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_sixteen_bits_keep_it_too(photo, tmp_path, ending):
     pytest.importorskip("imagecodecs")
-    exif, info = saved(tmp_path / "deep.png", load_image(photo), bit_depth=16)
+    exif, info = saved(tmp_path / f"deep{ending}", load_image(photo), bit_depth=16)
     assert exif[MAKE] == "Camera"
+    assert exif.get_ifd(ExifTags.IFD.Exif)[TAKEN] == "2020:01:02 03:04:05"
+    assert exif.get_ifd(ExifTags.IFD.GPSInfo)[LATITUDE] == "N"
     assert info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert load_image(tmp_path / f"deep{ending}").bit_depth == 16
 
 
 def test_settings_are_no_caption(photo, tmp_path):

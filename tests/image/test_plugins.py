@@ -42,6 +42,31 @@ def test_a_missing_plugin_is_named(tmp_path: Path, monkeypatch, name: str) -> No
         load_image(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "head", "called"),
+    [
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        ("a.avif", b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        ("a.webp", b"RIFF\0\0\0\0WEBPnone", "WebP"),
+        ("a.tif", b"II*\0\x08\0\0\0\0\0", "TIFF"),
+    ],
+)
+def test_a_damaged_file_of_a_known_format_is_called_so(
+    tmp_path: Path, name: str, head: bytes, called: str
+) -> None:
+    if called == "HEIC":
+        pytest.importorskip("pillow_heif")
+    (tmp_path / name).write_bytes(head + b"\0" * 200)
+    with pytest.raises(ImageFileError, match=f"{called} file, but is damaged|is damaged or inc"):
+        load_image(tmp_path / name)
+
+
+def test_what_is_unknown_names_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture at all")
+    with pytest.raises(ImageFileError, match="HEIC, AVIF, JPEG XL"):
+        load_image(tmp_path / "a.png")
+
+
 def test_heic_is_read(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
     picture = smooth_picture((40, 56), 0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmsr_core.image import register, sensor_shift
+from mmsr_core.image import moved_back, register, sensor_shift
 
 
 def picture(h: int, w: int, seed: int = 0) -> torch.Tensor:
@@ -85,3 +85,27 @@ def test_no_alarm_where_sensors_lie_on_each_other_or_share_nothing() -> None:
     flat = torch.full_like(one, 0.5)
     assert sensor_shift(flat, one) is None
     assert sensor_shift(one[..., :40, :40], one[..., :40, :40]) is None  # too small to say
+
+
+def test_what_fits_in_one_place_only_is_certain() -> None:
+    small = torch.rand((1, 3, 20, 20), generator=torch.manual_seed(0))
+    one = F.interpolate(small, size=(160, 160))
+    assert sensor_shift((1 - one).roll((5, 8), (-2, -1)), one) == (5, 8, True)
+    assert sensor_shift((1 - one).roll((24, 0), (-2, -1)), one) == (24, 0, False)  # or further
+
+
+def test_what_fits_in_several_places_is_not_certain() -> None:
+    one, other = two_sensors(9)
+    period = F.interpolate(one[..., :12, :12], (24, 24)).tile(1, 1, 10, 12)[..., :240, :280]
+    found = sensor_shift((1 - period).roll((0, 12), (-2, -1)), period)
+    assert found is None or not found.certain
+    share = 0.25 * other.roll((0, 9), (-2, -1)) + 0.75 * two_sensors(10)[0]
+    found = sensor_shift(share, one)
+    assert found is None or not found.certain
+
+
+def test_moved_back_takes_a_shift_back() -> None:
+    picture = torch.rand((2, 3, 20, 24), generator=torch.manual_seed(0))
+    moved = picture.roll((3, -5), (-2, -1))
+    inner = (..., slice(4, 16), slice(6, 18))
+    torch.testing.assert_close(moved_back(moved, 3, -5)[inner], picture[inner], atol=1e-5, rtol=0)

@@ -1,5 +1,6 @@
 """Writing: what is saved comes back, and a name never holds half a file."""
 
+import itertools
 import os
 import sys
 
@@ -23,6 +24,7 @@ from mmsr_core.image import (
 RNG = np.random.default_rng(1)
 DEEP = torch.from_numpy(RNG.integers(0, 65536, (1, 4, 6, 9)).astype(np.float64) / 65535).float()
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GREY_PROFILE = PROFILE[:16] + b"GRAY" + PROFILE[20:]
 
 
 def quantised(tensor, top):
@@ -61,6 +63,78 @@ def test_sixteen_bit_png_round_trip(tmp_path, with_alpha):
             assert opened.text == {"Software": "mmsr ü"}
 
 
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_sixteen_bit_tiff_round_trip(tmp_path, with_alpha):
+    tall = torch.linspace(0, 65535, 300 * 17).round().view(1, 1, 300, 17).expand(1, 4, -1, -1)
+    for source in (DEEP, tall / 65535):
+        path, alpha = tmp_path / "a.tif", source[:, 3:] if with_alpha else None
+        save_image(path, source[:, :3], alpha, {"seed": "7"}, PROFILE, bit_depth=16, dpi=(300, 150))
+        image = load_image(path)
+        assert image.bit_depth == 16
+        assert torch.equal(quantised(image.rgb, 65535), quantised(source[:, :3], 65535))
+        assert (image.alpha is not None) == with_alpha
+        if alpha is not None:
+            assert torch.equal(quantised(image.alpha, 65535), quantised(alpha, 65535))
+        assert (image.icc_profile, image.dpi) == (PROFILE, (300, 150))
+        with Image.open(path) as opened:
+            assert "7" in opened.getexif()[0x0131]
+
+
+def test_another_program_reads_a_sixteen_bit_tiff(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    save_image(tmp_path / "a.tif", DEEP[:, :3], DEEP[:, 3:], bit_depth=16)
+    read = torch.from_numpy(tifffile.imread(tmp_path / "a.tif").astype(np.int64))
+    assert torch.equal(read, quantised(DEEP[0], 65535).permute(1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "with_alpha", "bit_depth"),
+    [(".jpg", False, 8), *itertools.product([".png", ".tif"], [False, True], [8, 16])],
+)
+def test_grey_is_written_as_grey(tmp_path, suffix, with_alpha, bit_depth):
+    path, alpha = tmp_path / f"a{suffix}", DEEP[:, 3:] if with_alpha else None
+    equal = DEEP[:, :1].expand(1, 3, -1, -1)
+    save_image(path, equal, alpha, icc_profile=GREY_PROFILE, bit_depth=bit_depth, grey=True)
+    image = load_image(path)
+    if not (with_alpha and bit_depth == 16 and suffix == ".tif"):  # Pillow reads no such file
+        assert image.grey
+        assert image.icc_profile == GREY_PROFILE
+    assert image.bit_depth == bit_depth
+    top = 2**bit_depth - 1
+    if suffix != ".jpg":
+        assert torch.equal(quantised(image.rgb, top), quantised(equal, top))
+    if alpha is not None:
+        assert torch.equal(quantised(image.alpha, top), quantised(alpha, top))
+
+
+def test_what_has_colour_or_a_profile_of_colour_is_not_written_as_grey(tmp_path):
+    equal = DEEP[:, :1].expand(1, 3, -1, -1)
+    for rgb, profile in ((DEEP[:, :3], GREY_PROFILE), (equal, PROFILE)):
+        for bit_depth in (8, 16):
+            save_image(tmp_path / "a.png", rgb, icc_profile=profile, bit_depth=bit_depth, grey=True)
+            image = load_image(tmp_path / "a.png")
+            assert not image.grey
+            assert image.icc_profile == (PROFILE if profile == PROFILE else None)
+    save_image(tmp_path / "a.png", equal)  # not asked for
+    assert not load_image(tmp_path / "a.png").grey
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "F"])
+def test_grey_files_are_known(tmp_path, mode):
+    grey = Image.new("L", (4, 4), 100)
+    made = Image.new("F", (4, 4), 0.5) if mode == "F" else grey.convert(mode)
+    path = tmp_path / ("a.tif" if mode == "F" else "a.png")
+    made.save(path)
+    assert load_image(path).grey
+    made.convert("RGB").save(tmp_path / "b.png")
+    assert not load_image(tmp_path / "b.png").grey
+
+
+def test_a_profile_of_colour_in_a_grey_file_is_none(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png", icc_profile=PROFILE)
+    assert load_image(tmp_path / "a.png").icc_profile is None
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_metadata_is_kept(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
@@ -78,7 +152,7 @@ def test_bad_arguments(tmp_path):
         save_image(tmp_path / "a.xyz", rgb)
     with pytest.raises(ImageFileError, match="no ending"):
         save_image(tmp_path / "a", rgb)
-    with pytest.raises(ImageFileError, match="16 bits"):
+    with pytest.raises(ImageFileError, match=r"16 bits: only .png and .tif can"):
         save_image(tmp_path / "a.webp", rgb, bit_depth=16)
     with pytest.raises(InputError, match="bit_depth"):
         save_image(tmp_path / "a.png", rgb, bit_depth=12)
@@ -185,6 +259,8 @@ def test_without_imagecodecs_colour_has_eight_bits_and_it_is_said(
     for name in ("deep", "flat"):
         image = load_image(tmp_path / f"{name}.png")
         assert image.bit_depth == 8
+        assert image.cut_to_8_bits == (name == "deep")
+        assert ("mmsr[images]" in " ".join(image.notes)) == (name == "deep")
         assert float((image.rgb - DEEP[:, :3]).abs().max()) <= 1 / 255
         assert (image.alpha is not None) == with_alpha
     said = [record.getMessage() for record in caplog.records]

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from mmsr_core.errors import ShapeError
 from mmsr_core.image import resize_alpha
-from mmsr_core.pipeline import enlarge_alpha, load_pipeline
+from mmsr_core.pipeline import enlarge_alpha, load_pipeline, share_progress
 
 
 def disc(side: int, radius: float) -> torch.Tensor:
@@ -83,3 +83,30 @@ def test_edges_are_lines_and_no_stairs() -> None:
     soft = F.avg_pool2d(F.pad(small, (4, 4, 4, 4), mode="replicate"), 9, 1)
     plain = resize_alpha(soft, (128, 128))
     assert float((enlarge_alpha(pipe, soft, scale) - plain).abs().max()) < 0.06, "soft stays soft"
+
+
+def test_a_picture_and_its_alpha_are_one_run(pipe) -> None:
+    for alpha, both in ((disc(20, 7), True), (torch.ones(1, 1, 20, 20), False), (None, False)):
+        events = []
+        first, second = share_progress(events.append, alpha, 4)
+        pipe(torch.rand(1, 3, 20, 20), scale=4, steps=0, progress=first)
+        picture = len(events)
+        enlarge_alpha(pipe, alpha, 4, progress=second)
+        shares = [event.done / event.total for event in events]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
+        assert (shares[picture - 1] < 1) == both
+        assert (len(events) > picture) == both
+
+
+def test_several_alphas_are_one_run(pipe) -> None:
+    events = []
+    alpha = torch.cat((disc(20, 7), disc(20, 5)))
+    enlarge_alpha(pipe, alpha, 4, progress=events.append)
+    shares = [event.done / event.total for event in events]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_without_progress_nothing_is_told(pipe) -> None:
+    assert share_progress(None, disc(20, 7), 4) == (None, None)

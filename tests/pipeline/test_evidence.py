@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from mmsr_core.errors import InputError, ShapeError
-from mmsr_core.pipeline import MMSREngine, load_pipeline
+from mmsr_core.image import sensor_shift
+from mmsr_core.pipeline import MMSREngine, load_pipeline, second_sensor
 from mmsr_core.weights import available_weights
 
 QUICK = {"steps": 1, "iterations": 1}
@@ -137,12 +138,54 @@ def test_a_run_without_them_asks_neither_network(pipe, picture, monkeypatch) -> 
     assert torch.isfinite(pipe(picture(8, 9), **QUICK).images).all()
 
 
-def test_a_guide_that_does_not_lie_on_the_picture_is_named(pipe) -> None:
-    lr = F.interpolate(torch.rand((1, 3, 20, 20), generator=torch.manual_seed(0)), size=(160, 160))
-    moved = lr.roll((0, 8), (-2, -1))
-    said = pipe(lr, guide=1 - moved, scale=1, steps=0).report.notes
-    assert any("8 px to the right" in note for note in said)
-    assert not any("seems to lie" in n for n in pipe(lr, guide=lr, scale=1, steps=0).report.notes)
+def blocks(side: int = 160) -> torch.Tensor:
+    small = torch.rand((1, 3, 20, 20), generator=torch.manual_seed(0))
+    return F.interpolate(small, size=(side, side))
+
+
+@pytest.mark.parametrize("mode", ["guide", "fuse"])
+def test_a_guide_that_lies_beside_the_picture_is_moved_onto_it(pipe, mode, monkeypatch) -> None:
+    lr = blocks()
+    aligned = 1 - lr
+    moved = aligned.roll((5, 8), (-2, -1))
+    options = {"scale": 1, "steps": 0, "guide_mode": mode}
+    out = pipe(lr, guide=moved, **options)
+    note = "The second picture lay 5 px below and 8 px to the right of the first one, and was moved"
+    assert any(note in said for said in out.report.notes)
+    expected = pipe(lr, guide=aligned, **options)
+    assert not any("second picture" in note for note in expected.report.notes)
+    inner = (..., slice(0, 120), slice(0, 120))
+    off = float((out.images - expected.images)[inner].abs().mean())
+    monkeypatch.setattr(second_sensor, "sensor_shift", lambda *_: None)
+    left = float((pipe(lr, guide=moved, **options).images - expected.images)[inner].abs().mean())
+    assert off < (1e-4 if mode == "guide" else 0.1 * left)
+    if mode == "guide":  # where the moved picture shows nothing
+        without = pipe(lr, **options)
+        edge = (..., slice(156, 160), slice(0, 160))
+        torch.testing.assert_close(out.images[edge], without.images[edge], atol=1e-4, rtol=0)
+
+
+def test_a_guide_of_another_size_is_moved_in_its_own_pixels(pipe) -> None:
+    lr, options = blocks(), {"scale": 2, "steps": 0}
+    aligned = F.interpolate(1 - lr, scale_factor=2)
+    out = pipe(lr, guide=aligned.roll((0, -12), (-2, -1)), **options)
+    assert any("6 px to the left of the first one, and was moved" in n for n in out.report.notes)
+    inner = (..., slice(80, 300), slice(80, 300))
+    expected = pipe(lr, guide=aligned, **options).images[inner]
+    torch.testing.assert_close(out.images[inner], expected, atol=1e-4, rtol=0)
+
+
+def test_a_shift_that_is_not_certain_is_only_named(pipe, monkeypatch) -> None:
+    lr = blocks()
+    moved = (1 - lr).roll((0, 8), (-2, -1))
+    found = sensor_shift(moved, lr)
+    assert found is not None
+    assert found.certain
+    monkeypatch.setattr(second_sensor, "sensor_shift", lambda *_: found._replace(certain=False))
+    out = pipe(lr, guide=moved, scale=1, steps=0)
+    assert any("seems to lie" in n and "8 px to the right" in n for n in out.report.notes)
+    monkeypatch.setattr(second_sensor, "sensor_shift", lambda *_: None)
+    assert torch.equal(out.images, pipe(lr, guide=moved, scale=1, steps=0).images)
 
 
 def test_raw_counts_guide_as_their_stretched_picture_does(pipe, picture) -> None:

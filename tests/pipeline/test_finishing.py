@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -275,6 +276,26 @@ def test_a_known_blur_is_a_kernel(small) -> None:
 def test_wrong_numbers_are_refused(small, options, name) -> None:
     with pytest.raises(InputError, match=name):
         small(scenery(), scale=2, **options)
+
+
+def test_a_picture_at_its_own_size_is_not_said_to_be_reduced_or_enlarged(small) -> None:
+    clean = small(scenery(96, 96).round(decimals=1), scale=1, steps=0).report
+    blank = small(torch.full((1, 3, 48, 48), 0.5), scale=1, steps=0).report
+    for report, words in ((clean, ""), (blank, "nothing had to be changed: the result is the")):
+        assert words in report.summary()
+        assert "reduced" not in report.summary()
+        assert "enlarging" not in report.summary()
+    assert blank.unchanged
+    assert not blank.summary().count("differs from the input")
+    noisy = scenery(64, 64) + 0.06 * torch.randn(1, 3, 64, 64)
+    assert not small(noisy.clamp(0, 1), scale=1, steps=0).report.unchanged
+    far = replace(clean, unchanged=False, consistency_db={"after": 20.0, "before": 30.0})
+    assert "blurred again, it differs from the input by 25.5 of 255" in far.summary()
+    assert "as it was given: 8.1" in far.summary()
+    at_four = replace(far, scale=4)
+    assert "blurred and reduced again" in at_four.summary()
+    half = small(torch.full((1, 3, 48, 48), 0.5), scale=1, steps=0).resized((24, 24)).report
+    assert "as it was given, but brought to its size" in half.summary()
 
 
 def test_the_report_says_whether_the_result_agrees(small) -> None:

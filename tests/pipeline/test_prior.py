@@ -159,6 +159,22 @@ def test_wrong_arguments_are_refused(case) -> None:
         combine_prior(lr, estimate, mean, mean.repeat(2, 1, 1, 1))
 
 
+@pytest.mark.parametrize(
+    ("given", "prior"),
+    [((90, 130), (120, 160)), ((533, 800), (3600, 4800)), ((100, 100), (400, 440))],
+)
+def test_other_proportions_are_refused(given, prior) -> None:
+    with pytest.raises(InputError, match=r"of the same shape. The proportions differ by \d+%"):
+        prior_scale(torch.rand(1, 3, *given), torch.rand(1, 3, *prior))
+
+
+@pytest.mark.parametrize(
+    ("given", "prior"), [((120, 160), (512, 640)), ((90, 130), (88, 128)), ((133, 200), (520, 800))]
+)
+def test_what_upscalers_crop_or_pad_is_taken(given, prior) -> None:
+    assert prior_scale(torch.rand(1, 3, *given), torch.rand(1, 3, *prior)) in (1, 4)
+
+
 def test_the_engine_measures_and_merges(pipe, picture) -> None:
     lr, prior = picture(20, 24), picture(80, 96)
     made = pipe.merge_prior(lr, prior, trust=0)

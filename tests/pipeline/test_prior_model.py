@@ -49,6 +49,9 @@ def test_wrong_pictures_are_refused() -> None:
 
 def test_spandrel_is_asked_for_by_name(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "spandrel", None)
+    with pytest.raises(WeightsError, match="There is no file"):  # the nearer cause
+        load_prior_model(tmp_path / "x.pth")
+    (tmp_path / "x.pth").write_bytes(b"x")
     with pytest.raises(MissingPackageError, match="priors"):
         load_prior_model(tmp_path / "x.pth")
 
