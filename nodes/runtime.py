@@ -1,7 +1,7 @@
 """The host side of a run: devices, model management, progress with previews, interruption.
 
-Apart from `host_api.py`, of which the node classes are made, and the folders of files, this is the
-only file that talks to ComfyUI.
+Apart from `host_api.py`, of which the node classes are made, `examples.py`, which adds a route, and
+the folders of files, this is the only file that talks to ComfyUI.
 Names that some releases lack are looked up with `getattr`.
 """
 

@@ -2,13 +2,14 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { examplesIn, offerExamples, provideExamples } from "./lib/examples.mjs";
 import { showMeasured } from "./lib/measured.mjs";
 import { fileIn, findNode, findSaved } from "./lib/outputs.mjs";
 import { MIN_HEIGHT, Panel } from "./lib/panel.mjs";
 import { tiePreset } from "./lib/presets.mjs";
 import { holdersOf, placeOf, queuedIds, Runs } from "./lib/runs.mjs";
 import { keyOf, recall, remember, viewPath } from "./lib/store.mjs";
-import { dictionary } from "./lib/words.mjs";
+import { dictionary, filled } from "./lib/words.mjs";
 
 const NODES = new Set([
   "MMSR_EstimateDegradation",
@@ -30,6 +31,8 @@ const NODE_WIDTH = 340;
 const RECALL_MS = [50, 300, 1500, 4000];
 const panels = new Map();
 const runs = new Runs();
+/** Example pictures that were looked for on this page, and those that were uploaded. */
+const [examplesSeen, examplesAdded] = [new Set(), new Set()];
 
 /** The opened workflow that is in sight. */
 const inSight = () => app.extensionManager?.workflow?.activeWorkflow;
@@ -102,6 +105,29 @@ function dropLivePreview(node) {
   }
   state.panel.element.classList.add("mmsr-done"); // hides what Vue nodes keep, see dom.mjs
   if (state.height && state.height < node.size[1]) node.setSize([node.size[0], state.height]);
+}
+
+/** Uploads the example pictures that a workflow lacks, and says so. */
+async function bringExamples(graph) {
+  const names = examplesIn(graph).filter((name) => !examplesSeen.has(name));
+  if (!names.length) return;
+  const { added, failed } = await provideExamples(names, (...given) => api.fetchApi(...given));
+  for (const name of names) if (!failed.includes(name)) examplesSeen.add(name);
+  for (const name of added) examplesAdded.add(name);
+  const word = dictionary(language());
+  const tell = (severity, key, list) =>
+    list.length &&
+    app.extensionManager?.toast?.add?.({
+      severity, summary: "MMSR", detail: filled(word(key), { names: list.join(", ") }), life: 8000,
+    });
+  tell("info", "examplesAdded", added);
+  tell("warn", "examplesFailed", failed);
+}
+
+/** The nodes of a graph and of its subgraphs. */
+function allNodes(graph) {
+  const subgraphs = [...(graph?.subgraphs?.values?.() ?? [])];
+  return [graph, ...subgraphs].flatMap((one) => [...(one?.nodes ?? [])]);
 }
 
 function addPanel(node) {
@@ -205,7 +231,11 @@ app.registerExtension({
     const word = dictionary(language());
     for (const widget of node.widgets ?? []) showMeasured(widget, word("measured"));
   },
+  beforeConfigureGraph(graph) {
+    return bringExamples(graph);
+  },
   afterConfigureGraph() {
+    if (examplesAdded.size) offerExamples(allNodes(app.rootGraph ?? app.graph), examplesAdded);
     for (const wait of RECALL_MS) setTimeout(recallAll, wait);
   },
 });

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from comfy_browser import opened, shoot
 from comfy_graphs import api, graph, quick, smaller, to_api
-from comfy_server import PACK_NAME
+from comfy_server import PACK_NAME, ROOT
 from workflow_list import TITLES
 
 pytestmark = pytest.mark.comfy
@@ -236,5 +236,57 @@ def test_the_template_browser_shows_titles(frontend, browser):
     )
     assert page.unknown_types() == []
     assert widgets_of(page, "MMSR_Upscale", "w.value")["preset"] == "balanced"
+    assert page.errors == []
+    page.page.close()
+
+
+EXAMPLES = {path.name: path for path in (ROOT / "assets").glob("example_*.png")}
+
+
+def test_opening_a_template_brings_its_pictures(frontend, browser):
+    folder = frontend.base / "input"
+    for name in EXAMPLES:
+        (folder / name).unlink(missing_ok=True)
+    page = opened(browser, frontend, vue=False)
+    for name in WORKFLOWS:
+        page.load(graph(name))
+        loaded = [n["inputs"]["image"] for n in api(name).values() if n["class_type"] == "LoadImage"]
+        assert loaded, name
+        for picture in loaded:
+            assert (folder / picture).read_bytes() == EXAMPLES[picture].read_bytes(), name
+            offered = page.page.evaluate(
+                """(picture) => app.graph.nodes.filter(n => n.type === 'LoadImage')
+                        .every(n => n.widgets[0].options.values.includes(picture))""",
+                picture,
+            )
+            assert offered, f"{name}: {picture} is no choice of Load Image"
+    said = page.page.get_by_text("example_lr.png. Choose your own in Load Image.")
+    said.first.wait_for(timeout=10_000)
+    shoot(page, "examples")
+    assert page.errors == []
+    page.page.close()
+
+
+def test_a_template_runs_by_one_click(frontend, browser):
+    """Nothing was copied by hand, and a picture of the user's own under such a name stays."""
+    own = frontend.base / "input" / "example_hr.png"
+    own.write_bytes(EXAMPLES["example_lr.png"].read_bytes())
+    (frontend.base / "input" / "example_lr.png").unlink(missing_ok=True)
+    page = opened(browser, frontend, vue=False)
+    page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.page.get_by_text(PACK_NAME, exact=True).first.click(timeout=60_000)
+    page.page.get_by_text(TITLES["mmsr_upscale"]).first.click(timeout=60_000)
+    page.page.wait_for_function(
+        "() => app.graph.nodes.some(n => n.type === 'MMSR_Upscale')", timeout=60_000
+    )
+    page.page.evaluate(
+        """() => { app.graph.nodes.find(n => n.type === 'MMSR_Upscale')
+                   .widgets.find(w => w.name === 'scale').value = 1; }"""
+    )
+    page.run()
+    page.wait_for_views(1)
+    page.load(graph("mmsr_faithfulness"))
+    assert own.read_bytes() == EXAMPLES["example_lr.png"].read_bytes()
+    own.write_bytes(EXAMPLES["example_hr.png"].read_bytes())
     assert page.errors == []
     page.page.close()

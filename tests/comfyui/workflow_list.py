@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _COPY = (
-    "Pictures: copy the files of this pack's `assets` folder into ComfyUI's `input` folder, or "
-    "choose your own in **Load Image**."
+    "Opening this template puts its example pictures into ComfyUI's `input` folder. Choose your "
+    "own in **Load Image**."
 )
 _SMALL, _PICTURE = (300, 130), (300, 330)
 _PANEL = (380, 560)

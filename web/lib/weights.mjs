@@ -1,5 +1,7 @@
 // Modality weights as bars, and the report as rows. Pure functions.
 
+import { filled } from "./words.mjs";
+
 const ORDER = ["lr", "kernel", "depth", "prompt", "guide", "prior", "faithful"];
 
 /** Names in a fixed order: known ones first, others by name. */
@@ -87,9 +89,6 @@ function difference({ before, after }, damage, word) {
 
 /** An agreement in dB, and as grey levels of 255. */
 const levelsAndDb = (db) => ({ n: number(255 * 10 ** (-db / 20), 1), db: number(db, 1) });
-
-/** Fills values into the places `{name}` of a text. */
-const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 /** Megabytes in words. */
 export function memory(megabytes) {

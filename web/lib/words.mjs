@@ -21,6 +21,8 @@ const WORDS = {
     hint: "Drag the line; wheel zooms, drag pans, double click resets.",
     lr: "picture", kernel: "blur", depth: "depth", prompt: "prompt", guide: "second sensor",
     prior: "other upscaler", faithful: "restored", upscaled: "other upscaler", merged: "merged",
+    examplesAdded: "Example pictures were put into ComfyUI's input folder: {names}. Choose your own in Load Image.",
+    examplesFailed: "These example pictures could not be put into ComfyUI's input folder: {names}. Choose your own in Load Image.",
   },
   zh: {
     measured: "测量", blur: "模糊核", report: "报告", compare: "对比", weights: "权重",
@@ -42,6 +44,8 @@ const WORDS = {
     hint: "拖动分割线；滚轮缩放，拖动平移，双击还原。",
     lr: "图像", kernel: "模糊", depth: "深度", prompt: "提示", guide: "第二传感器",
     prior: "其他放大器", faithful: "复原", upscaled: "其他放大器", merged: "合并",
+    examplesAdded: "示例图片已放入 ComfyUI 的 input 文件夹：{names}。可在“加载图像”中选择自己的图片。",
+    examplesFailed: "无法将这些示例图片放入 ComfyUI 的 input 文件夹：{names}。请在“加载图像”中选择自己的图片。",
   },
   ja: {
     measured: "測定", blur: "カーネル", report: "レポート", compare: "比較", weights: "重み",
@@ -63,6 +67,8 @@ const WORDS = {
     hint: "線をドラッグ。ホイールで拡大、ドラッグで移動、ダブルクリックで戻す。",
     lr: "画像", kernel: "ぼけ", depth: "深度", prompt: "プロンプト", guide: "第2センサー",
     prior: "他のアップスケーラー", faithful: "復元", upscaled: "他のアップスケーラー", merged: "統合",
+    examplesAdded: "サンプル画像を ComfyUI の input フォルダーに入れました：{names}。自分の画像は「画像を読み込む」で選べます。",
+    examplesFailed: "サンプル画像を ComfyUI の input フォルダーに入れられませんでした：{names}。「画像を読み込む」で自分の画像を選んでください。",
   },
 };
 
@@ -78,3 +84,6 @@ export function dictionary(locale) {
   const own = WORDS[language] ?? WORDS.en;
   return (key) => own[key] ?? WORDS.en[key] ?? key;
 }
+
+/** Fills values into the places `{name}` of a text. */
+export const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
