@@ -36,6 +36,12 @@ def aliases(*words: str) -> dict[str, Any]:
     return {"search_aliases": list(words)} if known else {}
 
 
+def advanced(made: io.Input) -> io.Input:
+    """The same input among those that newer frontends show only when asked; others ignore it."""
+    made.extra_dict = {**made.extra_dict, "advanced": True}
+    return made
+
+
 def model_input(name: str = "model") -> io.Input:
     """The model socket of a stage, which must get the model of the other stages."""
     return ModelSocket.Input(name, tooltip="The restoration model, from Load MMSR Model.")
@@ -88,16 +94,18 @@ def depth_input() -> io.Input:
 
 def depth_polarity_input() -> io.Input:
     """Which way round a depth picture is."""
-    return io.Combo.Input(
-        "depth_polarity",
-        display_name="depth polarity",
-        options=list(POLARITIES),
-        default=POLARITIES[0],
-        optional=True,
-        tooltip=(
-            "Which way round the connected depth picture is. Most depth nodes draw what is near "
-            "bright; metric depth often has it dark."
-        ),
+    return advanced(
+        io.Combo.Input(
+            "depth_polarity",
+            display_name="depth polarity",
+            options=list(POLARITIES),
+            default=POLARITIES[0],
+            optional=True,
+            tooltip=(
+                "Which way round the connected depth picture is. Most depth nodes draw what is near "
+                "bright; metric depth often has it dark."
+            ),
+        )
     )
 
 
@@ -154,34 +162,38 @@ def detail_input() -> io.Input:
 
 def tile_input() -> io.Input:
     """Tile size."""
-    return io.Int.Input(
-        "tile",
-        display_name="tile size (0 = automatic)",
-        default=0,
-        min=0,
-        max=MAX_TILE_PX,
-        step=MIN_TILE_PX,
-        optional=True,
-        tooltip=(
-            f"Side of the pieces the picture is worked in, in pixels of the result: {MIN_TILE_PX} "
-            "or more. 0 chooses by the memory there is. It changes speed and memory, never the "
-            "picture."
-        ),
+    return advanced(
+        io.Int.Input(
+            "tile",
+            display_name="tile size (0 = automatic)",
+            default=0,
+            min=0,
+            max=MAX_TILE_PX,
+            step=MIN_TILE_PX,
+            optional=True,
+            tooltip=(
+                "Side of the pieces the picture is worked in, in pixels of the result: "
+                f"{MIN_TILE_PX} or more. 0 chooses by the memory there is. It changes speed and "
+                "memory, never the picture."
+            ),
+        )
     )
 
 
 def seed_mode_input() -> io.Input:
     """How a batch uses the seed."""
-    return io.Combo.Input(
-        "seed_mode",
-        display_name="seeds in a batch",
-        options=list(SEED_MODES),
-        default=SEED_MODES[0],
-        optional=True,
-        tooltip=(
-            "For batches. one each: picture n uses seed + n. same for all: every picture gets the "
-            "same noise, which keeps the frames of a video steady."
-        ),
+    return advanced(
+        io.Combo.Input(
+            "seed_mode",
+            display_name="seeds in a batch",
+            options=list(SEED_MODES),
+            default=SEED_MODES[0],
+            optional=True,
+            tooltip=(
+                "For batches. one each: picture n uses seed + n. same for all: every picture gets "
+                "the same noise, which keeps the frames of a video steady."
+            ),
+        )
     )
 
 
@@ -377,18 +389,20 @@ def blend_mask_input() -> io.Input:
 
 def feather_input() -> io.Input:
     """How softly a mask ends."""
-    return io.Float.Input(
-        "feather",
-        display_name="mask feather",
-        default=4.0,
-        min=0.0,
-        max=256.0,
-        step=1.0,
-        optional=True,
-        tooltip=(
-            "How softly the mask ends: the standard deviation of its edge in pixels of the result. "
-            "0 takes the mask as it is. Without a mask it has no effect."
-        ),
+    return advanced(
+        io.Float.Input(
+            "feather",
+            display_name="mask feather",
+            default=4.0,
+            min=0.0,
+            max=256.0,
+            step=1.0,
+            optional=True,
+            tooltip=(
+                "How softly the mask ends: the standard deviation of its edge in pixels of the result. "
+                "0 takes the mask as it is. Without a mask it has no effect."
+            ),
+        )
     )
 
 

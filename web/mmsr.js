@@ -3,10 +3,10 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { examplesIn, offerExamples, provideExamples } from "./lib/examples.mjs";
-import { showMeasured } from "./lib/measured.mjs";
+import { showIdle, showMeasured } from "./lib/measured.mjs";
 import { fileIn, findNode, findSaved } from "./lib/outputs.mjs";
 import { MIN_HEIGHT, Panel } from "./lib/panel.mjs";
-import { tiePreset } from "./lib/presets.mjs";
+import { startNamed, tiePreset } from "./lib/presets.mjs";
 import { holdersOf, placeOf, queuedIds, Runs } from "./lib/runs.mjs";
 import { keyOf, recall, remember, viewPath } from "./lib/store.mjs";
 import { dictionary, filled } from "./lib/words.mjs";
@@ -130,6 +130,18 @@ function allNodes(graph) {
   return [graph, ...subgraphs].flatMap((one) => [...(one?.nodes ?? [])]);
 }
 
+/** Acts on a new node, unless it gets the values of a saved or a copied one. */
+function whenAddedByHand(node, act) {
+  const own = node.onConfigure;
+  let given = false;
+  node.onConfigure = function () {
+    given = true;
+    return own?.apply(this, arguments);
+  };
+  // All that loads a node gives it its values before it lets go of the page.
+  queueMicrotask(() => given || act(node));
+}
+
 function addPanel(node) {
   const panel = new Panel({
     url: (file) => api.apiURL(viewPath(file)),
@@ -230,6 +242,8 @@ app.registerExtension({
     tiePreset(node);
     const word = dictionary(language());
     for (const widget of node.widgets ?? []) showMeasured(widget, word("measured"));
+    showIdle(node, word("idle"));
+    whenAddedByHand(node, startNamed);
   },
   beforeConfigureGraph(graph) {
     return bringExamples(graph);

@@ -5,6 +5,7 @@ another frontend where COMFYUI_FRONTEND names its `static` folder. Screenshots g
 COMFYUI_SCREENSHOTS where that is set.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -224,6 +225,63 @@ def test_a_preset_and_its_numbers_go_together(frontend, browser):
     page.page.close()
 
 
+def shown_of(page, how: str) -> dict:
+    """The values of the first Restore & Upscale node, after `how` has put it into the graph."""
+    page.page.evaluate(f"async () => {{ {how} }}")
+    page.page.wait_for_timeout(300)
+    return widgets_of(page, "MMSR_Upscale", "w.value")
+
+
+def test_a_node_added_by_hand_starts_at_a_named_preset(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    shown = shown_of(
+        page, "app.graph.clear(); app.graph.add(LiteGraph.createNode('MMSR_Upscale'));"
+    )
+    assert (shown["preset"], shown["steps"], shown["detail"]) == ("balanced", 1, 0.3)
+    assert shown["control_after_generate"] == "fixed"
+    # A call with steps alone is what it was: its numbers are no preset's.
+    prompt = {"1": {"class_type": "MMSR_Upscale", "inputs": {"steps": 5}}}
+    shown = shown_of(page, f"await app.loadApiJson({json.dumps(prompt)}, 'steps');")
+    assert (shown["preset"], shown["steps"], shown["detail"]) == ("custom", 5, 0.3)
+    assert page.errors == []
+    page.page.close()
+
+
+OLD_VALUES = [2, 1, 7, "randomize", 0.3]
+"""Of a workflow that was saved when the node had fewer inputs."""
+
+
+def test_old_workflows_load_as_they_were_saved(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    data = graph("mmsr_upscale")
+    (node,) = [n for n in data["nodes"] if n["type"] == "MMSR_Upscale"]
+    for values in (OLD_VALUES, [*OLD_VALUES, 128, "same for all"]):
+        node["widgets_values"] = values
+        page.load(data)
+        page.page.wait_for_timeout(300)
+        shown = widgets_of(page, "MMSR_Upscale", "w.value")
+        names = ["scale", "steps", "seed", "control_after_generate", "detail", "tile", "seed_mode"]
+        assert [shown[name] for name in names[: len(values)]] == values
+        assert shown["preset"] == "custom"
+    page.page.evaluate(
+        """() => { app.canvas.selectItems([app.graph.nodes.find(n => n.type === 'MMSR_Upscale')]);
+                   app.canvas.copyToClipboard(); app.graph.clear();
+                   app.canvas.pasteFromClipboard(); }"""
+    )
+    page.page.wait_for_timeout(300)
+    shown = widgets_of(page, "MMSR_Upscale", "w.value")
+    assert (shown["preset"], shown["control_after_generate"]) == ("custom", "randomize")
+    assert page.errors == []
+    page.page.close()
+
+
+def test_rarely_needed_inputs_are_marked_as_advanced(frontend):
+    info = frontend.get("/object_info/MMSR_Upscale")["MMSR_Upscale"]["input"]
+    given = {**info["required"], **info["optional"]}
+    marked = {name for name, (_, options) in given.items() if options.get("advanced")}
+    assert marked == {"tile", "seed_mode", "depth_polarity", "feather"}
+
+
 def test_the_template_browser_shows_titles(frontend, browser):
     page = opened(browser, frontend, vue=False)
     page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
@@ -250,7 +308,8 @@ def test_opening_a_template_brings_its_pictures(frontend, browser):
     page = opened(browser, frontend, vue=False)
     for name in WORKFLOWS:
         page.load(graph(name))
-        loaded = [n["inputs"]["image"] for n in api(name).values() if n["class_type"] == "LoadImage"]
+        loading = [n for n in api(name).values() if n["class_type"] == "LoadImage"]
+        loaded = [node["inputs"]["image"] for node in loading]
         assert loaded, name
         for picture in loaded:
             assert (folder / picture).read_bytes() == EXAMPLES[picture].read_bytes(), name

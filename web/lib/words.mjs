@@ -2,7 +2,7 @@
 
 const WORDS = {
   en: {
-    measured: "measured", blur: "Kernels", report: "Report", compare: "Compare", weights: "Weights",
+    measured: "measured", idle: "no effect", blur: "Kernels", report: "Report", compare: "Compare", weights: "Weights",
     empty: "Run the workflow to see the result here.",
     gone: "The last result is gone. Run the workflow again.",
     click: "Click a place to see its kernel.",
@@ -25,7 +25,7 @@ const WORDS = {
     examplesFailed: "These example pictures could not be put into ComfyUI's input folder: {names}. Choose your own in Load Image.",
   },
   zh: {
-    measured: "测量", blur: "模糊核", report: "报告", compare: "对比", weights: "权重",
+    measured: "测量", idle: "不起作用", blur: "模糊核", report: "报告", compare: "对比", weights: "权重",
     empty: "运行工作流后在此显示结果。",
     gone: "上次的结果已不存在，请重新运行工作流。",
     click: "点击某处查看该处的模糊核。",
@@ -48,7 +48,7 @@ const WORDS = {
     examplesFailed: "无法将这些示例图片放入 ComfyUI 的 input 文件夹：{names}。请在“加载图像”中选择自己的图片。",
   },
   ja: {
-    measured: "測定", blur: "カーネル", report: "レポート", compare: "比較", weights: "重み",
+    measured: "測定", idle: "効果なし", blur: "カーネル", report: "レポート", compare: "比較", weights: "重み",
     empty: "ワークフローを実行すると結果がここに表示されます。",
     gone: "前回の結果はもうありません。もう一度実行してください。",
     click: "場所をクリックするとそのカーネルを表示します。",
