@@ -102,8 +102,8 @@ def depth_polarity_input() -> io.Input:
             default=POLARITIES[0],
             optional=True,
             tooltip=(
-                "Which way round the connected depth picture is. Most depth nodes draw what is near "
-                "bright; metric depth often has it dark."
+                "Which way round the connected depth picture is. Most depth nodes draw what is "
+                "near bright; metric depth often has it dark."
             ),
         )
     )
@@ -399,8 +399,8 @@ def feather_input() -> io.Input:
             step=1.0,
             optional=True,
             tooltip=(
-                "How softly the mask ends: the standard deviation of its edge in pixels of the result. "
-                "0 takes the mask as it is. Without a mask it has no effect."
+                "How softly the mask ends: the standard deviation of its edge in pixels of the "
+                "result. 0 takes the mask as it is. Without a mask it has no effect."
             ),
         )
     )

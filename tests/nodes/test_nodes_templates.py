@@ -8,6 +8,7 @@ import pytest
 
 from mmsr_core.degradation import NO_JPEG_QUALITY
 from mmsr_core.pipeline.results import _NO_BLUR_PX
+from mmsr_core.pipeline.sharpness import _HIDES_PX, _NONE_PX, _PLACES, LEVELS
 from mmsr_core.types import PRESETS, preset_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,3 +51,17 @@ def test_the_panels_know_the_bounds_of_the_library():
     text = (ROOT / "web" / "lib" / "weights.mjs").read_text(encoding="utf-8")
     found = {name: float(value) for name, value in re.findall(r"const (NO_\w+) = ([\d.]+);", text)}
     assert found == {"NO_BLUR_PX": _NO_BLUR_PX, "NO_JPEG_QUALITY": NO_JPEG_QUALITY}
+
+
+def test_the_panels_know_what_the_library_says_of_sharpness():
+    text = (ROOT / "web" / "lib" / "words.mjs").read_text(encoding="utf-8")
+    assert f"NO_BLUR_FOUND_PX = {_NONE_PX};" in text
+    parts = {"levels": [name for _, name in LEVELS], "places": _PLACES, "causes": _HIDES_PX}
+    for part, names in parts.items():
+        tables = re.findall(rf"^    {part}: \{{(.*?)\}}", text, re.M | re.S)
+        assert len(tables) == 2, part
+        for table in tables:
+            keys = [
+                quoted or plain for quoted, plain in re.findall(r'(?:"([a-z ]+)"|(\w+)):', table)
+            ]
+            assert set(keys) == set(names) - {""}, part
