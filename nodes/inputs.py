@@ -19,7 +19,7 @@ from .host_api import io
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
 CATEGORY, ADVANCED, TOOLS = "MMSR", "MMSR/advanced", "MMSR/tools"
-"""Where the nodes are in the menu: the ones to begin with, the single stages, the rest."""
+"""Where the nodes are in the menu: the one to begin with, the single stages, the rest."""
 MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
 MIN_TILE_PX, MAX_TILE_PX = 64, 16384
@@ -379,10 +379,12 @@ def blend_mask_input() -> io.Input:
     """Where to restore."""
     return io.Mask.Input(
         "mask",
+        display_name="mask (where to restore)",
         optional=True,
         tooltip=(
             "Where to restore: white is fully, black keeps the plain enlargement (at scale 1 the "
-            "picture as it was). Any size. Leave it open to restore everything."
+            "picture as it was). Any size. Leave it open to restore everything. A picture's "
+            "transparency goes into alpha."
         ),
     )
 
@@ -410,6 +412,7 @@ def transparency_input() -> io.Input:
     """The alpha that Load Image splits off."""
     return io.Mask.Input(
         "alpha",
+        display_name="alpha (transparency)",
         optional=True,
         tooltip=(
             "The mask of Load Image, which is the picture's transparency: it comes out again at "

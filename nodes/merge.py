@@ -29,7 +29,7 @@ class MergeUpscaleNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_MergeUpscale",
             display_name="Merge Upscale (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.TOOLS,
             **inputs.aliases("faithful", "blend", "color fix", "prior", "seedvr2", "supir", "usdu"),
             description=(
                 "Takes the picture of any other upscaler or diffusion model (SeedVR2, SUPIR, "

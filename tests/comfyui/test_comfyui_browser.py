@@ -22,6 +22,7 @@ PANELS = {
     "mmsr_faithfulness": 3, "mmsr_fuse_sensors": 1, "mmsr_prompt": 2, "mmsr_sd_refine": 3,
     "mmsr_ssr_full": 3, "mmsr_upscale": 1, "mmsr_video_frames": 1, "mmsr_merge_upscale": 1,
     "mmsr_guided_img2img": 3, "mmsr_guided_text2img": 0, "mmsr_app": 1,
+    "mmsr_clean": 1,
 }  # fmt: skip
 """How many panels each workflow fills."""
 

@@ -26,6 +26,21 @@ def test_every_template_has_a_title_a_picture_and_an_api_form():
 
 
 @pytest.mark.parametrize("path", APIS, ids=lambda p: p.stem)
+def test_the_pictures_of_templates_ship(path):
+    prompt = json.loads(path.read_text(encoding="utf-8"))
+    for node in prompt.values():
+        if node["class_type"] == "LoadImage":
+            name = node["inputs"]["image"]
+            assert re.fullmatch(r"example_\w+\.png", name), "web/lib/examples.mjs knows these"
+            assert (ROOT / "assets" / name).is_file()
+
+
+@pytest.mark.parametrize("word", ["Noisy", "Scan", "Video", "Infrared"])
+def test_there_is_a_template_for(word):
+    assert any(word in path.stem for path in GRAPHS)
+
+
+@pytest.mark.parametrize("path", APIS, ids=lambda p: p.stem)
 def test_templates_open_with_a_named_preset_and_its_numbers(path):
     prompt = json.loads(path.read_text(encoding="utf-8"))
     for node in prompt.values():
