@@ -131,8 +131,8 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
     "mmsr_ssr_full": (
         "# MMSR: every stage of the restoration\n\n"
         "1. **Depth** estimates what is near and what is far. Any other depth node will do.\n"
-        "2. **Measure Blur, Noise & JPEG** measures blur, noise and JPEG damage, and shows the blur. "
-        "Click a place to see its kernel. You can stop here and look.\n"
+        "2. **Measure Blur, Noise & JPEG** measures blur, noise and JPEG damage, and shows the "
+        "blur. Click a place to see its kernel. You can stop here and look.\n"
         "3. **Refine Blur Measurement** measures the blur again on sharper and sharper pictures.\n"
         "4. **Combine Evidence** sets how much each source of evidence steers, and where (masks).\n"
         "5. **Restore from Evidence** draws the result and reports how well it agrees with the "
