@@ -23,9 +23,9 @@ class EstimateDegradationNode(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="MMSR_EstimateDegradation",
-            display_name="Measure Blur & Damage (MMSR)",
+            display_name="Measure Blur, Noise & JPEG (MMSR)",
             category=inputs.ADVANCED,
-            **inputs.aliases("blur", "kernel", "noise", "measure"),
+            **inputs.aliases("blur", "kernel", "noise", "damage", "measure"),
             description=(
                 "Measures the blur at every place of the picture, its noise and its JPEG damage, "
                 "and draws them. Nothing is restored yet."

@@ -7,6 +7,7 @@ from .degrade import DegradeNode
 from .depth import DepthNode
 from .edit import EditKernelFieldNode
 from .estimate import EstimateDegradationNode
+from .examples import serve_examples
 from .faithfulness import FaithfulnessCheckNode
 from .fusion import ModalityFusionNode
 from .guide import GuideModelNode
@@ -54,4 +55,5 @@ class MMSRExtension(ComfyExtension):
 async def comfy_entrypoint() -> MMSRExtension:
     """Called once by ComfyUI at start."""
     register_model_folders()
+    serve_examples()
     return MMSRExtension()

@@ -75,7 +75,7 @@ class ModalityFusionNode(io.ComfyNode):
                 inputs.image_input("The picture to restore. Its alpha is kept for the result."),
                 inputs.degradation_input(
                     optional=False,
-                    tooltip="From Measure Blur & Damage or Refine Blur Measurement, for this "
+                    tooltip="From Measure Blur, Noise & JPEG or Refine Blur Measurement, for this "
                     "picture. It also sets the scale.",
                 ),
                 *(_strength(name, words) for name, words in MODALITIES.items()),

@@ -19,7 +19,7 @@ from .host_api import io
 from .sockets import DegradationSocket, ModelSocket, PromptSocket
 
 CATEGORY, ADVANCED, TOOLS = "MMSR", "MMSR/advanced", "MMSR/tools"
-"""Where the nodes are in the menu: the ones to begin with, the single stages, the rest."""
+"""Where the nodes are in the menu: the one to begin with, the single stages, the rest."""
 MAX_SEED = 2**32 - 1
 MAX_NOISE = 100.0
 MIN_TILE_PX, MAX_TILE_PX = 64, 16384
@@ -34,6 +34,12 @@ def aliases(*words: str) -> dict[str, Any]:
     """Other words to find a node by, as schema fields where the host has such a field."""
     known = any(field.name == "search_aliases" for field in fields(io.Schema))
     return {"search_aliases": list(words)} if known else {}
+
+
+def advanced(made: io.Input) -> io.Input:
+    """The same input among those that newer frontends show only when asked; others ignore it."""
+    made.extra_dict = {**made.extra_dict, "advanced": True}
+    return made
 
 
 def model_input(name: str = "model") -> io.Input:
@@ -88,16 +94,18 @@ def depth_input() -> io.Input:
 
 def depth_polarity_input() -> io.Input:
     """Which way round a depth picture is."""
-    return io.Combo.Input(
-        "depth_polarity",
-        display_name="depth polarity",
-        options=list(POLARITIES),
-        default=POLARITIES[0],
-        optional=True,
-        tooltip=(
-            "Which way round the connected depth picture is. Most depth nodes draw what is near "
-            "bright; metric depth often has it dark."
-        ),
+    return advanced(
+        io.Combo.Input(
+            "depth_polarity",
+            display_name="depth polarity",
+            options=list(POLARITIES),
+            default=POLARITIES[0],
+            optional=True,
+            tooltip=(
+                "Which way round the connected depth picture is. Most depth nodes draw what is "
+                "near bright; metric depth often has it dark."
+            ),
+        )
     )
 
 
@@ -154,34 +162,38 @@ def detail_input() -> io.Input:
 
 def tile_input() -> io.Input:
     """Tile size."""
-    return io.Int.Input(
-        "tile",
-        display_name="tile size (0 = automatic)",
-        default=0,
-        min=0,
-        max=MAX_TILE_PX,
-        step=MIN_TILE_PX,
-        optional=True,
-        tooltip=(
-            f"Side of the pieces the picture is worked in, in pixels of the result: {MIN_TILE_PX} "
-            "or more. 0 chooses by the memory there is. It changes speed and memory, never the "
-            "picture."
-        ),
+    return advanced(
+        io.Int.Input(
+            "tile",
+            display_name="tile size (0 = automatic)",
+            default=0,
+            min=0,
+            max=MAX_TILE_PX,
+            step=MIN_TILE_PX,
+            optional=True,
+            tooltip=(
+                "Side of the pieces the picture is worked in, in pixels of the result: "
+                f"{MIN_TILE_PX} or more. 0 chooses by the memory there is. It changes speed and "
+                "memory, never the picture."
+            ),
+        )
     )
 
 
 def seed_mode_input() -> io.Input:
     """How a batch uses the seed."""
-    return io.Combo.Input(
-        "seed_mode",
-        display_name="seeds in a batch",
-        options=list(SEED_MODES),
-        default=SEED_MODES[0],
-        optional=True,
-        tooltip=(
-            "For batches. one each: picture n uses seed + n. same for all: every picture gets the "
-            "same noise, which keeps the frames of a video steady."
-        ),
+    return advanced(
+        io.Combo.Input(
+            "seed_mode",
+            display_name="seeds in a batch",
+            options=list(SEED_MODES),
+            default=SEED_MODES[0],
+            optional=True,
+            tooltip=(
+                "For batches. one each: picture n uses seed + n. same for all: every picture gets "
+                "the same noise, which keeps the frames of a video steady."
+            ),
+        )
     )
 
 
@@ -367,28 +379,32 @@ def blend_mask_input() -> io.Input:
     """Where to restore."""
     return io.Mask.Input(
         "mask",
+        display_name="mask (where to restore)",
         optional=True,
         tooltip=(
             "Where to restore: white is fully, black keeps the plain enlargement (at scale 1 the "
-            "picture as it was). Any size. Leave it open to restore everything."
+            "picture as it was). Any size. Leave it open to restore everything. A picture's "
+            "transparency goes into alpha."
         ),
     )
 
 
 def feather_input() -> io.Input:
     """How softly a mask ends."""
-    return io.Float.Input(
-        "feather",
-        display_name="mask feather",
-        default=4.0,
-        min=0.0,
-        max=256.0,
-        step=1.0,
-        optional=True,
-        tooltip=(
-            "How softly the mask ends: the standard deviation of its edge in pixels of the result. "
-            "0 takes the mask as it is. Without a mask it has no effect."
-        ),
+    return advanced(
+        io.Float.Input(
+            "feather",
+            display_name="mask feather",
+            default=4.0,
+            min=0.0,
+            max=256.0,
+            step=1.0,
+            optional=True,
+            tooltip=(
+                "How softly the mask ends: the standard deviation of its edge in pixels of the "
+                "result. 0 takes the mask as it is. Without a mask it has no effect."
+            ),
+        )
     )
 
 
@@ -396,6 +412,7 @@ def transparency_input() -> io.Input:
     """The alpha that Load Image splits off."""
     return io.Mask.Input(
         "alpha",
+        display_name="alpha (transparency)",
         optional=True,
         tooltip=(
             "The mask of Load Image, which is the picture's transparency: it comes out again at "

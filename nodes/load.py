@@ -15,7 +15,7 @@ from ..mmsr_core.errors import InputError
 from ..mmsr_core.weights import available_weights, missing_parts
 from .checks import check_choice
 from .host_api import io
-from .inputs import CATEGORY, aliases
+from .inputs import TOOLS, aliases
 from .payloads import ModelHandle
 from .runtime import DEVICES, DTYPES, choose_device, choose_dtype, manage_pipeline
 from .sockets import ModelSocket
@@ -88,7 +88,7 @@ class LoadModelNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_LoadModel",
             display_name="Load MMSR Model",
-            category=CATEGORY,
+            category=TOOLS,
             **aliases("checkpoint", "weights"),
             description=(
                 "Loads a restoration model. The pack ships with one; put others, as diffusers "

@@ -13,7 +13,7 @@ from .host_api import io
 from .load import connected_or_shipped
 from .payloads import DegradationBatch, ModelHandle
 from .previews import show
-from .results import larger_alpha, report_output
+from .results import alpha_runs, larger_alpha, report_output
 from .runtime import HostProgress, acquire, host_names, run_upscale_model
 from .views import headed, merge_views
 
@@ -29,7 +29,7 @@ class MergeUpscaleNode(io.ComfyNode):
         return io.Schema(
             node_id="MMSR_MergeUpscale",
             display_name="Merge Upscale (MMSR)",
-            category=inputs.CATEGORY,
+            category=inputs.TOOLS,
             **inputs.aliases("faithful", "blend", "color fix", "prior", "seedvr2", "supir", "usdu"),
             description=(
                 "Takes the picture of any other upscaler or diffusion model (SeedVR2, SUPIR, "
@@ -140,7 +140,7 @@ class MergeUpscaleNode(io.ComfyNode):
         # A measurement has a scale of its own; without a wanted size the library finds it.
         forced = scale if wanted is not None and degradation is None else None
         pipeline = acquire(connected_or_shipped(model), picture.size, scale)
-        progress = HostProgress(picture.batch)
+        progress = HostProgress(picture.batch + alpha_runs(picture.alpha, scale))
         stated = values.overrides(noise, jpeg_quality, sharpening)
         results = []
         with host_names():
@@ -163,7 +163,7 @@ class MergeUpscaleNode(io.ComfyNode):
         made = torch.cat([result.images for result in results])
         whole = (made.shape[-2], made.shape[-1])
         cells = values.tile_cells(tile)
-        alpha = larger_alpha(pipeline, picture.alpha, results[0].scale, whole, cells)
+        alpha = larger_alpha(pipeline, picture.alpha, results[0].scale, whole, progress, cells)
         weights = torch.cat([result.weight_map for result in results])
         texts = [result.summary() for result in results]
         if mask is not None and is_black(mask):

@@ -1,7 +1,7 @@
 """The host side of a run: devices, model management, progress with previews, interruption.
 
-Apart from `host_api.py`, of which the node classes are made, and the folders of files, this is the
-only file that talks to ComfyUI.
+Apart from `host_api.py`, of which the node classes are made, `examples.py`, which adds a route, and
+the folders of files, this is the only file that talks to ComfyUI.
 Names that some releases lack are looked up with `getattr`.
 """
 
@@ -193,23 +193,31 @@ def _to_pil(picture: Tensor) -> Image.Image:
 
 
 class HostProgress:
-    """Hands progress of a batch to the host, with previews, and stops the run when it asks."""
+    """Hands progress of a batch to the host, with previews, and stops the run when it asks.
+
+    The bar is as long as `items`: pictures, and what is to be made after them.
+    """
 
     def __init__(self, items: int = 1) -> None:
         self._items = max(items, 1)
         self._bar: comfy.utils.ProgressBar | None = None
         self._last_preview = float("-inf")
 
-    def item(self, index: int) -> Callable[[Progress], None]:
-        """The callback for picture `index` of the batch."""
+    @property
+    def items(self) -> int:
+        """How long the bar is."""
+        return self._items
+
+    def item(self, index: int, span: int = 1) -> Callable[[Progress], None]:
+        """The callback for item `index`, or for `span` items from there on that are one run."""
 
         def report(event: Progress) -> None:
-            self._report(index, event)
+            self._report(index, span, event)
 
         check_interrupted()
         return report
 
-    def _report(self, index: int, event: Progress) -> None:
+    def _report(self, index: int, span: int, event: Progress) -> None:
         check_interrupted()
         total = max(event.total, 1)
         if self._bar is None:
@@ -219,7 +227,7 @@ class HostProgress:
         if event.preview is not None and now - self._last_preview >= PREVIEW_INTERVAL_SECONDS:
             self._last_preview = now
             preview = ("JPEG", _to_pil(event.preview()), PREVIEW_SIDE)
-        done = index * total + min(event.done, total)
+        done = index * total + span * min(event.done, total)
         self._bar.update_absolute(done, total * self._items, preview)
 
 

@@ -8,7 +8,7 @@ from . import checks, inputs, values
 from .convert import Picture
 from .host_api import io
 from .payloads import ConditioningBatch, ModelHandle, WeightsBatch
-from .results import report_output, restored
+from .results import alpha_runs, report_output, restored
 from .runtime import HostProgress, acquire, host_names
 from .sockets import ConditioningSocket, WeightsSocket
 
@@ -105,7 +105,7 @@ class SRSamplerNode(io.ComfyNode):
         items = conditioning.items
         first = items[0]
         pipeline = acquire(model, (first.lr.shape[-2], first.lr.shape[-1]), first.scale)
-        progress = HostProgress(len(items))
+        progress = HostProgress(len(items) + alpha_runs(conditioning.alpha, first.scale))
         results = []
         with host_names():
             for index, item in enumerate(items):
@@ -124,4 +124,4 @@ class SRSamplerNode(io.ComfyNode):
         picture = Picture(torch.cat([item.lr for item in items]).cpu(), conditioning.alpha)
         size = (results[0].images.shape[-2], results[0].images.shape[-1])
         weights = WeightsBatch(tuple(dict(result.weight_maps) for result in results), size)
-        return restored(pipeline, picture, results, weights)
+        return restored(pipeline, picture, results, weights, progress=progress)

@@ -10,7 +10,7 @@ from .convert import pick, split_image
 from .host_api import io
 from .load import connected_or_shipped
 from .payloads import ModelHandle
-from .results import report_output, restored
+from .results import alpha_runs, report_output, restored
 from .runtime import HostProgress, acquire, host_names
 
 
@@ -94,7 +94,7 @@ class FuseSensorsNode(io.ComfyNode):
         """Fuse each pair of the batch."""
         picture, second = split_image(image), split_image(guide, "guide").rgb
         pipeline = acquire(connected_or_shipped(model), picture.size, scale)
-        progress = HostProgress(picture.batch)
+        progress = HostProgress(picture.batch + alpha_runs(picture.alpha, scale))
         results = []
         with host_names():
             for index in range(picture.batch):
@@ -112,4 +112,4 @@ class FuseSensorsNode(io.ComfyNode):
                         progress=progress.item(index),
                     )
                 )
-        return restored(pipeline, picture, results)
+        return restored(pipeline, picture, results, progress=progress)

@@ -12,7 +12,7 @@ from .convert import mask_to_map, pick, split_image, transparency_mask, with_tra
 from .host_api import io
 from .load import connected_or_shipped
 from .payloads import ModelHandle, PromptBatch
-from .results import larger_alpha, report_output, restored
+from .results import alpha_runs, larger_alpha, report_output, restored
 from .runtime import HostProgress, acquire, host_names
 
 
@@ -32,6 +32,10 @@ class UpscaleNode(io.ComfyNode):
                 "deblur",
                 "unblur",
                 "denoise",
+                "noise",
+                "grain",
+                "scan",
+                "old photo",
                 "sharpen",
                 "jpeg",
                 "enhance",
@@ -154,7 +158,7 @@ class UpscaleNode(io.ComfyNode):
             "denoise": denoise,
         }
         together = frames and picture.batch > 1
-        progress = HostProgress(1 if together else picture.batch)
+        progress = HostProgress(picture.batch + alpha_runs(clear.alpha, scale))
         depths = [pick(inverse_depth, i, picture.batch, "depth") for i in range(picture.batch)]
         results = []
         with host_names():
@@ -165,7 +169,7 @@ class UpscaleNode(io.ComfyNode):
                     seed=seed,
                     inverse_depths=None if inverse_depth is None else depths,
                     prompt=None if prompt is None else prompt.pick(0, picture.batch),
-                    progress=progress.item(0),
+                    progress=progress.item(0, picture.batch),
                     **settings,
                 )
             for index in range(picture.batch):
@@ -186,7 +190,7 @@ class UpscaleNode(io.ComfyNode):
                     )
                 )
                 results.append(restored_within(result, one, own_mask, feather))
-        alpha = larger_alpha(pipeline, clear.alpha, scale, made, values.tile_cells(tile))
+        alpha = larger_alpha(pipeline, clear.alpha, scale, made, progress, values.tile_cells(tile))
         if clear is picture:
             picture = replace(picture, alpha=alpha)
         return restored(pipeline, picture, results, transparency_mask(alpha, picture.batch, made))

@@ -160,7 +160,8 @@ def restoration_views(
                 "after": after,
                 "steps": list(steps) if steps else [last] if last else [],
                 "maps": {k: shrink(v[0], MAP_SIDE) for k, v in _maps(result).items()},
-                "report": result.report.to_dict(),
+                "report": result.report.to_dict()
+                | {"kernel_scale": result.estimate.kernel_field.scale},
                 "text": result.report.summary(),
             }
         )

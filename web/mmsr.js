@@ -2,13 +2,14 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { showMeasured } from "./lib/measured.mjs";
+import { examplesIn, offerExamples, provideExamples } from "./lib/examples.mjs";
+import { showIdle, showMeasured } from "./lib/measured.mjs";
 import { fileIn, findNode, findSaved } from "./lib/outputs.mjs";
 import { MIN_HEIGHT, Panel } from "./lib/panel.mjs";
-import { tiePreset } from "./lib/presets.mjs";
+import { startNamed, tiePreset } from "./lib/presets.mjs";
 import { holdersOf, placeOf, queuedIds, Runs } from "./lib/runs.mjs";
 import { keyOf, recall, remember, viewPath } from "./lib/store.mjs";
-import { dictionary } from "./lib/words.mjs";
+import { dictionary, filled } from "./lib/words.mjs";
 
 const NODES = new Set([
   "MMSR_EstimateDegradation",
@@ -30,6 +31,8 @@ const NODE_WIDTH = 340;
 const RECALL_MS = [50, 300, 1500, 4000];
 const panels = new Map();
 const runs = new Runs();
+/** Example pictures that were looked for on this page, and those that were uploaded. */
+const [examplesSeen, examplesAdded] = [new Set(), new Set()];
 
 /** The opened workflow that is in sight. */
 const inSight = () => app.extensionManager?.workflow?.activeWorkflow;
@@ -102,6 +105,41 @@ function dropLivePreview(node) {
   }
   state.panel.element.classList.add("mmsr-done"); // hides what Vue nodes keep, see dom.mjs
   if (state.height && state.height < node.size[1]) node.setSize([node.size[0], state.height]);
+}
+
+/** Uploads the example pictures that a workflow lacks, and says so. */
+async function bringExamples(graph) {
+  const names = examplesIn(graph).filter((name) => !examplesSeen.has(name));
+  if (!names.length) return;
+  const { added, failed } = await provideExamples(names, (...given) => api.fetchApi(...given));
+  for (const name of names) if (!failed.includes(name)) examplesSeen.add(name);
+  for (const name of added) examplesAdded.add(name);
+  const word = dictionary(language());
+  const tell = (severity, key, list) =>
+    list.length &&
+    app.extensionManager?.toast?.add?.({
+      severity, summary: "MMSR", detail: filled(word(key), { names: list.join(", ") }), life: 8000,
+    });
+  tell("info", "examplesAdded", added);
+  tell("warn", "examplesFailed", failed);
+}
+
+/** The nodes of a graph and of its subgraphs. */
+function allNodes(graph) {
+  const subgraphs = [...(graph?.subgraphs?.values?.() ?? [])];
+  return [graph, ...subgraphs].flatMap((one) => [...(one?.nodes ?? [])]);
+}
+
+/** Acts on a new node, unless it gets the values of a saved or a copied one. */
+function whenAddedByHand(node, act) {
+  const own = node.onConfigure;
+  let given = false;
+  node.onConfigure = function () {
+    given = true;
+    return own?.apply(this, arguments);
+  };
+  // All that loads a node gives it its values before it lets go of the page.
+  queueMicrotask(() => given || act(node));
 }
 
 function addPanel(node) {
@@ -204,8 +242,14 @@ app.registerExtension({
     tiePreset(node);
     const word = dictionary(language());
     for (const widget of node.widgets ?? []) showMeasured(widget, word("measured"));
+    showIdle(node, word("idle"));
+    whenAddedByHand(node, startNamed);
+  },
+  beforeConfigureGraph(graph) {
+    return bringExamples(graph);
   },
   afterConfigureGraph() {
+    if (examplesAdded.size) offerExamples(allNodes(app.rootGraph ?? app.graph), examplesAdded);
     for (const wait of RECALL_MS) setTimeout(recallAll, wait);
   },
 });

@@ -22,7 +22,7 @@ ANSWER_SECONDS = 300
 """How long one answer may take: on a busy machine a running node keeps the server waiting."""
 SHIPPED = (
     "__init__.py", "pyproject.toml", "mmsr_core", "nodes", "web", "weights", "workflows",
-    "subgraphs", "locales",
+    "subgraphs", "locales", "assets",
 )  # fmt: skip
 
 

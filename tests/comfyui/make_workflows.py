@@ -23,6 +23,8 @@ from workflow_list import APPS, TITLES, WORKFLOWS, App
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 VERSION = "0.1.0"
+VIEW_WIDTH = 1400
+"""Of the canvas on a small screen, px."""
 INSIDE_INPUT, INSIDE_OUTPUT = -10, -20
 """The ids that the frontend gives to the two ends of every subgraph."""
 
@@ -242,7 +244,7 @@ def build(
     labels = {(c.node, c.input): c.label for c in app.controls} if app else {}
     made = lay_out(name, nodes, info, labels=labels)
     number = max(int(key) for key in nodes) + 1
-    extra: dict[str, Any] = {"ds": {"scale": 0.6, "offset": [60, 320]}}
+    extra: dict[str, Any] = {"ds": {"scale": view_scale(nodes), "offset": [60, 320]}}
     if app:
         extra |= {"linearMode": True, "linearData": linear_data(app)}
     graph = {
@@ -258,6 +260,12 @@ def build(
         "version": 0.4,
     }
     return graph, made.api
+
+
+def view_scale(nodes: dict[str, Node]) -> float:
+    """The zoom a workflow opens with: all of its width in sight, as far as notes stay readable."""
+    right = max(node.at[0] + node.size[0] for node in nodes.values())
+    return min(0.9, max(0.6, round(VIEW_WIDTH / (right + 60), 2)))
 
 
 def linear_data(app: App) -> dict:

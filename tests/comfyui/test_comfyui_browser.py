@@ -5,13 +5,14 @@ another frontend where COMFYUI_FRONTEND names its `static` folder. Screenshots g
 COMFYUI_SCREENSHOTS where that is set.
 """
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 from comfy_browser import opened, shoot
 from comfy_graphs import api, graph, quick, smaller, to_api
-from comfy_server import PACK_NAME
+from comfy_server import PACK_NAME, ROOT
 from workflow_list import TITLES
 
 pytestmark = pytest.mark.comfy
@@ -21,6 +22,7 @@ PANELS = {
     "mmsr_faithfulness": 3, "mmsr_fuse_sensors": 1, "mmsr_prompt": 2, "mmsr_sd_refine": 3,
     "mmsr_ssr_full": 3, "mmsr_upscale": 1, "mmsr_video_frames": 1, "mmsr_merge_upscale": 1,
     "mmsr_guided_img2img": 3, "mmsr_guided_text2img": 0, "mmsr_app": 1,
+    "mmsr_clean": 1,
 }  # fmt: skip
 """How many panels each workflow fills."""
 
@@ -224,6 +226,63 @@ def test_a_preset_and_its_numbers_go_together(frontend, browser):
     page.page.close()
 
 
+def shown_of(page, how: str) -> dict:
+    """The values of the first Restore & Upscale node, after `how` has put it into the graph."""
+    page.page.evaluate(f"async () => {{ {how} }}")
+    page.page.wait_for_timeout(300)
+    return widgets_of(page, "MMSR_Upscale", "w.value")
+
+
+def test_a_node_added_by_hand_starts_at_a_named_preset(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    shown = shown_of(
+        page, "app.graph.clear(); app.graph.add(LiteGraph.createNode('MMSR_Upscale'));"
+    )
+    assert (shown["preset"], shown["steps"], shown["detail"]) == ("balanced", 1, 0.3)
+    assert shown["control_after_generate"] == "fixed"
+    # A call with steps alone is what it was: its numbers are no preset's.
+    prompt = {"1": {"class_type": "MMSR_Upscale", "inputs": {"steps": 5}}}
+    shown = shown_of(page, f"await app.loadApiJson({json.dumps(prompt)}, 'steps');")
+    assert (shown["preset"], shown["steps"], shown["detail"]) == ("custom", 5, 0.3)
+    assert page.errors == []
+    page.page.close()
+
+
+OLD_VALUES = [2, 1, 7, "randomize", 0.3]
+"""Of a workflow that was saved when the node had fewer inputs."""
+
+
+def test_old_workflows_load_as_they_were_saved(frontend, browser):
+    page = opened(browser, frontend, vue=False)
+    data = graph("mmsr_upscale")
+    (node,) = [n for n in data["nodes"] if n["type"] == "MMSR_Upscale"]
+    for values in (OLD_VALUES, [*OLD_VALUES, 128, "same for all"]):
+        node["widgets_values"] = values
+        page.load(data)
+        page.page.wait_for_timeout(300)
+        shown = widgets_of(page, "MMSR_Upscale", "w.value")
+        names = ["scale", "steps", "seed", "control_after_generate", "detail", "tile", "seed_mode"]
+        assert [shown[name] for name in names[: len(values)]] == values
+        assert shown["preset"] == "custom"
+    page.page.evaluate(
+        """() => { app.canvas.selectItems([app.graph.nodes.find(n => n.type === 'MMSR_Upscale')]);
+                   app.canvas.copyToClipboard(); app.graph.clear();
+                   app.canvas.pasteFromClipboard(); }"""
+    )
+    page.page.wait_for_timeout(300)
+    shown = widgets_of(page, "MMSR_Upscale", "w.value")
+    assert (shown["preset"], shown["control_after_generate"]) == ("custom", "randomize")
+    assert page.errors == []
+    page.page.close()
+
+
+def test_rarely_needed_inputs_are_marked_as_advanced(frontend):
+    info = frontend.get("/object_info/MMSR_Upscale")["MMSR_Upscale"]["input"]
+    given = {**info["required"], **info["optional"]}
+    marked = {name for name, (_, options) in given.items() if options.get("advanced")}
+    assert marked == {"tile", "seed_mode", "depth_polarity", "feather"}
+
+
 def test_the_template_browser_shows_titles(frontend, browser):
     page = opened(browser, frontend, vue=False)
     page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
@@ -236,5 +295,58 @@ def test_the_template_browser_shows_titles(frontend, browser):
     )
     assert page.unknown_types() == []
     assert widgets_of(page, "MMSR_Upscale", "w.value")["preset"] == "balanced"
+    assert page.errors == []
+    page.page.close()
+
+
+EXAMPLES = {path.name: path for path in (ROOT / "assets").glob("example_*.png")}
+
+
+def test_opening_a_template_brings_its_pictures(frontend, browser):
+    folder = frontend.base / "input"
+    for name in EXAMPLES:
+        (folder / name).unlink(missing_ok=True)
+    page = opened(browser, frontend, vue=False)
+    for name in WORKFLOWS:
+        page.load(graph(name))
+        loading = [n for n in api(name).values() if n["class_type"] == "LoadImage"]
+        loaded = [node["inputs"]["image"] for node in loading]
+        assert loaded, name
+        for picture in loaded:
+            assert (folder / picture).read_bytes() == EXAMPLES[picture].read_bytes(), name
+            offered = page.page.evaluate(
+                """(picture) => app.graph.nodes.filter(n => n.type === 'LoadImage')
+                        .every(n => n.widgets[0].options.values.includes(picture))""",
+                picture,
+            )
+            assert offered, f"{name}: {picture} is no choice of Load Image"
+    said = page.page.get_by_text("example_lr.png. Choose your own in Load Image.")
+    said.first.wait_for(timeout=10_000)
+    shoot(page, "examples")
+    assert page.errors == []
+    page.page.close()
+
+
+def test_a_template_runs_by_one_click(frontend, browser):
+    """Nothing was copied by hand, and a picture of the user's own under such a name stays."""
+    own = frontend.base / "input" / "example_hr.png"
+    own.write_bytes(EXAMPLES["example_lr.png"].read_bytes())
+    (frontend.base / "input" / "example_lr.png").unlink(missing_ok=True)
+    page = opened(browser, frontend, vue=False)
+    page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.page.get_by_text(PACK_NAME, exact=True).first.click(timeout=60_000)
+    page.page.get_by_text(TITLES["mmsr_upscale"]).first.click(timeout=60_000)
+    page.page.wait_for_function(
+        "() => app.graph.nodes.some(n => n.type === 'MMSR_Upscale')", timeout=60_000
+    )
+    page.page.evaluate(
+        """() => { app.graph.nodes.find(n => n.type === 'MMSR_Upscale')
+                   .widgets.find(w => w.name === 'scale').value = 1; }"""
+    )
+    page.run()
+    page.wait_for_views(1)
+    page.load(graph("mmsr_faithfulness"))
+    assert own.read_bytes() == EXAMPLES["example_lr.png"].read_bytes()
+    own.write_bytes(EXAMPLES["example_hr.png"].read_bytes())
     assert page.errors == []
     page.page.close()

@@ -2,10 +2,12 @@
 
 import io
 import json
+import uuid
 
 import comfy_graphs as graphs
 import numpy as np
 import pytest
+from comfy_events import Listener
 from comfy_graphs import api, smaller
 from PIL import Image
 from workflow_list import TITLES
@@ -387,6 +389,34 @@ def test_the_mask_of_load_image_comes_out_at_the_size_of_the_result(server):
     wanted = 255 - np.asarray(source.resize((48, 40), Image.Resampling.BICUBIC), float)
     assert clear.size == (48, 40)
     assert np.abs(np.asarray(clear.convert("L"), float) - wanted).mean() < 3
+
+
+def progress_of(server, prompt: dict, node: str) -> list[float]:
+    """How full a node's bar was, each time it was said."""
+    client, shown = uuid.uuid4().hex, []
+    with Listener(server.port, client) as listener:
+        server.submit(prompt, client)
+        for event in listener.events(timeout=300):
+            assert event.name not in ("execution_error", "execution_interrupted"), event.data
+            if event.name == "execution_success":
+                return shown
+            if event.name == "progress" and event.data["node"] == node:
+                shown.append(event.data["value"] / event.data["max"])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_bar_covers_the_picture_and_its_transparency(server, count):
+    plain = graphs.batched(alone(seed=11), "2", ["3"], count)
+    clear = graphs.batched(alone(seed=12), "2", ["3"], count)
+    clear["3"]["inputs"]["alpha"] = ["2", 1]
+    without, shown = (progress_of(server, prompt, "3") for prompt in (plain, clear))
+    for bar in (without, shown):
+        assert bar == sorted(bar)
+        assert bar[-1] == 1
+    halves = [full / 2 for full in without if full < 1]
+    assert shown[: len(halves)] == pytest.approx(halves), "the pictures fill half of the bar"
+    rest = {full for full in shown if 0.5 < full < 1}
+    assert len(rest) > 1, "their transparency fills the other half step by step"
 
 
 def test_noise_and_jpeg_maps_are_brighter_where_there_is_more(server):

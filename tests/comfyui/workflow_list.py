@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _COPY = (
-    "Pictures: copy the files of this pack's `assets` folder into ComfyUI's `input` folder, or "
-    "choose your own in **Load Image**."
+    "Opening this template puts its example pictures into ComfyUI's `input` folder. Choose your "
+    "own in **Load Image**."
 )
 _SMALL, _PICTURE = (300, 130), (300, 330)
 _PANEL = (380, 560)
@@ -59,6 +59,7 @@ APPS: dict[str, App] = {
 TITLES = {
     "mmsr_app": "Restore and Upscale App (MMSR)",
     "mmsr_upscale": "Restore and Upscale a Picture (MMSR)",
+    "mmsr_clean": "Clean a Noisy Photo or Scan (MMSR)",
     "mmsr_ssr_full": "Restore Step by Step (MMSR)",
     "mmsr_prompt": "Restore by a Text Prompt (MMSR)",
     "mmsr_fuse_sensors": "Fuse Infrared and Visible (MMSR)",
@@ -108,11 +109,30 @@ WORKFLOWS: dict[str, tuple[str, dict[str, tuple]]] = {
             "5": ("PreviewAny", (900, 600), (480, 160), {"source": ("3", 1)}),
         },
     ),
+    "mmsr_clean": (
+        "# MMSR: take away noise, grain and JPEG damage\n\n"
+        "For noisy photos, old scans and over-compressed pictures. `scale` 1 keeps the size; the "
+        "noise is measured at every place. `denoise` below 1 keeps a part of the grain.\n\n"
+        "Where fine lines get lost, lower `denoise` or state a lower `noise`. The report says what "
+        "was measured.\n\n" + _COPY,
+        {
+            "1": _load((40, 120), "example_lr.png", "Noisy photo or scan"),
+            "2": (
+                "MMSR_Upscale", (400, 120), (440, 760),
+                {"image": ("1", 0), "scale": 1, "preset": "balanced"},
+            ),
+            "3": (
+                "SaveImage", (900, 120), (480, 420),
+                {"images": ("2", 0), "filename_prefix": "mmsr/clean"},
+            ),
+            "4": ("PreviewAny", (900, 600), (480, 160), {"source": ("2", 1)}),
+        },
+    ),
     "mmsr_ssr_full": (
         "# MMSR: every stage of the restoration\n\n"
         "1. **Depth** estimates what is near and what is far. Any other depth node will do.\n"
-        "2. **Measure Blur & Damage** measures blur, noise and JPEG damage, and shows the blur. "
-        "Click a place to see its kernel. You can stop here and look.\n"
+        "2. **Measure Blur, Noise & JPEG** measures blur, noise and JPEG damage, and shows the "
+        "blur. Click a place to see its kernel. You can stop here and look.\n"
         "3. **Refine Blur Measurement** measures the blur again on sharper and sharper pictures.\n"
         "4. **Combine Evidence** sets how much each source of evidence steers, and where (masks).\n"
         "5. **Restore from Evidence** draws the result and reports how well it agrees with the "

@@ -146,3 +146,51 @@ def test_the_rounds_of_the_node_that_refines_are_the_same_everywhere():
     (box,) = [n for n in drawn["nodes"] if n["type"] == "MMSR_KernelRefineNode"]
     typed_in = {k: v for k, v in node["inputs"].items() if not isinstance(v, list)}
     assert dict(zip(typed_in, box["widgets_values"], strict=True)) == typed_in
+
+
+def schema_fields() -> dict[str, dict[str, ast.expr]]:
+    """Node id -> what its schema says, as far as it is written there."""
+    found = {}
+    for path in (ROOT / "nodes").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "io.Schema":
+                given = {keyword.arg or "aliases": keyword.value for keyword in call.keywords}
+                found[ast.literal_eval(given["node_id"])] = given
+    return found
+
+
+def test_one_node_is_at_the_top_of_the_menu():
+    places: dict[str, set[str]] = {}
+    for node, given in schema_fields().items():
+        place = ast.unparse(given["category"]).rpartition(".")[2]
+        places.setdefault(place, set()).add(node)
+    assert set(places) == {"CATEGORY", "ADVANCED", "TOOLS"}
+    assert places["CATEGORY"] == {"MMSR_Upscale"}
+
+
+def test_every_node_is_found_by_other_words():
+    words = {}
+    for node, given in schema_fields().items():
+        assert ast.unparse(given["aliases"].func).endswith("aliases"), node
+        words[node] = [ast.literal_eval(argument) for argument in given["aliases"].args]
+        assert words[node], node
+        assert len(words[node]) == len(set(words[node])), node
+        assert all(word == word.lower().strip() for word in words[node]), node
+    wanted = {"noise", "denoise", "grain", "scan", "old photo", "deblur", "jpeg", "enhance"}
+    assert wanted <= set(words["MMSR_Upscale"])
+
+
+@pytest.mark.parametrize("word", ["noise", "blur", "jpeg", "restore", "upscale"])
+def test_names_alone_find_a_node(word):
+    """Older frontends look at names only."""
+    assert any(word in entry["display_name"].lower() for entry in definitions("en").values())
+
+
+def test_the_two_masks_of_restore_and_upscale_say_what_they_are():
+    for locale in LOCALES:
+        given = definitions(locale)["MMSR_Upscale"]["inputs"]
+        for key in ("mask", "alpha"):
+            assert re.search(r"[(（].+[)）]$", given[key]["name"]), f"{locale}: {key}"
+        for one, other in (("mask", "alpha"), ("alpha", "mask")):
+            name = re.split(r" ?[(（]", given[other]["name"])[0]
+            assert name.lower() in given[one]["tooltip"].lower(), f"{locale}: {one}"

@@ -55,6 +55,7 @@ def test_restoration_view_holds_both_pictures_and_the_weights(pack, convert, pip
     assert all(abs(sum(step.values()) - 1) < 0.01 for step in view["steps"])
     assert view["report"]["output_size"] == (20, 24)
     assert view["report"]["preset"] is None
+    assert view["report"]["kernel_scale"] == result.estimate.kernel_field.scale == 2
     (mean,) = views.restoration_views(picture, [pipe(picture.rgb, scale=2, steps=0)])
     assert mean["report"]["preset"] == "faithful"
     assert "0 steps (faithful), " in mean["text"]

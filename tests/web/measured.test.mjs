@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { canBeMeasured, showMeasured } from "../../web/lib/measured.mjs";
+import { canBeMeasured, showIdle, showMeasured } from "../../web/lib/measured.mjs";
 
 class NumberWidget {
   constructor(name, value, min) {
@@ -41,4 +41,16 @@ test("a frontend without that getter is left alone", () => {
   const widget = { name: "noise", value: -1, options: { min: -1 } };
   showMeasured(widget, "measured");
   assert.equal(widget._displayValue, undefined);
+});
+
+test("at 0 steps the detail is said to have no effect", () => {
+  const [steps, detail] = [new NumberWidget("steps", 0, 0), new NumberWidget("detail", 0.3, 0)];
+  showIdle({ widgets: [steps, detail] }, "no effect");
+  assert.equal(detail._displayValue, "no effect");
+  assert.equal(detail.value, 0.3);
+  steps.value = 1;
+  assert.equal(detail._displayValue, "0.30");
+  const alone = new NumberWidget("detail", 0.3, 0);
+  showIdle({ widgets: [alone] }, "no effect");
+  assert.equal(alone._displayValue, "0.30");
 });

@@ -5,7 +5,7 @@ import { colourisePixels, modalityColour, stretchPixels, viridis } from "../../w
 import { tabsOf } from "../../web/lib/panel.mjs";
 import { keyOf, recall, remember, viewPath } from "../../web/lib/store.mjs";
 import { bars, memory, namesIn, reportRows, tabTitle } from "../../web/lib/weights.mjs";
-import { dictionary, LANGUAGES, wordsOf } from "../../web/lib/words.mjs";
+import { dictionary, LANGUAGES, sentencesOf, sharpnessWords, wordsOf } from "../../web/lib/words.mjs";
 
 class Memory {
   #data = new Map();
@@ -94,6 +94,12 @@ test("the report becomes rows, whatever is missing", () => {
     rows.kernels, "1.2 to 3.3 px of the result, mean 2.0 (blur and shrinking together)",
   );
   assert.equal(rowsOf({ scale: 1 }).kernels, "1.2 to 3.3 px of the result, mean 2.0");
+  assert.equal(
+    rowsOf({ scale: 1, kernel_scale: 4 }).kernels,
+    "1.2 to 3.3 px of the result, mean 2.0 (of the picture reduced by 4: blur and shrinking together)",
+  );
+  assert.equal(rowsOf({ scale: 4, kernel_scale: 4 }).kernels, rows.kernels);
+  assert.match(rowsOf({ scale: 1, kernel_scale: 4 }, "ja").kernels, /4 分の 1/);
   const narrow = { min: 0.3, max: 0.4, mean: 0.3 };
   assert.ok("kernels" in rowsOf({ blur_sigma_px: narrow }));
   assert.ok(!("kernels" in rowsOf({ blur_sigma_px: narrow, scale: 1 })), "they change nothing");
@@ -127,6 +133,45 @@ test("the report becomes rows, whatever is missing", () => {
     assert.ok(Object.values(full).every((value) => !/NaN|undefined|[{}]/.test(value)), language);
   }
   assert.equal(memory(0), "–");
+});
+
+const sharpness = (more) => ({
+  level: "soft", blur_px: 0.62, from_px: 0.41, to_px: 0.9, softest_region_px: 0.84,
+  sharpest_region_px: 0.2, words: "Soft everywhere: the blur is about 0.6 px of the picture.", ...more,
+});
+
+test("how sharp a picture is is said in the panel's language", () => {
+  const said = (language, more) => sharpnessWords(sharpness(more), dictionary(language));
+  assert.equal(said("en"), sharpness().words);
+  assert.equal(said("fr"), sharpness().words);
+  assert.equal(said("zh"), "整体模糊：模糊约为输入图像的 0.6 像素（预计 0.4 到 0.9）。");
+  assert.equal(said("ja"), "全体：ぼけ。ぼけは入力画像の約 0.6 px（見込み 0.4～0.9）。");
+  const words = "Soft towards the top: about 0.8 px of the picture, 0.2 px where it is sharpest.";
+  assert.equal(said("zh", { words }), "靠近上边缘模糊：约为输入图像的 0.8 像素；最清晰处 0.2 像素。");
+  const most = "Softest in the top left corner: about 0.2 px of the picture, 0.1 px where it is sharpest.";
+  assert.match(said("ja", { level: "sharp", words: most }), /^左上の隅：最もぼけている。/);
+  const none = { level: "sharp", blur_px: 0.01, words: "Sharp everywhere: no blur was found." };
+  assert.equal(said("ja", none), "全体に鮮明：ぼけは見つかりませんでした。");
+  const far = "Sharp everywhere, as far as its noise lets one tell: the blur is probably below 0.9 px.";
+  assert.match(said("zh", { ...none, words: far }), /^整体清晰：.*噪声掩盖了一部分。$/);
+  const unknown = "How sharp it is cannot be told: its noise and compression hide it.";
+  assert.match(said("ja", { level: "unknown", words: unknown }), /判断できません、ノイズと圧縮で/);
+  const given = { from_px: null, to_px: null, words: "Its blur was not measured: the kernels were given." };
+  assert.match(said("zh", given), /给定/);
+  assert.doesNotMatch(said("zh", { from_px: null, to_px: null }), /预计|null|NaN/);
+});
+
+test("the library's sentence is shown where the numbers say nothing known", () => {
+  const word = dictionary("ja");
+  assert.equal(sharpnessWords(undefined, word), undefined);
+  assert.equal(sharpnessWords({ words: "A sentence." }, word), "A sentence.");
+  assert.equal(sharpnessWords(sharpness({ level: "of the future" }), word), sharpness().words);
+});
+
+test("the languages have the same sentences", () => {
+  const keys = (value) =>
+    typeof value === "string" ? Boolean(value.trim()) : Object.fromEntries(Object.entries(value).map(([k, v]) => [k, keys(v)]));
+  assert.deepEqual(keys(sentencesOf("ja")), keys(sentencesOf("zh")));
 });
 
 test("tabs follow what there is to see", () => {

@@ -16,17 +16,30 @@ function inherited(widget, name) {
 }
 
 /**
- * Has the canvas write a word in place of the number that asks for a measurement. What is saved, sent
- * and typed in stays the number. A frontend that draws its numbers in another way is left alone.
+ * Has the canvas write a word in place of a widget's number where `applies`. What is saved, sent and
+ * typed in stays the number. A frontend that draws its numbers in another way is left alone.
  */
-export function showMeasured(widget, text) {
+function showInstead(widget, text, applies) {
   const shown = inherited(widget, "_displayValue");
-  if (!canBeMeasured(widget) || !shown) return;
+  if (!shown) return;
   Object.defineProperty(widget, "_displayValue", {
     configurable: true,
     get() {
       const own = shown.call(this);
-      return own !== "" && this.value === ASKING[this.name] ? text : own; // "": it is linked
+      return own !== "" && applies() ? text : own; // "": it is linked
     },
   });
+}
+
+/** Writes a word in place of the number that asks for a measurement. */
+export function showMeasured(widget, text) {
+  if (!canBeMeasured(widget)) return;
+  showInstead(widget, text, () => widget.value === ASKING[widget.name]);
+}
+
+/** Writes a word in place of a detail that nothing draws: the steps are 0, as those of faithful. */
+export function showIdle(node, text) {
+  const named = (name) => node.widgets?.find((widget) => widget.name === name);
+  const [steps, detail] = [named("steps"), named("detail")];
+  if (steps && detail) showInstead(detail, text, () => steps.value === 0);
 }

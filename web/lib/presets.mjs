@@ -8,6 +8,27 @@ export const PRESETS = {
 };
 const CUSTOM = "custom";
 
+const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
+
+/** The preset that does the same as these numbers: at 0 steps any detail does. */
+const presetOf = (steps, detail) =>
+  Object.keys(PRESETS).find((name) => {
+    const one = PRESETS[name];
+    return steps === one.steps && (steps === 0 || detail === one.detail);
+  });
+
+/**
+ * Has a node that was added by hand name the preset that its numbers are, and keep its seed from run
+ * to run. What it makes stays the same.
+ */
+export function startNamed(node) {
+  const [preset, steps, detail] = ["preset", "steps", "detail"].map((name) => widgetOf(node, name));
+  const control = widgetOf(node, "control_after_generate");
+  if (control?.value === "randomize") control.value = "fixed";
+  if (preset?.value !== CUSTOM || !steps || !detail) return;
+  preset.value = presetOf(steps.value, detail.value) ?? CUSTOM;
+}
+
 /** Has `act` follow each value that a user gives to a widget. */
 function follow(widget, act) {
   const own = widget.callback;
@@ -24,9 +45,8 @@ function follow(widget, act) {
  * change nothing.
  */
 export function tiePreset(node) {
-  const named = (name) => node.widgets?.find((widget) => widget.name === name);
-  const preset = named("preset");
-  const numbers = { steps: named("steps"), detail: named("detail") };
+  const preset = widgetOf(node, "preset");
+  const numbers = { steps: widgetOf(node, "steps"), detail: widgetOf(node, "detail") };
   if (!preset || !numbers.steps || !numbers.detail) return;
   follow(preset, () => {
     for (const [name, value] of Object.entries(PRESETS[preset.value] ?? {})) {

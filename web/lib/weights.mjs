@@ -1,5 +1,7 @@
 // Modality weights as bars, and the report as rows. Pure functions.
 
+import { filled, sharpnessWords } from "./words.mjs";
+
 const ORDER = ["lr", "kernel", "depth", "prompt", "guide", "prior", "faithful"];
 
 /** Names in a fixed order: known ones first, others by name. */
@@ -36,15 +38,15 @@ const NO_JPEG_QUALITY = 97;
  */
 export function reportRows(report, word) {
   if (!report) return [];
-  const sharpness = report.sharpness?.words;
+  const sharpness = sharpnessWords(report.sharpness, word);
   const widths = report.blur_sigma_px ?? {};
-  const plain = report.scale === 1 && widths.max < NO_BLUR_PX;
+  const plain = (report.kernel_scale ?? report.scale) === 1 && widths.max < NO_BLUR_PX;
   const errors = report.errors ?? {};
   const noise = giveOrTake(report.noise_std * 255, errors.noise_std * 255, 1);
   const quality = giveOrTake(report.jpeg_quality, errors.jpeg_quality, 0);
   const rows = [
     ...(sharpness ? [["sharpness", sharpness]] : []),
-    ...(plain ? [] : [["kernels", kernelsUsed(widths, report.scale, word)]]),
+    ...(plain ? [] : [["kernels", kernelsUsed(widths, report, word)]]),
     ["noise", filled(word("levels"), { n: noise })],
     ["jpeg", report.jpeg_quality > NO_JPEG_QUALITY ? word("none") : quality],
     ...(report.sharpening > 0 ? [["sharpening", number(report.sharpening, 2)]] : []),
@@ -66,10 +68,14 @@ export function tabTitle(name, view, word) {
 const giveOrTake = (value, error, digits) =>
   number(value, digits) + (Number.isFinite(error) ? ` ± ${number(error, Math.max(1, digits))}` : "");
 
-/** Widths of the kernels as a range. They hold the shrinking, too, unless the scale is 1. */
-function kernelsUsed({ min, max, mean }, scale, word) {
+/**
+ * Widths of the kernels as a range. They hold the shrinking, too, unless their scale is 1: that of
+ * the run, or a larger one where the picture was reduced first.
+ */
+function kernelsUsed({ min, max, mean }, { scale, kernel_scale: own = scale }, word) {
   const [low, high, middle] = [min, max, mean].map((width) => number(width, 1));
   const range = filled(word("range"), { low, high, mean: middle });
+  if (own !== scale) return filled(word("reduced"), { range, by: own / scale });
   return scale === 1 ? range : filled(word("together"), { range });
 }
 
@@ -87,9 +93,6 @@ function difference({ before, after }, damage, word) {
 
 /** An agreement in dB, and as grey levels of 255. */
 const levelsAndDb = (db) => ({ n: number(255 * 10 ** (-db / 20), 1), db: number(db, 1) });
-
-/** Fills values into the places `{name}` of a text. */
-const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 /** Megabytes in words. */
 export function memory(megabytes) {
