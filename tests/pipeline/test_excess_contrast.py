@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from torch.nn import functional as F
 
 from mmsr_core.degradation import (
     Sharpening,
+    add_damage,
     constant_kernel_field,
     degrade_canvas,
     isotropic_gaussian,
@@ -66,6 +68,28 @@ def test_a_blurred_photograph_is_left_alone(small) -> None:
     assert "sharpened" not in found.report.summary()
     plain = small(lr, scale=4, steps=0, overrides=Overrides(sharpening=0.0))
     torch.testing.assert_close(found.images, plain.images)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("quality", [100, 85])
+def test_halos_of_an_editor_are_taken_back(small, scale, quality) -> None:
+    sharp = load_image(EXAMPLE).rgb[..., :384, :384]
+    low = F.interpolate(sharp, scale_factor=1 / scale, mode="bicubic", antialias=True).clamp(0, 1)
+    lr = add_damage(low, 0, None if quality == 100 else quality, sharpening=Sharpening.of(1.0, 1.5))
+    found = small(lr, scale=scale, steps=0)
+    assert float(found.estimate.sharpening.amount) > 0.2
+    plain = small(lr, scale=scale, steps=0, overrides=Overrides(sharpening=0.0))
+    assert error(found.images, sharp) < 0.85 * error(plain.images, sharp)
+    untouched = small(low, scale=scale, steps=0)
+    assert float(untouched.estimate.sharpening.amount) < 0.3 if scale == 4 else 1e-6
+
+
+def test_tiles_find_the_same_sharpening(small) -> None:
+    _, lr = seen(0.8)
+    whole, tiled = (
+        small.estimate_degradation(lr, 2, tile=tile).sharpening.amount for tile in (None, 16)
+    )
+    torch.testing.assert_close(whole, tiled, atol=1e-4, rtol=0)
 
 
 def test_a_stated_amount_counts_in_one_call_and_step_by_step(pipe, picture) -> None:

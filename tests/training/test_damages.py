@@ -121,3 +121,17 @@ def test_drawings_of_every_kind() -> None:
     for kind in KINDS:
         assert kind(48, rng).size == (48, 48)
     assert drawing(40, rng).shape == (40, 40, 3)
+
+
+@pytest.mark.parametrize("noisy_halo", [0.0, 1.0])
+def test_a_halo_is_said_with_its_amount_and_radius(noisy_halo) -> None:
+    plain = batch()
+    assert float(plain.sharpening[:, 0].max()) == 0
+    chosen = {"halo_amount": (0.8, 0.8), "halo_radius_px": (1.5, 1.5), "noisy_halo": noisy_halo}
+    made = batch(halo=1, **chosen)
+    assert made.sharpening.tolist() == [pytest.approx([0.8, 1.5])] * 6
+    assert float(made.pictures.std()) > float(plain.pictures.std())
+    noise = {"noise": only(1, 5), "noise_std": (9.0, 9.0)}
+    with_noise, without = batch(**noise), batch(halo=1, **chosen, **noise)
+    ratio = float(without.noise_std.mean() / with_noise.noise_std.mean())
+    assert ratio == pytest.approx(1.7 if noisy_halo else 1.0, abs=0.12)
