@@ -4,6 +4,7 @@ import io
 import json
 import re
 import time
+import urllib.error
 import urllib.parse
 import uuid
 from pathlib import Path
@@ -91,6 +92,14 @@ def test_the_english_texts_are_those_of_the_nodes(server):
                 assert words["inputs"][key]["name"] == options["display_name"], f"{name}.{key}"
         outputs = [part["tooltip"] for part in words["outputs"].values()]
         assert outputs == node["output_tooltips"], name
+
+
+def test_the_pictures_of_the_templates_are_served_and_nothing_else_is(server):
+    for path in sorted((ROOT / "assets").glob("example_*.png")):
+        assert server.fetch(f"/mmsr/examples/{path.name}") == path.read_bytes()
+    for name in ("icon.png", "example_none.png", "..%2Fpyproject.toml"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            server.fetch(f"/mmsr/examples/{name}")
 
 
 def test_every_node_has_a_help_page_that_is_served(server):

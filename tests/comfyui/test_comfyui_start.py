@@ -42,6 +42,7 @@ def test_the_import_takes_less_than_the_limit(comfy_path, tmp_path_factory, reco
             weighed.append(round(measured[-1] * cpu_share(server), 2))
             if weighed[-1] < LIMIT_SECONDS:
                 break
+    assert list((base / "input").iterdir()) == [], "pictures come with a template, not at start"
     text = f"import of the pack: {measured} s by the host's log, {weighed} s of CPU time"
     record_property("seconds_to_import_the_pack", text)
     print(text)  # noqa: T201
