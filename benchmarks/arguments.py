@@ -300,6 +300,8 @@ class RestoreOptions(SetOptions):
     """LPIPS and NIQE parameters."""
     side: Pixels = 256
     """Side of the window in the middle of each."""
+    sharpening: Annotated[float | None, arg(help_behavior_hint="(default: measured)")] = None
+    """Stated amount of sharpening; 0 leaves it."""
     seed: int = 0
     """Seed of the damage and of the flow."""
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from mmsr_core.degradation import Sharpening, add_gaussian_noise, jpeg, sharpen
 from mmsr_core.errors import InputError
 from mmsr_core.image import resize_bicubic, smooth
-from mmsr_core.pipeline import load_pipeline
+from mmsr_core.pipeline import Overrides, load_pipeline
 from mmsr_core.types import PRESETS
 
 from .arguments import RestoreOptions
@@ -115,7 +115,12 @@ def run(options: RestoreOptions) -> int:
                 for name in ("faithful", "balanced"):
                     preset = PRESETS[name]
                     answers[name] = pipe(
-                        lr, scale=scale, steps=preset.steps, detail=preset.detail, seed=options.seed
+                        lr,
+                        scale=scale,
+                        steps=preset.steps,
+                        detail=preset.detail,
+                        seed=options.seed,
+                        overrides=Overrides(sharpening=options.sharpening),
                     ).images.cpu()
                 for name, answer in answers.items():
                     rows.setdefault(name, []).append(_finite(measurer(answer, hr)))
@@ -142,13 +147,18 @@ def _finite(figures: Figures) -> Figures:
     return figures | {"psnr_y": None if value is None else float(min(value, 100.0))}
 
 
+def _stated(sharpening: float | None) -> str:
+    return "" if sharpening is None else f", sharpening stated as {sharpening:g}"
+
+
 def restore_markdown(result: dict[str, Any]) -> str:
     """The whole result as a Markdown page."""
     options = result["options"]
     head = (
         f"# One kind of damage after the other, x{options['scale']}\n\n"
         f"{provenance(result['environment'])}; model {options['model']}, the middle "
-        f"{options['side']} px of each picture, seed {options['seed']}. PSNR-Y in dB (100 "
+        f"{options['side']} px of each picture, seed {options['seed']}"
+        f"{_stated(options['sharpening'])}. PSNR-Y in dB (100 "
         "where nothing differs) and LPIPS. Above scale 1 the input is enlarged (bicubic).\n"
     )
     body = []
