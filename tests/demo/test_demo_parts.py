@@ -27,7 +27,7 @@ from mmsr_demo.work.progress_stream import (
     watch_run,
 )
 from mmsr_demo.work.result_cache import ResultCache, job_key
-from mmsr_demo.work.sizes import SizePlan, plan_size, suitable_pixels
+from mmsr_demo.work.sizes import plan_size, suitable_pixels
 
 LIMITS = BatchLimits(files=5, total_bytes=1 << 20, file_bytes=1 << 19)
 
