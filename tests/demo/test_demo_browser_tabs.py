@@ -441,7 +441,7 @@ def test_what_is_known_can_be_stated(open_page, demo_server, demo_picture, scree
     assert too_wide(page) <= 0
     page.click("#restore-start")
     page.wait_for_selector("#restore-download")
-    assert "about 9.0 of 255 levels." in page.inner_text("#restore-report")
+    assert "(about 4 %): 9.0 of 255 levels." in page.inner_text("#restore-report")
     assert page.faults == []
 
 
