@@ -68,6 +68,8 @@ from .work.progress_stream import ProgressUpdate
 from .work.saving import KINDS, PLAIN_KIND, converted, converted_notes, noted
 
 Result = TypeVar("Result", bound=Made)
+EXAMPLE_PICTURE = "photo.png"
+"""The caller's file in the code to be pasted."""
 
 
 def build_endpoints(session: PageSession) -> None:
@@ -83,6 +85,9 @@ def build_endpoints(session: PageSession) -> None:
 def _endpoint(
     fn: Callable[..., Any], name: str, description: str, inputs: list[Any], outputs: list[Any]
 ) -> None:
+    for component in inputs:
+        if not _is_file(component):
+            _exemplify(component, component.value)
     gr.Button(visible=False).click(
         fn,
         inputs,
@@ -93,6 +98,21 @@ def _endpoint(
         concurrency_limit=1,
         show_progress="hidden",
     )
+
+
+def _is_file(component: Any) -> bool:
+    return isinstance(component, (gr.Image, gr.File))
+
+
+def _exemplify(component: Any, example: Any) -> Any:
+    """The component with an example of its value, for what "Use via API" shows to be pasted."""
+    component.example_payload = component.example_inputs = lambda: example
+    return component
+
+
+def _example_file(name: str) -> dict[str, Any]:
+    """A file of the caller: `handle_file("name")` in Python."""
+    return {"path": name, "url": name, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
 
 def _answering(
@@ -119,8 +139,16 @@ def _answering(
     return run
 
 
-def _image(label: str) -> Any:
-    return take_unread(gr.Image(label=label, type="filepath", image_mode=None, visible=False))
+def _image(label: str, example: str | None = None) -> Any:
+    """A picture; `example` names the one in the code to be pasted, None leaves it out."""
+    made = take_unread(gr.Image(label=label, type="filepath", image_mode=None, visible=False))
+    return _exemplify(made, None if example is None else _example_file(example))
+
+
+def _images(label: str, example: str | None = None) -> Any:
+    """As `_image`, for several files."""
+    made = take_unread(gr.File(label=label, file_count="multiple", visible=False))
+    return _exemplify(made, None if example is None else [_example_file(example)])
 
 
 def _scale() -> Any:
@@ -185,7 +213,7 @@ def _json(label: str) -> Any:
 
 def _restore(session: PageSession) -> None:
     inputs = [
-        _image("picture"),
+        _image("picture", EXAMPLE_PICTURE),
         _open_scale(),
         _open_number(
             0, MAX_STEPS, f"steps (empty: {DEFAULT_STEPS}, the preset's or the symptom's)", 0
@@ -201,7 +229,7 @@ def _restore(session: PageSession) -> None:
         _image("guide"),
         gr.Radio(["guide", "fuse"], value="guide", label="guide_mode", visible=False),
         gr.JSON({}, label="strengths: name to 0..2", visible=False),
-        take_unread(gr.File(label="references", file_count="multiple", visible=False)),
+        _images("references"),
         _number(MEASURED_NOISE, MAX_NOISE_255, MEASURED_NOISE, "noise_255 (-1: measured)"),
         _number(0, 100, MEASURED_JPEG, "jpeg_quality (0: measured)"),
         _number(0, MAX_BLUR_PX, MEASURED_BLUR, "blur_px of the result (0: measured)"),
@@ -338,13 +366,13 @@ def _estimate(session: PageSession) -> None:
 
     text = "Measures blur, noise, JPEG and depth. Returns numbers and words, kernel map, depth."
     outputs = [_json("measured"), _file("kernel_map"), _file("depth")]
-    _endpoint(estimate, "estimate", text, [_image("picture"), _scale()], outputs)
+    _endpoint(estimate, "estimate", text, [_image("picture", EXAMPLE_PICTURE), _scale()], outputs)
 
 
 def _merge(session: PageSession) -> None:
     inputs = [
-        _image("picture"),
-        _image("prior: another upscaler's picture of it"),
+        _image("picture", EXAMPLE_PICTURE),
+        _image("prior: another upscaler's picture of it", "upscaled.png"),
         _number(0, 1, DEFAULT_TRUST, "trust"),
         gr.Textbox(
             AUTO_SCALE, label="scale: Auto (the prior's), or 1 to 16", visible=False
@@ -391,8 +419,8 @@ def _merge(session: PageSession) -> None:
 
 def _fuse(session: PageSession) -> None:
     inputs = [
-        _image("first"),
-        _image("second"),
+        _image("first", EXAMPLE_PICTURE),
+        _image("second", "infrared.png"),
         gr.Radio(["fuse", "guide"], value="fuse", label="mode", visible=False),
         _scale(),
         _number(0, MAX_STRENGTH, 1, "strength of the second picture"),
@@ -425,7 +453,7 @@ def _fuse(session: PageSession) -> None:
 
 def _compare(session: PageSession) -> None:
     inputs = [
-        _image("good"),
+        _image("good", EXAMPLE_PICTURE),
         _image("damaged"),
         _whole(1, MAX_COMPARE_SCALE, CompareJob.scale, "scale"),
         _number(MIN_BLUR_PX, MAX_BLUR_PX, CompareJob.blur_px, "blur_px (left edge)"),
@@ -475,7 +503,7 @@ def _compare(session: PageSession) -> None:
 
 
 def _batch(session: PageSession) -> None:
-    files = take_unread(gr.File(label="files", file_count="multiple", visible=False))
+    files = _images("files", EXAMPLE_PICTURE)
 
     def work(*values: Any) -> BatchResult:
         given, preset, scale, size, symptom, kind, background, callback = values

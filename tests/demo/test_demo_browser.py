@@ -120,6 +120,11 @@ def test_stop_ends_a_run_in_the_middle(
         for what in ("", ".closest('.wrap')")
     )
     assert frame[0] - 1 <= inside[0] < inside[1] <= frame[1] + 1  # Not cut off.
+    # What is seen is the place, and no clock that counts up.
+    assert waits.get_attribute("data-place") == "Place 1 of 1 in the queue"
+    assert waits.evaluate("e => getComputedStyle(e).fontSize") == "0px"
+    said = waits.evaluate("e => getComputedStyle(e, '::after').content")
+    assert said == '"Place 1 of 1 in the queue"'
     screenshot(other, "queue_desk")
     # A third one does not want to wait.
     third = open_page(DESK)

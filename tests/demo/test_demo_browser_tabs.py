@@ -441,7 +441,7 @@ def test_what_is_known_can_be_stated(open_page, demo_server, demo_picture, scree
     assert too_wide(page) <= 0
     page.click("#restore-start")
     page.wait_for_selector("#restore-download")
-    assert "about 9.0 of 255 levels." in page.inner_text("#restore-report")
+    assert "(about 4 %): 9.0 of 255 levels." in page.inner_text("#restore-report")
     assert page.faults == []
 
 
@@ -616,6 +616,83 @@ def test_an_example_is_not_marked_as_old_while_it_begins(open_page, demo_picture
     page.wait_for_selector("#restore-history button >> nth=1")  # It is done.
     page.wait_for_timeout(1000)
     assert page.evaluate("window.marked") == 0
+    assert page.faults == []
+
+
+TOUCHED = """() => [...document.querySelectorAll(
+    'button, label:has(> input[type=radio]), textarea, .mm-view-bar button')]
+  .filter((e) => e.offsetParent && getComputedStyle(e).visibility !== 'hidden')
+  .filter((e) => !e.closest('.visually-hidden, .tab-container[aria-hidden]'))
+  .filter((e) => !e.matches('.reset-button'))
+  .map((e) => [e.getAttribute('aria-label') || e.innerText || e.id, e.getBoundingClientRect()])
+  .filter(([, box]) => box.height > 2)
+  .map(([name, box]) => [name, box.width, box.height])"""
+
+
+@pytest.mark.parametrize("tab", ["Restore", "What was wrong", "Merge", "Fuse", "Compare", "Batch"])
+def test_a_finger_finds_what_it_may_touch(open_page, tab):
+    page = open_page(PHONE)
+    open_tab(page, tab)
+    page.wait_for_timeout(300)
+    found = page.evaluate(TOUCHED)
+    names = [name for name, *_ in found]
+    wanted = {"Restore": ["Upload file", "Capture from camera", "Paste from clipboard", "Fit"],
+              "Merge": ["Upload file", "Paste from clipboard"]}  # fmt: skip
+    for name in ["Restore", "What was wrong", "Batch", *wanted.get(tab, [])]:
+        assert name in names
+    assert any(name.startswith("Advanced") for name in names) == (
+        tab in ("Restore", "Merge", "Fuse")
+    )
+    small = [entry for entry in found if min(entry[1:]) < 44]
+    assert small == []
+    assert too_wide(page) <= 0
+
+
+def test_the_zoom_of_a_desk_is_as_high(open_page):
+    page = open_page(DESK)
+    heights = page.eval_on_selector_all(
+        "#restore-slider .mm-view-bar button", "all => all.map((e) => e.offsetHeight)"
+    )
+    assert len(heights) == 4
+    assert min(heights) >= 44
+
+
+DROP = """([names, where]) => {
+  const items = new DataTransfer();
+  for (const name of names) {
+    const canvas = Object.assign(document.createElement('canvas'), {width: 30, height: 20});
+    canvas.getContext('2d').fillRect(3, 3, 9, 9);
+    const [head, data] = canvas.toDataURL('image/png').split(',');
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    items.items.add(new File([bytes], name, {type: 'image/png'}));
+  }
+  const kept = ['dragover', 'drop'].map((type) => {
+    const event = new DragEvent(type, {dataTransfer: items, bubbles: true, cancelable: true});
+    document.querySelector(where).dispatchEvent(event);
+    return event.defaultPrevented;
+  });
+  return kept;
+}"""
+
+
+@pytest.mark.parametrize("tab", ["Restore", "What was wrong", "Merge", "Fuse", "Compare", "Batch"])
+def test_a_file_dropped_beside_the_places_does_not_take_the_page_away(open_page, tab):
+    page = open_page(DESK)
+    open_tab(page, tab)
+    assert page.evaluate(DROP, [["beside.png"], "body"]) == [True, True]
+    assert page.evaluate(DROP, [["beside.png"], "header"]) == [True, True]
+    page.wait_for_timeout(800)
+    taken = page.locator(".mm-drop img:visible, .file-preview:visible").count()
+    assert taken == (1 if tab in ("Restore", "Compare", "Batch") else 0)
+    assert page.faults == []
+
+
+def test_a_batch_takes_all_that_is_dropped_beside_it(open_page):
+    page = open_page(DESK)
+    open_tab(page, "Batch")
+    page.evaluate(DROP, [["one.png", "two.png"], "body"])
+    page.wait_for_selector("#batch-files .file-preview")
+    assert page.locator("#batch-files .file-preview tr").count() == 2
     assert page.faults == []
 
 

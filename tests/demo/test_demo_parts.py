@@ -24,12 +24,10 @@ from mmsr_demo.work.progress_stream import (
     ProgressUpdate,
     StopFlags,
     Stopped,
-    guess_left,
     watch_run,
 )
 from mmsr_demo.work.result_cache import ResultCache, job_key
-from mmsr_demo.work.run_time import RunTimeEstimate
-from mmsr_demo.work.sizes import SizePlan, plan_size, suitable_pixels
+from mmsr_demo.work.sizes import plan_size, suitable_pixels
 
 LIMITS = BatchLimits(files=5, total_bytes=1 << 20, file_bytes=1 << 19)
 
@@ -82,38 +80,6 @@ def test_scales_are_read():
 def test_settings_are_closed_by_default():
     assert DemoSettings().is_local
     assert not DemoSettings(host="0.0.0.0").is_local
-
-
-def test_the_time_of_a_run_grows_with_its_steps_and_is_learnt():
-    plan, guess = plan_size((500, 500), 2, 4_000_000, 10**8), RunTimeEstimate()
-    first = [guess.seconds_for(plan, steps, "cpu") for steps in (0, 1, 4)]
-    assert first == sorted(set(first))
-    assert first[2] < 1.5 * first[0]  # Most of a run is not the flow.
-    guess.learn(plan, 4, 40.0)
-    assert guess.seconds_for(plan, 4, "cpu") == pytest.approx(41.0)
-    assert 25 < guess.seconds_for(plan, 1, "cpu") < 41
-    guess.learn(plan_size((20, 20), 2, 4_000_000, 10**8), 4, 40.0)  # Too small to tell.
-    assert guess.seconds_for(plan, 4, "cpu") == pytest.approx(41.0)
-
-
-def test_a_megapixel_of_small_scales_takes_longer():
-    guess = RunTimeEstimate()
-    seconds = [
-        guess.seconds_for(SizePlan(work, work, scale), 1, "cpu")
-        for scale, work in ((1, (800, 800)), (2, (400, 400)), (4, (200, 200)))
-    ]
-    assert seconds == sorted(seconds, reverse=True)
-
-
-def test_the_time_left_never_rises():
-    end, last = None, float("inf")
-    for second, share in ((2, 0.5), (3, 0.55), (4, 0.56), (8, 0.6), (9, 0.9), (12, 0.95)):
-        left = guess_left(share, second, end)
-        assert left is not None
-        assert left <= last
-        end, last = second + left, left
-    assert guess_left(0.01, 10, None) is None
-    assert guess_left(0.5, 1, None) is None
 
 
 @pytest.mark.parametrize(

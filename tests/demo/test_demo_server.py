@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import struct
 import sys
 import time
@@ -303,6 +304,35 @@ def test_the_readme_s_client_example_runs(demo_server, monkeypatch, capsys):
     options = {"httpx_kwargs": dict(PATIENT), "analytics_enabled": False}
     exec(code, {"OPTIONS": options})  # noqa: S102 - the README's own lines.
     assert "Your picture is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["/restore", "/estimate", "/merge", "/fuse", "/compare", "/batch"])
+def test_the_code_to_be_pasted_runs(demo_server, demo_picture, tmp_path, monkeypatch, capsys, name):
+    info = httpx.get(f"{demo_server[0]}/gradio_api/info", **PATIENT).json()["named_endpoints"]
+    assert len(info) == 6
+    code = info[name]["code_snippets"]["python"]
+    assert not re.search(r"https?://(?!127\.0\.0\.1)", str(info[name]))
+    assert "Hello" not in str(info[name])
+    for parameter in info[name]["parameters"]:
+        if parameter["component"] in ("Image", "File"):
+            assert parameter["python_type"]["description"] == "A file; no links."
+    picture = demo_picture(48, 48, "pasted.png")
+    for file, path in (
+        ("photo.png", picture), ("infrared.png", demo_picture(48, 48, "pasted_2.png", 1.0)),
+        ("upscaled.png", demo_picture(96, 96, "pasted_3.png")),
+    ):  # fmt: skip
+        shutil.copyfile(path, tmp_path / file)
+    monkeypatch.chdir(tmp_path)
+    options = {"httpx_kwargs": dict(PATIENT), "analytics_enabled": False, "download_files": "got"}
+    code = re.sub(r"Client\((.*)\)", r"Client(\1, **OPTIONS)", code)
+    if name == "/fuse" and not demo_server[1].abilities.guide:
+        with pytest.raises(AppError, match="fusion network"):
+            exec(code, {"OPTIONS": options})  # noqa: S102 - as a person pastes it.
+        return
+    exec(code, {"OPTIONS": options})  # noqa: S102
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said[0] in "({"
+    assert "got" in said
 
 
 def test_the_same_call_again_is_answered_from_the_last_results(client, demo_server, demo_picture):

@@ -120,6 +120,11 @@ def test_kernels_are_told_from_the_blur():
     )
     assert "each of its pixels stands for 4×4 of the result" in text
     assert "shrinking" not in words.kernels_words(widths, 1)
+    assert "reduced" not in words.kernels_words(widths, 1, 1) + words.kernels_words(widths, 4, 4)
+    for scale, of_kernels, factor in ((1, 4, 4), (2, 4, 2)):
+        text = words.kernels_words(widths, scale, of_kernels)
+        assert text.startswith(f"Kernels used, of the picture reduced by {factor}: 1.4 to 2.2 px")
+        assert "not its own blur" in text
 
 
 def test_smear_needs_one_direction():
@@ -133,9 +138,12 @@ def test_smear_needs_one_direction():
 
 
 def test_noise_and_jpeg_words_are_ordered():
-    noise = [words.noise_words(v / 255).split(":")[0] for v in (0.1, 2, 5, 20)]
-    assert noise == ["No visible noise", "A little noise", "Noisy", "Very noisy"]
-    assert "about 5.0 of 255" in words.noise_words(5 / 255)
+    noise = [words.noise_words(v / 255).split(":")[0] for v in (0.1, 1, 2.55, 5, 20)]
+    assert noise == [
+        "No visible noise", "Slight noise (about 0.4 %)", "Slight noise (about 1 %)",
+        "Noisy (about 2 %)", "Very noisy (about 8 %)",
+    ]  # fmt: skip
+    assert words.noise_words(5 / 255).endswith(": 5.0 of 255 levels.")
     jpeg = [words.jpeg_words(q).split(":")[0] for q in (20, 50, 80, 92)]
     assert jpeg == [
         "Heavily compressed", "Clearly compressed", "Compressed", "Lightly compressed",
@@ -159,10 +167,12 @@ def test_agreement_is_up_to_the_noise():
     assert "within 1.6 brightness levels of 255, as far as its noise and JPEG damage" in text
     text = words.consistency_words(one, 0.0)
     assert text.startswith("Close to your picture: within 1.0 brightness levels of 255")
-    text = words.consistency_words(one, 0.0, jpeg_quality=40)
-    assert "its noise and JPEG damage would account for 0.0" in text
+    text = words.consistency_words(one, 0.2 / 255, jpeg_quality=40)
+    assert text.endswith("; its noise and JPEG damage would account for 0.2.")
+    for nothing in (0.0, 0.04 / 255):  # What is not there explains nothing.
+        assert words.consistency_words(one, nothing, jpeg_quality=40).endswith("levels of 255.")
     exact = words.consistency_words(80.0, 0.0)  # Rounding to 8 bits is no difference.
-    assert exact.startswith("Consistent")
+    assert exact == "Consistent with your picture: within 0.0 brightness levels of 255."
 
 
 def test_what_became_of_another_upscaler_s_picture():
@@ -180,6 +190,7 @@ def test_what_became_of_another_upscaler_s_picture():
     said = merge_words.agreement_words(left, 1.5 / 255)
     for number in ("by 2.0", "by 9.0", "by 1.0", "explain 1.5"):
         assert number in said
+    assert "explain" not in merge_words.agreement_words(left, 0.0)
     assert "(6.0 of 255), and about 2.5" in merge_words.prior_noise_words(6 / 255, 2.5 / 255)
 
 

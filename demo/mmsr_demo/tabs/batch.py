@@ -42,8 +42,8 @@ def build_batch(session: PageSession) -> None:
             )  # fmt: skip
             gr.HTML(
                 f'<p class="mm-small">At most {chosen.max_batch_files} pictures and '
-                f"{chosen.max_batch_mb} MB in one batch. A picture that cannot be read is named, "
-                "and the rest goes on.</p>"
+                f"{chosen.max_batch_mb} MB in one batch. Unreadable files are listed; the rest "
+                "are processed.</p>"
             )
             symptom = symptom_control("What is wrong with them?", "batch")
             preset = style_control("batch")

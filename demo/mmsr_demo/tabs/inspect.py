@@ -73,7 +73,7 @@ def build_inspect(session: PageSession, restored: RestoreTab) -> None:
             seen: found,
             words: panels.findings(found.headline(), found.sentences(), " ".join(found.notes)),
             damage: panels.damage_panel(found.noise_255, found.blur_of_picture_px),
-            about: panels.notice(kernels_words(found.width_px, found.scale)),
+            about: panels.notice(kernels_words(found.width_px, found.scale, found.field.scale)),
             kernels: gr.update(value=str(found.draw_map()), visible=True),
             kernel: _CLICK,
             depth: gr.update(

@@ -28,6 +28,7 @@ from ..ui.viewer import before_after
 from ..work.history import Past
 from ..work.jobs import Merged, MergeJob, Pictured
 from ..work.merging import merge, plan_merge
+from ..work.run_time import merging
 from ..work.saving import BACKGROUNDS, PLAIN_KIND
 from .controls import (
     background_control,
@@ -140,7 +141,7 @@ def build_merge(session: PageSession) -> None:
             found = plan_merge(session.engine, one, other, scale, size)
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
             return {plan: panels.notice(explain(error), "bad")} | gone
-        seconds = words.time_words(session.engine.seconds_for(found, steps=0))
+        seconds = words.time_words(session.engine.seconds_for(merging(found)))
         return {plan: panels.notice(found.words(f"{seconds} on this computer"))} | gone
 
     def see_beside(made: Merged | None, chosen: str) -> Any:

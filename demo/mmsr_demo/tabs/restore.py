@@ -29,6 +29,7 @@ from ..ui.viewer import before_after
 from ..work.history import Past
 from ..work.jobs import Restoration
 from ..work.parts import MARGIN, part_around
+from ..work.run_time import restoring
 from ..work.saving import BACKGROUNDS, PLAIN_KIND
 from .controls import (
     advanced_controls,
@@ -179,7 +180,8 @@ def build_restore(session: PageSession, tabs: gr.Tabs) -> RestoreTab:
             )
         except Exception as error:  # noqa: BLE001 - shown in place, in words.
             return {plan: panels.notice(explain(error), "bad"), note: ""} | gone
-        seconds = words.time_words(session.engine.seconds_for(found, int(steps)))
+        run = restoring(found, int(steps))
+        seconds = words.time_words(session.engine.seconds_for(run))
         part = part_around(found.work, where or MIDDLE)
         return {
             plan: panels.notice(found.words(f"{seconds} on this computer")),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .messages import LEAST_TOLD_LEVELS
+
 _SAME_PLACE_PX, _SAME_COLOUR = 0.05, 0.5
 """Shifts and differences of colour (of 255) that are not worth a word."""
 _COLOURS = ("red", "green", "blue")
@@ -65,10 +67,12 @@ def agreement_words(difference: Mapping[str, float], unexplained_std: float) -> 
         unexplained_std: what noise and JPEG damage explain of it, 0..1 units.
     """
     left = {name: f"{255 * value:.1f}" for name, value in difference.items()}
+    noise = 255 * unexplained_std
+    explained = f" Noise and compression explain {noise:.1f}." if noise >= LEAST_TOLD_LEVELS else ""
     return (
         f"Blurred and shrunk again, this differs from your picture by {left['result']} brightness "
         f"levels of 255, the other picture alone by {left['prior']}, the faithful one alone by "
-        f"{left['faithful']}. Noise and compression explain {255 * unexplained_std:.1f}."
+        f"{left['faithful']}.{explained}"
     )
 
 

@@ -13,6 +13,8 @@ from mmsr_core.errors import ShapeError
 from mmsr_core.pipeline.results import AGREEMENT_MARGIN, ROUNDING_LEVELS, sharpening_words
 from mmsr_core.pipeline.sharpness import CLEAR_QUALITY, VISIBLE_NOISE
 
+LEAST_TOLD_LEVELS = 0.05
+"""Less noise, of 255, would be written as none."""
 _DIRECTIONS = (
     "left to right",
     "from the top left to the bottom right",
@@ -66,14 +68,21 @@ def range_words(values: Tensor, unit: str) -> str:
     return f"{low:.1f} to {high:.1f} {unit}, mean {mean:.1f}"
 
 
-def kernels_words(width_px: Tensor, scale: int) -> str:
+def kernels_words(width_px: Tensor, scale: int, kernel_scale: int | None = None) -> str:
     """What the kernels are that a picture is restored with, and why they are not its blur.
 
     Args:
         width_px: `(h,w)` their widths, px of the result.
         scale: from the picture to the result.
+        kernel_scale: that of the kernels, larger where a reduction of the picture is restored.
     """
     widths = range_words(width_px, "px of the result")
+    if kernel_scale is not None and kernel_scale > scale:
+        return (
+            f"Kernels used, of the picture reduced by {kernel_scale // scale}: {widths}. Your "
+            "picture is blurred so widely that it is restored from that reduction, so these are "
+            "not its own blur."
+        )
     if scale == 1:
         return f"Kernels used: {widths}. The picture is restored with these."
     return (
@@ -84,17 +93,20 @@ def kernels_words(width_px: Tensor, scale: int) -> str:
 
 
 def noise_words(noise_std: float, error: float | None = None) -> str:
-    """Noise level in words, with the number in 8-bit units.
+    """Noise level in words, in per cent and in 8-bit units.
 
     Args:
         noise_std: 0..1 units.
         error: expected error of it; None where it is not known.
     """
     levels = noise_std * 255
-    names = ((0.7, "No visible noise"), (3.0, "A little noise"), (8.0, "Noisy"))
+    names = ((0.7, "No visible noise"), (3.0, "Slight noise"), (8.0, "Noisy"))
     name = next((text for bound, text in names if levels < bound), "Very noisy")
     doubt = "" if error is None else f", give or take {max(0.1, error * 255):.1f}"
-    return f"{name}: about {levels:.1f} of 255 levels{doubt}."
+    percent = 100 * noise_std
+    share = f"{percent:.1f}" if percent < 0.95 else f"{percent:.0f}"
+    about = "" if name == names[0][1] else f" (about {share} %)"
+    return f"{name}{about}: {levels:.1f} of 255 levels{doubt}."
 
 
 def jpeg_words(quality: float, error: float | None = None) -> str:
@@ -128,15 +140,14 @@ def consistency_words(after_db: float, unexplained_std: float, jpeg_quality: flo
     """
     left, noise = 255 * 10 ** (-after_db / 20), 255 * unexplained_std
     cause = "noise" if jpeg_quality > NO_JPEG_QUALITY else "noise and JPEG damage"
-    if left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS:
-        return (
-            f"Consistent with your picture: within {left:.1f} brightness levels of 255, as far as "
-            f"its {cause} lets one tell."
-        )
-    return (
-        f"Close to your picture: within {left:.1f} brightness levels of 255; its {cause} would "
-        f"account for {noise:.1f}."
-    )
+    agrees = left <= AGREEMENT_MARGIN * noise + ROUNDING_LEVELS
+    how = "Consistent with" if agrees else "Close to"
+    said = f"{how} your picture: within {left:.1f} brightness levels of 255"
+    if noise < LEAST_TOLD_LEVELS:
+        return f"{said}."
+    if agrees:
+        return f"{said}, as far as its {cause} lets one tell."
+    return f"{said}; its {cause} would account for {noise:.1f}."
 
 
 def score_words(bicubic_db: float, restored_db: float) -> str:

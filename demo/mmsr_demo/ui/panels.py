@@ -22,15 +22,19 @@ STAGES: dict[str, str] = {
     "damage": "Measuring noise and compression",
     "depth": "Looking at depth",
     "kernel": "Measuring the blur",
+    "sharpening": "Looking for sharpening",
+    "second": "Measuring the second picture",
     "mean": "Restoring",
     "fusion": "Fusing both pictures",
     "flow": "Adding detail",
     "consistency": "Checking against your picture",
     "finish": "Finishing",
+    "alpha": "Enlarging the transparency",
+    "merge": "Merging both pictures",
     "measure": "Comparing",
     "save": "Saving",
 }
-"""Stage of the pipeline to words."""
+"""Stage of the pipeline, or of `run_time`, to words."""
 LEAST_BLUR_PX, LEAST_NOISE_255 = 1.0, 5.0
 """The least that the brightest colour of a map stands for: less can hardly be seen in a picture."""
 MODALITY_WORDS: dict[str, str] = {

@@ -54,8 +54,10 @@ def take_unread(component: Any) -> Any:
             raise _error("Links are not fetched. Save the picture and upload the file.")
         return await move(url_or_file_path)
 
+    described = component.api_info() | {"additional_description": "A file; no links."}
     component.preprocess = preprocess
     component.async_move_resource_to_block_cache = move_file
+    component.api_info = lambda: described
     return component
 
 

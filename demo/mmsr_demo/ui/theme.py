@@ -86,8 +86,11 @@ CSS = (
 .mm-queue:has(> .wrap.hide), .mm-queue:has(> .wrap.generating) { display: none; }
 .mm-queue > .wrap { inset: 0 !important; padding: 0 !important; background: transparent; }
 .mm-queue .wrap .progress-text { position: absolute; inset: 0 auto auto 0; transform: none;
-  padding: 0 2px; background: none; font-family: var(--font); font-size: .9rem;
-  color: var(--body-text-color-subdued); }
+  padding: 0 2px; background: none; font-size: 0; visibility: hidden;
+  animation: mm-late 0s .6s forwards; }
+.mm-queue .progress-text::after { content: attr(data-place); font-family: var(--font);
+  font-size: .9rem; color: var(--body-text-color-subdued); }
+@keyframes mm-late { to { visibility: visible; } }
 .mm-queue .mm-queue { min-height: 0; }
 .mm-fit img { width: 100% !important; height: 100% !important; object-fit: contain; }
 button.stop { background: transparent !important; color: #dc2626 !important;
@@ -189,9 +192,18 @@ td.mm-good { color: var(--primary-600); width: 1.5em; } td.mm-bad { color: #dc26
   .mm-findings dl { grid-template-columns: 1fr; gap: 0; }
   .mm-findings dd { margin-bottom: 8px; }
   .mm-maps { grid-template-columns: 1fr 1fr; gap: 12px; }
-  .tab-container button { padding: 0 5px !important; font-size: .82rem !important; }
+  .tab-wrapper, .tab-container { height: 44px !important; }
+  .tab-container button { height: 44px !important; min-width: 44px; padding: 0 4px !important;
+    font-size: .82rem !important; }
+  .tab-container.visually-hidden button { height: 1px !important; }
+  .source-selection { height: auto !important; }
+  .source-selection .icon { width: 44px !important; height: 44px !important; padding: 11px; }
+  .label-wrap { padding-block: 13px !important; margin-block: -13px !important; }
+  .label-wrap.open { margin-bottom: 0 !important; }
+  .mm-size textarea, button.sm.secondary, label:has(> input[type=radio]) {
+    min-height: 44px !important; }
   .mm-segments label { min-width: 42px; padding-inline: 6px !important; }
-  .mm-thirds label, .mm-view-bar button { min-height: 44px !important; }
+  .mm-thirds label { min-height: 44px !important; }
   .mm-kernel { flex-direction: column; align-items: flex-start; }
   .mm-pair > *, .mm-pair > .form > * { min-width: 100% !important; }
 }
@@ -207,47 +219,77 @@ HEAD = (
   body .gradio-container footer .divider { display: none !important; }
   body .gradio-container footer .show-api { display: flex !important; }
   body .gradio-container footer { gap: 20px; }
+  body .gradio-container footer button { min-height: 44px; }
 }
 </style>
 <script>
 (() => {
-  const box = '#restore-picture';
-  const give = (file, tries = 20) => {
-    const input = document.querySelector(box + ' input[type=file]');
-    if (!input) {  // A picture is there: it is taken away first.
-      if (tries === 20) document.querySelector(box + ' button[aria-label="Remove Image"]')?.click();
-      if (tries > 0) setTimeout(() => give(file, tries - 1), 100);
+  const home = '#restore-picture', lists = '#batch-files';
+  const give = (box, files, tries = 20) => {
+    const input = box.querySelector('input[type=file]');
+    if (!input) {  // What is there is taken away first.
+      const away = 'button[aria-label="Remove Image"], button[aria-label="Clear"]';
+      if (tries === 20) box.querySelector(away)?.click();
+      if (tries > 0) setTimeout(() => give(box, files, tries - 1), 100);
       return;
     }
     const items = new DataTransfer();
-    items.items.add(file);
+    files.forEach((file) => items.items.add(file));
     input.files = items.files;
     input.dispatchEvent(new Event('change', {bubbles: true}));
   };
-  const shown = () => document.querySelector(box)?.offsetParent;
-  const picture = (list) => [...(list || [])].find((file) => file.type.startsWith('image/'));
+  const isSeen = (box) => box?.offsetParent;
+  // Where a file goes that was dropped beside all: the only place for it that is seen.
+  const place = () => {
+    const first = document.querySelector(home);
+    if (isSeen(first)) return first;
+    const all = [...document.querySelectorAll(`.mm-drop, ${lists}`)].filter(isSeen);
+    return all.length === 1 ? all[0] : null;
+  };
+  const pictures = (list) => [...(list || [])].filter((file) => file.type.startsWith('image/'));
   const own = (target) => target?.closest?.('input, textarea, .upload-container, .file-preview');
+  const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
   addEventListener('paste', (event) => {
-    const file = picture(event.clipboardData?.files);
-    if (file && shown() && !own(event.target)) give(file);
+    const [file] = pictures(event.clipboardData?.files), box = document.querySelector(home);
+    if (file && isSeen(box) && !own(event.target)) give(box, [file]);
   });
-  addEventListener('dragover', (event) => { if (shown()) event.preventDefault(); });
+  addEventListener('dragover', (event) => { if (hasFiles(event)) event.preventDefault(); });
   const seen = (event) => {
     if (event.target.tagName === 'IMG' && event.target.closest('.mm-drop'))
       event.target.classList.toggle('mm-unseen', event.type === 'error');
   };
   for (const name of ['error', 'load']) addEventListener(name, seen, true);
   addEventListener('drop', (event) => {
-    const file = picture(event.dataTransfer?.files);
-    if (!shown() || own(event.target) || event.target?.closest?.(box)) return;
-    event.preventDefault();
-    if (file) give(file);
+    if (!hasFiles(event)) return;
+    const taken = event.defaultPrevented || own(event.target);
+    event.preventDefault();  // Else the browser shows the file in place of the page.
+    const box = place(), all = [...event.dataTransfer.files];
+    if (!box || taken || box.contains(event.target)) return;
+    const files = box.matches(lists) ? all : pictures(all).slice(0, 1);
+    if (files.length) give(box, files);
   });
+  // The place in the queue, without gradio's clock.
+  const said = (text) => {
+    const [, at, of] = text.match(/queue: (\\d+)\\/(\\d+)/) || [];
+    return at ? `Place ${at} of ${of} in the queue` : '';
+  };
+  const tell = (node) => {
+    const line = (node.parentElement || node).closest?.('.mm-queue .progress-text');
+    const words = line && said(line.textContent);
+    if (line && line.dataset.place !== words) line.dataset.place = words;
+  };
+  new MutationObserver((changes) => changes.forEach(({target, addedNodes}) => {
+    tell(target);
+    addedNodes.forEach((node) => {
+      tell(node);
+      node.querySelectorAll?.('.progress-text').forEach(tell);
+    });
+  })).observe(document, {childList: true, characterData: true, subtree: true});
 })();
 </script>"""
     + f"<script>{VIEWER_JS}{PART_JS}</script>"
 )
-"""A picture may be dropped or pasted anywhere on the first tab. What an upload is that the browser
-cannot show, as a TIFF, is said in its place. And rules for a phone outside the
-page's own content: in `CSS` they would have no effect, since gradio keeps what lies in `@media` to
+"""A picture may be dropped or pasted anywhere on the first tab, and dropped anywhere on a tab with
+one place for it; beside several places a drop does nothing. What an upload is that the browser
+cannot show, as a TIFF, is said in its place. And rules for a phone outside the page's own content: in `CSS` they would have no effect, since gradio keeps what lies in `@media` to
 that content. The viewer's script comes last."""

@@ -60,9 +60,10 @@ def before_after(
 VIEWER_CSS = """
 .mm-view { container-type: inline-size; display: flex; flex-direction: column; gap: 8px; }
 .mm-view-bar { display: flex; flex-wrap: wrap; gap: 6px; }
-.mm-view-bar button { min-height: 36px; padding: 0 12px; border-radius: 8px; font-size: .86rem;
-  margin: 0 !important; font-weight: 400; cursor: pointer; color: var(--body-text-color);
-  background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
+.mm-view-bar button { min-height: 44px; min-width: 44px; padding: 0 12px; border-radius: 8px;
+  font-size: .86rem; margin: 0 !important; font-weight: 400; cursor: pointer;
+  color: var(--body-text-color); background: var(--background-fill-secondary);
+  border: 1px solid var(--border-color-primary); }
 .mm-view-bar button[aria-pressed=true] { color: white; background: var(--primary-700);
   border-color: var(--primary-700); }
 .mm-view-bar button[data-full] { margin-left: auto; }
@@ -70,7 +71,7 @@ VIEWER_CSS = """
   outline: 2px solid var(--primary-500); outline-offset: 2px; }
 .mm-frame { --cut: 50%; position: relative; container-type: size; overflow: hidden;
   border-radius: 10px; background: var(--background-fill-secondary); touch-action: pan-y;
-  height: max(120px, min(640px, max(280px, 100vh - 290px), 100cqw * var(--h) / var(--w)));
+  height: max(120px, min(640px, max(280px, 100vh - 298px), 100cqw * var(--h) / var(--w)));
   user-select: none; -webkit-user-select: none; cursor: ew-resize; }
 .mm-frame.mm-zoomed { touch-action: none; cursor: grab; }
 .mm-half { position: absolute; inset: 0; overflow: hidden; }
@@ -102,7 +103,7 @@ VIEWER_CSS = """
 .mm-view.mm-full { position: fixed; inset: 0; z-index: 1000; }
 .mm-view:fullscreen .mm-frame, .mm-view.mm-full .mm-frame { height: auto; flex: 1; }
 """
-"""The look of a viewer. A px of the picture is sharp-edged from 200 % on. The 290 px leave room for
+"""The look of a viewer. A px of the picture is sharp-edged from 200 % on. The 298 px leave room for
 what stands above it and for the button below."""
 
 VIEWER_JS = """

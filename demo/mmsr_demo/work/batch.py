@@ -19,6 +19,7 @@ from ..files.workspace import safe_stem
 from .jobs import BatchLine, BatchResult, Restoration, RestoreJob
 from .progress_stream import Stopped
 from .reporting import report_unexpected
+from .run_time import TimedProgress, restoring
 from .saving import PLAIN_KIND, check_kind, converted, converted_notes
 
 if TYPE_CHECKING:
@@ -103,11 +104,15 @@ def _restore_all(
     taken: set[str] = set()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # Files are packed already.
         for index, item in enumerate(items):
+            waiting = sum(_seconds_for(engine, other, settings) for other in items[index + 1 :])
 
-            def callback(event: Progress, done: int = index) -> None:
+            def callback(event: Progress, done: int = index, after: float = waiting) -> None:
                 share = done + event.done / max(1, event.total)
                 stage = f"{done + 1} of {len(items)}: {event.stage}"
-                progress(Progress(stage, round(1000 * share), 1000 * len(items), event.preview))
+                whole = replace(
+                    event, stage=stage, done=round(1000 * share), total=1000 * len(items)
+                )
+                progress(whole.before(after) if isinstance(whole, TimedProgress) else whole)
 
             line, made = _restore_one(engine, item, settings, files, taken, callback)
             if made is not None:
@@ -123,6 +128,17 @@ def _restore_all(
             "report.json", json.dumps({"restored": reports, "failed": failed}, indent=2)
         )
     return lines
+
+
+def _seconds_for(engine: Engine, item: BatchItem, settings: RestoreJob) -> float:
+    """About how long one picture takes; none where it cannot be restored."""
+    try:
+        if item.path is None:
+            return 0.0
+        plan = engine.plan(engine.size_of(item.path), settings.scale, settings.size)
+        return engine.seconds_for(restoring(plan, settings.steps if settings.detail else 0))
+    except MMSRError:
+        return 0.0
 
 
 def _restore_one(

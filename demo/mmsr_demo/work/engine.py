@@ -19,7 +19,7 @@ from .jobs import Merged, Restoration, RestoreJob
 from .models import Abilities, Models
 from .parts import Part, part_around
 from .result_cache import ResultCache, job_key
-from .run_time import RunTimeEstimate
+from .run_time import RunClock, RunPlan, RunTimeEstimate, measuring, restoring
 from .saving import noted, save_part, save_result
 from .sizes import SizePlan, plan_size, suitable_pixels
 
@@ -82,9 +82,21 @@ class Engine:
         auto = self.settings.auto_pixels or suitable_pixels(self._models.device_type)
         return plan_size(size, scale, auto, self.settings.max_output_pixels, target)
 
-    def seconds_for(self, plan: SizePlan, steps: int) -> float:
+    def seconds_for(self, run: RunPlan) -> float:
         """About how long a run takes, from the runs so far."""
-        return self._run_time.seconds_for(plan, steps, self._models.device_type)
+        return self._run_time.seconds_for(run, self._models.device_type)
+
+    @contextmanager
+    def timed(self, run: RunPlan, callback: ProgressCallback) -> Iterator[RunClock]:
+        """The clock of a run, which begins now; how long it took is learnt.
+
+        Args:
+            run: its phases and size.
+            callback: told how far it is by time; may raise to end the run.
+        """
+        started = time.perf_counter()
+        yield RunClock(callback, run, self.seconds_for(run))
+        self._run_time.learn(run, time.perf_counter() - started)
 
     @property
     def prior_pixels(self) -> int:
@@ -156,7 +168,7 @@ class Engine:
         Raises:
             InputError: A picture or a number cannot be used.
         """
-        from mmsr_core.image import resize_alpha, resize_bicubic
+        from mmsr_core.image import has_transparency, resize_alpha, resize_bicubic
         from mmsr_core.pipeline import enlarge_alpha
 
         callback = progress or _silent
@@ -176,33 +188,30 @@ class Engine:
             lr, wanted = part.cut(lr), wanted and part.worked_size(wanted)
         callback(Progress("load", 0, 1))
         pipeline = self.pipeline
-        with self._queue.wait_for_turn(callback):
-            started = time.perf_counter()
+        run = restoring(
+            SizePlan(plan.given, (int(lr.shape[-2]), int(lr.shape[-1])), plan.scale),
+            job.steps if job.detail else 0,
+            transparent=has_transparency(image.alpha),
+            second=job.guide is not None,
+        )
+        with self._queue.wait_for_turn(callback), self.timed(run, callback) as clock:
             output = self._run(
                 pipeline,
                 lr,
                 job,
                 scale=plan.scale,
-                callback=callback,
+                callback=clock,
                 quality=file_quality(image, plan),
                 size=wanted,
                 part=part,
                 notes=notes,
             )
-            if part is None:
-                self._run_time.learn(plan, job.steps, time.perf_counter() - started)
             alpha, size = image.alpha, plan.result
             if alpha is not None:
                 alpha = resize_alpha(alpha, plan.work)
                 if part is not None:
                     alpha, size = part.cut(alpha), part.worked_size(size)
-                alpha = enlarge_alpha(
-                    pipeline,
-                    alpha,
-                    plan.scale,
-                    size,
-                    progress=lambda _: callback(Progress("save", 0, 1)),
-                )
+                alpha = enlarge_alpha(pipeline, alpha, plan.scale, size, progress=clock.of_alpha)
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder(keep=keep) as folder:
             if part is None:
@@ -234,9 +243,9 @@ class Engine:
         callback = progress or _silent
         callback(Progress("load", 0, 1))
         pipeline = self.pipeline
-        with self._queue.wait_for_turn(callback):
+        with self._queue.wait_for_turn(callback), self.timed(measuring(plan), callback) as clock:
             known = Overrides(file_quality=file_quality(image, plan))
-            measured = pipeline.refine_kernel(lr, plan.scale, overrides=known, progress=callback)
+            measured = pipeline.refine_kernel(lr, plan.scale, overrides=known, progress=clock)
         callback(Progress("save", 1, 1))
         with self.workspace.result_folder() as folder:
             found = inspect_run(lr, measured, folder, plan.scale)
@@ -261,8 +270,10 @@ class Engine:
             quality: of the JPEG file that the picture is, if it is one.
         """
         pipeline = self.pipeline
-        with self._queue.wait_for_turn(callback):
-            output = self._run(pipeline, lr, job, scale=scale, callback=callback, quality=quality)
+        size = (int(lr.shape[-2]), int(lr.shape[-1]))
+        run = restoring(SizePlan(size, size, scale), job.steps if job.detail else 0)
+        with self._queue.wait_for_turn(callback), self.timed(run, callback) as clock:
+            output = self._run(pipeline, lr, job, scale=scale, callback=clock, quality=quality)
         return output.images
 
     def _run(

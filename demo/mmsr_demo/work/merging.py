@@ -20,6 +20,7 @@ from ..ui import merge_words as words
 from ..ui.messages import jpeg_words, noise_words, sharpening_sentence
 from .jobs import Merged, MergeJob
 from .result_cache import merge_key
+from .run_time import merging
 from .sizes import SizePlan
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def merge(engine: Engine, job: MergeJob, progress: ProgressCallback) -> Merged:
     Raises:
         InputError: A picture or a number cannot be used.
     """
+    from mmsr_core.image import has_transparency
     from mmsr_core.pipeline import Overrides, enlarge_alpha
     from mmsr_core.pipeline.prior_match import complaint_of_prior
 
@@ -94,7 +96,8 @@ def merge(engine: Engine, job: MergeJob, progress: ProgressCallback) -> Merged:
     warning = complaint_of_prior(lr, prior)
     progress(Progress("load", 0, 1))
     noise_std = None if job.noise_255 is None else job.noise_255 / 255
-    with engine.turn(progress) as pipeline:
+    run = merging(plan, transparent=has_transparency(image.alpha))
+    with engine.turn(progress) as pipeline, engine.timed(run, progress) as clock:
         result = pipeline.merge_prior(
             lr,
             prior,
@@ -102,14 +105,10 @@ def merge(engine: Engine, job: MergeJob, progress: ProgressCallback) -> Merged:
             size=plan.wanted,
             trust=job.trust,
             overrides=Overrides(noise_std, job.jpeg_quality, image.jpeg_quality, job.sharpening),
-            progress=progress,
+            progress=clock,
         )
         alpha = enlarge_alpha(
-            pipeline,
-            image.alpha,
-            plan.scale,
-            plan.result,
-            progress=lambda _: progress(Progress("save", 0, 1)),
+            pipeline, image.alpha, plan.scale, plan.result, progress=clock.of_alpha
         )
     progress(Progress("save", 1, 1))
     notes += [note for note in result.notes if note != warning]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from torch import Tensor
 
 from mmsr_core.types import Progress, ProgressCallback
 
+from .run_time import TimedProgress
+
 Result = TypeVar("Result")
 _PREVIEW_SECONDS = 0.6
 _WAIT_SECONDS = 0.15
+_AGE_SECONDS = 1.0
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: the user asked for it.
@@ -35,21 +39,7 @@ class ProgressUpdate:
     preview: Tensor | None
     """Small `(3,h,w)` picture of the present state; None while nothing is new."""
     seconds_left: float | None = None
-    """A guess, once there is something to guess from. It never rises within a run."""
-
-
-def guess_left(share: float, seconds: float, end: float | None) -> float | None:
-    """Seconds left of a run.
-
-    Args:
-        share: how much is done, 0..1.
-        seconds: since it began.
-        end: when it was to end by the last guess, in seconds after its beginning.
-    """
-    if share < 0.08 or seconds < 1.5:
-        return None
-    left = seconds * (1 - share) / share
-    return left if end is None else min(left, max(0.0, end - seconds))
+    """A guess, where the run's work tells one. It never rises within a run."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +84,9 @@ class _Watch:
         self._last_preview = 0.0
         self._lock = threading.Lock()
         self._newest: ProgressUpdate | None = None
-        self._end: float | None = None
+        self._taken: ProgressUpdate | None = None
+        self._left: float | None = None
+        self._after = 0.0
         self.changed = threading.Event()
 
     def __call__(self, progress: Progress) -> None:
@@ -109,18 +101,36 @@ class _Watch:
         with self._lock:
             if preview is None and self._newest is not None:
                 preview = self._newest.preview
+            left = None
+            if isinstance(progress, TimedProgress) and progress.seconds_left is not None:
+                known = math.inf if self._left is None else self._left
+                left = self._left = min(known, progress.seconds_left)
+                self._after = progress.seconds_after
             seconds = now - self._started
-            left = guess_left(share, seconds, self._end)
-            self._end = None if left is None else seconds + left
             self._newest = ProgressUpdate(progress.stage, share, seconds, preview, left)
         self.changed.set()
 
     def take(self) -> ProgressUpdate | None:
-        """The newest moment, once."""
+        """The newest moment, once; while nothing is new, the last one with less time left."""
         with self._lock:
             moment, self._newest = self._newest, None
             self.changed.clear()
+            if moment is None:
+                moment = self._aged(time.monotonic() - self._started)
+            self._taken = moment or self._taken
             return moment
+
+    def _aged(self, seconds: float) -> ProgressUpdate | None:
+        """The last moment after a second or more in which nothing was heard of a long phase.
+
+        No more is taken off than the phase was to take.
+        """
+        last = self._taken
+        if last is None or last.seconds_left is None or seconds - last.seconds < _AGE_SECONDS:
+            return None
+        left = max(min(last.seconds_left, self._after), last.seconds_left - seconds + last.seconds)
+        self._left = left
+        return replace(last, seconds=seconds, seconds_left=left, preview=None)
 
 
 def watch_run(
