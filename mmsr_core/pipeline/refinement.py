@@ -187,13 +187,15 @@ class Refinement:
 
     def _estimate_damage(self) -> None:
         scene = self._scene
-        if self._find_halos:
-            scene.take_back_sharpening(estimate_sharpening(self._context, scene))
-        elif self._sharpening is not None:
+        if self._sharpening is not None:
             scene.take_back_sharpening(self._sharpening)
         if self.reduced_by > 1:
             self._reduce(self.reduced_by)
         damage = estimate_damage(self._context, scene)
+        if self._find_halos and self.reduced_by <= 1:
+            sharpening = estimate_sharpening(self._context, scene, damage)
+            scene.take_back_sharpening(sharpening)
+            damage = estimate_damage(self._context, scene) if sharpening else damage
         if damage is not None and (self._may_reduce or self.reduced_by == 0):
             if self._may_reduce and self._take_back_motion(damage.whole()):
                 damage = estimate_damage(self._context, scene)

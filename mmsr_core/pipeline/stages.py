@@ -47,7 +47,12 @@ less, and it looks far. Measured on a CPU, whose cache a tile should fit."""
 LEAST_LOG_GAIN, FEW_PX = 0.1, 64
 """Log-gain of fine detail up to which a large picture was not sharpened, and the side, px, of one
 for which it is twice that. Of 96 parts of 128 px of photographs that were not sharpened, .01 is
-found in the median, .09 in one of ten, .14 in one of twenty."""
+found in the median, .09 in one of ten, .14 in one of twenty..."""
+HIDING_NOISE, GOOD_QUALITY, HIDING_QUALITY = 8 / 255, 70, 20
+"""...Noise (std), and a JPEG quality this far below a good one, raise it by as much again: their
+grains and ringing look like halos."""
+HALOS_PX = 0.6
+"""A picture with more blur (std, px of it) has no halos."""
 FADED_GAIN = 1.5
 """A picture is faded if its full contrast is so many times its own."""
 HEAD_ROWS = 64
@@ -105,10 +110,16 @@ def _damage_of(context: RunContext, net: DamageEstimator, lr: Tensor) -> DamageM
     return DamageMaps.from_stacked(_cells_of(context, net, lr, lambda part: net(part).stacked))
 
 
-def estimate_sharpening(context: RunContext, scene: Scene) -> Sharpening:
-    """The sharpening of each picture of a scene, as `lr` shows it, in tiles; often none.
+def estimate_sharpening(context: RunContext, scene: Scene, damage: DamageMaps | None) -> Sharpening:
+    """The sharpening of each picture of a scene, as halos in `lr` show it, in tiles; often none.
 
-    None, too, in drawings of a few levels, and where the weights have no sharpening estimator.
+    None, too, in blurred pictures, in drawings of a few levels, and where the weights have no
+    sharpening estimator.
+
+    Args:
+        context: the run.
+        scene: the picture.
+        damage: as measured; noise and JPEG damage make it less certain.
     """
     net, lr = context.networks.sharpening_estimator, scene.lr
     if net is None:
@@ -116,8 +127,15 @@ def estimate_sharpening(context: RunContext, scene: Scene) -> Sharpening:
     stacked = _cells_of(context, net, lr, lambda part: net(part).stacked)
     gains, _ = SharpeningMaps.from_stacked(stacked).whole()
     found = from_log_gains(gains.to(lr))
-    least = LEAST_LOG_GAIN * (1 + FEW_PX / math.sqrt(lr.shape[-2] * lr.shape[-1]))
-    believed = (gains[:, 1].to(lr) > least) & ~few_levels(lr, FEW)
+    least = lr.new_full((len(lr),), LEAST_LOG_GAIN * (1 + FEW_PX / math.sqrt(lr[0, 0].numel())))
+    none = few_levels(lr, FEW)
+    if damage is not None:
+        whole = damage.whole()
+        hidden = whole.noise_std / HIDING_NOISE
+        hidden = hidden + (GOOD_QUALITY - whole.jpeg_quality).clamp_min(0) / HIDING_QUALITY
+        least = least * (1 + hidden).to(lr)
+        none = none | (whole.blur_std_px > HALOS_PX).to(none)
+    believed = (gains[:, 1].to(lr) > least) & ~none
     return Sharpening(torch.where(believed, found.amount, 0.0), found.radius_px)
 
 

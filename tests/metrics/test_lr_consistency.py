@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmsr_core.degradation import KernelField, degrade, field_operator, gaussian_kernels, sharpen
+from mmsr_core.degradation import (
+    KernelField,
+    Sharpening,
+    degrade,
+    field_operator,
+    gaussian_kernels,
+    sharpen,
+)
 from mmsr_core.errors import ShapeError
 from mmsr_core.metrics import lr_consistency
 
@@ -48,7 +55,7 @@ def test_sizes_are_checked(case):
 
 def test_what_was_sharpened_is_compared_with_a_result_sharpened_again(case):
     hr, kernels, field = case
-    amounts = torch.tensor([0.2, 0.4])
+    amounts = Sharpening(torch.tensor([0.2, 0.4]), torch.tensor([2.5, 1.0]))
     seen = sharpen(degrade(hr, kernels, 4), amounts)
     assert (lr_consistency(hr, seen, field, amounts) > 100).all()
     assert (lr_consistency(hr, seen, field) < 60).all()
