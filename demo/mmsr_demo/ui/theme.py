@@ -291,5 +291,6 @@ HEAD = (
 )
 """A picture may be dropped or pasted anywhere on the first tab, and dropped anywhere on a tab with
 one place for it; beside several places a drop does nothing. What an upload is that the browser
-cannot show, as a TIFF, is said in its place. And rules for a phone outside the page's own content: in `CSS` they would have no effect, since gradio keeps what lies in `@media` to
-that content. The viewer's script comes last."""
+cannot show, as a TIFF, is said in its place. And rules for a phone outside the page's own content:
+in `CSS` they would have no effect, since gradio keeps what lies in `@media` to that content. The
+viewer's script comes last."""
