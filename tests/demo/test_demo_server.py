@@ -432,7 +432,7 @@ def test_sharpening_is_stated_measured_or_left(client, demo_picture):
     assert chosen == none["sharpening"] == 0
     assert "sharpening" not in none["measured"]["words"]
     assert picture != other
-    low, chosen, _ = made("2")
+    low, chosen, _ = made("1")  # Not looked for at its own size.
     assert chosen is low["sharpening"] is low["measured"]["sharpening"] is None
 
 
