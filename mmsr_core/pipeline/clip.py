@@ -68,7 +68,7 @@ class Frame:
     """To the frames of these numbers."""
 
 
-Measure = Callable[[RunContext, Tensor, int, Tensor | None], tuple[Scene, int]]
+Measure = Callable[[RunContext, Tensor, int, Sharpening | None], tuple[Scene, int]]
 """`(context, frame, factor, sharpening)`: the measured scene, and by how much it was reduced. A
 factor of 0, and a sharpening of None, let it measure."""
 MakeSampler = Callable[[RunContext, Scene, Tensor | None, float | None], Sampler]

@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--init", required=True, help="damage_estimator or own folder")
     args = parser.parse_args()
     device = setup(args)
-    model = placed(_start(Path(args.init)), device).to(memory_format=torch.channels_last)
+    model = placed(_start(Path(args.init)), device)
     training, validation = training_photos(args)
     batches = damaged_batches(training, args.batch, args.patch, args.seed, SHARES)
     held_out = damaged_batches(validation, args.batch, args.patch, 99, SHARES)
