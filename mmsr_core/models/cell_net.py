@@ -6,12 +6,14 @@ Gal, arXiv 1703.04977), says the networks that are built on it.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ShapeError
-from .network import Network
+from .network import Network, records_config
 
 CELL = 4
 """Px a side of the cells that values are given for."""
@@ -46,20 +48,24 @@ class CellNet(Network):
     """Values of a picture at every cell, with the error of each."""
 
     total_stride = CELL
+    outputs: ClassVar[int]
+    """How many values."""
 
+    @records_config
     def __init__(
-        self, outputs: int, widths: tuple[int, int, int], dilations: tuple[int, ...]
+        self,
+        widths: tuple[int, int, int] = (24, 48, 64),
+        dilations: tuple[int, ...] = (1, 2, 2, 1),
     ) -> None:
-        """Args: values; channels at full, half and quarter size; dilations at the last."""
+        """Args: channels at full, half and quarter size; dilation of each block at the last."""
         super().__init__()
-        self.outputs = outputs
         w0, w1, w2 = widths
         self.conv_in = nn.Conv2d(_INPUTS, w0, 3, padding=1)
         self.down1 = nn.Conv2d(w0, w1, 4, 2, padding=1)
         self.conv1 = nn.Conv2d(w1, w1, 3, padding=1)
         self.down2 = nn.Conv2d(w1, w2, 4, 2, padding=1)
         self.blocks = nn.Sequential(*(_Block(w2, step) for step in dilations))
-        self.conv_out = nn.Conv2d(w2, 2 * outputs, 1)
+        self.conv_out = nn.Conv2d(w2, 2 * self.outputs, 1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from .cell_net import CellNet
-from .network import records_config
 
 NOISE_FLOOR = 0.5 / 255
 """The noise is estimated as log(std + this)."""
@@ -195,14 +194,7 @@ def _double(values: Tensor) -> Tensor:
 class DamageEstimator(CellNet):
     """Noise, JPEG damage and blur of a picture, with the error of each."""
 
-    @records_config
-    def __init__(
-        self,
-        widths: tuple[int, int, int] = (24, 48, 64),
-        dilations: tuple[int, ...] = (1, 2, 2, 1),
-    ) -> None:
-        """Args: channels at full, half and quarter size; dilation of each block at the last."""
-        super().__init__(3, widths, dilations)
+    outputs = 3
 
     def forward(self, picture: Tensor) -> DamageMaps:
         """Estimate.

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from .cell_net import CellNet
 from .damage_estimator import least_error, weighed_mean
-from .network import records_config
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,7 @@ class SharpeningMaps:
 class SharpeningEstimator(CellNet):
     """The sharpening of a picture at every cell, with its error."""
 
-    @records_config
-    def __init__(
-        self,
-        widths: tuple[int, int, int] = (24, 48, 64),
-        dilations: tuple[int, ...] = (1, 2, 2, 1),
-    ) -> None:
-        """Args: channels at full, half and quarter size; dilation of each block at the last."""
-        super().__init__(2, widths, dilations)
+    outputs = 2
 
     def forward(self, picture: Tensor) -> SharpeningMaps:
         """Estimate.

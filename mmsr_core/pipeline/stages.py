@@ -7,7 +7,6 @@ tiling sees the same borders. `[..., :H, :W]` is the picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -110,7 +109,7 @@ def _believable(maps: DamageMaps, patterns: tuple[Tensor, Tensor]) -> DamageMaps
 
 
 def _damage_of(context: RunContext, net: DamageEstimator, lr: Tensor) -> DamageMaps:
-    return DamageMaps.from_stacked(_cells_of(context, net, lr, lambda part: net(part).stacked))
+    return DamageMaps.from_stacked(_cells_of(context, net, lr))
 
 
 def estimate_sharpening(context: RunContext, scene: Scene, damage: DamageMaps | None) -> Sharpening:
@@ -127,11 +126,10 @@ def estimate_sharpening(context: RunContext, scene: Scene, damage: DamageMaps | 
     net, lr = context.networks.sharpening_estimator, scene.lr
     if net is None:
         return Sharpening.of(0).like(lr)
-    stacked = _cells_of(context, net, lr, lambda part: net(part).stacked)
-    gains, _ = SharpeningMaps.from_stacked(stacked).whole()
+    gains, _ = SharpeningMaps.from_stacked(_cells_of(context, net, lr)).whole()
     found = from_log_gains(BELIEVED_SHARE * gains.to(lr))
-    least = lr.new_full((len(lr),), LEAST_LOG_GAIN * (1 + FEW_PX / math.sqrt(lr[0, 0].numel())))
     none = few_levels(lr, FEW)
+    least = lr.new_full((len(lr),), LEAST_LOG_GAIN * (1 + FEW_PX / math.sqrt(lr[0, 0].numel())))
     if damage is not None:
         whole = damage.whole()
         hidden = whole.noise_std / HIDING_NOISE
@@ -142,10 +140,8 @@ def estimate_sharpening(context: RunContext, scene: Scene, damage: DamageMaps | 
     return Sharpening(torch.where(believed, found.amount, 0.0), found.radius_px)
 
 
-def _cells_of(
-    context: RunContext, net: CellNet, lr: Tensor, read: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """What a net says of every cell of 4x4 px, in tiles, `(B,C,h/4,w/4)`."""
+def _cells_of(context: RunContext, net: CellNet, lr: Tensor) -> Tensor:
+    """What a net says of every cell of 4x4 px, stacked, in tiles: `(B,C,h/4,w/4)`."""
     stride = net.total_stride
     picture = F.pad(lr, (0, -lr.shape[-1] % stride, 0, -lr.shape[-2] % stride), mode="replicate")
     values = 2 * net.outputs
@@ -153,7 +149,7 @@ def _cells_of(
 
     def process(tile: Tile) -> None:
         with context.autocast():
-            maps[tile.core] = read(picture[tile.times(stride).window])[tile.inner]
+            maps[tile.core] = net(picture[tile.times(stride).window]).stacked[tile.inner]
 
     halo = -(-net.receptive_radius // stride)
     rows, cols = maps.shape[-2:]
