@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +21,10 @@ from mmsr_core.models.damage_estimator import (
     DamageMaps,
     weighed_mean,
 )
+from mmsr_core.models.network import Network
 
 from ..command import Parser, run_main
-from ..data.damages import Damaged, damaged_batches
+from ..data.damages import Damaged, DamageShares, damaged_batches
 from ..loop.loop import Numbers, placed, train
 from ..loop.parallel import is_main
 from .common import add_loop_arguments, loop_config, setup, training_photos
@@ -48,6 +52,51 @@ def damage_loss(maps: DamageMaps, truth: Damaged) -> tuple[Tensor, dict[str, Ten
     return loss, parts
 
 
+def train_on_damaged(
+    args: argparse.Namespace,
+    make: Callable[[], Network],
+    loss_of: Callable[[Any, Damaged], tuple[Tensor, dict[str, Tensor]]],
+    name: str,
+    shares: DamageShares | None = None,
+) -> None:
+    """Train a net that reads damaged pictures, and save it in the run's folder.
+
+    Args:
+        args: of the command line.
+        make: makes the net, once the run is set up.
+        loss_of: the loss of what it says of a batch, and its parts.
+        name: of the net's folder.
+        shares: how often each kind of damage comes.
+    """
+    device = setup(args)
+    model = placed(make(), device)
+    training, validation = training_photos(args)
+    batches = damaged_batches(training, args.batch, args.patch, args.seed, shares)
+    held_out = damaged_batches(validation, args.batch, args.patch, 99, shares)
+    fixed = [next(held_out) for _ in range(12)]
+
+    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
+        assert isinstance(batch, Damaged)
+        loss, parts = loss_of(net(batch.pictures.to(device)), _on(batch, device))
+        return loss, {part: value.detach() for part, value in parts.items()}
+
+    def validate(net: nn.Module) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for batch in fixed:
+            _, parts = loss_of(net(batch.pictures.to(device)), _on(batch, device))
+            for part, value in parts.items():
+                sums[part] = sums.get(part, 0.0) + float(value) / len(fixed)
+        return sums
+
+    model = train(model, batches, loss_fn, loop_config(args), validate)
+    if is_main():
+        model.save_pretrained(str(Path(args.out) / name))
+
+
+def _on(batch: Damaged, device: torch.device) -> Damaged:
+    return Damaged(*(value.to(device) for value in vars(batch).values()))
+
+
 def main() -> None:
     """Command line of the damage stage."""
     parser = Parser(description=__doc__)
@@ -55,34 +104,11 @@ def main() -> None:
     parser.set_defaults(patch=128)
     parser.add_argument("--init", help="damage_estimator folder to start from")
     args = parser.parse_args()
-    device = setup(args)
-    model = DamageEstimator.from_pretrained(args.init) if args.init else DamageEstimator()
-    model = placed(model, device)
-    training, validation = training_photos(args)
-    batches = damaged_batches(training, args.batch, args.patch, args.seed)
-    held_out = damaged_batches(validation, args.batch, args.patch, 99)
-    fixed = [next(held_out) for _ in range(12)]
 
-    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
-        assert isinstance(batch, Damaged)
-        loss, parts = damage_loss(net(batch.pictures.to(device)), _on(batch, device))
-        return loss, {name: value.detach() for name, value in parts.items()}
+    def make() -> DamageEstimator:
+        return DamageEstimator.from_pretrained(args.init) if args.init else DamageEstimator()
 
-    def validate(net: nn.Module) -> dict[str, float]:
-        sums: dict[str, float] = {}
-        for batch in fixed:
-            _, parts = damage_loss(net(batch.pictures.to(device)), _on(batch, device))
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value) / len(fixed)
-        return sums
-
-    model = train(model, batches, loss_fn, loop_config(args), validate)
-    if is_main():
-        model.save_pretrained(str(Path(args.out) / "damage_estimator"))
-
-
-def _on(batch: Damaged, device: torch.device) -> Damaged:
-    return Damaged(*(value.to(device) for value in vars(batch).values()))
+    train_on_damaged(args, make, damage_loss, "damage_estimator")
 
 
 if __name__ == "__main__":

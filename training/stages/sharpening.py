@@ -7,20 +7,19 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmsr_core.degradation import Sharpening, log_gains
 from mmsr_core.models import DamageEstimator, SharpeningEstimator
 from mmsr_core.models.sharpening_estimator import SharpeningMaps
 
 from ..command import Parser, run_main
-from ..data.damages import Damaged, DamageShares, damaged_batches
-from ..loop.loop import Numbers, placed, train
-from ..loop.parallel import is_main
-from .common import add_loop_arguments, loop_config, setup, training_photos
+from ..data.damages import Damaged, DamageShares
+from .common import add_loop_arguments
+from .damage import train_on_damaged
 
 SHARES = DamageShares(
     drawings=0.12,
@@ -70,30 +69,8 @@ def main() -> None:
     parser.set_defaults(patch=128)
     parser.add_argument("--init", required=True, help="damage_estimator or own folder")
     args = parser.parse_args()
-    device = setup(args)
-    model = placed(_start(Path(args.init)), device)
-    training, validation = training_photos(args)
-    batches = damaged_batches(training, args.batch, args.patch, args.seed, SHARES)
-    held_out = damaged_batches(validation, args.batch, args.patch, 99, SHARES)
-    fixed = [next(held_out) for _ in range(12)]
-
-    def loss_fn(net: nn.Module, batch: object, share: float) -> tuple[Tensor, Numbers]:
-        assert isinstance(batch, Damaged)
-        pictures = batch.pictures.to(device, memory_format=torch.channels_last)
-        loss, parts = sharpening_loss(net(pictures), batch)
-        return loss, {name: value.detach() for name, value in parts.items()}
-
-    def validate(net: nn.Module) -> dict[str, float]:
-        sums: dict[str, float] = {}
-        for batch in fixed:
-            _, parts = sharpening_loss(net(batch.pictures.to(device)), batch)
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value) / len(fixed)
-        return sums
-
-    model = train(model, batches, loss_fn, loop_config(args), validate)
-    if is_main():
-        model.save_pretrained(str(Path(args.out) / "sharpening_estimator"))
+    start = partial(_start, Path(args.init))
+    train_on_damaged(args, start, sharpening_loss, "sharpening_estimator", SHARES)
 
 
 def _start(folder: Path) -> SharpeningEstimator:
